@@ -1,0 +1,222 @@
+"""What may be asked for: methods, presets, formats, surrogates; and the check of every request.
+
+Surrogates are known here by their *cards* (JSON beside the weights), so that a process without
+tensors can list them and refuse what no worker could do.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from photoward.core.errors import BadInput
+from photoward.core.jobs import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PRESETS: dict[str, float] = {"subtle": 2.0, "standard": 4.0, "strong": 8.0}
+"""Preset → ε in 1/255."""
+
+DEFAULT_PRESET = "strong"
+"""Protection falls quickly with ε; who wants less change asks for it."""
+
+MAX_EPSILON = 16.0
+MAX_LABEL = 256
+
+TARGETS = ("prototype", "logits")
+FORMATS: dict[str, str] = {
+    "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"
+}  # fmt: skip
+"""Output format → media type."""
+
+SHIPPED = "photoward.models.surrogates.weights"
+"""Package whose folder holds the shipped weights and cards (data: nothing of it is run)."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to protect, as ``GET /v1/methods`` tells it."""
+
+    name: str
+    title: str
+    description: str
+    targets: tuple[str, ...]
+    bounded: bool
+    """Whether ε is an L∞ bound on the change."""
+    source: str
+
+
+METHODS: dict[str, Method] = {
+    "sem": Method(
+        name="sem",
+        title="Stable error-minimising noise",
+        description=(
+            "Noise within ±ε that makes the picture's label easy for a robust surrogate network "
+            "under random views and perturbations, so that a network trained on it learns the "
+            "noise instead of the picture."
+        ),
+        targets=TARGETS,
+        bounded=True,
+        source="Liu, Xu, Chen, Sun: Stable Unlearnable Example. AAAI 2024, arXiv 2311.13091",
+    ),
+}
+
+
+class SurrogateCard(BaseModel):
+    """Everything that a user of the weights must know; the JSON file beside them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    architecture: str
+    width: int
+    size: int
+    """Side of the input in pixels."""
+    classes: list[str]
+    feature_dim: int
+    sha256: str
+    """Digest of the safetensors file; checked at every load."""
+    data: str
+    recipe: dict[str, Any]
+    figures: dict[str, Any]
+    seconds: float
+    """Training time."""
+    hardware: str
+    versions: dict[str, str]
+    licence: str
+
+
+def shipped_dir() -> Path:
+    """Folder of the surrogates inside the installed distribution."""
+    return Path(str(importlib.resources.files(SHIPPED)))
+
+
+def read_cards(folders: Iterable[Path]) -> dict[str, tuple[SurrogateCard, Path]]:
+    """All surrogates in the shipped folder and the given ones: name → card, weights file.
+
+    A later folder's surrogate replaces an earlier one of the same name.
+
+    Raises:
+        ValueError: a card does not fit the schema; the message names the file.
+    """
+    found: dict[str, tuple[SurrogateCard, Path]] = {}
+    for folder in (shipped_dir(), *folders):
+        for path in sorted(folder.glob("*.json")):
+            try:
+                card = SurrogateCard.model_validate_json(path.read_bytes())
+            except ValidationError as error:
+                message = f"{path} is not a surrogate's card: {error}"
+                raise ValueError(message) from error
+            found[card.name] = (card, path.with_suffix(".safetensors"))
+    return found
+
+
+class Catalogue:
+    """The check of every request against what this installation can do."""
+
+    def __init__(self, surrogates: Mapping[str, SurrogateCard], default_surrogate: str) -> None:
+        self.surrogates = dict(surrogates)
+        self.default_surrogate = default_surrogate
+
+    def options(  # noqa: PLR0913  # one keyword for each thing that may be asked for
+        self,
+        *,
+        label: str | None = None,
+        method: str | None = None,
+        target: str | None = None,
+        surrogate: str | None = None,
+        preset: str | None = None,
+        epsilon: float | None = None,
+        output_format: str | None = None,
+    ) -> Options:
+        """Fill in defaults and refuse what cannot be done.
+
+        Raises:
+            BadInput: an unknown or impossible option; ``field`` names it.
+        """
+        chosen = METHODS.get(method or "sem")
+        if chosen is None:
+            raise BadInput(
+                "unknown_method", f"There is no method {_quoted(method)}; there is: "
+                f"{', '.join(METHODS)}.", field="method",
+            )  # fmt: skip
+        card = self.surrogates.get(surrogate or self.default_surrogate)
+        if card is None:
+            raise BadInput(
+                "unknown_surrogate", f"There is no surrogate {_quoted(surrogate)}.",
+                field="surrogate",
+            )  # fmt: skip
+        target = target or chosen.targets[0]
+        if target not in chosen.targets:
+            raise BadInput(
+                "invalid_option", f"target must be one of {', '.join(chosen.targets)}.",
+                field="target",
+            )  # fmt: skip
+        preset, epsilon = _strength(preset, epsilon)
+        if output_format is not None and output_format not in FORMATS:
+            raise BadInput(
+                "invalid_option", f"output_format must be one of {', '.join(FORMATS)}.",
+                field="output_format",
+            )  # fmt: skip
+        _check_label(label)
+        if target == "logits" and label is not None and label not in card.classes:
+            raise BadInput(
+                "unknown_label", f"The surrogate {card.name} does not know the label "
+                f"{_quoted(label)}.", field="label",
+            )  # fmt: skip
+        return Options(
+            method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
+            preset=preset, label=label, output_format=output_format,
+        )  # fmt: skip
+
+    def batch_key(self, options: Options, width: int, height: int) -> str:
+        """Items with equal keys may be protected in one batch."""
+        grid = grid_side(self.surrogates[options.surrogate].size, width, height)
+        return f"{options.method}/{options.target}/{options.surrogate}/{grid}"
+
+
+def grid_side(size: int, width: int, height: int) -> int:
+    """Side G of the working grid on which a picture's noise is made.
+
+    A picture of the surrogate's own size is worked on as it is; any other on a square grid of
+    twice that side, which is laid over the whole picture whatever its shape.
+    """
+    return size if (width, height) == (size, size) else 2 * size
+
+
+def _strength(preset: str | None, epsilon: float | None) -> tuple[str | None, float]:
+    if preset is not None and preset not in PRESETS:
+        raise BadInput(
+            "unknown_preset", f"There is no preset {_quoted(preset)}; there are: "
+            f"{', '.join(PRESETS)}.", field="preset",
+        )  # fmt: skip
+    if epsilon is None:
+        preset = preset or DEFAULT_PRESET
+        return preset, PRESETS[preset]
+    if preset is not None:
+        raise BadInput("invalid_option", "Give a preset or epsilon, not both.", field="epsilon")
+    if not 1.0 <= epsilon <= MAX_EPSILON:  # also refuses NaN
+        raise BadInput(
+            "invalid_option", f"epsilon must lie between 1 and {MAX_EPSILON:g} (in 1/255).",
+            field="epsilon",
+        )  # fmt: skip
+    return None, float(epsilon)
+
+
+def _check_label(label: str | None) -> None:
+    if label is None:
+        return
+    if not label.strip() or len(label) > MAX_LABEL or not label.isprintable():
+        raise BadInput(
+            "invalid_option", f"label must be 1 to {MAX_LABEL} printable characters.",
+            field="label",
+        )  # fmt: skip
+
+
+def _quoted(text: str | None) -> str:
+    return repr((text or "")[:64])

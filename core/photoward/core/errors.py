@@ -1,0 +1,143 @@
+"""Every way in which Photoward says no, in one table.
+
+PhotowardError
+├── BadInput      the caller can mend it: 4xx, or an item that ends ``failed``
+├── NotFound      no such thing, or not yours to know of
+├── Conflict      the thing is not in a state that allows this
+├── Overloaded    come back later: 429
+└── Unavailable   our infrastructure, never the caller's input: 503
+
+A *code* is stable and machine-readable; ``PROBLEMS`` gives each its HTTP status, its title and
+what to do about it. Nothing here knows HTTP beyond those numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is known about a code before anything happens."""
+
+    status: int
+    title: str
+    remedy: str
+
+
+PROBLEMS: dict[str, Problem] = {
+    # the body
+    "empty_body": Problem(400, "The body is empty", "Send the picture's bytes."),
+    "length_mismatch": Problem(
+        400, "The body is not as long as announced", "Send Content-Length as it is, or none."
+    ),
+    "malformed_request": Problem(
+        400, "The request cannot be read", "Send multipart/form-data with a part named file, "
+        "or the raw picture with its own Content-Type."
+    ),
+    "body_too_large": Problem(413, "The file is too large", "Send a smaller file."),
+    "unsupported_content_type": Problem(
+        415, "This content type is not accepted",
+        "Send multipart/form-data, application/octet-stream, or the picture's own type.",
+    ),
+    "content_type_mismatch": Problem(
+        415, "The bytes are of another type than announced",
+        "Send the Content-Type that fits the bytes.",
+    ),
+    # the picture
+    "not_an_image": Problem(415, "This is not a picture", "Send a JPEG, PNG, WebP or AVIF file."),
+    "unsupported_type": Problem(
+        415, "This kind of picture is not supported", "Convert it to JPEG, PNG, WebP or AVIF."
+    ),
+    "truncated": Problem(422, "The file ends too early", "Send the whole file."),
+    "corrupt": Problem(422, "The picture cannot be decoded", "Open and save it anew, then send it."),
+    "bad_dimensions": Problem(
+        422, "The picture's size is impossible", "Send a picture of at least 1 by 1 pixel."
+    ),
+    "too_many_pixels": Problem(413, "The picture has too many pixels", "Scale it down first."),
+    "unsupported_bit_depth": Problem(
+        422, "Only 8 bits a channel are supported", "Convert the picture to 8 bits a channel."
+    ),
+    "unsupported_colour_mode": Problem(
+        422, "This colour mode is not supported", "Convert the picture to RGB or grey."
+    ),
+    "unsupported_animation": Problem(
+        422, "Animations are not supported", "Send the frames as single pictures."
+    ),
+    # the options
+    "invalid_option": Problem(422, "An option is not valid", "Correct the option named in detail."),
+    "unknown_method": Problem(422, "There is no such method", "See GET /v1/methods."),
+    "unknown_preset": Problem(
+        422, "There is no such preset", "Use subtle, standard or strong, or give epsilon."
+    ),
+    "unknown_surrogate": Problem(422, "There is no such surrogate", "See GET /v1/surrogates."),
+    "unknown_label": Problem(
+        422, "The surrogate does not know this label",
+        "With target=logits use one of the surrogate's classes; target=prototype takes any label.",
+    ),
+    "unsupported_output": Problem(
+        422, "This output format cannot hold the picture", "Choose another output_format."
+    ),
+    # what happened to an accepted item
+    "postcondition": Problem(
+        500, "The finished file broke the change bound", "Report it with the picture, if you can."
+    ),
+    "worker_lost": Problem(
+        500, "The item outlived three workers", "Send it again; report it if it happens again."
+    ),
+    "internal_error": Problem(500, "Something went wrong on our side", "Try again later."),
+    # things and states
+    "not_found": Problem(404, "There is no such thing", "Check the address."),
+    "method_not_allowed": Problem(405, "Not with this HTTP method", "See the API document."),
+    "not_ready": Problem(409, "The item is not finished", "Ask again when its state is done."),
+    "not_acceptable": Problem(406, "Not in this form", "Accept application/json."),
+    # our side
+    "queue_full": Problem(429, "The queue is full", "Try again after the time in Retry-After."),
+    "unavailable": Problem(
+        503, "A part of the service is away", "Try again after the time in Retry-After."
+    ),
+    "storage_full": Problem(507, "The store is full", "Tell the operator."),
+}
+
+
+class PhotowardError(Exception):
+    """A refusal with a code from ``PROBLEMS`` and a sentence about this very case."""
+
+    def __init__(self, code: str, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.problem = PROBLEMS[code]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"
+
+
+class BadInput(PhotowardError):  # noqa: N818  # the name says whose turn it is
+    """The caller can mend it."""
+
+
+class NotFound(PhotowardError):  # noqa: N818
+    """No such thing, or not yours to know of."""
+
+    def __init__(self, detail: str = "Nothing is to be found here.") -> None:
+        super().__init__("not_found", detail)
+
+
+class Conflict(PhotowardError):  # noqa: N818
+    """The thing is not in a state that allows this."""
+
+
+class Overloaded(PhotowardError):  # noqa: N818
+    """Come back later."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("queue_full", detail)
+
+
+class Unavailable(PhotowardError):  # noqa: N818
+    """Our infrastructure fails; never reported as bad input."""
+
+    def __init__(self, detail: str, code: str = "unavailable") -> None:
+        super().__init__(code, detail)

@@ -1,0 +1,143 @@
+"""What an item is and which states it may pass through.
+
+The arrows of ``ARROWS`` are the whole state machine; a ledger performs each as a compare-and-set.
+Nothing here knows where items are kept.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class State(StrEnum):
+    """Where an item stands. ``done``, ``failed`` and ``cancelled`` are final."""
+
+    RECEIVED = "received"
+    QUEUED = "queued"
+    LEASED = "leased"
+    STORED = "stored"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ARROWS: dict[State, frozenset[State]] = {
+    State.RECEIVED: frozenset({State.QUEUED, State.CANCELLED}),
+    State.QUEUED: frozenset({State.LEASED, State.FAILED, State.CANCELLED}),
+    State.LEASED: frozenset({State.STORED, State.QUEUED, State.FAILED, State.CANCELLED}),
+    State.STORED: frozenset({State.DONE, State.CANCELLED}),
+    State.DONE: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+}
+
+FINAL = frozenset(state for state, onward in ARROWS.items() if not onward)
+
+MAX_ATTEMPTS = 3
+"""An item whose lease ran out this many times ends ``failed: worker_lost``."""
+
+
+class Stage(StrEnum):
+    """What a leased item is going through; shown as progress."""
+
+    DECODE = "decode"
+    PERTURB = "perturb"
+    ENCODE = "encode"
+
+
+def new_id() -> str:
+    """An item id: 128 random bits as 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for, after the catalogue has filled in and checked everything."""
+
+    method: str
+    target: str
+    """``prototype`` or ``logits``."""
+    surrogate: str
+    epsilon: float
+    """L∞ budget in 1/255."""
+    preset: str | None
+    """The preset that gave ``epsilon``, or None when it was given as a number."""
+    label: str | None
+    """None: the surrogate's own prediction is used, and the item says so."""
+    output_format: str | None
+    """``jpeg``, ``png``, ``webp``, ``avif``, or None for the input's own."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The accepted original."""
+
+    sha256: str
+    size: int
+    """Bytes."""
+    media_type: str
+    width: int
+    """Displayed pixels, EXIF orientation applied."""
+    height: int
+    filename: str | None
+
+
+@dataclass(frozen=True)
+class Output:
+    """The protected file."""
+
+    sha256: str
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of the ledger."""
+
+    id: str
+    tenant: str
+    state: State
+    options: Options
+    source: Source
+    batch_key: str
+    """Items with equal keys may share a batch."""
+    created_at: datetime
+    updated_at: datetime
+    attempts: int = 0
+    stage: Stage | None = None
+    lease: str | None = None
+    """Token of the claim that holds the item."""
+    label_used: str | None = None
+    label_source: str | None = None
+    """``given`` or ``predicted``."""
+    output: Output | None = None
+    measured: dict[str, Any] = field(default_factory=dict)
+    error_code: str | None = None
+    error_detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a worker reports for one item of a batch whose output is stored."""
+
+    item_id: str
+    output: Output
+    label_used: str
+    label_source: str
+    measured: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a worker reports for one item that cannot be protected."""
+
+    item_id: str
+    code: str
+    detail: str

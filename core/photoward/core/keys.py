@@ -1,0 +1,95 @@
+"""Secrets and everything derived from them: tenant secrets, image seeds, label prototypes.
+
+Master secret → HKDF with the tenant's salt → tenant secret → HKDF-Expand with what the output
+shall depend on → a ChaCha20 key stream. Deleting a tenant's salt shreds what was derived from it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
+
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+SECRET_BYTES = 32
+
+
+def read_or_make_master(path: Path) -> bytes:
+    """The 32 master bytes in ``path``; made with mode 0400 if the file is not there.
+
+    Raises:
+        Unavailable: the file cannot be read, or does not hold 32 bytes.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # Linking a finished file into place: two processes that start together agree on it.
+            draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(SECRET_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(draft, path)
+            finally:
+                draft.unlink()
+        except FileExistsError:
+            pass
+        master = path.read_bytes()
+    except OSError as error:
+        raise Unavailable(f"The master secret cannot be read: {error}.") from error
+    if len(master) != SECRET_BYTES:
+        raise Unavailable(f"The master secret {path} does not hold {SECRET_BYTES} bytes.")
+    return master
+
+
+def tenant_secret(master: bytes, salt: bytes) -> bytes:
+    """The tenant's 32 secret bytes."""
+    return HKDF(SHA256(), SECRET_BYTES, salt=salt, info=b"photoward tenant").derive(master)
+
+
+def image_seed(secret: bytes, algorithm: str, epsilon: float, pixels_sha256: bytes) -> bytes:
+    """32 bytes that everything random about one picture's noise follows from.
+
+    Args:
+        secret: the tenant's secret.
+        algorithm: method and version; another version gives other noise.
+        epsilon: budget in 1/255.
+        pixels_sha256: digest of the oriented pixels, so that no pattern depends on the key
+            alone (it could be averaged away over many pictures).
+    """
+    info = b"\0".join(
+        [b"photoward image", algorithm.encode(), repr(float(epsilon)).encode(), pixels_sha256]
+    )
+    return HKDFExpand(SHA256(), SECRET_BYTES, info=info).derive(secret)
+
+
+def key_stream(seed: bytes, length: int) -> bytes:
+    """``length`` pseudo-random bytes: ChaCha20 under the 32-byte seed with a zero nonce."""
+    return Cipher(algorithms.ChaCha20(seed, bytes(16)), mode=None).encryptor().update(bytes(length))
+
+
+def prototype(secret: bytes, label: str, dimension: int) -> NDArray[np.float32]:
+    """The label's secret direction: a random unit vector of ``dimension`` numbers.
+
+    Gaussian by Box and Muller's transform from the key stream, then normalised: uniform on the
+    sphere, fixed for (tenant, label), unrelated for any other pair.
+    """
+    info = b"photoward prototype\0" + label.encode()
+    seed = HKDFExpand(SHA256(), SECRET_BYTES, info=info).derive(secret)
+    pairs = np.frombuffer(key_stream(seed, 16 * dimension), dtype="<u8").reshape(2, dimension)
+    u, v = (pairs >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    gaussian = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
+    return (gaussian / np.linalg.norm(gaussian)).astype(np.float32)

@@ -1,0 +1,138 @@
+"""The interfaces between the domain and whatever keeps its data.
+
+Every adapter of a port passes the same suite in ``tests/contracts``. Adapters translate their
+vendor's errors: what the infrastructure did wrong leaves as ``Unavailable``, a missing thing as
+``NotFound``. All calls are blocking; the HTTP face calls them in threads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import timedelta
+    from typing import BinaryIO
+
+    from photoward.core.jobs import Failure, Item, Options, Result, Source, Stage, State
+
+
+class Ledger(Protocol):
+    """The truth about items. Each call is one transaction; each arrow a compare-and-set."""
+
+    def tenant_salt(self, tenant: str) -> bytes:
+        """The tenant's 16 salt bytes, made at the first call and the same ever after."""
+
+    def add(
+        self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str
+    ) -> Item:
+        """Record an accepted upload; it is ``queued`` and durable when this returns."""
+
+    def get(self, tenant: str, item_id: str) -> Item:
+        """Raises NotFound: no such item of this tenant."""
+
+    def position(self, item: Item) -> int:
+        """How many items stand before a queued one (0: it is next)."""
+
+    def claim(self, *, limit: int, max_megapixels: float, lease: timedelta) -> list[Item]:
+        """Lease up to ``limit`` compatible items, oldest first, in one transaction.
+
+        The oldest queued item decides the ``batch_key``; further items of the same key join
+        while their megapixels add up to at most ``max_megapixels`` (the first always fits). All
+        carry the same fresh ``lease`` token and ``attempts`` is one higher. Empty: nothing is
+        queued. Two callers never get the same item.
+        """
+
+    def renew(self, token: str, lease: timedelta, stage: Stage | None = None) -> int:
+        """Extend a claim and, if given, note its stage; the number of items still held."""
+
+    def store(self, token: str, results: Sequence[Result]) -> set[str]:
+        """``leased → stored → done`` for each result still held under the token, in one go.
+
+        Returns the ids that became ``done``. First writer wins: an id that is missing from the
+        answer was cancelled, or another worker finished it.
+        """
+
+    def fail(self, token: str, failures: Sequence[Failure]) -> set[str]:
+        """``leased → failed`` for each item still held; the ids that were."""
+
+    def release(self, token: str) -> int:
+        """Give back what is still held (``leased → queued``) without counting the attempt."""
+
+    def expire(self) -> int:
+        """``leased → queued`` for leases that ran out, or ``failed: worker_lost`` after the
+        third attempt; how many changed."""
+
+    def cancel(self, tenant: str, item_id: str) -> Item:
+        """End the item as ``cancelled`` if it had not ended, and hide it for good.
+
+        Afterwards ``get`` raises NotFound. Returns the item as it was, for its objects'
+        removal. Raises NotFound.
+        """
+
+    def depth(self) -> dict[State, int]:
+        """How many visible items stand in each state (absent: none)."""
+
+    def queued_megapixels(self) -> float:
+        """Megapixels of everything ``queued``."""
+
+    def oldest_queued(self) -> str | None:
+        """The id of the item that a claim would start with."""
+
+    def known(self, item_ids: Sequence[str]) -> set[str]:
+        """Those of the ids whose objects may exist (hidden items do not count)."""
+
+    def check(self) -> None:
+        """Raises Unavailable when the ledger cannot answer."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class ObjectStore(Protocol):
+    """Originals and outputs by key. Nothing half-written is ever readable."""
+
+    def put(self, key: str, data: bytes | BinaryIO, *, create_only: bool = False) -> bool:
+        """Write an object; False: ``create_only`` and it exists (it is left as it was).
+
+        Raises:
+            Unavailable: code ``storage_full`` when there is no room.
+        """
+
+    def get(self, key: str) -> bytes:
+        """Raises NotFound."""
+
+    def stream(self, key: str, chunk: int = 1 << 18) -> Iterator[bytes]:
+        """The object in chunks. Raises NotFound before the first."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; a missing one is no error."""
+
+    def keys(self, prefix: str = "") -> Iterator[tuple[str, float]]:
+        """All keys under a prefix with their age in seconds."""
+
+    def check(self) -> None:
+        """Raises Unavailable when the store cannot answer."""
+
+
+class Hints(Protocol):
+    """The broker, seen as what it is: a way to say "there is work" early.
+
+    Losing every hint loses no item: the reconciler asks the ledger and hints again.
+    """
+
+    def hint(self, item_id: str) -> bool:
+        """Say that an item is queued; False when nobody could be told. Never raises."""
+
+    def check(self) -> None:
+        """Raises Unavailable when the broker cannot answer."""
+
+
+def original_key(tenant: str, item_id: str) -> str:
+    """Where an upload lies."""
+    return f"originals/{tenant}/{item_id}"
+
+
+def output_key(tenant: str, item_id: str) -> str:
+    """Where its protected file lies."""
+    return f"outputs/{tenant}/{item_id}"

@@ -1,0 +1,87 @@
+"""The one frozen settings object: built at the edge, passed in, never imported as a global."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting with its default, read from ``PHOTOWARD_*`` environment variables."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PHOTOWARD_", frozen=True, extra="ignore", populate_by_name=True
+    )
+
+    # where things are kept
+    data_dir: Path = Path("photoward-data")
+    """Folder of the embedded stack: ledger, objects, queue, master secret."""
+    redis_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("PHOTOWARD_REDIS_URL", "REDIS_URL")
+    )
+    """Broker; default: a private server that ``photoward up`` starts."""
+    database_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("PHOTOWARD_DATABASE_URL", "DATABASE_URL")
+    )
+    """``postgresql+psycopg://…`` or ``sqlite:///…``; default: SQLite in the data folder."""
+    storage_url: str | None = None
+    """``s3://bucket[/prefix]``, ``file:///folder`` or ``memory://``; default: a folder in the
+    data folder. S3 credentials and endpoint come from the usual ``AWS_*`` variables."""
+    master_secret_file: Path | None = None
+    """32 random bytes; default: ``master.secret`` in the data folder, made at the first start."""
+
+    # the door
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    allow_unauthenticated: bool = False
+    """There are no API keys yet: listening on anything but loopback must be asked for."""
+    max_body_bytes: int = Field(default=25 * 2**20, gt=0)
+    max_megapixels: float = Field(default=50.0, gt=0)
+    max_side: int = Field(default=16_384, gt=0)
+    max_queued_items: int = Field(default=20_000, gt=0)
+    max_queued_megapixels: float = Field(default=20_000.0, gt=0)
+    max_wait_s: float = Field(default=60.0, ge=0)
+    """Longest ``Prefer: wait``."""
+
+    # the engine
+    surrogate_dirs: tuple[Path, ...] = ()
+    """Folders with further surrogates (``NAME.safetensors`` beside ``NAME.json``)."""
+    surrogate_memory_mib: int = Field(default=512, gt=0)
+    """Loaded surrogates beyond this are evicted, least recently used first."""
+    device: str = "auto"
+    """``auto`` (CUDA when present), ``cpu``, ``cuda``, ``cuda:1`` …"""
+    max_batch: int = Field(default=128, gt=0)
+    max_batch_megapixels: float = Field(default=50.0, gt=0)
+    imaging_children: int = Field(default=0, ge=0)
+    """Decoder processes a worker; 0: one a core, at most four."""
+    imaging_memory_mib: int = Field(default=1_400, gt=0)
+    imaging_timeout_s: float = Field(default=30.0, gt=0)
+    lease_s: float = Field(default=60.0, gt=0)
+    reconcile_every_s: float = Field(default=30.0, gt=0)
+    worker_metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Where a worker serves Prometheus metrics on loopback; 0: nowhere."""
+
+    @property
+    def database(self) -> str:
+        """The ledger's SQLAlchemy URL."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.absolute() / 'ledger.sqlite'}"
+
+    @property
+    def storage(self) -> str:
+        """The object store's URL."""
+        return self.storage_url or (self.data_dir.absolute() / "objects").as_uri()
+
+    @property
+    def broker(self) -> str:
+        """The broker's Celery URL: ``REDIS_URL`` or the private server's socket."""
+        socket = self.data_dir.absolute() / "redis.sock"
+        return self.redis_url or f"redis+socket://{socket}?virtual_host=0"
+
+    @property
+    def master_secret(self) -> Path:
+        """Path of the master secret."""
+        return self.master_secret_file or self.data_dir.absolute() / "master.secret"

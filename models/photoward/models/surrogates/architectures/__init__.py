@@ -1,0 +1,28 @@
+"""The networks that a surrogate or a victim may be, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from photoward.models.surrogates.architectures.resnet import ResNet18
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+ARCHITECTURES: dict[str, Callable[[int, int], nn.Module]] = {"resnet18": ResNet18}
+"""Name → constructor taking the number of classes and the width."""
+
+
+def build(name: str, classes: int, width: int) -> nn.Module:
+    """Make a network with fresh weights.
+
+    Raises:
+        KeyError: no such architecture; the message lists what there is.
+    """
+    try:
+        return ARCHITECTURES[name](classes, width)
+    except KeyError:
+        message = f"unknown architecture {name!r}; there are: {', '.join(sorted(ARCHITECTURES))}"
+        raise KeyError(message) from None

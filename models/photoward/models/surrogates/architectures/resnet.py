@@ -1,0 +1,62 @@
+"""ResNet-18 for small pictures (He et al., CVPR 2016; 3×3 stem without pooling), any width."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Block(nn.Module):
+    """Two 3×3 convolutions with a shortcut (the paper's basic block)."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False)
+        self.bn1: nn.Module = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, padding=1, bias=False)
+        self.bn2: nn.Module = nn.BatchNorm2d(channels)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or channels_in != channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class ResNet18(nn.Module):
+    """Logits from normalised pictures; ``features`` gives the pooled vector before the head.
+
+    Args:
+        classes: length of the logit vector.
+        width: channels of the first stage; the stages have width × (1, 2, 4, 8) channels.
+    """
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
+        channels = [width, width, 2 * width, 4 * width, 8 * width]
+        self.stages = nn.Sequential(
+            *(
+                nn.Sequential(
+                    Block(channels[i], channels[i + 1], 1 if i == 0 else 2),
+                    Block(channels[i + 1], channels[i + 1], 1),
+                )
+                for i in range(4)
+            )
+        )
+        self.head = nn.Linear(8 * width, classes)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Pooled features ``[N, 8·width]`` of normalised pictures ``[N, 3, H, W]``."""
+        pooled: torch.Tensor = self.stages(self.stem(x)).mean(dim=(2, 3))
+        return pooled
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.features(x))
+        return logits

@@ -1,0 +1,1 @@
+"""Shipped surrogates: NAME.safetensors beside its card NAME.json. Data only."""

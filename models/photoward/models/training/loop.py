@@ -1,0 +1,237 @@
+"""Trains a SEM surrogate (Liu et al., AAAI 2024, §4): the first of the method's two phases.
+
+Each step does, for one mini-batch: a *noise step* that descends the cross-entropy under random
+views and random perturbations (the noise makes the label easy), then a *surrogate step* that
+trains on the protected views under a PGD attack. δ is kept per picture between visits, so that a
+few inner steps a visit are enough. Knows tensors and a folder to write to; no service.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch.nn import functional
+
+from photoward.models import views
+from photoward.models.pixels import LEVELS, budget, project
+from photoward.models.surrogates.architectures import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a surrogate, apart from its data; radii in 1/255.
+
+    Defaults are the paper's CIFAR-10 radii with the warm-started small-scale schedule: two noise
+    steps a visit instead of ten, two PGD steps instead of ten, one-cycle learning rate. A
+    surrogate protects as well as it has converged on its own protected pictures, so spend
+    patience on ``steps`` first.
+    """
+
+    architecture: str = "resnet18"
+    width: int = 16
+    size: int = 32
+    steps: int = 6000
+    batch: int = 128
+    epsilon: float = 8.0
+    noise_steps: int = 2
+    noise_step_size: float = 1.6
+    noise_samples: int = 1
+    radius: float = 4.0
+    attack_steps: int = 2
+    attack_step_size: float = 3.0
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    seed: int = 0
+
+
+class Data(Protocol):
+    """Pictures as 8-bit NCHW samples ``[N, 3, S, S]`` and class numbers ``[N]``."""
+
+    pictures: torch.Tensor
+    labels: torch.Tensor
+    classes: list[str]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the loop tells its caller after each step."""
+
+    step: int
+    loss: float
+    accuracy_under_attack: float
+    """Share of this batch's protected, attacked views that were classified as labelled."""
+
+
+class Trainer:
+    """The state of one training run: network, momentum, the noise of every picture, the clock."""
+
+    def __init__(self, data: Data, recipe: Recipe, device: torch.device) -> None:
+        self.data, self.recipe, self.device = data, recipe, device
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        torch.manual_seed(recipe.seed)  # the initial weights
+        self.network = build(recipe.architecture, len(data.classes), recipe.width)
+        self.network.to(device, memory_format=torch.channels_last)
+        self.optimiser = torch.optim.SGD(
+            self.network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay, nesterov=True,
+        )  # fmt: skip
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, recipe.learning_rate, total_steps=recipe.steps + 1, pct_start=0.2
+        )
+        radius = budget(recipe.epsilon)
+        start = torch.empty(data.pictures.shape, dtype=torch.float16)
+        self.noise = start.uniform_(-radius, radius, generator=self.generator)
+        self.step = 0
+        self.seconds = 0.0
+
+    def run(
+        self,
+        report: Callable[[Progress], None],
+        checkpoint: Path | None = None,
+        every_s: float = 60.0,
+    ) -> None:
+        """Train to the end of the recipe, from wherever the state stands."""
+        saved = time.monotonic()
+        while self.step < self.recipe.steps:
+            began = time.monotonic()
+            progress = self._one_step()
+            self.seconds += time.monotonic() - began
+            report(progress)
+            if checkpoint and time.monotonic() - saved > every_s:
+                self.save(checkpoint)
+                saved = time.monotonic()
+
+    def _one_step(self) -> Progress:
+        index = torch.randint(
+            len(self.data.labels), (self.recipe.batch,), generator=self.generator
+        ).unique()  # a picture twice in one batch would race with itself for its δ
+        x = self.data.pictures[index].to(self.device, torch.float32).div_(LEVELS)
+        y = self.data.labels[index].to(self.device)
+        delta = self._noise_step(x, y, self.noise[index].to(self.device, torch.float32))
+        self.noise[index] = delta.to("cpu", torch.float16)
+        seen = self._attack(self._views(len(y))(x + delta), y)
+        self.network.train()
+        with self._autocast():
+            logits = self.network(_normalise(seen))
+        loss = functional.cross_entropy(logits.float(), y)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch ships no annotation for it
+        self.optimiser.step()
+        self.schedule.step()
+        self.step += 1
+        right = (logits.argmax(1) == y).float().mean()
+        return Progress(self.step, loss.item(), right.item())
+
+    def _noise_step(
+        self, x: torch.Tensor, y: torch.Tensor, delta: torch.Tensor
+    ) -> torch.Tensor:
+        self.network.eval()
+        radius = budget(self.recipe.epsilon)
+        for _ in range(self.recipe.noise_steps):
+            total = torch.zeros_like(delta)
+            for _ in range(self.recipe.noise_samples):
+                view = self._views(len(y))
+                delta.requires_grad_(True)  # noqa: FBT003  # torch's own signature
+                seen = view(x + delta)
+                gradient = self._gradient((seen + self._jitter(seen)).clamp(0, 1), y, delta)
+                delta = delta.detach()
+                total += gradient
+            delta = project(
+                delta - budget(self.recipe.noise_step_size) * total.sign(), x, radius
+            )
+        return delta
+
+    def _attack(self, clean: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """PGD (Madry et al., 2018) of the recipe's radius on views that are already augmented."""
+        clean = clean.detach()
+        radius = budget(self.recipe.radius)
+        seen = (clean + self._jitter(clean)).clamp(0, 1)
+        for _ in range(self.recipe.attack_steps):
+            seen.requires_grad_(True)  # noqa: FBT003  # torch's own signature
+            gradient = self._gradient(seen, y, seen)
+            moved = seen.detach() + budget(self.recipe.attack_step_size) * gradient.sign()
+            seen = clean + project(moved - clean, clean, radius)
+        return seen
+
+    def _gradient(
+        self, seen: torch.Tensor, y: torch.Tensor, wanted: torch.Tensor
+    ) -> torch.Tensor:
+        with self._autocast():
+            logits = self.network(_normalise(seen))
+        loss = functional.cross_entropy(logits.float(), y, reduction="sum")
+        return torch.autograd.grad(loss, wanted)[0]
+
+    def _views(self, n: int) -> views.Views:
+        uniforms = torch.rand((n, views.DRAWS), generator=self.generator).to(self.device)
+        return views.draw(uniforms, size=self.recipe.size, grid=self.recipe.size)
+
+    def _jitter(self, like: torch.Tensor) -> torch.Tensor:
+        noise = torch.empty(like.shape).uniform_(-1, 1, generator=self.generator)
+        return noise.to(self.device).mul_(budget(self.recipe.radius))
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    # -- interruption ------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Write the whole state to ``folder``; a reader sees the old state or the new one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"network.{k}": v.contiguous() for k, v in self.network.state_dict().items()}
+        for i, state in enumerate(self.optimiser.state.values()):
+            tensors[f"momentum.{i}"] = state["momentum_buffer"].contiguous()
+        tensors["noise"] = self.noise
+        tensors["generator"] = self.generator.get_state()
+        facts = {"step": self.step, "seconds": self.seconds, "recipe": asdict(self.recipe)}
+        new = folder / "checkpoint.safetensors.new"
+        save_file(tensors, new, metadata={"state": json.dumps(facts)})
+        new.replace(folder / "checkpoint.safetensors")
+
+    def resume(self, folder: Path) -> None:
+        """Take up the state that ``save`` left in ``folder``.
+
+        Raises:
+            ValueError: the state belongs to another recipe or other data.
+        """
+        from safetensors import safe_open  # noqa: PLC0415  # only here
+
+        path = folder / "checkpoint.safetensors"
+        with safe_open(path, "pt") as file:
+            facts = json.loads(file.metadata()["state"])
+        tensors = load_file(path)
+        if facts["recipe"] != asdict(self.recipe) or tensors["noise"].shape != self.noise.shape:
+            message = f"{path} belongs to another recipe or other data: move it away to start anew"
+            raise ValueError(message)
+        self.network.load_state_dict(
+            {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+        )
+        for i, parameter in enumerate(self.network.parameters()):
+            state = self.optimiser.state[parameter]
+            state["momentum_buffer"] = tensors[f"momentum.{i}"].to(self.device)
+        self.noise = tensors["noise"]
+        self.generator.set_state(tensors["generator"])
+        self.step, self.seconds = facts["step"], facts["seconds"]
+        for _ in range(self.step):
+            self.schedule.step()
+
+
+def _normalise(x: torch.Tensor) -> torch.Tensor:
+    """To [-1, 1]: the surrogates' only normalisation, so that no data set's figures are needed."""
+    return x.mul(2).sub(1).contiguous(memory_format=torch.channels_last)
+
+
+def network_of(trainer: Trainer) -> nn.Module:
+    """The trained network in eval mode on the CPU."""
+    return trainer.network.eval().to("cpu")
