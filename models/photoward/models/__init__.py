@@ -1,0 +1,1 @@
+"""Tensors: surrogates, methods, training, evaluation. Knows no HTTP, queue or bucket."""
