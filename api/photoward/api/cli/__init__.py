@@ -1,0 +1,93 @@
+"""The command line: one table of sub-commands, one place where refusals become exit codes.
+
+A sub-command is one row of ``COMMANDS``: name → (``module:attribute``, its line in the overview).
+The attribute is a function with Typer annotations, or a ``typer.Typer`` with sub-commands of its
+own. Only the module of the command that is called gets imported, so the overview stays fast and
+no command pays for another's libraries.
+
+Exit codes: 0 done, 1 failed, 2 bad usage or input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from photoward.core.errors import PROBLEMS, PhotowardError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("photoward.api.cli.service:up", "Run the whole service from one folder."),
+    "serve": ("photoward.api.cli.service:serve", "Run the HTTP face alone."),
+    "worker": ("photoward.api.cli.service:worker", "Run one worker alone."),
+    "doctor": ("photoward.api.cli.doctor:doctor", "Say what is missing on this machine."),
+}
+
+FIRST_SERVER_FAULT = 500
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that ``arguments`` (default: the process's own) name, then exit."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        application(given)(given, prog_name="photoward")
+    except PhotowardError as error:
+        sys.stderr.write(f"photoward: {sentence(error)}\n")
+        sys.exit(1 if error.problem.status >= FIRST_SERVER_FAULT else 2)
+
+
+def application(arguments: Sequence[str]) -> typer.Typer:
+    """All commands by name; only the one that is called is imported."""
+    called = next((word for word in arguments if not word.startswith("-")), None)
+    app = typer.Typer(
+        add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+        callback=_photoward,
+    )  # fmt: skip
+    for name, (target, summary) in COMMANDS.items():
+        command = load(target) if name == called else _not_called
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, help=summary)
+        else:
+            app.command(name, help=summary if command is _not_called else None)(command)
+    return app
+
+
+def load(target: str) -> typer.Typer | Callable[..., None]:
+    """Import what a row of ``COMMANDS`` names: a Typer, or a function to make a command of."""
+    module, attribute = target.split(":")
+    loaded: typer.Typer | Callable[..., None] = getattr(importlib.import_module(module), attribute)
+    return loaded
+
+
+def sentence(error: PhotowardError) -> str:
+    """What went wrong and what to do; the remedies of ``Unavailable`` speak to HTTP clients."""
+    remedy = "" if isinstance(error, Unavailable) else PROBLEMS[error.code].remedy
+    return f"{error.detail} {remedy}".strip()
+
+
+def _not_called() -> None:
+    """Stand in the overview for a command whose module was not needed."""
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  # Typer's signature for option callbacks
+    if wanted:
+        typer.echo(version("photoward"))
+        raise typer.Exit
+
+
+def _photoward(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Say the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Make photos unprofitable to train on: a service of your own, and its tools."""

@@ -1,0 +1,45 @@
+"""``photoward doctor``: what was found on this machine, as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from photoward.api.cli import checks
+from photoward.api.cli.environment import settings_from
+from photoward.api.cli.service import DataDir
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def doctor(
+    *,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say what is missing on this machine and what to do about it.
+
+    Changes nothing. Exits with 1 when something is broken that the service cannot run without.
+    """
+    findings = checks.all_findings(settings_from(data_dir=data_dir))
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        Console().print(_table(findings))
+    if any(finding.needed and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _table(findings: Sequence[checks.Finding]) -> Table:
+    table = Table("", "What", "Found", "What to do", box=None, pad_edge=False)
+    for finding in findings:
+        broken = "[red]✗[/]" if finding.needed else "[yellow]✗[/]"
+        sign = "[green]✓[/]" if finding.ok else broken
+        table.add_row(sign, finding.subject, finding.found, finding.remedy)
+    return table
