@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Longest ``Prefer: wait``."""
 
     # the engine
+    surrogate: str = "cifar10-r18w16"
+    """The default surrogate: what an upload gets that names none, and what is warmed up."""
     surrogate_dirs: tuple[Path, ...] = ()
     """Folders with further surrogates (``NAME.safetensors`` beside ``NAME.json``)."""
     surrogate_memory_mib: int = Field(default=512, gt=0)

@@ -71,17 +71,15 @@ def draw(
     return Views(rows, mirrored)
 
 
-def centred(n: int, *, size: int, grid: int, aspect: torch.Tensor | None = None) -> Views:
-    """The plain view: the whole picture at ``G == S``, else its largest centred square."""
-    middle = torch.full((n,), 0.5)
+def centred(*, size: int, grid: int, aspect: torch.Tensor) -> Views:
+    """The plain views: the whole picture at ``G == S``, else its largest centred square."""
     if grid == size:
-        eye = _shifted(torch.zeros(n), size)
+        eye = _shifted(torch.zeros_like(aspect), size)
         return Views(eye, eye)
-    shape = torch.ones(n) if aspect is None else aspect
-    height, width = shape.clamp(max=1), (1 / shape).clamp(max=1)
+    height, width = aspect.clamp(max=1), (1 / aspect).clamp(max=1)
     return Views(
-        _resampled(middle * (1 - height), height, size, grid),
-        _resampled(middle * (1 - width), width, size, grid),
+        _resampled((1 - height) / 2, height, size, grid),
+        _resampled((1 - width) / 2, width, size, grid),
     )
 
 

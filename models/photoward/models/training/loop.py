@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from torch import nn
+    from photoward.models.training.data import LabelledPictures
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,6 @@ class Recipe:
     seed: int = 0
 
 
-class Data(Protocol):
-    """Pictures as 8-bit NCHW samples ``[N, 3, S, S]`` and class numbers ``[N]``."""
-
-    pictures: torch.Tensor
-    labels: torch.Tensor
-    classes: list[str]
-
-
 @dataclass(frozen=True)
 class Progress:
     """What the loop tells its caller after each step."""
@@ -77,7 +69,7 @@ class Progress:
 class Trainer:
     """The state of one training run: network, momentum, the noise of every picture, the clock."""
 
-    def __init__(self, data: Data, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, data: LabelledPictures, recipe: Recipe, device: torch.device) -> None:
         self.data, self.recipe, self.device = data, recipe, device
         self.generator = torch.Generator().manual_seed(recipe.seed)
         torch.manual_seed(recipe.seed)  # the initial weights
@@ -121,7 +113,11 @@ class Trainer:
         y = self.data.labels[index].to(self.device)
         delta = self._noise_step(x, y, self.noise[index].to(self.device, torch.float32))
         self.noise[index] = delta.to("cpu", torch.float16)
-        seen = self._attack(self._views(len(y))(x + delta), y)
+        recipe = self.recipe
+        seen = self.attack(
+            self._views(len(y))(x + delta), y,
+            steps=recipe.attack_steps, step_size=recipe.attack_step_size,
+        )  # fmt: skip
         self.network.train()
         with self._autocast():
             logits = self.network(_normalise(seen))
@@ -137,7 +133,7 @@ class Trainer:
     def _noise_step(
         self, x: torch.Tensor, y: torch.Tensor, delta: torch.Tensor
     ) -> torch.Tensor:
-        self.network.eval()
+        self.network.eval()  # stays so until the surrogate step
         radius = budget(self.recipe.epsilon)
         for _ in range(self.recipe.noise_steps):
             total = torch.zeros_like(delta)
@@ -153,15 +149,20 @@ class Trainer:
             )
         return delta
 
-    def _attack(self, clean: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """PGD (Madry et al., 2018) of the recipe's radius on views that are already augmented."""
+    def attack(
+        self, clean: torch.Tensor, y: torch.Tensor, *, steps: int, step_size: float
+    ) -> torch.Tensor:
+        """PGD (Madry et al., 2018) of the recipe's radius on views that are already augmented.
+
+        ``step_size`` is in 1/255.
+        """
         clean = clean.detach()
         radius = budget(self.recipe.radius)
         seen = (clean + self._jitter(clean)).clamp(0, 1)
-        for _ in range(self.recipe.attack_steps):
+        for _ in range(steps):
             seen.requires_grad_(True)  # noqa: FBT003  # torch's own signature
             gradient = self._gradient(seen, y, seen)
-            moved = seen.detach() + budget(self.recipe.attack_step_size) * gradient.sign()
+            moved = seen.detach() + budget(step_size) * gradient.sign()
             seen = clean + project(moved - clean, clean, radius)
         return seen
 
@@ -231,7 +232,3 @@ def _normalise(x: torch.Tensor) -> torch.Tensor:
     """To [-1, 1]: the surrogates' only normalisation, so that no data set's figures are needed."""
     return x.mul(2).sub(1).contiguous(memory_format=torch.channels_last)
 
-
-def network_of(trainer: Trainer) -> nn.Module:
-    """The trained network in eval mode on the CPU."""
-    return trainer.network.eval().to("cpu")

@@ -1,0 +1,1 @@
+"""The ways to protect, one file each, behind one interface."""

@@ -1,0 +1,94 @@
+"""What every method is, and the envelope that none escapes.
+
+A method proposes a perturbation; the public call is final: it checks its input, asks for the
+proposal, and projects it to ε and to [0, 1] whatever came back. A method knows pictures and a
+surrogate; no files, no keys, no queue.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+
+from photoward.models.pixels import LEVELS, from_bytes, project, to_levels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from photoward.models.surrogates.surrogate import Surrogate
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What is wanted for one picture."""
+
+    epsilon: float
+    """L∞ budget in 1/255."""
+    stream: NDArray[np.uint8]
+    """The picture's own pseudo-random bytes, ``method.stream_bytes`` of them."""
+    aspect: float
+    """Displayed width / height."""
+    direction: NDArray[np.float32] | None = None
+    """Target prototype: a unit vector in the surrogate's feature space."""
+    class_index: int | None = None
+    """Target logit. Exactly one of the two targets is given."""
+
+
+class Method(ABC):
+    """A perturbation for batches of pictures on one working grid."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    """Part of every image seed: a change of the noise changes this too."""
+
+    def __init__(self, surrogate: Surrogate) -> None:
+        self.surrogate = surrogate
+
+    @abstractmethod
+    def stream_bytes(self) -> int:
+        """How many pseudo-random bytes one picture consumes."""
+
+    @abstractmethod
+    def _propose(
+        self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]
+    ) -> torch.Tensor:
+        """δ for pictures ``[N, 3, G, G]`` in [0, 1]; ``epsilon`` is ``[N, 1, 1, 1]``."""
+
+    def perturb(
+        self, pictures: NDArray[np.uint8], briefs: Sequence[Brief]
+    ) -> NDArray[np.int16]:
+        """The noise of a batch, in whole 8-bit steps.
+
+        Args:
+            pictures: ``[N, G, G, 3]`` RGB samples on the working grid.
+            briefs: one a picture.
+
+        Returns:
+            ``[N, G, G, 3]`` steps with ``|noise| ≤ ε`` and ``0 ≤ picture + noise ≤ 255``.
+            A picture's noise does not depend on its neighbours in the batch.
+
+        Raises:
+            ValueError: shapes or counts that do not fit together.
+        """
+        n = len(briefs)
+        if pictures.ndim != 4 or pictures.shape[0] != n or pictures.shape[3] != 3:  # noqa: PLR2004  # NHWC RGB
+            message = f"expected [{n}, G, G, 3] pictures, got {pictures.shape}"
+            raise ValueError(message)
+        if n == 0:
+            return np.zeros(pictures.shape, np.int16)
+        device = self.surrogate.device
+        x = from_bytes(pictures, device)
+        radii = torch.tensor([np.floor(b.epsilon) for b in briefs], device=device)
+        epsilon = (radii / LEVELS).to(torch.float32).reshape(n, 1, 1, 1)
+        proposal = self._propose(x, epsilon, briefs)
+        if proposal.shape != x.shape:
+            message = f"{self.name} returned {tuple(proposal.shape)} for {tuple(x.shape)}"
+            raise ValueError(message)
+        return to_levels(project(torch.nan_to_num(proposal.float()), x, epsilon))
+

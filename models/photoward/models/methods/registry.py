@@ -1,0 +1,12 @@
+"""Name → method; ``core.catalogue.METHODS`` tells the same names to people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from photoward.models.methods.sem import SEM
+
+if TYPE_CHECKING:
+    from photoward.models.methods.base import Method
+
+METHODS: dict[str, type[Method]] = {method.name: method for method in (SEM,)}

@@ -1,0 +1,79 @@
+"""The Celery application: a message means "there is work", and nothing else.
+
+The parent process never imports torch; each pool process builds its own ``Worker`` after the
+fork and keeps it until it ends.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from celery import Celery, signals
+
+from photoward.core import telemetry
+from photoward.core.errors import Unavailable
+from photoward.core.queue import QUEUE, TASK, celery_settings, open_hints
+from photoward.core.settings import Settings
+
+if TYPE_CHECKING:
+    from photoward.worker.lifecycle import Worker
+
+BUDGET_S = 10.0
+"""A task hands over to a fresh hint after this long, so that draining never takes much longer
+than one batch and never meets the soft time limit."""
+
+log = structlog.get_logger(__name__)
+settings = Settings()
+app = Celery("photoward")
+app.conf.update(celery_settings(settings))
+_process: dict[str, Worker] = {}
+
+
+@signals.worker_process_init.connect
+def start_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it likes
+    """Build this pool process's worker; torch is first imported here."""
+    from photoward.worker.lifecycle import Worker  # noqa: PLC0415  # after the fork
+
+    _process["worker"] = Worker.start(settings)
+
+
+@signals.worker_process_shutdown.connect
+def stop_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it likes
+    """Let go of connections and imaging children."""
+    worker = _process.pop("worker", None)
+    if worker is not None:
+        worker.stop()
+
+
+@app.task(name=TASK)  # type: ignore[untyped-decorator]  # Celery has no types
+def protect(item_id: str) -> int:
+    """Work off batches until nothing is queued or the budget is spent.
+
+    Args:
+        item_id: the item whose queueing was hinted at; the ledger decides what is really done.
+
+    Returns:
+        How many items were claimed.
+    """
+    worker, began, claimed = _process["worker"], time.monotonic(), 0
+    try:
+        while taken := worker.work_once():
+            claimed += taken
+            if time.monotonic() - began > BUDGET_S:
+                open_hints(settings).hint(item_id)
+                break
+    except Unavailable as error:
+        # The items were given back; the reconciler hints again when the ledger answers.
+        log.warning("work_unavailable", detail=error.detail)
+    return claimed
+
+
+def run_worker(_settings: Settings) -> None:
+    """Run a worker in this process until SIGTERM; one pool process, for one device."""
+    telemetry.configure_logging(json=True)
+    app.worker_main([
+        "worker", "--pool", "prefork", "--concurrency", "1", "--queues", QUEUE,
+        "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
+    ])  # fmt: skip

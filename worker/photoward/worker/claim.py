@@ -1,0 +1,58 @@
+"""Takes batches out of the ledger and keeps hold of them while they are worked on."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from photoward.core.jobs import Item, Stage
+    from photoward.core.ports import Ledger
+    from photoward.core.settings import Settings
+
+
+def claim(ledger: Ledger, settings: Settings) -> list[Item]:
+    """The next batch of compatible items, as large as the queue and the limits allow.
+
+    The queue is the batcher: a lone item is a batch of one at once; under load batches grow.
+    """
+    return ledger.claim(
+        limit=settings.max_batch,
+        max_megapixels=settings.max_batch_megapixels,
+        lease=timedelta(seconds=settings.lease_s),
+    )
+
+
+@contextmanager
+def held(ledger: Ledger, token: str, lease_s: float) -> Iterator[Callable[[Stage], None]]:
+    """Renew a claim three times a lease while the block runs; yields a teller of its stage.
+
+    Nobody is told when the ledger is away at that moment: the lease may run out, then another
+    worker takes the items and the first writer wins.
+    """
+    lease = timedelta(seconds=lease_s)
+    ended = threading.Event()
+
+    def renew(stage: Stage | None = None) -> None:
+        try:
+            ledger.renew(token, lease, stage)
+        except Unavailable:
+            return
+
+    def keep() -> None:
+        while not ended.wait(lease_s / 3):
+            renew()
+
+    keeper = threading.Thread(target=keep, name="lease", daemon=True)
+    keeper.start()
+    try:
+        yield renew
+    finally:
+        ended.set()
+        keeper.join()

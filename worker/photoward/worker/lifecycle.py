@@ -1,0 +1,91 @@
+"""What one worker process holds from its start to its end.
+
+Built after the fork, so that neither torch nor a connection ever crosses one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from photoward.core.catalogue import read_cards
+from photoward.core.imaging.pool import ImagingPool
+from photoward.core.keys import read_or_make_master
+from photoward.core.ledger import open_ledger
+from photoward.core.queue import open_hints
+from photoward.core.storage import open_store
+from photoward.models.surrogates.cache import SurrogateCache, pick_device
+from photoward.worker.batch import BatchWorker
+from photoward.worker.claim import claim
+from photoward.worker.pipeline import Pipeline
+from photoward.worker.reconciler import Reconciler
+
+if TYPE_CHECKING:
+    from photoward.core.ports import Ledger
+    from photoward.core.settings import Settings
+
+MOST_CHILDREN = 4
+
+log = structlog.get_logger(__name__)
+
+
+def imaging_children(settings: Settings) -> int:
+    """How many decoder processes a worker keeps."""
+    return settings.imaging_children or min(os.cpu_count() or 1, MOST_CHILDREN)
+
+
+def open_pipeline(settings: Settings) -> tuple[Pipeline, ImagingPool]:
+    """The imaging children and the surrogates, ready to protect; the caller closes both."""
+    children = imaging_children(settings)
+    pool = ImagingPool(children, settings.imaging_memory_mib, settings.imaging_timeout_s)
+    device = pick_device(settings.device)
+    cards = read_cards(settings.surrogate_dirs)
+    cache = SurrogateCache(cards, device, settings.surrogate_memory_mib)
+    return Pipeline(pool, cache, children), pool
+
+
+@dataclass
+class Worker:
+    """A running worker process: claims and works off batches until nothing is queued."""
+
+    settings: Settings
+    ledger: Ledger
+    batches: BatchWorker
+    pipeline: Pipeline
+    pool: ImagingPool
+    reconciler: Reconciler
+
+    @classmethod
+    def start(cls, settings: Settings) -> Worker:
+        """Open everything, load and warm up the default surrogate, begin to reconcile."""
+        ledger, store, hints = open_ledger(settings), open_store(settings), open_hints(settings)
+        pipeline, pool = open_pipeline(settings)
+        pipeline.warm_up(settings.surrogate)
+        master = read_or_make_master(settings.master_secret)
+        batches = BatchWorker(
+            ledger=ledger, store=store, pipeline=pipeline, master=master, lease_s=settings.lease_s
+        )
+        reconciler = Reconciler(
+            ledger=ledger, store=store, hints=hints, every_s=settings.reconcile_every_s
+        )
+        reconciler.reconcile()
+        reconciler.start()
+        log.info("worker_ready", surrogate=settings.surrogate)
+        return cls(settings, ledger, batches, pipeline, pool, reconciler)
+
+    def work_once(self) -> int:
+        """Claim one batch and work it off; how many items were claimed (0: nothing queued)."""
+        items = claim(self.ledger, self.settings)
+        if items:
+            self.batches.work_off(items)
+        return len(items)
+
+    def stop(self) -> None:
+        """Let go of everything; nothing is in hand between two batches."""
+        self.reconciler.stop()
+        self.pipeline.close()
+        self.pool.close_all()
+        self.ledger.close()

@@ -1,0 +1,236 @@
+"""A batch's way: decode → perturb → encode → verify.
+
+Pictures are handled by the limited imaging children (they alone hold full-size pixels); here only
+working grids meet the surrogate. Knows no ledger, bucket or queue, so a worker and the command
+line protect with the same code.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from photoward.core import keys
+from photoward.core.catalogue import grid_side
+from photoward.core.errors import PhotowardError, Unavailable
+from photoward.core.jobs import Stage
+from photoward.models.methods.base import Brief
+from photoward.models.methods.registry import METHODS
+from photoward.models.pixels import from_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from photoward.core.imaging.pool import ImagingPool, Opened
+    from photoward.core.jobs import Options
+    from photoward.models.methods.base import Method
+    from photoward.models.surrogates.cache import SurrogateCache
+    from photoward.models.surrogates.surrogate import Surrogate
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to protect."""
+
+    id: str
+    data: bytes
+    options: Options
+    secret: bytes
+    """The tenant's secret."""
+    width: int
+    """As the header tells; decides the working grid."""
+    height: int
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A finished, verified file."""
+
+    id: str
+    data: bytes
+    media_type: str
+    label_used: str
+    label_source: str
+    measured: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A picture that cannot be protected, and why."""
+
+    id: str
+    error: PhotowardError
+
+
+@dataclass
+class _Work:
+    """A picture on its way."""
+
+    job: Job
+    opened: Opened
+    label: str = ""
+    label_source: str = "given"
+    class_index: int | None = None
+    noise: np.ndarray[Any, np.dtype[np.int16]] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Pipeline:
+    """Protects batches of compatible pictures.
+
+    Args:
+        pool: the imaging children.
+        cache: the loaded surrogates.
+        threads: pictures that are decoded or encoded side by side.
+    """
+
+    def __init__(self, pool: ImagingPool, cache: SurrogateCache, threads: int) -> None:
+        self._pool = pool
+        self._cache = cache
+        self._threads = ThreadPoolExecutor(threads, "imaging")
+
+    def close(self) -> None:
+        """Let go of the threads; pool and cache belong to the caller."""
+        self._threads.shutdown()
+
+    def warm_up(self, surrogate: str) -> None:
+        """Load a surrogate and run each method once on both grids, so that no upload waits."""
+        loaded = self._cache.get(surrogate)
+        direction = np.ones(loaded.card.feature_dim, np.float32)
+        for kind in METHODS.values():
+            method = kind(loaded)
+            stream = np.zeros(method.stream_bytes(), np.uint8)
+            for grid in (loaded.card.size, 2 * loaded.card.size):
+                brief = Brief(epsilon=1.0, stream=stream, aspect=1.0, direction=direction)
+                method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
+
+    def protect(
+        self, jobs: Sequence[Job], on_stage: Callable[[Stage], None] = lambda _: None
+    ) -> list[Protected | Refused]:
+        """Protect a batch; one bad picture never stops the rest.
+
+        Args:
+            jobs: compatible pictures: equal method, target, surrogate and working grid.
+            on_stage: told when the batch enters a stage.
+
+        Returns:
+            One outcome a job, in no particular order.
+
+        Raises:
+            Unavailable: the fault is ours; the whole batch may be tried again.
+        """
+        on_stage(Stage.DECODE)
+        opened = list(self._threads.map(self._open, jobs))
+        work = [entry for entry in opened if isinstance(entry, _Work)]
+        refused = [entry for entry in opened if isinstance(entry, Refused)]
+        try:
+            if work:
+                on_stage(Stage.PERTURB)
+                refused += self._perturb(work)
+                on_stage(Stage.ENCODE)
+            perturbed = [entry for entry in work if entry.noise is not None]
+            return [*self._threads.map(self._finish, perturbed), *refused]
+        finally:
+            for entry in work:
+                self._pool.close(entry.opened)
+
+    def _open(self, job: Job) -> _Work | Refused:
+        card, _ = self._cache.cards[job.options.surrogate]
+        try:
+            grid = grid_side(card.size, job.width, job.height)
+            return _Work(job, self._pool.open(job.data, grid=grid))
+        except Unavailable:
+            raise
+        except PhotowardError as error:
+            return Refused(job.id, error)
+
+    def _perturb(self, work: Sequence[_Work]) -> list[Refused]:
+        """Give each entry its noise; halve the batch when it fails, to find the one at fault."""
+        began = time.perf_counter()
+        options = work[0].job.options
+        surrogate = self._cache.get(options.surrogate)
+        method = METHODS[options.method](surrogate)
+        try:
+            self._choose_labels(work, surrogate)
+            noise = method.perturb(
+                np.stack([entry.opened.pixels for entry in work]),
+                [_brief(entry, method, surrogate) for entry in work],
+            )
+        except torch.cuda.OutOfMemoryError as error:
+            if len(work) == 1:
+                raise Unavailable("The accelerator has too little memory for one batch.") from error
+            torch.cuda.empty_cache()
+            return self._halves(work)
+        except (ValueError, ArithmeticError) as error:
+            if len(work) > 1:
+                return self._halves(work)
+            detail = f"The noise could not be made: {error}."
+            return [Refused(work[0].job.id, PhotowardError("internal_error", detail))]
+        share = (time.perf_counter() - began) / len(work)
+        for entry, own in zip(work, noise, strict=True):
+            entry.noise = own
+            entry.seconds["perturb"] = share
+        return []
+
+    def _halves(self, work: Sequence[_Work]) -> list[Refused]:
+        middle = len(work) // 2
+        return self._perturb(work[:middle]) + self._perturb(work[middle:])
+
+    def _choose_labels(self, work: Sequence[_Work], surrogate: Surrogate) -> None:
+        """The label that was given, or the surrogate's prediction on the unprotected picture."""
+        classes = surrogate.card.classes
+        unlabelled = [entry for entry in work if entry.job.options.label is None]
+        predicted: list[int] = []
+        if unlabelled:
+            grids = np.stack([entry.opened.pixels for entry in unlabelled])
+            aspects = torch.tensor([_aspect(e) for e in unlabelled], device=surrogate.device)
+            predicted = surrogate.predict(from_bytes(grids, surrogate.device), aspects)
+        for entry, index in zip(unlabelled, predicted, strict=True):
+            entry.label, entry.label_source = classes[index], "predicted"
+        for entry in work:
+            entry.label = entry.label or entry.job.options.label or ""
+            if entry.job.options.target == "logits":
+                entry.class_index = classes.index(entry.label)
+
+    def _finish(self, entry: _Work) -> Protected | Refused:
+        job = entry.job
+        if entry.noise is None:
+            raise ValueError(job.id)
+        try:
+            finished = self._pool.finish(
+                entry.opened, entry.noise,
+                epsilon=job.options.epsilon, output_format=job.options.output_format,
+            )  # fmt: skip
+        except Unavailable:
+            raise
+        except PhotowardError as error:
+            return Refused(job.id, error)
+        measured = dict(finished.measured)
+        measured["seconds"] = {**measured["seconds"], **entry.seconds}
+        measured["notes"] = list(entry.opened.notes)
+        return Protected(
+            job.id, finished.data, finished.media_type, entry.label, entry.label_source, measured
+        )
+
+
+def _aspect(entry: _Work) -> float:
+    return entry.opened.width / entry.opened.height
+
+
+def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
+    """What the method is told of one picture; here the tenant's secret becomes noise."""
+    job, secret = entry.job, entry.job.secret
+    seed = keys.image_seed(secret, method.version, job.options.epsilon, entry.opened.digest)
+    stream = np.frombuffer(keys.key_stream(seed, method.stream_bytes()), np.uint8)
+    direction = None
+    if entry.class_index is None:
+        direction = keys.prototype(secret, entry.label, surrogate.card.feature_dim)
+    return Brief(
+        epsilon=job.options.epsilon, stream=stream, aspect=_aspect(entry),
+        direction=direction, class_index=entry.class_index,
+    )  # fmt: skip
