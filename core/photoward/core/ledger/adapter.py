@@ -1,0 +1,215 @@
+"""The ledger on SQL: one adapter for SQLite and PostgreSQL.
+
+Every change locks the rows that it finds in the expected state, oldest first, and then writes
+them: a compare-and-set on both databases (SQLite's BEGIN IMMEDIATE is one lock for all) that
+cannot deadlock with another of its kind. Knows nothing of connections, pragmas or migrations.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from photoward.core.jobs import FINAL, MAX_ATTEMPTS, Failure, Item, State
+from photoward.core.ledger import rows
+from photoward.core.ledger.engine import now, translated
+from photoward.core.ledger.selection import (
+    ensure_tenant,
+    held,
+    next_batch,
+    overdue,
+    own,
+    queue,
+    the_one,
+    unleased,
+    write,
+)
+from photoward.core.ledger.tables import IS_QUEUED, items, tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import timedelta
+
+    from sqlalchemy import Connection, Engine, Select
+
+    from photoward.core.jobs import Options, Result, Source, Stage
+
+KNOWN_AT_ONCE = 1000
+"""Ids in one query: both databases bound the number of parameters."""
+
+
+class SqlLedger:
+    """The ``Ledger`` port on an engine whose tables are there.
+
+    Numbers that JSON cannot hold (an infinite PSNR) come back from ``measured`` as None.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(reads_only=True)
+
+    def __repr__(self) -> str:
+        return f"SqlLedger({self._engine.dialect.name})"
+
+    def tenant_salt(self, tenant: str) -> bytes:
+        """See the port."""
+        query = select(tenants.c.salt).where(tenants.c.id == tenant)
+        salt: bytes | None = self._scalar(query)
+        if salt is None:
+            with self._writing() as connection:
+                ensure_tenant(connection, tenant)
+                salt = connection.execute(query).scalar_one()
+        return salt
+
+    def add(
+        self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str
+    ) -> Item:
+        """See the port.
+
+        Raises:
+            ValueError: there is an item of this id already.
+        """
+        with self._writing() as connection:
+            ensure_tenant(connection, tenant)
+            moment = now(connection)
+            fresh = Item(item_id, tenant, State.QUEUED, options, source, batch_key, moment, moment)
+            statement = insert(items).values(rows.queued(fresh)).returning(items)
+            try:
+                return rows.item(connection.execute(statement).one())
+            except IntegrityError:
+                raise ValueError(f"There is an item {item_id} already.") from None
+
+    def get(self, tenant: str, item_id: str) -> Item:
+        """See the port."""
+        with self._reading() as connection:
+            return the_one(connection, own(tenant, item_id))
+
+    def position(self, item: Item) -> int:
+        """See the port; 0 as well for an item that is no longer queued."""
+        seq = select(items.c.seq).where(items.c.id == item.id, IS_QUEUED).scalar_subquery()
+        count: int = self._scalar(select(func.count()).where(IS_QUEUED, items.c.seq < seq))
+        return count
+
+    def claim(self, *, limit: int, max_megapixels: float, lease: timedelta) -> list[Item]:
+        """See the port."""
+        with self._writing() as connection:
+            chosen = next_batch(connection, limit, max_megapixels)
+            if not chosen:
+                return []
+            moment = now(connection)
+            values = {
+                "state": State.LEASED,
+                "lease": secrets.token_hex(16),
+                "lease_until": moment + lease,
+                "attempts": items.c.attempts + 1,
+                "updated_at": moment,
+            }
+            claim = update(items).where(items.c.seq.in_(chosen)).values(values).returning(items)
+            claimed = sorted(connection.execute(claim), key=lambda row: int(row.seq))
+            return [rows.item(row) for row in claimed]
+
+    def renew(self, token: str, lease: timedelta, stage: Stage | None = None) -> int:
+        """See the port."""
+        with self._writing() as connection:
+            mine = held(connection, token)
+            values: dict[str, Any] = {"lease_until": now(connection) + lease}
+            write(connection, mine.values(), values | ({"stage": stage} if stage else {}))
+            return len(mine)
+
+    def store(self, token: str, results: Sequence[Result]) -> set[str]:
+        """See the port. ``stored`` and ``done`` fall into one transaction: nobody sees between."""
+        return self._finish(token, {result.item_id: rows.done(result) for result in results})
+
+    def fail(self, token: str, failures: Sequence[Failure]) -> set[str]:
+        """See the port."""
+        return self._finish(token, {failure.item_id: rows.failed(failure) for failure in failures})
+
+    def release(self, token: str) -> int:
+        """See the port."""
+        with self._writing() as connection:
+            mine = held(connection, token)
+            values = unleased(State.QUEUED) | {"attempts": items.c.attempts - 1}
+            write(connection, mine.values(), values)
+            return len(mine)
+
+    def expire(self) -> int:
+        """See the port."""
+        lost = rows.failed(Failure("", "worker_lost", f"It outlived {MAX_ATTEMPTS} workers."))
+        with self._writing() as connection:
+            late = overdue(connection)
+            spent = [seq for seq, attempts in late.items() if attempts >= MAX_ATTEMPTS]
+            write(connection, late.keys() - set(spent), unleased(State.QUEUED))
+            write(connection, spent, unleased(State.FAILED) | lost)
+            return len(late)
+
+    def cancel(self, tenant: str, item_id: str) -> Item:
+        """See the port. Of a hidden item no label, file name, digest or measurement is kept."""
+        with self._writing() as connection:
+            old = the_one(connection, own(tenant, item_id).with_for_update())
+            end = old.state if old.state in FINAL else State.CANCELLED
+            moment = now(connection)
+            values = unleased(end) | rows.tombstone(old, moment) | {"updated_at": moment}
+            connection.execute(update(items).where(items.c.id == item_id).values(values))
+            return old
+
+    def depth(self) -> dict[State, int]:
+        """See the port."""
+        query = select(items.c.state, func.count()).where(items.c.hidden_at.is_(None))
+        with self._reading() as connection:
+            found = connection.execute(query.group_by(items.c.state))
+            return {State(state): count for state, count in found}
+
+    def queued_megapixels(self) -> float:
+        """See the port."""
+        total = self._scalar(select(func.sum(items.c.megapixels)).where(IS_QUEUED))
+        return float(total or 0)
+
+    def oldest_queued(self) -> str | None:
+        """See the port."""
+        item_id: str | None = self._scalar(queue(items.c.id).limit(1))
+        return item_id
+
+    def known(self, item_ids: Sequence[str]) -> set[str]:
+        """See the port."""
+        found: set[str] = set()
+        query = select(items.c.id).where(items.c.hidden_at.is_(None))
+        with self._reading() as connection:
+            for start in range(0, len(item_ids), KNOWN_AT_ONCE):
+                some = item_ids[start : start + KNOWN_AT_ONCE]
+                found.update(connection.execute(query.where(items.c.id.in_(some))).scalars())
+        return found
+
+    def check(self) -> None:
+        """See the port."""
+        self._scalar(select(items.c.seq).limit(1))
+
+    def close(self) -> None:
+        """See the port."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with translated(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with translated(), self._reader.begin() as connection:
+            yield connection
+
+    def _scalar(self, query: Select[Any]) -> Any:  # noqa: ANN401  # whatever the column holds
+        with self._reading() as connection:
+            return connection.execute(query).scalar()
+
+    def _finish(self, token: str, outcomes: dict[str, dict[str, Any]]) -> set[str]:
+        with self._writing() as connection:
+            mine = held(connection, token)
+            won = outcomes.keys() & mine.keys()
+            for item_id in won:
+                values = outcomes[item_id]
+                write(connection, [mine[item_id]], unleased(values["state"]) | values)
+            return won

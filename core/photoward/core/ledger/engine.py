@@ -1,0 +1,127 @@
+"""Connections to SQLite or PostgreSQL, their transactions, and their errors as ``Unavailable``.
+
+Knows nothing of items. No message that leaves here holds SQL, parameters or a password.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, func, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL, Connection, Engine
+
+BUSY_TIMEOUT_S = 10
+"""How long a writer waits for SQLite's one write lock."""
+
+
+def make_engine(database: str) -> Engine:
+    """An engine for ``sqlite:///file`` or ``postgresql[+psycopg]://…``; nothing is opened yet.
+
+    Raises:
+        Unavailable: the URL cannot be read or names another database.
+    """
+    try:
+        url = make_url(database)
+        name = url.get_backend_name()
+    except (ArgumentError, ValueError):
+        # from None: the parser quotes parts of the URL, which may hold the password.
+        raise Unavailable("The database URL cannot be read.") from None
+    if name == "sqlite" and url.database not in (None, "", ":memory:"):
+        return _sqlite(url)
+    if name in ("postgresql", "postgres"):
+        return _postgres(url.set(drivername="postgresql+psycopg"))
+    raise Unavailable("The database must be a SQLite file or PostgreSQL.")
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(
+        url, hide_parameters=True, pool_size=10, max_overflow=30, pool_timeout=BUSY_TIMEOUT_S
+    )
+    path = Path(str(url.database))
+
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own
+        connection.isolation_level = None  # the driver must not BEGIN by itself: we do
+        for pragma in (
+            f"busy_timeout = {BUSY_TIMEOUT_S * 1000}",
+            "journal_mode = WAL",  # readers and the writer do not wait for each other
+            "synchronous = FULL",  # a commit survives a power cut: 202 is a promise
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later would fail, not wait, on a busy file.
+        reads = connection.get_execution_options().get("reads_only")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    def before_connect(*_: object) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made here because SQLite would make it readable to all; WAL and SHM take its mode.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+    event.listen(engine, "do_connect", before_connect)
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _postgres(url: URL) -> Engine:
+    wishes = {
+        "connect_timeout": 5,  # seconds
+        "tcp_user_timeout": 10_000,  # milliseconds until a silent peer counts as gone
+        "application_name": "photoward",
+    }
+    return create_engine(
+        url,
+        hide_parameters=True,
+        connect_args={key: value for key, value in wishes.items() if key not in url.query},
+        pool_pre_ping=True,  # the server may have been restarted since
+        pool_size=5,
+        max_overflow=15,
+        pool_timeout=BUSY_TIMEOUT_S,
+    )
+
+
+def now(connection: Connection) -> datetime:
+    """The database's clock: hosts whose clocks differ must not steal each other's leases."""
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return moment.astimezone(UTC)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the drivers' errors into ``Unavailable`` (``storage_full`` when the disk is)."""
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise Unavailable("The ledger has no connection left.") from error
+    except DBAPIError as error:
+        cause = error.orig
+        if _is_full(cause):
+            raise Unavailable("The ledger's disk is full.", code="storage_full") from cause
+        kind = type(cause).__name__
+        raise Unavailable(f"The ledger does not answer ({kind}).") from cause
+    except OSError as error:
+        raise Unavailable(f"The ledger's file cannot be opened: {error.strerror}.") from error
+
+
+def _is_full(cause: BaseException | None) -> bool:
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
+    disk_full = "53100"
+    return code == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", None) == disk_full

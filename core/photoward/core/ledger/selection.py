@@ -1,0 +1,99 @@
+"""Which rows a change may touch, found and locked in one order; and the writing of them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from photoward.core.errors import NotFound
+from photoward.core.ledger import rows
+from photoward.core.ledger.engine import now
+from photoward.core.ledger.tables import IS_LEASED, IS_QUEUED, items, tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from sqlalchemy import Column, Connection, Select, Table
+
+    from photoward.core.jobs import Item, State
+
+SALT_BYTES = 16
+_INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+
+
+def ensure_tenant(connection: Connection, tenant: str) -> None:
+    """Give the tenant a salt, unless there is one."""
+    statement = _INSERT[connection.dialect.name](tenants)
+    values = {"id": tenant, "salt": os.urandom(SALT_BYTES)}
+    connection.execute(statement.values(values).on_conflict_do_nothing())
+
+
+def own(tenant: str, item_id: str) -> Select[Any]:
+    """The tenant's item, unless it is hidden."""
+    return select(items).where(
+        items.c.id == item_id, items.c.tenant == tenant, items.c.hidden_at.is_(None)
+    )
+
+
+def the_one(connection: Connection, query: Select[Any]) -> Item:
+    """The only row's item. Raises NotFound."""
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound
+    return rows.item(row)
+
+
+def queue(*columns: Column[Any]) -> Select[Any]:
+    """What is queued, oldest first."""
+    return select(*columns).where(IS_QUEUED).order_by(items.c.seq)
+
+
+def next_batch(connection: Connection, limit: int, max_megapixels: float) -> list[int]:
+    """Lock the rows of the next claim: the oldest that nobody else is taking, and its like."""
+    columns = (items.c.seq, items.c.batch_key, items.c.megapixels)
+    free = queue(*columns).with_for_update(skip_locked=True)
+    first = connection.execute(free.limit(1)).one_or_none()
+    if first is None or limit < 1:
+        return []
+    like = free.where(items.c.batch_key == first.batch_key, items.c.seq > first.seq)
+    chosen, total = [first.seq], first.megapixels
+    for row in connection.execute(like.limit(limit - 1)):
+        total += row.megapixels
+        if total > max_megapixels:
+            break
+        chosen.append(row.seq)
+    return chosen
+
+
+def held(connection: Connection, token: str) -> dict[str, int]:
+    """Lock what is still leased under the token: id → seq."""
+    query = select(items.c.id, items.c.seq).where(items.c.lease == token, IS_LEASED)
+    found = connection.execute(query.order_by(items.c.seq).with_for_update())
+    return {row.id: row.seq for row in found}
+
+
+def overdue(connection: Connection) -> dict[int, int]:
+    """Lock what is leased beyond its time: seq → attempts."""
+    query = select(items.c.seq, items.c.attempts).where(
+        IS_LEASED, items.c.lease_until <= now(connection)
+    )
+    locking = query.order_by(items.c.seq).with_for_update(skip_locked=True)
+    return {row.seq: row.attempts for row in connection.execute(locking)}
+
+
+def write(connection: Connection, locked: Collection[int], values: dict[str, Any]) -> None:
+    """Change rows that this transaction has locked."""
+    if locked:
+        stamped = values | {"updated_at": now(connection)}
+        connection.execute(update(items).where(items.c.seq.in_(locked)).values(stamped))
+
+
+def unleased(state: State) -> dict[str, Any]:
+    """The columns of a row that leaves its lease for ``state``."""
+    return {"state": state, "lease": None, "lease_until": None, "stage": None}

@@ -1,0 +1,102 @@
+"""The ledger's two tables as SQLAlchemy sees them; the migrations make the same.
+
+Columns hold what is asked for in a WHERE; everything else travels as JSON.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+metadata = MetaData()
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC; SQLite, which knows no time zones, keeps it naive."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware → what the database keeps."""
+        if value is None:
+            return None
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What the database keeps → aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+)
+
+items = Table(
+    "items",
+    metadata,
+    # The order of arrival: FIFO must not hang on clocks. SQLite counts only in an INTEGER.
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("batch_key", String(256), nullable=False),
+    Column("megapixels", Double, nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("source", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("stage", String(16)),
+    Column("lease", String(32)),
+    Column("lease_until", UtcDateTime),
+    Column("label_used", Text),
+    Column("label_source", String(16)),
+    Column("output", JSON(none_as_null=True)),
+    Column("measured", JSON, nullable=False),
+    Column("error_code", String(64)),
+    Column("error_detail", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("hidden_at", UtcDateTime),
+)
+
+# Written out, not bound: a planner uses a partial index only where the query repeats its condition.
+IS_QUEUED = text("items.state = 'queued'")
+IS_LEASED = text("items.state = 'leased'")
+
+_queued = text("state = 'queued'")
+_leased = text("state = 'leased'")
+_visible = text("hidden_at IS NULL")
+Index("items_queue", items.c.seq, sqlite_where=_queued, postgresql_where=_queued)
+Index(
+    "items_batches", items.c.batch_key, items.c.seq,
+    sqlite_where=_queued, postgresql_where=_queued,
+)  # fmt: skip
+Index("items_leases", items.c.lease, sqlite_where=_leased, postgresql_where=_leased)
+Index("items_states", items.c.state, sqlite_where=_visible, postgresql_where=_visible)

@@ -1,0 +1,64 @@
+"""Celery's settings, each with its reason; the same for those who send and those who work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from photoward.core.queue.names import QUEUE
+
+if TYPE_CHECKING:
+    from photoward.core.settings import Settings
+
+
+def celery_settings(settings: Settings) -> dict[str, Any]:
+    """What ``Celery.conf.update`` takes. Holds the broker's password: never to be printed."""
+    return {
+        "broker_url": settings.broker,
+        "broker_transport_options": _transport(),
+        # A broker that is away at the start or for a day is waited for, not given up.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "task_default_queue": QUEUE,
+        # Ids only travel, as JSON: nothing that could run, nothing secret.
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        # The ledger holds the outcome; a result backend would double the cost of publishing.
+        "result_backend": None,
+        "task_ignore_result": True,
+        # A hint is used up when its batch is, not when a worker has only taken it.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        # What waits inside a busy worker cannot go to an idle one.
+        "worker_prefetch_multiplier": 1,
+        # Soft: the worker gives its batch back; hard: the child is killed and the lease runs out.
+        "task_soft_time_limit": 90,
+        "task_time_limit": 120,
+        # The work goes on without the broker, since its outcome goes to the ledger.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        # SIGTERM: finish the batch within this, then give it back.
+        "worker_soft_shutdown_timeout": 30.0,
+        # The child imports torch and loads a surrogate before it says that it lives.
+        "worker_proc_alive_timeout": 60.0,
+        # Nobody asks workers by broadcast (liveness is a file); each would cost a queue a worker.
+        "worker_enable_remote_control": False,
+    }
+
+
+def _transport() -> dict[str, Any]:
+    return {
+        # Longer than the hard limit, or a hint would be delivered twice while it is worked on.
+        "visibility_timeout": 300,
+        # A killed worker's hints come back within 15 s of that; by default the sweep is 100 s.
+        "unacked_restore_interval": 15,
+        "unacked_restore_throttle": 1,
+        # A broker that is gone without closing the connection must not hold anyone for ever.
+        "socket_timeout": 10.0,
+        "socket_connect_timeout": 5.0,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        "retry_on_timeout": True,
+        # Interactive before batch. A readable separator: autoscalers name the lists.
+        "queue_order_strategy": "priority",
+        "priority_steps": [0, 3, 6, 9],
+        "sep": ":",
+    }

@@ -1,0 +1,136 @@
+"""The ``ObjectStore`` port on obstore; keys are checked here, vendor errors end here."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+
+from photoward.core.errors import NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from obstore import GetResult
+    from obstore.store import ObjectStore as Backend
+
+_SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
+_KEY = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*")
+_FULL = re.compile(
+    r"StorageFull|QuotaExceeded|InsufficientStorage|[Nn]o space left|os error (28|122)\b"
+)
+
+
+class ObStore:
+    """Objects on one of obstore's backends.
+
+    Keys are segments of ``A-Za-z0-9._-`` that do not begin with a dot, joined by ``/``; any other
+    key is a caller's mistake and raises ValueError.
+
+    Args:
+        backend: where the objects go.
+        root: the backend's folder, if it is one; then every write is flushed to the disk.
+    """
+
+    def __init__(self, backend: Backend, root: Path | None = None) -> None:
+        self._backend = backend
+        self._root = root
+
+    def put(self, key: str, data: bytes | BinaryIO, *, create_only: bool = False) -> bool:
+        """See the port. A stream for a folder is copied in chunks, else held in memory."""
+        with _translated():
+            try:
+                obstore.put(
+                    self._backend,
+                    _checked(key),
+                    data,
+                    mode="create" if create_only else "overwrite",
+                    # One request an object, so that no unfinished multipart upload can stay.
+                    use_multipart=None if self._root else False,
+                )
+            except AlreadyExistsError:
+                return False
+            if self._root:
+                _flush(self._root / key)
+        return True
+
+    def get(self, key: str) -> bytes:
+        """See the port."""
+        with _translated():
+            return self._open(key).bytes().to_bytes()
+
+    def stream(self, key: str, chunk: int = 1 << 18) -> Iterator[bytes]:
+        """See the port; NotFound is raised here, not at the first chunk."""
+        with _translated():
+            return _chunks(self._open(key), chunk)
+
+    def delete(self, key: str) -> None:
+        """See the port."""
+        with _translated():
+            try:
+                obstore.delete(self._backend, _checked(key))
+            except FileNotFoundError:
+                return
+
+    def keys(self, prefix: str = "") -> Iterator[tuple[str, float]]:
+        """See the port; a prefix is whole segments (``originals``, ``outputs/tenant``)."""
+        folder = _checked(prefix.rstrip("/")) if prefix else None
+        with _translated():
+            for page in obstore.list(self._backend, prefix=folder):
+                now = datetime.now(UTC)
+                for meta in page:
+                    age = now - meta["last_modified"]
+                    yield meta["path"], max(0.0, age.total_seconds())
+
+    def check(self) -> None:
+        """See the port."""
+        with _translated():
+            if self._root and not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
+                raise Unavailable("The store's folder cannot be written.")
+            next(iter(obstore.list(self._backend, prefix="health", chunk_size=1)), None)
+
+    def _open(self, key: str) -> GetResult:
+        try:
+            return obstore.get(self._backend, _checked(key))
+        except FileNotFoundError:
+            raise NotFound from None
+
+
+def _checked(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{key[:64]!r} is no key.")
+    return key
+
+
+def _chunks(opened: GetResult, chunk: int) -> Iterator[bytes]:
+    with _translated():
+        for buffer in opened.stream(min_chunk_size=chunk):
+            yield bytes(buffer)
+
+
+def _flush(path: Path) -> None:
+    """Have a file and its name survive a power cut: the ledger is about to promise it."""
+    for place in (path, path.parent):
+        descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the backend says into ``Unavailable`` (``storage_full`` when there is no room)."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        if _FULL.search(str(error)):
+            raise Unavailable("The store is full.", code="storage_full") from error
+        raise Unavailable(f"The store does not answer ({type(error).__name__}).") from error

@@ -1,0 +1,76 @@
+"""From a URL to a store: folders, memory, S3 buckets; knows nothing of what is kept there."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, MemoryStore, S3Store
+
+from photoward.core.errors import Unavailable
+from photoward.core.storage.adapter import ObStore
+
+if TYPE_CHECKING:
+    from photoward.core.ports import ObjectStore
+    from photoward.core.settings import Settings
+
+STALE_S = 3600.0
+"""A half-written file of this age belongs to a process that was killed."""
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """The store that ``settings.storage`` names; a folder is made (0700) if it is not there.
+
+    Raises:
+        Unavailable: the URL cannot be read, or the folder cannot be made.
+    """
+    url = urlsplit(settings.storage)
+    if url.scheme == "file" and url.netloc in ("", "localhost") and url.path:
+        return _folder(Path(unquote(url.path)))
+    if url.scheme == "memory":
+        return ObStore(MemoryStore())
+    if url.scheme == "s3" and url.hostname:
+        return _bucket(url.netloc, url.path.strip("/"))
+    raise Unavailable("The storage URL must be file:///folder, memory:// or s3://bucket/prefix.")
+
+
+def _folder(root: Path) -> ObStore:
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sweep(root)
+    except OSError as error:
+        raise Unavailable(f"The store's folder cannot be used: {error.strerror}.") from error
+    return ObStore(LocalStore(root), root=root)
+
+
+def _sweep(root: Path) -> None:
+    """Remove what killed writers left behind (``NAME#1``, invisible to every listing)."""
+    for path in root.rglob("*#*"):
+        if re.search(r"#\d+$", path.name) and time.time() - path.stat().st_mtime > STALE_S:
+            path.unlink(missing_ok=True)
+
+
+def _bucket(bucket: str, prefix: str) -> ObStore:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    try:
+        store = S3Store(
+            bucket,
+            prefix=prefix or None,
+            endpoint=endpoint or None,
+            client_options={
+                "allow_http": (endpoint or "").startswith("http://"),
+                "connect_timeout": timedelta(seconds=3),
+                "timeout": timedelta(seconds=60),
+            },
+            # Shorter than a lease: who waits longer only holds a request that has given up.
+            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)},
+        )
+    except BaseError as error:
+        raise Unavailable("The S3 settings cannot be used.") from error
+    return ObStore(store)
