@@ -1,0 +1,1 @@
+"""The HTTP face: photos in, protected photos out, over REST."""

@@ -1,0 +1,50 @@
+"""Whether there is room for one more upload, asked before its body is read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from photoward.core.errors import Overloaded
+from photoward.core.jobs import State
+
+if TYPE_CHECKING:
+    from photoward.core.ports import Ledger
+    from photoward.core.settings import Settings
+
+FRESH_S = 0.5
+"""How long the ledger's answer serves: a flood must not become a flood of queries."""
+
+
+class Admission:
+    """The queue's depth against its limits."""
+
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._asked_at = float("-inf")
+        self._items = 0
+        self._megapixels = 0.0
+        self._lock = asyncio.Lock()
+
+    async def check(self) -> None:
+        """Let the caller pass.
+
+        Raises:
+            Overloaded: as many items or megapixels are queued as may be.
+            Unavailable: the ledger is away.
+        """
+        async with self._lock:
+            if time.monotonic() - self._asked_at > FRESH_S:
+                self._items, self._megapixels = await to_thread.run_sync(self._ask)
+                self._asked_at = time.monotonic()
+        if self._items >= self._settings.max_queued_items:
+            raise Overloaded(f"{self._items} photos are waiting.")
+        if self._megapixels >= self._settings.max_queued_megapixels:
+            raise Overloaded(f"{self._megapixels:.0f} megapixels are waiting.")
+
+    def _ask(self) -> tuple[int, float]:
+        return self._ledger.depth().get(State.QUEUED, 0), self._ledger.queued_megapixels()

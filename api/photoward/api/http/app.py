@@ -1,0 +1,121 @@
+"""The application: which routes there are, what is around them, and what they work with."""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import ExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI
+
+from photoward.api.http import errors
+from photoward.api.http.admission import Admission
+from photoward.api.http.announcer import Announcer
+from photoward.api.http.deps import Parts
+from photoward.api.http.envelope import Envelope
+from photoward.api.http.routes import catalogue as catalogue_routes
+from photoward.api.http.routes import content, images, operations, page
+from photoward.core.catalogue import Catalogue, read_cards
+from photoward.core.ledger import open_ledger
+from photoward.core.queue import open_hints
+from photoward.core.settings import Settings
+from photoward.core.storage import open_store
+from photoward.core.telemetry import configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from photoward.core.ports import Hints, Ledger, ObjectStore
+
+MAX_STORING = 6
+"""× 25 MiB stays well under the 400 MiB that this process may take."""
+
+DESCRIPTION = """Adds noise to photos that is hard to see and makes them unprofitable to train on.
+
+Hand in a photo at `POST /v1/images`, ask at its `Location` until its state is `done`, then fetch
+`content`; or send `Prefer: wait=20` and have the first two in one. Every refusal is a problem as
+in RFC 9457 with a stable `code`."""
+
+
+def create_app(
+    settings: Settings,
+    *,
+    ledger: Ledger,
+    store: ObjectStore,
+    hints: Hints,
+    catalogue: Catalogue,
+) -> FastAPI:
+    """The ASGI application over the given adapters, which stay the caller's to close."""
+    app = FastAPI(
+        title="Photoward",
+        version=version("photoward"),
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        docs_url=None,  # they load scripts from other hosts
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    announcer = Announcer(hints)
+    app.state.closing = ExitStack()
+    app.state.closing.callback(announcer.close)
+    app.state.parts = Parts(
+        settings=settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue,
+        admission=Admission(ledger, settings), announcer=announcer,
+        storing=CapacityLimiter(MAX_STORING),
+    )  # fmt: skip
+    for routes in (images, content, catalogue_routes, operations, page):
+        app.include_router(routes.router)
+    app.mount("/static", page.files)
+    errors.install(app)
+    app.add_middleware(Envelope)
+    return app
+
+
+def app_from_environment() -> FastAPI:
+    """The application as the environment describes it; uvicorn's factory.
+
+    Raises:
+        ValueError: it would listen to other machines without having been told to.
+        Unavailable: the ledger or the store cannot be opened.
+    """
+    settings = Settings()
+    refuse_exposure(settings)
+    configure_logging(json=True)
+    cards = {name: card for name, (card, _) in read_cards(settings.surrogate_dirs).items()}
+    ledger = open_ledger(settings)
+    app = create_app(
+        settings,
+        ledger=ledger,
+        store=open_store(settings),
+        hints=open_hints(settings),
+        catalogue=Catalogue(cards, settings.surrogate),
+    )
+    app.state.closing.callback(ledger.close)
+    return app
+
+
+def refuse_exposure(settings: Settings) -> None:
+    """There are no API keys yet: refuse any host but loopback unless that is wanted.
+
+    Raises:
+        ValueError: saying how to allow it.
+    """
+    if settings.allow_unauthenticated or settings.host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ValueError(
+            f"There is no authentication yet, so {settings.host} is refused; "
+            "set PHOTOWARD_ALLOW_UNAUTHENTICATED=true behind a proxy that guards it."
+        )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    with app.state.closing:
+        yield

@@ -1,0 +1,54 @@
+"""The options of one upload, gathered from the query and from form fields as they come in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from photoward.api.http.errors import invalid
+from photoward.api.http.schemas import Requested
+from photoward.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from photoward.core.catalogue import Catalogue
+    from photoward.core.jobs import Options
+
+
+class Asked:
+    """Refuses an option when it is seen, and what does not go together at the end."""
+
+    def __init__(self, catalogue: Catalogue, query: Requested) -> None:
+        self._catalogue = catalogue
+        self._values: dict[str, Any] = {}
+        for name, value in query.model_dump(exclude_unset=True).items():
+            self._take(name, value)
+
+    def add(self, name: str, text: str) -> None:
+        """Take a form field.
+
+        Raises:
+            BadInput: there is no such option, it came before, or its value is not possible.
+        """
+        try:
+            parsed = Requested.model_validate({name: text})
+        except ValidationError as error:
+            problem = invalid(error.errors()[0])
+            raise BadInput(problem.code, problem.detail, field=problem.field) from error
+        self._take(name, getattr(parsed, name))
+
+    def complete(self) -> Options:
+        """Everything asked for, with defaults filled in.
+
+        Raises:
+            BadInput: options that do not go together.
+        """
+        return self._catalogue.options(**self._values)
+
+    def _take(self, name: str, value: object) -> None:
+        if name in self._values:
+            raise BadInput("invalid_option", f"{name} is given twice.", field=name)
+        self._values[name] = value
+        # Alone first: what is wrong whatever else may follow is refused before a photo is read.
+        alone: dict[str, Any] = {name: value}
+        self._catalogue.options(**alone)

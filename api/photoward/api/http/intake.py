@@ -1,0 +1,123 @@
+"""The way of an upload from its headers to a checked, spooled photo.
+
+Everything is refused as early as it can be known: from the headers, then from the first bytes.
+Stores nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from python_multipart.multipart import parse_options_header
+
+from photoward.api.http import filenames
+from photoward.api.http.form import Form
+from photoward.api.http.spool import Spool
+from photoward.core.errors import BadInput
+from photoward.core.imaging.sniff import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi import Request
+
+    from photoward.api.http.asked import Asked
+    from photoward.core.jobs import Options, Source
+    from photoward.core.settings import Settings
+
+FORM_OVERHEAD = 1 << 16
+"""Bytes that boundaries, part headers and fields may take beside the photo."""
+
+MAX_DIGITS = 18
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What came, fit to be stored."""
+
+    source: Source
+    options: Options
+    file: BinaryIO
+
+
+class Intake:
+    """Reads one upload.
+
+    Args:
+        request: its body has not been touched.
+        asked: holds the query's options; form fields are added.
+        settings: give the limits.
+        closing: closes the spool when the caller is through.
+    """
+
+    def __init__(
+        self, request: Request, asked: Asked, settings: Settings, closing: ExitStack
+    ) -> None:
+        self._request = request
+        self._asked = asked
+        self._settings = settings
+        self._closing = closing
+        self._ceiling = settings.max_body_bytes
+
+    async def read(self) -> Upload:
+        """Take in the whole request.
+
+        Raises:
+            BadInput: at the first byte that shows it.
+            ClientDisconnect: the caller left; nothing stays behind.
+        """
+        _refuse_encoding(self._request.headers.get("content-encoding"))
+        feed, finish = self._reader()
+        announced = self._announced()
+        received = 0
+        async for chunk in self._request.stream():
+            received += len(chunk)
+            self._refuse_size(received)
+            feed(chunk)
+        if announced is not None and received != announced:
+            raise BadInput("length_mismatch", f"{announced} bytes announced, {received} came.")
+        spool = finish()
+        return Upload(spool.finish(), self._asked.complete(), spool.file())
+
+    def _reader(self) -> tuple[Callable[[bytes], None], Callable[[], Spool]]:
+        headers = self._request.headers
+        kind, parameters = parse_options_header(headers.get("content-type"))
+        if kind == b"multipart/form-data":
+            if not parameters.get(b"boundary"):
+                raise BadInput("malformed_request", "The Content-Type names no boundary.")
+            self._ceiling += FORM_OVERHEAD
+            form = Form(parameters[b"boundary"], self._asked, self._spool)
+            return form.feed, form.finish
+        name = filenames.of_disposition(headers.get("content-disposition"))
+        spool = self._spool(headers.get("content-type"), name)
+        self._asked.complete()  # nothing can be added any more: refuse before the body
+        return spool.write, lambda: spool
+
+    def _spool(self, declared: str | None, filename: str | None) -> Spool:
+        settings = self._settings
+        limits = Limits(settings.max_megapixels, settings.max_side)
+        return self._closing.enter_context(
+            Spool(limits, settings.max_body_bytes, declared=declared, filename=filename)
+        )
+
+    def _announced(self) -> int | None:
+        text = self._request.headers.get("content-length")
+        if text is None:
+            return None
+        if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
+            raise BadInput("malformed_request", "Content-Length is not a number.")
+        self._refuse_size(int(text))
+        return int(text)
+
+    def _refuse_size(self, size: int) -> None:
+        if size > self._ceiling:
+            raise BadInput(
+                "body_too_large", f"The limit is {self._settings.max_body_bytes} bytes."
+            )
+
+
+def _refuse_encoding(encoding: str | None) -> None:
+    if encoding not in {None, "", "identity"}:
+        raise BadInput("unsupported_content_type", "A compressed body is not accepted.")

@@ -1,0 +1,129 @@
+"""What can be asked for: methods, surrogates, limits; and what a problem's code means."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from html import escape
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel, Field
+
+from photoward.api.http.deps import PartsDep
+from photoward.api.http.errors import documented
+from photoward.core.catalogue import (
+    DEFAULT_PRESET,
+    FORMATS,
+    MAX_EPSILON,
+    MAX_LABEL,
+    METHODS,
+    PRESETS,
+    SurrogateCard,
+)
+from photoward.core.errors import PROBLEMS, NotFound
+
+router = APIRouter(tags=["catalogue"])
+
+
+class Method(BaseModel):
+    """One way to protect."""
+
+    name: str = Field(examples=["sem"])
+    title: str
+    description: str
+    targets: list[str] = Field(examples=[["prototype", "logits"]])
+    bounded: bool = Field(description="Whether epsilon bounds the change of every sample.")
+    source: str
+
+
+class Methods(BaseModel):
+    """All methods."""
+
+    methods: list[Method]
+
+
+class Surrogates(BaseModel):
+    """All surrogates."""
+
+    surrogates: list[SurrogateCard]
+    default: str
+
+
+class Limits(BaseModel):
+    """What an upload may be."""
+
+    max_body_bytes: int = Field(examples=[26_214_400])
+    max_megapixels: float = Field(examples=[50])
+    max_side: int = Field(examples=[16_384])
+    max_wait_s: float = Field(examples=[60])
+    max_label: int = Field(description="Characters.", examples=[MAX_LABEL])
+    formats: dict[str, str] = Field(examples=[FORMATS])
+    presets: dict[str, float] = Field(description="In 1/255.", examples=[PRESETS])
+    default_preset: str = Field(examples=[DEFAULT_PRESET])
+    min_epsilon: float = Field(examples=[1])
+    max_epsilon: float = Field(examples=[MAX_EPSILON])
+
+
+@router.get(
+    "/v1/methods", operation_id="listMethods", summary="The methods", responses=documented()
+)
+async def list_methods() -> Methods:
+    """How a photo can be protected."""
+    return Methods(methods=[Method(**asdict(method)) for method in METHODS.values()])
+
+
+@router.get(
+    "/v1/surrogates",
+    operation_id="listSurrogates",
+    summary="The surrogates",
+    responses=documented(),
+)
+async def list_surrogates(parts: PartsDep) -> Surrogates:
+    """The networks that noise can be made against, with everything known about them."""
+    catalogue = parts.catalogue
+    return Surrogates(
+        surrogates=list(catalogue.surrogates.values()), default=catalogue.default_surrogate
+    )
+
+
+@router.get("/v1/limits", operation_id="getLimits", summary="The limits", responses=documented())
+async def get_limits(parts: PartsDep) -> Limits:
+    """What an upload may be, and what can be chosen."""
+    settings = parts.settings
+    return Limits(
+        max_body_bytes=settings.max_body_bytes,
+        max_megapixels=settings.max_megapixels,
+        max_side=settings.max_side,
+        max_wait_s=settings.max_wait_s,
+        max_label=MAX_LABEL,
+        formats=FORMATS,
+        presets=PRESETS,
+        default_preset=DEFAULT_PRESET,
+        min_epsilon=1,
+        max_epsilon=MAX_EPSILON,
+    )
+
+
+@router.get(
+    "/problems/{code}",
+    operation_id="explainProblem",
+    summary="What a problem's code means",
+    response_class=JSONResponse,
+    responses={
+        200: {"content": {"text/html": {}}, "description": "As JSON or, for people, as HTML."},
+        **documented("not_found"),
+    },
+)
+async def explain_problem(code: str, request: Request) -> Response:
+    """Where a problem's ``type`` leads."""
+    problem = PROBLEMS.get(code)
+    if problem is None:
+        raise NotFound
+    shown = {"type": f"/problems/{code}", "code": code, **asdict(problem)}
+    if "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse(shown)
+    title, remedy = escape(problem.title), escape(problem.remedy)
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        f"<h1>{title}</h1><p>{remedy}</p><p>Code <code>{code}</code>, status {problem.status}.</p>"
+    )

@@ -1,0 +1,161 @@
+"""``/v1/images``: hand in a photo, ask how it stands, delete it."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import ExitStack
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+
+from photoward.api.http import prefer
+from photoward.api.http.asked import Asked
+from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, TenantDep
+from photoward.api.http.errors import documented
+from photoward.api.http.intake import Intake, Upload
+from photoward.api.http.schemas import Image, Requested
+from photoward.api.http.waiting import until_final
+from photoward.core.catalogue import FORMATS
+from photoward.core.errors import BadInput, Unavailable
+from photoward.core.jobs import FINAL, Item, State, new_id
+from photoward.core.ports import original_key, output_key
+
+router = APIRouter(prefix="/v1/images", tags=["images"])
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+REFUSALS = (
+    "empty_body", "length_mismatch", "malformed_request", "body_too_large", "too_many_pixels",
+    "unsupported_content_type", "content_type_mismatch", "not_an_image", "unsupported_type",
+    "truncated", "bad_dimensions", "unsupported_bit_depth", "unsupported_colour_mode",
+    "unsupported_animation", "invalid_option", "unknown_method", "unknown_preset",
+    "unknown_surrogate", "unknown_label", "queue_full", "unavailable", "storage_full",
+)  # fmt: skip
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+FORM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        **Requested.model_json_schema()["properties"],
+    },
+    "additionalProperties": False,
+}
+UPLOAD_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": FORM_SCHEMA,
+            "example": {"file": "(the photo)", "label": "tabby cat", "preset": "strong"},
+        },
+        **dict.fromkeys([*FORMATS.values(), "application/octet-stream"], BINARY),
+    },
+}
+UPLOAD_PARAMETERS = [{
+    "name": "Prefer", "in": "header", "required": False, "schema": {"type": "string"},
+    "description": "`wait=N`: answer with the finished item if it is ready within N seconds.",
+    "example": "wait=20",
+}]  # fmt: skip
+
+
+@router.post(
+    "",
+    operation_id="createImage",
+    summary="Hand in a photo",
+    status_code=202,
+    response_model=Image,
+    responses={
+        200: {"model": Image, "description": "It ended within the time given by `Prefer: wait`."},
+        202: {"description": "Accepted; `Location` says where to ask."},
+        **documented(*REFUSALS),
+    },
+    openapi_extra={"requestBody": UPLOAD_BODY, "parameters": UPLOAD_PARAMETERS},
+)
+async def create_image(
+    request: Request, parts: PartsDep, tenant: TenantDep, query: Annotated[Requested, Query()]
+) -> Response:
+    """Take a photo as multipart/form-data, or as the body with its options in the query."""
+    if len(request.query_params.multi_items()) != len(request.query_params):
+        raise BadInput("invalid_option", "An option is given twice in the query.")
+    asked = Asked(parts.catalogue, query)
+    await parts.admission.check()
+    with ExitStack() as closing:
+        upload = await Intake(request, asked, parts.settings, closing).read()
+        item = await to_thread.run_sync(_accept, parts, tenant, upload, limiter=parts.storing)
+    parts.announcer.announce(item.id)
+    wait_s = prefer.wanted_wait_s(request.headers.getlist("prefer"))
+    if wait_s is None:
+        return _accepted(item)
+    wait_s = min(wait_s, int(parts.settings.max_wait_s))
+    item = await until_final(request, parts.ledger, item, wait_s)
+    return _accepted(item) if item.state not in FINAL else _finished(item, wait_s)
+
+
+@router.get(
+    "/{image_id}",
+    operation_id="getImage",
+    summary="Ask how a photo stands",
+    responses=documented("not_found", "unavailable"),
+)
+async def get_image(
+    image_id: ItemIdDep, parts: PartsDep, tenant: TenantDep, response: Response
+) -> Image:
+    """State, progress, and what was measured once it is done."""
+    response.headers.update(NO_STORE)
+    return await to_thread.run_sync(_shown, parts, tenant, image_id)
+
+
+@router.delete(
+    "/{image_id}",
+    operation_id="deleteImage",
+    summary="Delete a photo",
+    status_code=204,
+    responses=documented("not_found", "unavailable"),
+)
+async def delete_image(image_id: ItemIdDep, parts: PartsDep, tenant: TenantDep) -> None:
+    """Stop the work on it if it has not ended, and remove the original and the result."""
+    await to_thread.run_sync(_delete, parts, tenant, image_id)
+
+
+def _accept(parts: Parts, tenant: str, upload: Upload) -> Item:
+    """Object first, row second: a row without its object would be a promise nobody can keep."""
+    item_id = new_id()
+    key = original_key(tenant, item_id)
+    source, options = upload.source, upload.options
+    batch_key = parts.catalogue.batch_key(options, source.width, source.height)
+    parts.store.put(key, upload.file)
+    try:
+        return parts.ledger.add(item_id, tenant, options, source, batch_key)
+    except BaseException:
+        with contextlib.suppress(Unavailable):  # the sweeper finds it; the first error is told
+            parts.store.delete(key)
+        raise
+
+
+def _shown(parts: Parts, tenant: str, image_id: str) -> Image:
+    item = parts.ledger.get(tenant, image_id)
+    queued = item.state is State.QUEUED
+    return Image.of(item, parts.ledger.position(item) if queued else None)
+
+
+def _delete(parts: Parts, tenant: str, image_id: str) -> None:
+    parts.ledger.cancel(tenant, image_id)
+    parts.store.delete(original_key(tenant, image_id))
+    parts.store.delete(output_key(tenant, image_id))
+
+
+def _accepted(item: Item) -> Response:
+    headers = {"Location": f"/v1/images/{item.id}", "Retry-After": "1", **NO_STORE}
+    return _json(item, 202, headers)
+
+
+def _finished(item: Item, wait_s: int) -> Response:
+    applied = {"Preference-Applied": f"wait={wait_s}", "Vary": "Prefer"}
+    return _json(item, 200, {"Content-Location": f"/v1/images/{item.id}", **applied, **NO_STORE})
+
+
+def _json(item: Item, status: int, headers: dict[str, str]) -> Response:
+    body = Image.of(item).model_dump_json()
+    return Response(body, status, headers, media_type="application/json")

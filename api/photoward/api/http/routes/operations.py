@@ -1,0 +1,123 @@
+"""What operators ask: is it alive, is it ready, what does it count."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from typing import Literal
+
+from anyio import to_thread
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from pydantic import BaseModel
+
+from photoward.api.http.deps import PartsDep
+from photoward.api.http.errors import documented, respond
+from photoward.api.http.schemas import Problem
+from photoward.core.errors import Unavailable
+from photoward.core.jobs import State
+from photoward.core.ports import Hints, Ledger, ObjectStore
+
+router = APIRouter(tags=["operations"])
+
+CHECK_S = 5.0
+"""A part that does not answer within this is down."""
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Ready(BaseModel):
+    """Which parts answer. Without the broker photos are still taken, and worked on later."""
+
+    status: Literal["ready", "degraded", "unavailable"]
+    parts: dict[str, Literal["up", "down"]]
+
+
+@router.get("/livez", operation_id="live", summary="Is it alive?", responses=documented())
+async def live() -> Alive:
+    """Ask for nothing but an answer."""
+    return Alive()
+
+
+@router.get(
+    "/readyz",
+    operation_id="ready",
+    summary="Can it take photos?",
+    response_model=Ready,
+    responses=documented("unavailable"),
+)
+async def ready(parts: PartsDep) -> Ready | Response:
+    """Ask the ledger, the store and the broker; 503 if one of the first two is away."""
+    asked = {"ledger": parts.ledger, "store": parts.store, "broker": parts.hints}
+    up = dict(zip(asked, await asyncio.gather(*map(_answers, asked.values())), strict=True))
+    if up["ledger"] and up["store"]:
+        status: Literal["ready", "degraded"] = "ready" if up["broker"] else "degraded"
+        return Ready(status=status, parts={name: _word(is_up) for name, is_up in up.items()})
+    away = ", ".join(name for name, is_up in up.items() if not is_up)
+    return respond(Problem.of("unavailable", f"Away: {away}."))
+
+
+@router.get(
+    "/metrics", operation_id="metrics", summary="Prometheus metrics", response_class=Response,
+    responses={200: {"content": {"text/plain": {}}, "description": "In Prometheus' text format."},
+               **documented()},
+)  # fmt: skip
+async def metrics(parts: PartsDep) -> Response:
+    """Counts of all processes that share ``PROMETHEUS_MULTIPROC_DIR``, and the queue's depth."""
+    return Response(
+        await to_thread.run_sync(_scrape, parts.ledger), media_type=CONTENT_TYPE_LATEST
+    )
+
+
+class Depth(Collector):
+    """How many items stand where, as the ledger says at the time of asking."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> Iterable[Metric]:
+        """Items by state and queued megapixels; without the ledger only that it is down."""
+        up = GaugeMetricFamily("photoward_ledger_up", "Whether the ledger answers.")
+        items = GaugeMetricFamily("photoward_items", "Items by state.", labels=["state"])
+        queued = GaugeMetricFamily("photoward_queued_megapixels", "Megapixels that wait.")
+        try:
+            depth, megapixels = self._ledger.depth(), self._ledger.queued_megapixels()
+        except Unavailable:
+            up.add_metric([], 0)
+            return [up]
+        up.add_metric([], 1)
+        for state in State:
+            items.add_metric([state], depth.get(state, 0))
+        queued.add_metric([], megapixels)
+        return [up, items, queued]
+
+
+def _scrape(ledger: Ledger) -> bytes:
+    asked = CollectorRegistry()
+    asked.register(Depth(ledger))
+    counted = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]  # ships no types
+    return generate_latest(counted) + generate_latest(asked)
+
+
+async def _answers(part: Ledger | ObjectStore | Hints) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            await to_thread.run_sync(part.check, abandon_on_cancel=True)
+    except (Unavailable, TimeoutError):
+        return False
+    return True
+
+
+def _word(is_up: bool) -> Literal["up", "down"]:  # noqa: FBT001  # one adjective, one argument
+    return "up" if is_up else "down"

@@ -1,0 +1,27 @@
+"""The page at ``/`` and its files, sent as they lie in the distribution."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+WEB = Path(str(importlib.resources.files("photoward.api.web"))) / "static"
+"""Found as data, not imported: the page and this face know each other by ``/v1`` only."""
+
+POLICY = "; ".join((
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' blob:",
+    "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+))  # fmt: skip
+
+router = APIRouter()
+files = StaticFiles(directory=WEB)
+
+
+@router.get("/", include_in_schema=False)
+async def page() -> FileResponse:
+    """The page."""
+    return FileResponse(WEB / "index.html", headers={"Content-Security-Policy": POLICY})

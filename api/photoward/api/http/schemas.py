@@ -1,0 +1,177 @@
+"""What goes over the wire: the answers' shapes with examples, and the options of an upload.
+
+Knows the domain's objects only to show them; decides nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from photoward.core.catalogue import DEFAULT_PRESET, FORMATS, MAX_EPSILON, MAX_LABEL, PRESETS
+from photoward.core.errors import PROBLEMS
+from photoward.core.jobs import FINAL, Item, Stage, State
+
+EXAMPLE_ID = "3f2a9c0d5b7e41868d0c6a1f2e9b4d77"
+_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+FRACTIONS = {Stage.DECODE: 0.1, Stage.PERTURB: 0.3, Stage.ENCODE: 0.8}
+"""Stage → the part of the work that lies behind it, roughly."""
+
+
+class Problem(BaseModel):
+    """A refusal in the form of RFC 9457."""
+
+    type: str = Field(examples=["/problems/not_an_image"])
+    title: str = Field(examples=["This is not a picture"])
+    status: int = Field(examples=[415])
+    detail: str = Field(examples=["The bytes begin like no picture that is known here."])
+    code: str = Field(description="Stable; made for programs.", examples=["not_an_image"])
+    remedy: str = Field(examples=["Send a JPEG, PNG, WebP or AVIF file."])
+    field: str | None = Field(default=None, description="The option at fault.")
+    instance: str | None = Field(default=None, description="This very answer, for the log.")
+
+    @classmethod
+    def of(cls, code: str, detail: str, **more: Any) -> Self:  # noqa: ANN401  # passed on as is
+        """Fill in what ``PROBLEMS`` knows of the code."""
+        known = PROBLEMS[code]
+        shown = {"title": known.title, "status": known.status, "remedy": known.remedy, **more}
+        return cls(type=f"/problems/{code}", code=code, detail=detail, **shown)
+
+
+class Requested(BaseModel):
+    """The options of an upload, as form fields or query parameters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: Annotated[str | None, Field(
+        description=f"What the photo shows, in any 1 to {MAX_LABEL} printable characters. "
+        "None: the surrogate's own prediction.", examples=["tabby cat"],
+    )] = None  # fmt: skip
+    method: Annotated[str | None, Field(
+        description="See `GET /v1/methods`.", examples=["sem"]
+    )] = None  # fmt: skip
+    target: Annotated[str | None, Field(
+        description="What the noise points at: a secret prototype of the label, or a class.",
+        examples=["prototype"],
+    )] = None  # fmt: skip
+    surrogate: Annotated[str | None, Field(description="See `GET /v1/surrogates`.")] = None
+    preset: Annotated[str | None, Field(
+        description=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if nothing is said.",
+        examples=[DEFAULT_PRESET],
+    )] = None  # fmt: skip
+    epsilon: Annotated[float | None, Field(
+        description=f"Instead of a preset: largest change in 1/255, 1 to {MAX_EPSILON:g}.",
+        examples=[8],
+    )] = None  # fmt: skip
+    output_format: Annotated[str | None, Field(
+        description=f"{', '.join(FORMATS)}; the input's own if nothing is said.",
+        examples=["png"],
+    )] = None  # fmt: skip
+
+
+class Progress(BaseModel):
+    """How far an item is."""
+
+    stage: Stage | None = None
+    fraction: float = Field(ge=0, le=1, description="Coarse: it grows in steps.")
+    position: int | None = Field(default=None, description="Items before this one in the queue.")
+
+
+class Chosen(BaseModel):
+    """The options after defaults were filled in."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    method: str = Field(examples=["sem"])
+    target: str = Field(examples=["prototype"])
+    surrogate: str
+    epsilon: float = Field(description="In 1/255.", examples=[8])
+    preset: str | None = Field(examples=["strong"])
+    label: str | None
+    output_format: str | None
+
+
+class SourceFile(BaseModel):
+    """The photo as it came."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    sha256: str = Field(examples=[_SHA256])
+    size: int = Field(description="Bytes.", examples=[2_400_381])
+    media_type: str = Field(examples=["image/jpeg"])
+    width: int = Field(description="Displayed pixels.", examples=[4032])
+    height: int = Field(examples=[3024])
+    filename: str | None = Field(examples=["cat.jpg"])
+
+
+class OutputFile(BaseModel):
+    """The protected photo."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    sha256: str = Field(examples=[_SHA256])
+    size: int = Field(examples=[3_118_204])
+    media_type: str = Field(examples=["image/jpeg"])
+
+
+class Links(BaseModel):
+    """Where to go from here."""
+
+    self: str = Field(examples=[f"/v1/images/{EXAMPLE_ID}"])
+    content: str | None = Field(examples=[f"/v1/images/{EXAMPLE_ID}/content"])
+
+
+class Image(BaseModel):
+    """One photo on its way, or at its end."""
+
+    id: str = Field(examples=[EXAMPLE_ID])
+    state: State = Field(examples=[State.DONE])
+    progress: Progress
+    created_at: datetime
+    updated_at: datetime
+    options: Chosen
+    source: SourceFile
+    output: OutputFile | None
+    measured: dict[str, Any] = Field(
+        description="What the finished file shows when it is read again.",
+        examples=[{"epsilon": 8.0, "linf": 21, "psnr_db": 30.2, "ssim": 0.93, "survival": 0.99}],
+    )
+    label_used: str | None = Field(examples=["tabby cat"])
+    label_source: Literal["given", "predicted"] | None
+    error: Problem | None
+    links: Links
+
+    @classmethod
+    def of(cls, item: Item, position: int | None = None) -> Self:
+        """Show an item; ``position`` only for a queued one."""
+        here = f"/v1/images/{item.id}"
+        done = item.state is State.DONE
+        shown = {name: getattr(item, name) for name in _PLAIN}
+        return cls(
+            **shown,
+            progress=Progress(stage=item.stage, fraction=_fraction(item), position=position),
+            options=Chosen.model_validate(item.options),
+            source=SourceFile.model_validate(item.source),
+            output=OutputFile.model_validate(item.output) if done else None,
+            error=error_of(item),
+            links=Links(self=here, content=f"{here}/content" if done else None),
+        )
+
+
+_PLAIN = ("id", "state", "created_at", "updated_at", "measured", "label_used", "label_source")
+
+
+def error_of(item: Item, **more: Any) -> Problem | None:  # noqa: ANN401  # passed on as is
+    """Why an item failed; None when it did not."""
+    if item.state is not State.FAILED:
+        return None
+    return Problem.of(item.error_code or "internal_error", item.error_detail or "", **more)
+
+
+def _fraction(item: Item) -> float:
+    if item.state in FINAL:
+        return 1.0
+    return FRACTIONS[item.stage] if item.stage and item.state is State.LEASED else 0.0

@@ -1,0 +1,36 @@
+"""Waiting for an item's end by asking the ledger, ever more slowly."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from photoward.core.jobs import FINAL
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
+    from photoward.core.jobs import Item
+    from photoward.core.ports import Ledger
+
+FIRST_S, LONGEST_S, GROWTH = 0.01, 0.1, 1.3
+
+
+async def until_final(request: Request, ledger: Ledger, item: Item, seconds: float) -> Item:
+    """The item as it stands when it ends, when the time is up or when the caller leaves.
+
+    Raises:
+        NotFound: somebody deleted it meanwhile.
+    """
+    deadline = time.monotonic() + seconds
+    pause = FIRST_S
+    while item.state not in FINAL and time.monotonic() < deadline:
+        if await request.is_disconnected():
+            break
+        await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+        pause = min(pause * GROWTH, LONGEST_S)
+        item = await to_thread.run_sync(ledger.get, item.tenant, item.id)
+    return item

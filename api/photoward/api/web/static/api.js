@@ -1,0 +1,82 @@
+// Talks to /v1. Every refusal is thrown as a Refusal with title, detail and remedy.
+
+export class Refusal extends Error {
+  constructor(problem) {
+    super(problem.title);
+    this.problem = problem;
+  }
+}
+
+const AWAY = {
+  title: "The service does not answer",
+  detail: "It may be starting, stopped or out of reach.",
+  remedy: "Try again in a moment.",
+};
+
+const FIRST_MS = 100;
+const LONGEST_MS = 1000;
+
+// XMLHttpRequest, because fetch does not tell how much of a body has been sent.
+export function upload(form, onSent, signal) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const refuse = () => reject(refusal(request.responseText));
+    request.upload.onprogress = ({ loaded, total }) => onSent(loaded / total);
+    request.onload = () => (request.status < 300 ? resolve(JSON.parse(request.responseText)) : refuse());
+    request.onerror = () => reject(new Refusal(AWAY));
+    signal.addEventListener("abort", () => {
+      request.abort();
+      reject(signal.reason);
+    });
+    request.open("POST", "/v1/images");
+    request.send(form);
+  });
+}
+
+export async function untilEnded(item, onChange, signal) {
+  for (let pause = FIRST_MS; !["done", "failed"].includes(item.state); pause = Math.min(pause * 1.3, LONGEST_MS)) {
+    onChange(item);
+    await sleep(pause, signal);
+    item = await (await call(item.links.self, { signal })).json();
+  }
+  if (item.state === "failed") throw new Refusal(item.error);
+  return item;
+}
+
+export async function content(item, signal) {
+  return (await call(item.links.content, { signal })).blob();
+}
+
+export const remove = (item) => call(item.links.self, { method: "DELETE" });
+
+export const limits = async () => (await call("/v1/limits", {})).json();
+
+async function call(address, options) {
+  let response;
+  try {
+    response = await fetch(address, options);
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new Refusal(AWAY);
+  }
+  if (!response.ok) throw refusal(await response.text());
+  return response;
+}
+
+function refusal(text) {
+  try {
+    return new Refusal(JSON.parse(text));
+  } catch {
+    return new Refusal(AWAY); // something between us and the service answered
+  }
+}
+
+function sleep(ms, signal) {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    }, { once: true });
+  });
+}
