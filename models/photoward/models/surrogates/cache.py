@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from photoward.core import telemetry
 from photoward.core.errors import Unavailable
 from photoward.models.surrogates.surrogate import DigestMismatch, Surrogate, load_surrogate
 
@@ -49,8 +50,6 @@ class SurrogateCache:
     ) -> None:
         self.cards = dict(cards)
         self.device = device
-        self.loads = 0
-        self.evictions = 0
         self._budget = memory_mib * 2**20
         self._loaded: OrderedDict[str, Surrogate] = OrderedDict()
         self._lock = threading.Lock()
@@ -64,11 +63,11 @@ class SurrogateCache:
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = self._load(name)
-                self.loads += 1
+                telemetry.SURROGATE_LOADS.inc()
             self._loaded.move_to_end(name)
             while len(self._loaded) > 1 and self._bytes() > self._budget:
                 self._loaded.popitem(last=False)
-                self.evictions += 1
+                telemetry.SURROGATE_EVICTIONS.inc()
             return self._loaded[name]
 
     def loaded(self) -> list[str]:

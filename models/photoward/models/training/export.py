@@ -30,7 +30,6 @@ def export(  # noqa: PLR0913  # one keyword for each thing that a card must say
     data: str,
     data_sha256: str,
     licence: str,
-    converged: float,
     holdout: LabelledPictures | None,
 ) -> SurrogateCard:
     """Write ``NAME.safetensors`` and ``NAME.json`` to ``folder``.
@@ -42,12 +41,10 @@ def export(  # noqa: PLR0913  # one keyword for each thing that a card must say
         data: what it was trained on, in words.
         data_sha256: digest of the training pictures.
         licence: of the weights.
-        converged: accuracy on protected, attacked training views at the end, the figure that
-            decides how well the surrogate protects.
         holdout: unseen pictures of the same classes, to measure clean and robust accuracy.
     """
     network = trainer.network.eval()
-    figures: dict[str, Any] = {"protected_accuracy_under_attack": round(converged, 4)}
+    figures: dict[str, Any] = {"protected_accuracy_under_attack": round(trainer.converged, 4)}
     if holdout is not None:
         figures["clean_accuracy"] = round(_accuracy(trainer, holdout, steps=0), 4)
         figures["pgd20_accuracy_4_255"] = round(_accuracy(trainer, holdout, steps=20), 4)

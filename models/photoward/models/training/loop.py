@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from photoward.models.training.data import LabelledPictures
 
 
+SMOOTHING = 0.99
+"""Weight of the past in ``Trainer.converged``."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What decides a surrogate, apart from its data; radii in 1/255.
@@ -87,6 +91,9 @@ class Trainer:
         self.noise = start.uniform_(-radius, radius, generator=self.generator)
         self.step = 0
         self.seconds = 0.0
+        self.converged = 0.0
+        """Running accuracy on protected, attacked training views: it decides how well the
+        surrogate will protect."""
 
     def run(
         self,
@@ -104,6 +111,8 @@ class Trainer:
             if checkpoint and time.monotonic() - saved > every_s:
                 self.save(checkpoint)
                 saved = time.monotonic()
+        if checkpoint:
+            self.save(checkpoint)
 
     def _one_step(self) -> Progress:
         index = torch.randint(
@@ -128,6 +137,7 @@ class Trainer:
         self.schedule.step()
         self.step += 1
         right = (logits.argmax(1) == y).float().mean()
+        self.converged += (right.item() - self.converged) * max(1 / self.step, 1 - SMOOTHING)
         return Progress(self.step, loss.item(), right.item())
 
     def _noise_step(
@@ -195,7 +205,8 @@ class Trainer:
             tensors[f"momentum.{i}"] = state["momentum_buffer"].contiguous()
         tensors["noise"] = self.noise
         tensors["generator"] = self.generator.get_state()
-        facts = {"step": self.step, "seconds": self.seconds, "recipe": asdict(self.recipe)}
+        facts = {"step": self.step, "seconds": self.seconds, "converged": self.converged,
+                 "recipe": asdict(self.recipe)}
         new = folder / "checkpoint.safetensors.new"
         save_file(tensors, new, metadata={"state": json.dumps(facts)})
         new.replace(folder / "checkpoint.safetensors")
@@ -224,6 +235,7 @@ class Trainer:
         self.noise = tensors["noise"]
         self.generator.set_state(tensors["generator"])
         self.step, self.seconds = facts["step"], facts["seconds"]
+        self.converged = facts["converged"]
         for _ in range(self.step):
             self.schedule.step()
 

@@ -1,0 +1,1 @@
+"""What protection is worth: victims trained on protected files, tested on clean pictures."""
