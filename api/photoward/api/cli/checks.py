@@ -10,10 +10,10 @@ import importlib.util
 import os
 import platform
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from photoward.api.cli.finding import Finding
 from photoward.core.catalogue import FORMATS, read_cards
 
 if TYPE_CHECKING:
@@ -25,25 +25,6 @@ LEAST_MEMORY_GIB = 3.0
 """API, queue, one worker with its decoder children at the 50 megapixel limit."""
 OLDEST_PYTHON = (3, 11)
 INSTALL_WORKER = "pip install 'photoward[worker]' where pictures are to be protected"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One row of the table."""
-
-    subject: str
-    ok: bool
-    found: str
-    remedy: str = ""
-    needed: bool = True
-    """Whether the service cannot run when this is not ok."""
-
-
-def all_findings(settings: Settings) -> list[Finding]:
-    """Every check once, the machine first."""
-    from photoward.api.cli import parts  # noqa: PLC0415  # it needs Finding from here
-
-    return [*machine(), *libraries(), *surrogates(settings), *parts.findings(settings)]
 
 
 def machine() -> Iterator[Finding]:

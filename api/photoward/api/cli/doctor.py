@@ -10,12 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from photoward.api.cli import checks
+from photoward.api.cli import checks, parts
 from photoward.api.cli.environment import settings_from
 from photoward.api.cli.service import DataDir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from photoward.api.cli.finding import Finding
 
 
 def doctor(
@@ -27,7 +29,11 @@ def doctor(
 
     Changes nothing. Exits with 1 when something is broken that the service cannot run without.
     """
-    findings = checks.all_findings(settings_from(data_dir=data_dir))
+    settings = settings_from(data_dir=data_dir)
+    findings = [
+        *checks.machine(), *checks.libraries(), *checks.surrogates(settings),
+        *parts.findings(settings),
+    ]  # fmt: skip
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -36,7 +42,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _table(findings: Sequence[checks.Finding]) -> Table:
+def _table(findings: Sequence[Finding]) -> Table:
     table = Table("", "What", "Found", "What to do", box=None, pad_edge=False)
     for finding in findings:
         broken = "[red]✗[/]" if finding.needed else "[yellow]✗[/]"

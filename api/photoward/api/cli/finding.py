@@ -1,0 +1,17 @@
+"""What a check of the doctor tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of the doctor's table."""
+
+    subject: str
+    ok: bool
+    found: str
+    remedy: str = ""
+    needed: bool = True
+    """Whether the service cannot run when this is not ok."""

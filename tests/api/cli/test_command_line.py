@@ -1,0 +1,71 @@
+"""The table of commands, what is imported for it, and the exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from photoward.api import cli
+from photoward.core.errors import BadInput, Unavailable
+
+HEAVY = {"torch", "celery", "fastapi", "uvicorn", "sqlalchemy", "numpy", "PIL", "obstore"}
+
+
+def leave_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int | str | None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "doctor", ("module:attribute", "Fails."))
+    monkeypatch.setattr(cli, "load", lambda _target: fail)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["doctor"])
+    return caught.value.code
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    assert caught.value.code == 0
+    assert f"photoward {name}" in capsys.readouterr().out
+
+
+def test_the_overview_names_every_command_and_imports_none() -> None:
+    script = (
+        "import sys; from photoward.api.cli import main\n"
+        "try: main(['--help'])\n"
+        "finally: print('MODULES', *sys.modules)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    overview, modules = shown.split("MODULES")
+    assert all(name in overview for name in cli.COMMANDS)
+    assert not HEAVY & set(modules.split())
+
+
+@pytest.mark.parametrize("arguments", [["no-such-command"], ["up", "--no-such-option"], []])
+def test_bad_usage_is_two(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+
+
+def test_a_refusal_is_one_sentence_and_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leave_with(monkeypatch, BadInput("truncated", "cat.jpg ends too early.")) == 2
+    assert capsys.readouterr().err == "photoward: cat.jpg ends too early. Send the whole file.\n"
+
+
+def test_our_own_trouble_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leave_with(monkeypatch, Unavailable("The disk is gone.")) == 1
+    assert capsys.readouterr().err == "photoward: The disk is gone.\n"
+
+
+def test_an_interruption_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert leave_with(monkeypatch, KeyboardInterrupt()) == 130

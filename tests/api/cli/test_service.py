@@ -1,0 +1,147 @@
+"""What ``up``, ``serve`` and ``worker`` refuse before anything starts, and the stack's parts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from photoward.api.cli import environment, main, stack
+from photoward.core.errors import BadInput, Unavailable
+from photoward.core.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    return caught.value.code, capsys.readouterr().err
+
+
+def test_a_folder_belongs_to_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with stack.only_one(tmp_path):
+        code, said = refusal(capsys, "up", "--data-dir", str(tmp_path), "--port", "0")
+    assert code == 1
+    assert f"Another `photoward up` runs on {tmp_path}" in said
+    with stack.only_one(tmp_path):
+        """Free again."""
+
+
+def test_a_new_folder_is_nobody_elses(tmp_path: Path) -> None:
+    with stack.only_one(tmp_path / "deep" / "data"):
+        mode = (tmp_path / "deep" / "data").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o700
+
+
+def test_a_taken_port_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, said = refusal(capsys, "up", "--data-dir", str(tmp_path), "--port", port)
+    assert code == 1
+    assert f"port {port}: another program listens there" in said
+
+
+def test_port_zero_becomes_a_free_one() -> None:
+    port = stack.free_port(Settings(port=0))
+    with socket.create_server(("127.0.0.1", port)):
+        """It was free."""
+
+
+@pytest.mark.parametrize("command", ["up", "serve"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])
+def test_strangers_are_kept_out(
+    command: str, host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = refusal(capsys, command, "--host", host)
+    assert code == 2
+    assert "PHOTOWARD_ALLOW_UNAUTHENTICATED" in said
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_permission(host: str) -> None:
+    environment.require_closed_door(Settings(host=host))
+
+
+def test_an_open_door_can_be_asked_for() -> None:
+    environment.require_closed_door(Settings(host="0.0.0.0", allow_unauthenticated=True))
+
+
+def test_an_option_goes_before_the_environment_and_reaches_children() -> None:
+    os.environ["PHOTOWARD_PORT"] = "1111"
+    assert environment.settings_from(port=None).port == 1111
+    assert environment.settings_from(port=2222).port == 2222
+    assert os.environ["PHOTOWARD_PORT"] == "2222"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PHOTOWARD_PORT", "hunter2"), ("PHOTOWARD_SURROGATE_DIRS", "hunter2")],
+)
+def test_a_bad_setting_is_named_without_its_value(variable: str, value: str) -> None:
+    os.environ[variable] = value
+    with pytest.raises(BadInput) as caught:
+        environment.settings_from()
+    assert variable.removeprefix("PHOTOWARD_").lower() in str(caught.value).lower()
+    assert value not in str(caught.value)
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(environment.EXTRAS, "worker", ("no_such_module",))
+    with pytest.raises(Unavailable, match=r"pip install 'photoward\[worker\]'"):
+        environment.require_extra("worker")
+
+
+def test_logs_of_earlier_runs_are_kept_for_a_while(tmp_path: Path) -> None:
+    for run in range(6):
+        (stack.fresh_logs(tmp_path) / "api.log").write_text(f"run {run}")
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert kept == {
+        "api.log": "run 5", "api.log.1": "run 4", "api.log.2": "run 3", "api.log.3": "run 2"
+    }  # fmt: skip
+
+
+def test_the_private_queue_is_left_out_where_another_is_named(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, redis_url="redis://127.0.0.1:1/0")
+    names = [[program.name for program in stage] for stage in stack.stages(settings, 2)]
+    assert names == [[], ["worker-1", "worker-2"], ["api"]]
+
+
+def test_everything_can_be_gone_within_forty_seconds(tmp_path: Path) -> None:
+    stages = stack.stages(Settings(data_dir=tmp_path), 2)
+    assert [stage[0].name for stage in stages] == ["queue", "worker-1", "api"]
+    assert sum(max(program.grace_s for program in stage) for stage in stages) <= 40
+
+
+def test_a_folder_too_deep_for_a_socket_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="too long to hold a socket"):
+        stack.stages(Settings(data_dir=tmp_path / ("x" * 100)), 1)
+
+
+@pytest.mark.parametrize(
+    ("reply", "ready"), [(b"+PONG\r\n", True), (b"-LOADING later\r\n", False), (b"", False)]
+)
+def test_a_queue_server_is_ready_when_it_answers(
+    tmp_path: Path, reply: bytes, *, ready: bool
+) -> None:
+    path = tmp_path / "s"
+    assert not stack.answers_ping(path)
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(path))
+        door.listen()
+
+        def answer() -> None:
+            caller, _ = door.accept()
+            with caller:
+                caller.recv(64)
+                caller.sendall(reply)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert stack.answers_ping(path) is ready
+        thread.join()
