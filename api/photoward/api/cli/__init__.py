@@ -26,6 +26,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("photoward.api.cli.service:up", "Run the whole service from one folder."),
     "serve": ("photoward.api.cli.service:serve", "Run the HTTP face alone."),
     "worker": ("photoward.api.cli.service:worker", "Run one worker alone."),
+    "protect": ("photoward.api.cli.protect:protect", "Protect files without a server."),
+    "surrogate": ("photoward.api.cli.surrogate:app", "Train and list surrogates."),
+    "evaluate": ("photoward.api.cli.evaluate:evaluate", "Train a victim on protected pictures."),
     "doctor": ("photoward.api.cli.doctor:doctor", "Say what is missing on this machine."),
 }
 
