@@ -22,7 +22,7 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["import
 ]
 
 PLANTS = {
-    "rooms": ("models/photoward/models/views.py", "import photoward.worker.claim"),
+    "rooms": ("models/photoward/models/views.py", "import photoward.worker"),
     "core": ("core/photoward/core/errors.py", "import photoward.core.settings"),
     "models": ("models/photoward/models/pixels.py", "import photoward.models.views"),
     "worker": ("worker/photoward/worker/claim.py", "import photoward.worker.batch"),
