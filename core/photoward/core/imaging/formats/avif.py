@@ -1,0 +1,139 @@
+"""AVIF: boxes of the ISO base media format (ISO/IEC 14496-12, 23008-12; AV1 image format 1.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from photoward.core.errors import BadInput
+from photoward.core.imaging.formats.window import MAX_STEPS, Short, Window, corrupt
+from photoward.core.imaging.header import Header, Limits, Mode, displayed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_META = 1 << 18
+"""Bytes of a ``meta`` box; real ones have some hundred, a grid of tiles some thousand."""
+
+_ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+_ORIENTATIONS = {
+    (0, None): 1, (1, None): 8, (2, None): 3, (3, None): 6,
+    (0, 0): 4, (1, 0): 5, (2, 0): 2, (3, 0): 7,
+    (0, 1): 2, (1, 1): 7, (2, 1): 4, (3, 1): 5,
+}  # fmt: skip
+"""(quarter turns against the clock, then mirror axis) → EXIF orientation."""
+
+
+def read(window: Window, limits: Limits) -> Header:
+    """Everything is in the ``meta`` box; the primary item's properties count."""
+    if b"avis" in brands(window):
+        raise BadInput("unsupported_animation", "This is an AVIF sequence.")
+    at, length = next(
+        ((at, length) for kind, at, length in _boxes(window, 0, None) if kind == b"meta"), (0, 0)
+    )
+    if not 4 <= length <= MAX_META:  # noqa: PLR2004  # version and flags
+        raise corrupt("The AVIF has no usable description of its picture.")
+    meta = Window(window.take(at, length))
+    try:
+        return _header(meta, limits)
+    except Short:
+        raise corrupt("The AVIF's description is cut off.") from None
+
+
+def brands(window: Window) -> set[bytes]:
+    """The brands that a file of this family gives itself."""
+    length = window.number(0, 4)
+    if not 16 <= length <= 1024 or length % 4:  # noqa: PLR2004  # at least a major brand and version
+        return set()
+    box = window.take(8, length - 8)
+    return {box[:4], *(box[at : at + 4] for at in range(8, len(box), 4))}
+
+
+def _boxes(window: Window, at: int, end: int | None) -> Iterator[tuple[bytes, int, int]]:
+    """Type, offset and length of each box's content between two offsets."""
+    for _ in range(MAX_STEPS):
+        if end is not None and at + 8 > end:
+            return
+        length, kind, head = window.number(at, 4), window.take(at + 4, 4), 8
+        if length == 1:
+            length, head = window.number(at + 8, 8), 16
+        if length < head or (end is not None and at + length > end):
+            raise corrupt("The AVIF has an impossible box.")
+        yield kind, at + head, length - head
+        at += length
+    raise corrupt("The AVIF has too many boxes.")
+
+
+def _inside(meta: Window, box: tuple[int, int]) -> Iterator[tuple[bytes, int, int]]:
+    return _boxes(meta, box[0], sum(box))
+
+
+def _header(meta: Window, limits: Limits) -> Header:
+    boxes = _by_kind(meta, (4, len(meta.data) - 4))
+    if b"pitm" not in boxes or b"iprp" not in boxes:
+        raise corrupt("The AVIF names no primary picture.")
+    at = boxes[b"pitm"][0]
+    primary = meta.number(at + 4, 4 if meta.number(at, 1) else 2)
+    inner = _by_kind(meta, boxes[b"iprp"])
+    if b"ipco" not in inner or b"ipma" not in inner:
+        raise corrupt("The AVIF's picture has no properties.")
+    every = list(_inside(meta, inner[b"ipco"]))
+    own = {
+        every[index - 1][0]: every[index - 1][1:]
+        for index in _associated(meta, inner[b"ipma"][0], primary)
+        if 0 < index <= len(every)
+    }
+    width, height, orientation = _geometry(meta, own, limits)
+    mode = _channels(meta, own, every)
+    alpha = any(
+        kind == b"auxC" and meta.take(at + 4, length - 4).startswith(_ALPHA)
+        for kind, at, length in every
+        if length >= 4  # noqa: PLR2004  # version and flags
+    )
+    return Header("image/avif", width, height, mode, 8, alpha, orientation)
+
+
+def _by_kind(meta: Window, box: tuple[int, int]) -> dict[bytes, tuple[int, int]]:
+    return {kind: (at, length) for kind, at, length in _inside(meta, box)}
+
+
+def _associated(meta: Window, at: int, item: int) -> Iterator[int]:
+    """Numbers (from 1) of the properties that ``ipma`` gives to an item."""
+    id_bytes = 4 if meta.number(at, 1) else 2
+    wide = 2 if meta.number(at + 3, 1) & 1 else 1
+    entries, at = meta.number(at + 4, 4), at + 8
+    for _ in range(entries):  # each step moves on, and Short ends it at the box's last byte
+        owner, count = meta.number(at, id_bytes), meta.number(at + id_bytes, 1)
+        at += id_bytes + 1
+        if owner == item:
+            for index in range(count):
+                yield meta.number(at + index * wide, wide) & (0x7FFF if wide == 2 else 0x7F)  # noqa: PLR2004  # top bit: essential
+            return
+        at += count * wide
+
+
+def _geometry(
+    meta: Window, own: dict[bytes, tuple[int, int]], limits: Limits
+) -> tuple[int, int, int]:
+    if b"ispe" not in own:
+        raise corrupt("The AVIF does not say its size.")
+    at = own[b"ispe"][0]
+    width, height = meta.number(at + 4, 4), meta.number(at + 8, 4)
+    limits.check(width, height)
+    turns = meta.number(own[b"irot"][0], 1) & 3 if b"irot" in own else 0
+    axis = meta.number(own[b"imir"][0], 1) & 1 if b"imir" in own else None
+    orientation = _ORIENTATIONS[turns, axis]
+    return *displayed(width, height, orientation), orientation
+
+
+def _channels(
+    meta: Window, own: dict[bytes, tuple[int, int]], every: list[tuple[bytes, int, int]]
+) -> Mode:
+    """Grey or colour; refuses more than 8 bits."""
+    # The tiles of a grid carry av1C, the grid itself does not: there any of the file's must do.
+    configurations = [own[b"av1C"]] if b"av1C" in own else [
+        (at, length) for kind, at, length in every if kind == b"av1C"
+    ]  # fmt: skip
+    flags = [meta.number(at + 2, 1) for at, _ in configurations]
+    if any(flag & 0x40 for flag in flags):
+        raise BadInput("unsupported_bit_depth", "The AVIF has more than 8 bits a channel.")
+    return "grey" if flags and all(flag & 0x10 for flag in flags) else "rgb"

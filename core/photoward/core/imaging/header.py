@@ -1,0 +1,76 @@
+"""What the head of a picture's file says, and how much of it is too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from photoward.core.errors import BadInput
+
+Mode = Literal["rgb", "grey", "palette"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """A supported picture, known from its file's head alone."""
+
+    media_type: str
+    """``image/jpeg``, ``image/png``, ``image/webp`` or ``image/avif``."""
+    width: int
+    """Displayed pixels: ``orientation`` is applied."""
+    height: int
+    mode: Mode
+    bit_depth: int
+    """Bits a channel in the file, 1 to 8."""
+    has_alpha: bool = False
+    orientation: int = 1
+    """EXIF numbering, 1 to 8: how the stored pixels are turned to be displayed."""
+    lossless: bool = False
+    """Whether the file's own coding loses nothing."""
+    animated: bool = False
+    """Always false for now: animations are refused."""
+
+    @property
+    def format(self) -> str:
+        """``jpeg``, ``png``, ``webp`` or ``avif``."""
+        return self.media_type.removeprefix("image/")
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height before ``orientation`` is applied."""
+        return displayed(self.width, self.height, self.orientation)
+
+
+def displayed(width: int, height: int, orientation: int) -> tuple[int, int]:
+    """Width and height after (or, as it is its own inverse, before) an orientation."""
+    turned = 5  # EXIF: 5 to 8 exchange the sides
+    return (height, width) if orientation >= turned else (width, height)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest picture that is let in."""
+
+    max_megapixels: float = 50.0
+    max_side: int = 16_384
+    """Pixels."""
+
+    def check(self, width: int, height: int) -> None:
+        """Refuse a size.
+
+        Raises:
+            BadInput: ``bad_dimensions`` for an empty picture, ``too_many_pixels`` beyond a limit.
+        """
+        if width < 1 or height < 1:
+            raise BadInput("bad_dimensions", f"The header says {width} by {height} pixels.")
+        if max(width, height) > self.max_side:
+            raise BadInput(
+                "too_many_pixels",
+                f"The picture has {width} by {height} pixels; a side may have {self.max_side}.",
+            )
+        if width * height > self.max_megapixels * 1e6:
+            raise BadInput(
+                "too_many_pixels",
+                f"The picture has {width * height / 1e6:.1f} megapixels; {self.max_megapixels:g} "
+                "are allowed.",
+            )

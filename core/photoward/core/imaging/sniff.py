@@ -1,0 +1,77 @@
+"""What a file is, from its first bytes; decodes nothing and knows no pixel library.
+
+Safe to call again and again on a growing head: each call walks at most some thousand blocks,
+however long the file. ``BadInput`` is all that it raises.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from photoward.core.errors import BadInput
+from photoward.core.imaging.formats import avif, foreign, jpeg, png, webp
+from photoward.core.imaging.formats.window import Short, Window
+from photoward.core.imaging.header import Header, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Header", "Limits", "sniff"]
+
+_ENOUGH = 18
+"""Bytes that tell every kind of file from every other (but for markup)."""
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+
+
+def sniff(head: bytes, limits: Limits, *, complete: bool) -> Header | None:
+    """Read a picture's header.
+
+    Args:
+        head: the file's first bytes, as many as are at hand.
+        limits: the largest picture that is let in; checked as soon as its size is seen.
+        complete: whether ``head`` is the whole file.
+
+    Returns:
+        The header, or None: more bytes are needed (never when ``complete``). A WebP with EXIF
+        needs all of them, a refusal never does.
+
+    Raises:
+        BadInput: ``empty_body``, ``not_an_image``, ``unsupported_*``, ``bad_dimensions``,
+            ``too_many_pixels``, ``corrupt``, or ``truncated`` when complete and cut off.
+    """
+    if complete and not head:
+        raise BadInput("empty_body", "There is not one byte.")
+    window = Window(head)
+    try:
+        header = _reader(window, complete=complete)(window, limits)
+        if complete and header.media_type == "image/webp":
+            window.take(0, webp.announced(window) - 1)  # the last byte may be padding
+    except Short:
+        if complete:
+            raise BadInput("truncated", "The file ends within its header.") from None
+        return None
+    return header
+
+
+def _reader(window: Window, *, complete: bool) -> Callable[[Window, Limits], Header]:
+    head = window.data
+    if head.startswith(_JPEG):
+        return jpeg.read
+    if head.startswith(_PNG):
+        return png.read
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return webp.read
+    if len(head) < _ENOUGH and (not complete or _begins_like_ours(head)):
+        raise Short
+    if head[4:8] == b"ftyp" and avif.brands(window) & {b"avif", b"avis"}:
+        return avif.read
+    if foreign.is_markup(head) and len(head) < foreign.TEXT and not complete:
+        raise Short
+    what = foreign.name(head)
+    if what is not None:
+        raise BadInput("unsupported_type", f"This is {what}.")
+    raise BadInput("not_an_image", "The bytes are of no kind of picture that is known.")
+
+
+def _begins_like_ours(head: bytes) -> bool:
+    return _JPEG.startswith(head) or _PNG.startswith(head) or head[:4] == b"RIFF"[: len(head)]
