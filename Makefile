@@ -1,0 +1,50 @@
+# Everything starts from an empty clone: each target makes what it needs first.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/installed
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo up test fast slow lint format types contracts clean
+
+help: ## This overview
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
+
+venv: $(STAMP) ## Make .venv with everything in it (PYTHON=… picks the interpreter)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check -q -e '.[all,dev]'
+	@touch $@
+
+demo: $(STAMP) ## Start the service, protect sample photos, write pictures into demo-out/
+	$(BIN)/photoward demo --out demo-out
+
+up: $(STAMP) ## Run the service on http://127.0.0.1:8080 until Ctrl-C
+	$(BIN)/photoward up
+
+test: fast slow ## Run all tests: the fast ones, then the slow ones; show branch coverage
+
+fast: $(STAMP) ## Run the fast tests
+	$(BIN)/pytest -q -n $(JOBS) -m 'not slow and not system and not gpu and not bench' --cov --cov-report=
+
+slow: $(STAMP) ## Run the tests that take long or start the whole service
+	$(BIN)/pytest -q -m '(slow or system or gpu) and not bench' --cov --cov-append --cov-report=term
+
+lint: $(STAMP) ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP) ## Mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP) ## Check types over code and tests
+	$(BIN)/mypy
+
+contracts: $(STAMP) ## Check which room may import which
+	$(BIN)/lint-imports
+
+clean: ## Remove what was made here, but no data and no .venv
+	rm -rf demo-out build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
