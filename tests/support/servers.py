@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -160,7 +161,20 @@ def postgres_server(folder: Path) -> tuple[Server, str]:
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
     command = [*user, str(POSTGRES_BIN / "postgres"), "-D", str(data), *flags]
     log = folder / "postgres.log"
-    return Server(command, log, lambda: _connects(url), stop_with=signal.SIGINT), url
+    # SIGQUIT: no checkpoint of what is thrown away.
+    return Server(command, log, lambda: _connects(url), stop_with=signal.SIGQUIT), url
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """URL of an empty database beside the maintenance database; dropped afterwards."""
+    name = f"test_{secrets.token_hex(8)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield server_url.removesuffix("postgres") + name
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _connects(url: str) -> bool:

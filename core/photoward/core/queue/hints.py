@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from photoward.core.ports import Hints
     from photoward.core.settings import Settings
 
-PATIENCE_S = 0.4
+PATIENCE_S = 0.3
 """Longest wait for one answer of the broker; the caller is an upload that is stored already."""
+
+SENDERS = 40
+"""Threads that may send at once: as many as a web server's pool has."""
 
 
 class CeleryHints:
@@ -59,6 +62,8 @@ def open_hints(settings: Settings) -> Hints:
     """A sender to ``settings.broker``; connects at the first hint."""
     app = Celery("photoward", set_as_current=False)
     app.conf.update(celery_settings(settings))
+    # Connections are made as needed; with fewer, threads would wait for each other's patience.
+    app.conf.broker_pool_limit = SENDERS
     app.conf.broker_transport_options |= {
         "socket_timeout": PATIENCE_S,
         "socket_connect_timeout": PATIENCE_S,

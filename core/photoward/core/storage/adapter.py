@@ -32,7 +32,7 @@ class ObStore:
     """Objects on one of obstore's backends.
 
     Keys are segments of ``A-Za-z0-9._-`` that do not begin with a dot, joined by ``/``; any other
-    key is a caller's mistake and raises ValueError.
+    key is a caller's mistake and raises ValueError. No key may be the folder of another.
 
     Args:
         backend: where the objects go.
@@ -112,7 +112,9 @@ def _checked(key: str) -> str:
 def _chunks(opened: GetResult, chunk: int) -> Iterator[bytes]:
     with _translated():
         for buffer in opened.stream(min_chunk_size=chunk):
-            yield bytes(buffer)
+            view = memoryview(buffer)  # a backend in memory gives all at once
+            for start in range(0, len(view), chunk):
+                yield bytes(view[start : start + chunk])
 
 
 def _flush(path: Path) -> None:

@@ -1,0 +1,354 @@
+"""What every ledger promises."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from photoward.core.errors import NotFound
+from photoward.core.jobs import FINAL, MAX_ATTEMPTS, Output, Stage, State, new_id
+from photoward.core.ledger import open_ledger
+from tests.support.samples import (
+    HOUR,
+    OVER,
+    added,
+    claimed,
+    failure,
+    options,
+    result,
+    source,
+)
+
+if TYPE_CHECKING:
+    from photoward.core.ports import Ledger
+    from photoward.core.settings import Settings
+
+
+def test_an_upload_is_queued_as_it_was_given(ledger: Ledger) -> None:
+    asked, original = options(epsilon=2.5, preset=None), source(filename="Ütö 📷.png")
+    item = ledger.add(new_id(), "alice", asked, original, "sem/32")
+    assert item == ledger.get("alice", item.id)
+    assert (item.state, item.options, item.source) == (State.QUEUED, asked, original)
+    assert (item.attempts, item.lease, item.output, item.measured) == (0, None, None, {})
+
+
+def test_moments_are_aware_and_now(ledger: Ledger) -> None:
+    item = ledger.get("alice", added(ledger).id)
+    assert item.created_at.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - item.created_at) < timedelta(seconds=5)
+    (leased,) = claimed(ledger)[1]
+    assert leased.created_at == item.created_at < leased.updated_at
+
+
+def test_the_same_id_twice_is_refused_and_changes_nothing(ledger: Ledger) -> None:
+    first = added(ledger)
+    with pytest.raises(ValueError, match=first.id):
+        ledger.add(first.id, "alice", options(label="other"), source(), "sem/32")
+    assert ledger.get("alice", first.id) == first
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", "lone \udc80.png", "x" * 10_000])
+def test_a_hostile_file_name_is_kept_in_some_form(ledger: Ledger, name: str) -> None:
+    item = added(ledger, filename=name)
+    assert ledger.get("alice", item.id).source.filename
+
+
+def test_a_salt_is_made_once_for_each_tenant(ledger: Ledger) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        salts = set(pool.map(lambda _: ledger.tenant_salt("alice"), range(16)))
+    assert len(salts) == 1
+    assert len(salts.pop()) == 16
+    added(ledger, "bob")
+    assert ledger.tenant_salt("alice") != ledger.tenant_salt("bob")
+
+
+def test_a_foreign_item_is_a_missing_one(ledger: Ledger) -> None:
+    item = added(ledger, "alice")
+    for tenant, item_id in (("bob", item.id), ("alice", new_id()), ("alice", "' OR 1=1 --")):
+        for call in (ledger.get, ledger.cancel):
+            with pytest.raises(NotFound) as caught:
+                call(tenant, item_id)
+            assert item.id not in str(caught.value)
+    assert ledger.get("alice", item.id) == item
+
+
+def test_first_come_first_served(ledger: Ledger) -> None:
+    items = [added(ledger) for _ in range(7)]
+    assert [ledger.position(item) for item in items] == list(range(7))
+    assert ledger.oldest_queued() == items[0].id
+    for some in (items[:3], items[3:6], items[6:]):
+        assert [item.id for item in claimed(ledger, limit=3)[1]] == [item.id for item in some]
+    assert ledger.claim(limit=3, max_megapixels=9, lease=HOUR) == []
+    assert ledger.oldest_queued() is None
+    assert ledger.position(items[0]) == 0
+
+
+def test_what_is_given_back_keeps_its_place(ledger: Ledger) -> None:
+    first = added(ledger)
+    token, _ = claimed(ledger)
+    second = added(ledger)
+    assert ledger.release(token) == 1
+    assert ledger.position(ledger.get("alice", first.id)) == 0
+    assert ledger.position(second) == 1
+
+
+def test_a_claim_holds_only_what_fits_together(ledger: Ledger) -> None:
+    a, b, c = (
+        added(ledger, batch_key="a"),
+        added(ledger, batch_key="b"),
+        added(ledger, batch_key="a"),
+    )
+    token, items = claimed(ledger)
+    assert [item.id for item in items] == [a.id, c.id]
+    assert {(item.state, item.lease, item.attempts) for item in items} == {
+        (State.LEASED, token, 1)
+    }  # fmt: skip
+    assert items == [ledger.get("alice", item.id) for item in items]
+    assert [item.id for item in claimed(ledger)[1]] == [b.id]
+
+
+def test_tenants_share_a_batch(ledger: Ledger) -> None:
+    added(ledger, "alice")
+    added(ledger, "bob")
+    assert {item.tenant for item in claimed(ledger)[1]} == {"alice", "bob"}
+
+
+def test_a_claim_stops_at_its_megapixels(ledger: Ledger) -> None:
+    items = [added(ledger, height=height) for height in (20_000, 2000, 3000, 1000)]
+    assert ledger.queued_megapixels() == pytest.approx(26)
+    # The first always fits.
+    assert [item.id for item in claimed(ledger, max_megapixels=5)[1]] == [items[0].id]
+    assert [item.id for item in claimed(ledger, max_megapixels=5)[1]] == [
+        items[1].id, items[2].id,
+    ]  # fmt: skip
+    assert ledger.queued_megapixels() == pytest.approx(1)
+
+
+def test_two_never_claim_the_same(ledger: Ledger) -> None:
+    ids = {added(ledger, batch_key=f"key {n % 3}").id for n in range(150)}
+
+    def drain(_: int) -> list[str]:
+        mine: list[str] = []
+        while items := ledger.claim(limit=4, max_megapixels=1000, lease=HOUR):
+            mine += [item.id for item in items]
+        return mine
+
+    with ThreadPoolExecutor(6) as pool:
+        taken = [item_id for mine in pool.map(drain, range(6)) for item_id in mine]
+    assert len(taken) == len(ids)
+    assert set(taken) == ids
+
+
+def test_a_renewed_claim_does_not_run_out(ledger: Ledger) -> None:
+    items = [added(ledger), added(ledger)]
+    token, _ = claimed(ledger, lease=OVER)
+    assert ledger.renew(token, HOUR, Stage.PERTURB) == 2
+    assert ledger.expire() == 0
+    assert ledger.renew(token, OVER) == 2
+    assert ledger.get("alice", items[0].id).stage is Stage.PERTURB
+    assert ledger.expire() == 2
+    assert ledger.renew(token, HOUR) == 0
+    assert ledger.get("alice", items[0].id).stage is None
+
+
+def test_results_are_stored_and_final(ledger: Ledger) -> None:
+    item = added(ledger)
+    token, _ = claimed(ledger)
+    measured = {"psnr": 30.5, "linf": 8, "scales": [1, 0.5], "nested": {"on": True}}
+    assert ledger.store(token, [result(item.id, measured=measured, label_used="7")]) == {item.id}
+    done = ledger.get("alice", item.id)
+    assert (done.state, done.lease, done.stage) == (State.DONE, None, None)
+    assert done.output == Output("cd" * 32, 4321, "image/png")
+    assert (done.measured, done.label_used, done.label_source) == (measured, "7", "given")
+    assert ledger.store(token, [result(item.id)]) == set()
+    assert ledger.fail(token, [failure(item.id)]) == set()
+    assert ledger.get("alice", item.id) == done
+
+
+def test_an_infinite_measurement_is_kept_as_none(ledger: Ledger) -> None:
+    item = added(ledger)
+    token, _ = claimed(ledger)
+    ledger.store(token, [result(item.id, measured={"psnr": float("inf"), "all": [float("nan")]})])
+    assert ledger.get("alice", item.id).measured == {"psnr": None, "all": [None]}
+
+
+def test_the_first_writer_wins(ledger: Ledger) -> None:
+    item = added(ledger)
+    slow, _ = claimed(ledger, lease=OVER)
+    ledger.expire()
+    fast, _ = claimed(ledger)
+    assert ledger.store(slow, [result(item.id, label_used="slow")]) == set()
+    assert ledger.store(fast, [result(item.id, label_used="fast")]) == {item.id}
+    assert ledger.store(slow, [result(item.id, label_used="slow")]) == set()
+    assert ledger.get("alice", item.id).label_used == "fast"
+
+
+def test_only_what_the_token_holds_is_stored(ledger: Ledger) -> None:
+    mine, other = added(ledger), added(ledger)
+    token, _ = claimed(ledger, limit=1)
+    claimed(ledger)
+    wanted = [result(mine.id), result(other.id), result(new_id())]
+    assert ledger.store(token, wanted) == {mine.id}
+    assert ledger.get("alice", other.id).state is State.LEASED
+
+
+def test_a_failure_says_why(ledger: Ledger) -> None:
+    bad, good = added(ledger), added(ledger)
+    token, _ = claimed(ledger)
+    assert ledger.fail(token, [failure(bad.id)]) == {bad.id}
+    failed = ledger.get("alice", bad.id)
+    assert (failed.state, failed.error_code) == (State.FAILED, "corrupt")
+    assert failed.error_detail == "The decoder gave up."
+    assert ledger.store(token, [result(good.id)]) == {good.id}
+
+
+def test_giving_back_does_not_count(ledger: Ledger) -> None:
+    item = added(ledger)
+    for _ in range(2 * MAX_ATTEMPTS):
+        token, _ = claimed(ledger)
+        assert ledger.release(token) == 1
+    assert ledger.release(token) == 0
+    assert ledger.get("alice", item.id).attempts == 0
+
+
+def test_three_lost_workers_end_an_item(ledger: Ledger) -> None:
+    item = added(ledger)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        assert ledger.get("alice", item.id).state is State.QUEUED
+        _, (leased,) = claimed(ledger, lease=OVER)
+        assert leased.attempts == attempt
+        assert ledger.expire() == 1
+    lost = ledger.get("alice", item.id)
+    assert (lost.state, lost.error_code, lost.lease) == (State.FAILED, "worker_lost", None)
+    assert ledger.expire() == 0
+
+
+def test_cancelling_hides_and_wipes(ledger: Ledger, ledger_settings: Settings) -> None:
+    item = added(ledger, filename="secret-name.png", sha256="fe" * 32)
+    token, _ = claimed(ledger)
+    ledger.store(token, [result(item.id, label_used="my cat", measured={"psnr": 12.345})])
+    before = ledger.get("alice", item.id)
+    assert ledger.cancel("alice", item.id) == before
+    for call in (ledger.get, ledger.cancel):
+        with pytest.raises(NotFound):
+            call("alice", item.id)
+    assert ledger.known([item.id]) == set()
+    assert ledger.depth() == {}
+    row = _raw_row(ledger_settings, item.id)
+    assert "done" in row
+    for trace in ("secret-name", "my cat", "12.345", "fefe", "cdcd"):
+        assert trace not in row
+
+
+def test_a_cancelled_item_is_never_worked_on(ledger: Ledger) -> None:
+    queued, leased = added(ledger, batch_key="a"), added(ledger, batch_key="b")
+    assert ledger.cancel("alice", queued.id).state is State.QUEUED
+    token, items = claimed(ledger, lease=OVER)
+    assert [item.id for item in items] == [leased.id]
+    assert ledger.cancel("alice", leased.id).state is State.LEASED
+    assert ledger.renew(token, HOUR) == 0
+    assert ledger.store(token, [result(leased.id)]) == set()
+    assert (ledger.release(token), ledger.expire()) == (0, 0)
+    assert ledger.queued_megapixels() == 0
+
+
+def test_known_answers_for_thousands(ledger: Ledger) -> None:
+    ids = {added(ledger).id for _ in range(3)}
+    assert ledger.known([*ids, *(new_id() for _ in range(3000))]) == ids
+    assert ledger.known([]) == set()
+
+
+def test_depth_counts_each_state(ledger: Ledger) -> None:
+    items = [added(ledger) for _ in range(6)]
+    token, _ = claimed(ledger, limit=3)
+    ledger.store(token, [result(items[0].id)])
+    ledger.fail(token, [failure(items[1].id)])
+    ledger.cancel("alice", items[5].id)
+    assert ledger.depth() == {
+        State.QUEUED: 2, State.LEASED: 1, State.DONE: 1, State.FAILED: 1,
+    }  # fmt: skip
+
+
+def test_everything_outlives_a_restart(ledger: Ledger, ledger_settings: Settings) -> None:
+    item, salt = added(ledger), ledger.tenant_salt("alice")
+    token, _ = claimed(ledger)
+    ledger.close()
+    again = open_ledger(ledger_settings)
+    assert again.tenant_salt("alice") == salt
+    assert again.store(token, [result(item.id)]) == {item.id}
+    again.check()
+    again.close()
+
+
+def test_many_may_start_at_once(ledger_settings: Settings) -> None:
+    program = (
+        "from photoward.core.ledger import open_ledger\n"
+        "from photoward.core.settings import Settings\n"
+        "ledger = open_ledger(Settings())\n"
+        "print(ledger.tenant_salt('alice').hex())\n"
+        "ledger.close()\n"
+    )
+    starting = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program], text=True, stdout=subprocess.PIPE,
+            env={"PHOTOWARD_DATABASE_URL": ledger_settings.database, "PATH": "",
+                 "PYTHONPATH": ":".join(sys.path)},
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=60)[0] for process in starting]
+    assert [process.returncode for process in starting] == [0] * 3
+    assert len(set(said)) == 1
+
+
+def test_whatever_workers_do_each_item_ends_once(ledger: Ledger) -> None:
+    """Stores, failures, lost leases and cancellations all at the same time."""
+    ids = [added(ledger, batch_key=f"key {n % 2}").id for n in range(60)]
+
+    def work(seed: int) -> list[str]:
+        chance, ended = random.Random(seed), list[str]()
+        while items := ledger.claim(
+            limit=chance.randint(1, 8), max_megapixels=1000, lease=chance.choice([OVER, HOUR])
+        ):
+            token = items[0].lease or ""
+            some = [item.id for item in items[: chance.randint(0, len(items))]]
+            if chance.random() < 0.5:
+                ledger.expire()
+            if chance.random() < 0.3:
+                ledger.renew(token, chance.choice([OVER, HOUR]))
+            ended += ledger.store(token, [result(item_id) for item_id in some[::2]])
+            ended += ledger.fail(token, [failure(item_id) for item_id in some])
+            if chance.random() < 0.5:
+                ledger.expire()
+            ledger.release(token)
+        return ended
+
+    with ThreadPoolExecutor(6) as pool:
+        runs = [pool.submit(work, seed) for seed in range(5)]
+        doomed = pool.submit(lambda: [ledger.cancel("alice", item_id) for item_id in ids[::10]])
+        before = {item.id: item for item in doomed.result(30)}
+        ended = [item_id for run in runs for item_id in run.result(30)]
+    assert len(ended) == len(set(ended))
+    for item_id in ids:
+        item = before.get(item_id) or ledger.get("alice", item_id)
+        reported = item.state in FINAL and item.error_code != "worker_lost"
+        assert (item_id in ended) == reported
+        assert item.state in FINAL or item_id in before
+
+
+def _raw_row(settings: Settings, item_id: str) -> str:
+    """Everything that the database holds of an item, as text."""
+    from sqlalchemy import create_engine, text  # noqa: PLC0415  # the one test that looks inside
+
+    url = settings.database.replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT * FROM items WHERE id = :id"), {"id": item_id}).one()
+    engine.dispose()
+    return str(tuple(row))
