@@ -1,4 +1,4 @@
-"""multipart/form-data taken apart while it arrives, so that a photo can be refused at its header."""
+"""multipart/form-data taken apart while it arrives: a photo is refused at its header."""
 
 from __future__ import annotations
 

@@ -113,9 +113,7 @@ class Intake:
 
     def _refuse_size(self, size: int) -> None:
         if size > self._ceiling:
-            raise BadInput(
-                "body_too_large", f"The limit is {self._settings.max_body_bytes} bytes."
-            )
+            raise BadInput("body_too_large", f"The limit is {self._settings.max_body_bytes} bytes.")
 
 
 def _refuse_encoding(encoding: str | None) -> None:

@@ -24,7 +24,10 @@ router = APIRouter(prefix="/v1/images", tags=["images"])
 
 FILE: dict[str, Any] = {
     "description": "The protected file.",
-    "content": dict.fromkeys(FORMATS.values(), {"schema": {"type": "string", "format": "binary"}}),
+    "content": {
+        media_type: {"schema": {"type": "string", "format": "binary"}}
+        for media_type in FORMATS.values()
+    },
     "headers": {
         name: {"schema": {"type": "string"}}
         for name in ("ETag", "Repr-Digest", "Content-Disposition", "X-Robots-Tag")

@@ -56,8 +56,10 @@ async def live() -> Alive:
 )
 async def ready(parts: PartsDep) -> Ready | Response:
     """Ask the ledger, the store and the broker; 503 if one of the first two is away."""
-    asked = {"ledger": parts.ledger, "store": parts.store, "broker": parts.hints}
-    up = dict(zip(asked, await asyncio.gather(*map(_answers, asked.values())), strict=True))
+    answers = await asyncio.gather(
+        _answers(parts.ledger), _answers(parts.store), _answers(parts.hints)
+    )
+    up = dict(zip(("ledger", "store", "broker"), answers, strict=True))
     if up["ledger"] and up["store"]:
         status: Literal["ready", "degraded"] = "ready" if up["broker"] else "degraded"
         return Ready(status=status, parts={name: _word(is_up) for name, is_up in up.items()})
@@ -72,9 +74,7 @@ async def ready(parts: PartsDep) -> Ready | Response:
 )  # fmt: skip
 async def metrics(parts: PartsDep) -> Response:
     """Counts of all processes that share ``PROMETHEUS_MULTIPROC_DIR``, and the queue's depth."""
-    return Response(
-        await to_thread.run_sync(_scrape, parts.ledger), media_type=CONTENT_TYPE_LATEST
-    )
+    return Response(await to_thread.run_sync(_scrape, parts.ledger), media_type=CONTENT_TYPE_LATEST)
 
 
 class Depth(Collector):

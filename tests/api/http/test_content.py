@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from photoward.api.http import deps
+from photoward.core.ports import output_key
+from tests.api.http.service import picture, work
+from tests.api.http.test_refusals import assert_problem
+
+if TYPE_CHECKING:
+    from tests.api.http.service import Service
+
+
+@pytest.fixture
+def done(service: Service) -> str:
+    """Path of a finished photo."""
+    headers = {"Content-Disposition": "attachment; filename*=UTF-8''m%C3%A4h%22.jpeg"}
+    place = service.upload(picture(), headers=headers, params={"output_format": "webp"})
+    assert work(service) == 1
+    return place.headers["Location"]
+
+
+def test_the_file_comes_with_its_type_name_and_digests(service: Service, done: str) -> None:
+    answer = service.client.get(f"{done}/content")
+    digest = hashlib.sha256(answer.content)
+    item = service.client.get(done).json()
+    assert answer.status_code == 200
+    assert Image.open(io.BytesIO(answer.content)).format == "WEBP"
+    assert answer.headers["Content-Type"] == "image/webp"
+    assert answer.headers["Content-Length"] == str(len(answer.content))
+    assert answer.headers["ETag"] == f'"{digest.hexdigest()}"'
+    assert item["output"]["sha256"] == digest.hexdigest()
+    encoded = base64.b64encode(digest.digest()).decode()
+    assert answer.headers["Repr-Digest"] == f"sha-256=:{encoded}:"
+    assert answer.headers["X-Robots-Tag"] == "noai, noimageai"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition.startswith("attachment; ")
+    assert disposition.endswith("filename*=UTF-8''m%C3%A4h%22-protected.webp")
+
+
+def test_head_says_the_same_without_the_file(service: Service, done: str) -> None:
+    get, head = service.client.get(f"{done}/content"), service.client.head(f"{done}/content")
+    assert (head.status_code, head.content) == (200, b"")
+    changing = {"date", "x-request-id"}
+    assert {k: v for k, v in get.headers.items() if k not in changing} == {
+        k: v for k, v in head.headers.items() if k not in changing
+    }
+
+
+@pytest.mark.parametrize("form", ["{}", 'W/{}, "other"', '"other" , {}', "*"])
+def test_a_known_file_is_not_sent_again(service: Service, done: str, form: str) -> None:
+    tag = service.client.head(f"{done}/content").headers["ETag"]
+    headers = {"If-None-Match": form.format(tag)}
+    answer = service.client.get(f"{done}/content", headers=headers)
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
+
+
+def test_another_file_is_sent(service: Service, done: str) -> None:
+    headers = {"If-None-Match": f'"{"0" * 64}"'}
+    assert service.client.get(f"{done}/content", headers=headers).status_code == 200
+
+
+def test_a_file_that_is_not_ready_is_a_conflict(service: Service) -> None:
+    place = service.upload().headers["Location"]
+    assert_problem(service.client.get(f"{place}/content"), "not_ready")
+    assert service.client.get(place).json()["links"]["content"] is None
+    assert service.client.head(f"{place}/content").status_code == 409
+    service.client.delete(place)
+
+
+def test_a_failed_one_tells_why(service: Service) -> None:
+    place = service.upload(picture()[:-60]).headers["Location"]
+    work(service)
+    answer = service.client.get(f"{place}/content")
+    assert (answer.status_code, answer.json()["status"]) == (409, 409)
+    assert answer.json()["code"] == "corrupt"
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_deleting_removes_everything_once(service: Service, done: str) -> None:
+    item_id = done.rpartition("/")[2]
+    answer = service.client.delete(done)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not [key for key in service.kept() if item_id in key]
+    for method, path in [("DELETE", done), ("GET", done), ("GET", f"{done}/content")]:
+        assert_problem(service.client.request(method, path), "not_found")
+
+
+def test_a_file_that_went_missing_is_not_half_an_answer(service: Service, done: str) -> None:
+    service.store.delete(output_key("default", done.rpartition("/")[2]))
+    assert_problem(service.client.get(f"{done}/content"), "not_found")
+
+
+def test_another_tenant_sees_nothing(service: Service, done: str) -> None:
+    service.app.dependency_overrides[deps.tenant] = lambda: "another"
+    try:
+        for method, path in [("GET", done), ("GET", f"{done}/content"), ("DELETE", done)]:
+            assert_problem(service.client.request(method, path), "not_found")
+    finally:
+        service.app.dependency_overrides.clear()
+    assert service.client.get(done).status_code == 200
