@@ -71,6 +71,7 @@ def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> 
         host=settings.host,
         port=settings.port,
         access_log=False,
+        log_config=None,  # the application writes JSON
         server_header=False,
         timeout_graceful_shutdown=DRAIN_HTTP_S,
     )
