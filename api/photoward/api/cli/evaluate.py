@@ -25,7 +25,7 @@ def evaluate(  # noqa: PLR0913  # one option each
     test: Annotated[Path, typer.Option(help="Class folders of other, clean pictures.")],
     out: Annotated[Path | None, typer.Option(help="Where to write the result (JSON).")] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 15,
-    width: Annotated[int, typer.Option(min=4, help="Channels of the victim's first stage.")] = 16,
+    width: Annotated[int, typer.Option(min=16, help="Channels of the victim's first stage.")] = 16,
     size: Annotated[int, typer.Option(min=16, help="Side that the victim trains at.")] = 32,
     seed: Annotated[int, typer.Option(help="Never a surrogate's seed.")] = 1000,
 ) -> None:

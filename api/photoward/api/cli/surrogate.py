@@ -42,7 +42,7 @@ def train(  # noqa: PLR0913  # one option each
     name: Annotated[str, typer.Option(help="Name of the surrogate.")] = "surrogate",
     holdout: Annotated[Path | None, typer.Option(help="Unseen pictures, same classes.")] = None,
     steps: Annotated[int, typer.Option(min=1)] = 6000,
-    width: Annotated[int, typer.Option(min=4, help="Channels of the first stage.")] = 16,
+    width: Annotated[int, typer.Option(min=16, help="Channels of the first stage.")] = 16,
     size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 32,
     batch: Annotated[int, typer.Option(min=2)] = 128,
     seed: int = 0,

@@ -115,9 +115,10 @@ class Trainer:
             self.save(checkpoint)
 
     def _one_step(self) -> Progress:
-        index = torch.randint(
-            len(self.data.labels), (self.recipe.batch,), generator=self.generator
-        ).unique()  # a picture twice in one batch would race with itself for its δ
+        # Without replacement, so that no picture races with itself for its δ; always the same
+        # count, because torch 2.15's CPU kernels corrupt memory at odd batches of few channels.
+        order = torch.randperm(len(self.data.labels), generator=self.generator)
+        index = order[: self.recipe.batch]
         x = self.data.pictures[index].to(self.device, torch.float32).div_(LEVELS)
         y = self.data.labels[index].to(self.device)
         delta = self._noise_step(x, y, self.noise[index].to(self.device, torch.float32))
@@ -206,7 +207,8 @@ class Trainer:
         tensors["noise"] = self.noise
         tensors["generator"] = self.generator.get_state()
         facts = {"step": self.step, "seconds": self.seconds, "converged": self.converged,
-                 "recipe": asdict(self.recipe)}
+                 "schedule": self.schedule.state_dict(),
+                 "groups": self.optimiser.state_dict()["param_groups"], "recipe": asdict(self.recipe)}
         new = folder / "checkpoint.safetensors.new"
         save_file(tensors, new, metadata={"state": json.dumps(facts)})
         new.replace(folder / "checkpoint.safetensors")
@@ -236,8 +238,10 @@ class Trainer:
         self.generator.set_state(tensors["generator"])
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.converged = facts["converged"]
-        for _ in range(self.step):
-            self.schedule.step()
+        self.schedule.load_state_dict(facts["schedule"])
+        self.optimiser.load_state_dict(
+            {**self.optimiser.state_dict(), "param_groups": facts["groups"]}
+        )
 
 
 def _normalise(x: torch.Tensor) -> torch.Tensor:

@@ -32,7 +32,8 @@ class ResNet18(nn.Module):
 
     Args:
         classes: length of the logit vector.
-        width: channels of the first stage; the stages have width × (1, 2, 4, 8) channels.
+        width: channels of the first stage; the stages have width × (1, 2, 4, 8) channels. Train with
+            16 or more: below that, torch 2.15's CPU gradients crash at odd batch sizes.
     """
 
     def __init__(self, classes: int, width: int) -> None:

@@ -1,0 +1,76 @@
+"""What may be asked for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from photoward.core.catalogue import MAX_LABEL, PRESETS, Catalogue, SurrogateCard, grid_side
+from photoward.core.errors import BadInput
+
+CARD = SurrogateCard(
+    name="one", architecture="resnet18", width=4, size=32, classes=["cat", "dog"], feature_dim=32,
+    sha256="", data="", recipe={}, figures={}, seconds=0, hardware="", versions={}, licence="",
+)  # fmt: skip
+CATALOGUE = Catalogue({"one": CARD}, "one")
+
+
+def test_asking_for_nothing_gives_the_defaults() -> None:
+    options = CATALOGUE.options()
+    assert (options.method, options.target, options.surrogate) == ("sem", "prototype", "one")
+    assert (options.preset, options.epsilon) == ("strong", 8)
+    assert options.label is None
+    assert options.output_format is None
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_an_epsilon(preset: str) -> None:
+    assert CATALOGUE.options(preset=preset).epsilon == PRESETS[preset]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "field"),
+    [
+        ({"method": "magic"}, "unknown_method", "method"),
+        ({"preset": "wild"}, "unknown_preset", "preset"),
+        ({"surrogate": "two"}, "unknown_surrogate", "surrogate"),
+        ({"target": "sky"}, "invalid_option", "target"),
+        ({"epsilon": 0.5}, "invalid_option", "epsilon"),
+        ({"epsilon": 17.0}, "invalid_option", "epsilon"),
+        ({"epsilon": float("nan")}, "invalid_option", "epsilon"),
+        ({"epsilon": 4.0, "preset": "strong"}, "invalid_option", "epsilon"),
+        ({"output_format": "gif"}, "invalid_option", "output_format"),
+        ({"label": ""}, "invalid_option", "label"),
+        ({"label": "  "}, "invalid_option", "label"),
+        ({"label": "a\0b"}, "invalid_option", "label"),
+        ({"label": "x" * (MAX_LABEL + 1)}, "invalid_option", "label"),
+        ({"label": "cow", "target": "logits"}, "unknown_label", "label"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(asked: dict[str, str], code: str, field: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        CATALOGUE.options(**asked)  # type: ignore[arg-type]  # mixed on purpose
+    assert (caught.value.code, caught.value.field) == (code, field)
+
+
+@given(st.text(min_size=1, max_size=MAX_LABEL))
+def test_any_printable_label_goes_to_prototypes(label: str) -> None:
+    if label.isprintable() and label.strip():
+        assert CATALOGUE.options(label=label).label == label
+    else:
+        with pytest.raises(BadInput):
+            CATALOGUE.options(label=label)
+
+
+def test_compatible_items_have_equal_keys() -> None:
+    def key(width: int, height: int, **asked: str) -> str:
+        return CATALOGUE.batch_key(CATALOGUE.options(**asked), width, height)  # type: ignore[arg-type]  # all strings
+
+    assert key(32, 32) == key(32, 32, label="cat", preset="subtle")
+    assert key(4000, 3000) == key(50, 9000)
+    assert len({key(32, 32), key(64, 64), key(32, 32, target="logits")}) == 3
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000))
+def test_the_working_grid_never_grows_with_the_picture(width: int, height: int) -> None:
+    assert grid_side(32, width, height) == (32 if width == height == 32 else 64)

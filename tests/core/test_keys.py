@@ -1,0 +1,79 @@
+"""Secrets and what is derived from them."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from photoward.core import keys
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = bytes(range(32))
+
+
+def test_the_master_secret_is_made_once_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "master.secret"
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(lambda _: keys.read_or_make_master(path), range(32)))
+    assert len(found) == 1
+    assert len(found.pop()) == keys.SECRET_BYTES
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+    assert [p.name for p in path.parent.iterdir()] == ["master.secret"]
+
+
+def test_a_damaged_master_secret_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "master.secret"
+    path.write_bytes(b"short")
+    with pytest.raises(Unavailable, match="32 bytes"):
+        keys.read_or_make_master(path)
+    assert path.read_bytes() == b"short"
+
+
+def test_tenants_share_nothing() -> None:
+    one, other = (keys.tenant_secret(SECRET, salt * 16) for salt in (b"a", b"b"))
+    assert one != other
+    assert keys.prototype(one, "cat", 128) @ keys.prototype(other, "cat", 128) < 0.4
+
+
+def test_the_seed_depends_on_everything_that_it_should() -> None:
+    seeds = {
+        keys.image_seed(secret, algorithm, epsilon, digest)
+        for secret in (SECRET, SECRET[::-1])
+        for algorithm in ("sem-1", "sem-2")
+        for epsilon in (4.0, 8.0)
+        for digest in (b"x" * 32, b"y" * 32)
+    }
+    assert len(seeds) == 16
+    assert keys.image_seed(SECRET, "sem-1", 8, b"x") == keys.image_seed(SECRET, "sem-1", 8.0, b"x")
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(0, 500), st.integers(0, 500))
+def test_a_key_stream_repeats_and_extends(seed: bytes, short: int, more: int) -> None:
+    long = keys.key_stream(seed, short + more)
+    assert len(long) == short + more
+    assert long[:short] == keys.key_stream(seed, short)
+
+
+@given(st.text(min_size=1, max_size=40), st.integers(2, 300))
+def test_a_prototype_is_a_fixed_unit_vector(label: str, dimension: int) -> None:
+    vector = keys.prototype(SECRET, label, dimension)
+    assert vector.shape == (dimension,)
+    assert vector.dtype == np.float32
+    assert abs(np.linalg.norm(vector) - 1) < 1e-5
+    assert (vector == keys.prototype(SECRET, label, dimension)).all()
+
+
+def test_prototypes_of_many_labels_are_spread_over_the_sphere() -> None:
+    vectors = np.stack([keys.prototype(SECRET, f"label {i}", 128) for i in range(500)])
+    cosines = (vectors @ vectors.T)[np.triu_indices(500, 1)]
+    assert abs(cosines.mean()) < 0.01
+    assert abs(cosines.std() - 1 / np.sqrt(128)) < 0.01
+    assert np.abs(vectors.mean(0)).max() < 0.02

@@ -1,0 +1,165 @@
+"""Training of surrogates and of victims, at a size that takes seconds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from photoward.core.catalogue import read_cards
+from photoward.core.errors import BadInput
+from photoward.models.evaluation.victims import VictimRecipe, train_victim
+from photoward.models.surrogates.surrogate import load_surrogate
+from photoward.models.training.data import LabelledPictures, load_folders
+from photoward.models.training.export import export
+from photoward.models.training.loop import Progress, Recipe, Trainer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CPU = torch.device("cpu")
+TINY = Recipe(width=16, steps=8, batch=16)
+
+
+def stripes(n: int = 64, seed: int = 0) -> LabelledPictures:
+    """Two classes that a network learns at once: bright left halves, bright right halves."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    pictures = random.integers(0, 128, (n, 3, 32, 32), dtype=np.uint8)
+    pictures[labels == 0, :, :16] += 127
+    pictures[labels == 1, :, 16:] += 127
+    return LabelledPictures(torch.from_numpy(pictures), torch.from_numpy(labels), ["up", "down"])
+
+
+def ignore(_: Progress) -> None:
+    """Nobody watches."""
+
+
+def test_an_interrupted_run_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+    whole = Trainer(stripes(), TINY, CPU)
+    whole.run(ignore)
+
+    class Interrupted(Exception):  # noqa: N818  # what happens, not an error of ours
+        pass
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 5:
+            raise Interrupted
+
+    first = Trainer(stripes(), TINY, CPU)
+    with pytest.raises(Interrupted):
+        first.run(stop)
+    first.save(tmp_path)
+    second = Trainer(stripes(), TINY, CPU)
+    second.resume(tmp_path)
+    assert second.step == 5
+    second.run(ignore, tmp_path)
+    for key, value in whole.network.state_dict().items():
+        assert value.equal(second.network.state_dict()[key]), key
+    assert second.noise.equal(whole.noise)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    trainer = Trainer(stripes(), TINY, CPU)
+    trainer.save(tmp_path)
+    with pytest.raises(ValueError, match="another recipe"):
+        Trainer(stripes(), replace(TINY, steps=9), CPU).resume(tmp_path)
+
+
+def test_the_noise_of_training_stays_within_its_budget() -> None:
+    trainer = Trainer(stripes(), TINY, CPU)
+    trainer.run(ignore)
+    assert trainer.noise.abs().max() <= TINY.epsilon / 255 + 1e-4  # stored in 16 bits
+    shown = trainer.data.pictures / 255 + trainer.noise
+    visited = trainer.noise.abs().sum((1, 2, 3)) > 0
+    assert visited.all()
+    assert shown[visited].max() <= 1 + TINY.epsilon / 255
+
+
+def test_the_attack_stays_within_its_radius_and_hurts() -> None:
+    trainer = Trainer(stripes(), TINY, CPU)
+    x, y = trainer.data.pictures.float() / 255, trainer.data.labels
+    trainer.network.eval()
+    attacked = trainer.attack(x, y, steps=5, step_size=1.0)
+    assert (attacked - x).abs().max() <= 4 / 255 + 1e-6
+    loss = torch.nn.functional.cross_entropy
+    with torch.no_grad():
+        clean = loss(trainer.network(x * 2 - 1), y)
+        assert loss(trainer.network(attacked * 2 - 1), y) > clean
+
+
+def test_what_is_exported_can_be_loaded_and_served(tmp_path: Path) -> None:
+    trainer = Trainer(stripes(), TINY, CPU)
+    trainer.run(ignore)
+    card = export(
+        trainer, tmp_path, name="stripes", data="stripes", data_sha256=stripes().digest(),
+        licence="Apache-2.0", holdout=stripes(seed=1),
+    )  # fmt: skip
+    assert card.classes == ["up", "down"]
+    assert set(card.figures) == {
+        "protected_accuracy_under_attack", "clean_accuracy", "pgd20_accuracy_4_255"
+    }  # fmt: skip
+    read, weights = read_cards([tmp_path])["stripes"]
+    assert read == card
+    surrogate = load_surrogate(read, weights, CPU, torch.float32)
+    x = trainer.data.pictures[:4].float() / 255
+    with torch.no_grad():
+        assert torch.allclose(surrogate.logits(x), trainer.network(x * 2 - 1), atol=1e-3)
+
+
+def test_a_victim_learns_what_can_be_learnt_and_repeats() -> None:
+    recipe = VictimRecipe(width=16, epochs=8, batch=32)
+    verdicts = [train_victim(stripes(96), stripes(64, 1), recipe, CPU) for _ in range(2)]
+    assert verdicts[0].test_accuracy > 0.9
+    assert verdicts[0].test_accuracy == verdicts[1].test_accuracy
+
+
+def test_a_victim_of_nonsense_learns_nothing_of_use() -> None:
+    nonsense = stripes(96)
+    shuffled = nonsense.labels[torch.randperm(96, generator=torch.Generator().manual_seed(0))]
+    train = LabelledPictures(nonsense.pictures, shuffled, nonsense.classes)
+    recipe = VictimRecipe(width=16, epochs=8, batch=32)
+    assert train_victim(train, stripes(64, 1), recipe, CPU).test_accuracy < 0.85
+
+
+def test_a_victim_needs_equal_classes() -> None:
+    other = LabelledPictures(stripes().pictures, stripes().labels, ["a", "b"])
+    with pytest.raises(ValueError, match="are not the test classes"):
+        train_victim(stripes(), other, VictimRecipe(), CPU)
+
+
+def folders(root: Path, **classes: int) -> Path:
+    for name, count in classes.items():
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            Image.new("RGB", (40, 20), (i, 0, 0)).save(root / name / f"{i}.png")
+    return root
+
+
+def test_class_folders_are_read_in_order(tmp_path: Path) -> None:
+    data = load_folders(folders(tmp_path / "d", b=2, a=1), 32)
+    assert data.classes == ["a", "b"]
+    assert data.labels.tolist() == [0, 1, 1]
+    assert data.pictures.shape == (3, 3, 32, 32)
+    assert data.pictures[2, 0].unique().tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "sentence"),
+    [({"a": 1}, "at least two"), ({}, "not a folder"), ({"a": 1, "b": 0}, "no pictures")],
+)
+def test_unusable_folders_are_refused(
+    tmp_path: Path, classes: dict[str, int], sentence: str
+) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        load_folders(folders(tmp_path / "d", **classes), 32)
+
+
+def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
+    root = folders(tmp_path / "d", a=1, b=1)
+    (root / "b" / "9.png").write_bytes(b"no picture")
+    with pytest.raises(BadInput, match=r"9\.png"):
+        load_folders(root, 32)
