@@ -15,8 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +23,8 @@ from typing import TYPE_CHECKING, NoReturn
 import psycopg
 import pytest
 import redis
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
 
 from photoward.core.errors import Unavailable
 from photoward.core.queue.server import server_command
@@ -171,9 +171,10 @@ def fresh_database(server_url: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(8)}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield server_url.removesuffix("postgres") + name
-        finally:
+    try:
+        yield server_url.removesuffix("postgres") + name
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -208,17 +209,22 @@ def seaweed_server(folder: Path) -> tuple[Server, str]:
     endpoint = f"http://127.0.0.1:{s3_port}"
     # SIGTERM would take it 12 s, and its data goes anyway.
     server = Server(
-        command, folder / "weed.log", lambda: _speaks_http(endpoint), stop_with=signal.SIGKILL
+        command, folder / "weed.log", lambda: _has_bucket(endpoint), stop_with=signal.SIGKILL
     )
     return server, endpoint
 
 
-def _speaks_http(url: str) -> bool:
+def _has_bucket(endpoint: str) -> bool:
+    store = S3Store(
+        S3_BUCKET,
+        endpoint=endpoint,
+        access_key_id=S3_KEYS["AWS_ACCESS_KEY_ID"],
+        secret_access_key=S3_KEYS["AWS_SECRET_ACCESS_KEY"],
+        client_options={"allow_http": True},
+        retry_config={"max_retries": 0},
+    )
     try:
-        urllib.request.urlopen(url, timeout=1).close()  # noqa: S310  # loopback
-    except urllib.error.HTTPError as error:
-        error.close()
-        return True
-    except OSError:
+        store.list_with_delimiter()
+    except BaseError:
         return False
     return True

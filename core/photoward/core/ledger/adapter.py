@@ -8,7 +8,8 @@ cannot deadlock with another of its kind. Knows nothing of connections, pragmas 
 from __future__ import annotations
 
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
@@ -27,6 +28,7 @@ from photoward.core.ledger.selection import (
     the_one,
     unleased,
     write,
+    write_each,
 )
 from photoward.core.ledger.tables import IS_QUEUED, items, tenants
 
@@ -51,6 +53,8 @@ class SqlLedger:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = engine.execution_options(reads_only=True)
+        # SQLite's waiting writers poll, and some starve; those of one process can queue up.
+        self._turn = Lock() if engine.name == "sqlite" else nullcontext()
 
     def __repr__(self) -> str:
         return f"SqlLedger({self._engine.dialect.name})"
@@ -193,7 +197,7 @@ class SqlLedger:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with translated(), self._engine.begin() as connection:
+        with self._turn, translated(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -209,7 +213,8 @@ class SqlLedger:
         with self._writing() as connection:
             mine = held(connection, token)
             won = outcomes.keys() & mine.keys()
-            for item_id in won:
-                values = outcomes[item_id]
-                write(connection, [mine[item_id]], unleased(values["state"]) | values)
+            changes = {mine[item_id]: outcomes[item_id] for item_id in won}
+            write_each(
+                connection, {seq: unleased(new["state"]) | new for seq, new in changes.items()}
+            )
             return won

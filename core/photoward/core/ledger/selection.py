@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from photoward.core.errors import NotFound
@@ -88,10 +88,18 @@ def overdue(connection: Connection) -> dict[int, int]:
 
 
 def write(connection: Connection, locked: Collection[int], values: dict[str, Any]) -> None:
-    """Change rows that this transaction has locked."""
+    """Change rows that this transaction has locked, all alike."""
     if locked:
         stamped = values | {"updated_at": now(connection)}
         connection.execute(update(items).where(items.c.seq.in_(locked)).values(stamped))
+
+
+def write_each(connection: Connection, changes: dict[int, dict[str, Any]]) -> None:
+    """Change rows that this transaction has locked, each in its own way but in equal columns."""
+    if changes:
+        moment = now(connection)
+        values = [{"at": seq, "updated_at": moment, **own} for seq, own in changes.items()]
+        connection.execute(update(items).where(items.c.seq == bindparam("at")), values)
 
 
 def unleased(state: State) -> dict[str, Any]:

@@ -100,6 +100,7 @@ class ObStore:
         try:
             return obstore.get(self._backend, _checked(key))
         except FileNotFoundError:
+            self.check()  # without its folder or bucket nothing is found, and nobody is to blame
             raise NotFound from None
 
 

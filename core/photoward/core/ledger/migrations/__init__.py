@@ -41,6 +41,7 @@ def _alone(engine: Engine) -> AbstractContextManager[None]:
 def _file_lock(path: Path) -> Iterator[None]:
     """SQLite's own locks do not queue up while the first process switches the file to WAL."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("w") as file:
+    path.touch(mode=0o600)
+    with path.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
