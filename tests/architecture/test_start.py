@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-TENSORS = ("torch", "torchvision", "photoward.models", "photoward.worker")
+TENSORS = ("torch", "numpy", "PIL", "photoward.models", "photoward.worker")
 DOMAIN = ("errors", "jobs", "settings", "ports", "catalogue")
 
 
@@ -20,7 +20,9 @@ def loaded(*modules: str) -> set[str]:
     )
 
 
-@pytest.mark.parametrize("module", ["photoward.api.http.app", "photoward.api.cli"])
+@pytest.mark.parametrize(
+    "module", ["photoward.api.http.app", "photoward.api.cli.service", "photoward.api.cli.doctor"]
+)
 def test_a_face_starts_without_tensors(module: str) -> None:
     assert not {name for name in loaded(module) if name.startswith(TENSORS)}
 

@@ -10,7 +10,6 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
@@ -20,6 +19,7 @@ from photoward.core.errors import Unavailable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
 SECRET_BYTES = 32
@@ -87,9 +87,12 @@ def prototype(secret: bytes, label: str, dimension: int) -> NDArray[np.float32]:
     Gaussian by Box and Muller's transform from the key stream, then normalised: uniform on the
     sphere, fixed for (tenant, label), unrelated for any other pair.
     """
+    import numpy as np  # noqa: PLC0415  # secrets are also read where no tensors are installed
+
     info = b"photoward prototype\0" + label.encode()
     seed = HKDFExpand(SHA256(), SECRET_BYTES, info=info).derive(secret)
     pairs = np.frombuffer(key_stream(seed, 16 * dimension), dtype="<u8").reshape(2, dimension)
     u, v = (pairs >> np.uint64(11)).astype(np.float64) * 2.0**-53
     gaussian = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
-    return (gaussian / np.linalg.norm(gaussian)).astype(np.float32)
+    direction: NDArray[np.float32] = (gaussian / np.linalg.norm(gaussian)).astype(np.float32)
+    return direction

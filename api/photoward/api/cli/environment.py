@@ -78,6 +78,6 @@ def require_extra(extra: str) -> None:
     missing = [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]
     if missing:
         raise Unavailable(
-            f"{' and '.join(missing)} cannot be found. Install the part that runs here: "
+            f"Not installed: {', '.join(missing)}. Add the part that shall run here: "
             f"pip install 'photoward[{extra}]'."
         )
