@@ -1,0 +1,52 @@
+"""A picture as bands of rows that fit a processor's cache.
+
+Whole-picture arrays of floats would cost gigabytes at 50 megapixels; no other file of this folder
+makes an array of a full picture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+PIXELS = 1 << 16
+"""In one band, about."""
+STEP = 4
+"""Rows of a band are a multiple of this, the last band's excepted."""
+
+
+def rows(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """First and one past the last row of each band, from top to bottom."""
+    width, height = size
+    each = max(PIXELS // width // STEP, 1) * STEP
+    for top in range(0, height, each):
+        yield top, min(top + each, height)
+
+
+def cut(image: Image.Image, top: int, bottom: int) -> Image.Image:
+    """The band as a small picture."""
+    return image.crop((0, top, image.width, bottom))
+
+
+def samples(band: Image.Image) -> NDArray[np.uint8]:
+    """Samples as ``[rows, width, channels]``, one to four channels; a copy."""
+    array = np.array(band, dtype=np.uint8)
+    return array.reshape(band.height, band.width, -1)
+
+
+def paste(array: NDArray[np.uint8], image: Image.Image, top: int) -> None:
+    """Write a band back."""
+    flat = array[..., 0] if array.shape[2] == 1 else array
+    image.paste(Image.fromarray(flat), (0, top))
+
+
+def has_alpha(image: Image.Image) -> bool:
+    """Whether the last channel is opacity."""
+    return image.mode in ("LA", "RGBA")

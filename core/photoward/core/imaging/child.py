@@ -1,0 +1,181 @@
+"""A process that may crash, hang or be taken over by a file without harm to anyone else.
+
+It confines itself before it reads the first byte, serves one pool over its standard input (a
+socket) and holds opened pictures by number. It has no file to write, no secret in its
+environment, and ends with its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import itertools
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import AvifImagePlugin, Image
+
+from photoward.core.errors import PhotowardError
+from photoward.core.imaging import encode, frames, measure, noise, picture
+from photoward.core.imaging.sniff import Header, Limits, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Blobs = list[bytes | memoryview]
+
+CROWDED = 16_000_000
+"""Pixels of other pictures in memory from which on a decoder's or encoder's failure may be
+their fault: not all codecs say that it is memory they lack."""
+
+_PDEATHSIG = 1
+_ANY = Limits(max_megapixels=float("inf"), max_side=sys.maxsize)
+
+
+def confine(memory_mib: int, parent: int) -> None:
+    """Give up what decoding does not need, for good."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the line above
+            raise SystemExit(1)
+        with contextlib.suppress(OSError):  # the machine's memory ends: better here than the worker
+            Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mib << 20,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    Image.MAX_IMAGE_PIXELS = None  # the header was checked against our own limits
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a child is one core's worth
+
+
+def renew_cpu(seconds: float) -> None:
+    """Allow so many more seconds of processor time; beyond them the kernel ends the process."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    spent = usage.ru_utime + usage.ru_stime
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(spent + seconds) + 2, hard))
+
+
+class Desk:
+    """The opened pictures and what can be done with them."""
+
+    def __init__(self) -> None:
+        self.pictures: dict[int, picture.Picture] = {}
+
+    def serve(
+        self, request: dict[str, Any], blobs: list[bytearray]
+    ) -> tuple[dict[str, Any], Blobs]:
+        """Answer one request; refusals are answers too."""
+        for handle in request["drop"]:
+            self.pictures.pop(handle, None)
+        does: Callable[..., tuple[dict[str, Any], Blobs]] = getattr(self, request["do"])
+        try:
+            return does(request["handle"], *blobs, **request["with"])
+        except MemoryError:
+            return _error(frames.OUT_OF_MEMORY, "The picture needs too much memory.")
+        except PhotowardError as error:
+            if error.code != "postcondition" and self._crowded(request["handle"]):
+                return _error(frames.OUT_OF_MEMORY, error.detail)
+            return _error(error.code, error.detail, error.field)
+
+    def open(
+        self, handle: int, data: bytearray, *, header: dict[str, Any], grid: int
+    ) -> tuple[dict[str, Any], Blobs]:
+        """Decode a file and keep it under ``handle``."""
+        start = time.perf_counter()
+        opened = picture.decode(data, Header(**header))
+        pixels = opened.on_grid(grid)
+        self.pictures[handle] = opened
+        answer = {
+            "digest": opened.digest().hex(), "grey": opened.grey, "notes": opened.notes,
+            "decode_s": time.perf_counter() - start,
+        }  # fmt: skip
+        return answer, [pixels.tobytes()]
+
+    def finish(
+        self, handle: int, steps: bytearray, *, grid: int, epsilon: float, output: str
+    ) -> tuple[dict[str, Any], Blobs]:
+        """Add noise, encode, decode again, compare."""
+        opened = self.pictures[handle]
+        encode.check(opened, output)
+        clock = [time.perf_counter()]
+        levels = np.frombuffer(steps, dtype="<i2").reshape(grid, grid, 3)
+        layer = noise.Enlarged(levels, epsilon=epsilon, size=opened.image.size, grey=opened.grey)
+        changed = noise.add(opened.image, layer)
+        clock.append(time.perf_counter())
+        data = encode.encode(changed, opened, output)
+        del changed
+        clock.append(time.perf_counter())
+        measured = verify(data, opened, layer, output)
+        clock.append(time.perf_counter())
+        spent = [after - before for before, after in itertools.pairwise(clock)]
+        seconds = dict(zip(("enlarge", "encode", "verify"), spent, strict=True))
+        return {"measured": measured, "seconds": seconds}, [data]
+
+    def close(self, handle: int) -> tuple[dict[str, Any], Blobs]:
+        """Forget a picture."""
+        self.pictures.pop(handle, None)
+        return {}, []
+
+    def _crowded(self, handle: int) -> bool:
+        others = (
+            held.image.width * held.image.height
+            for number, held in self.pictures.items()
+            if number != handle
+        )
+        return sum(others) > CROWDED
+
+
+def verify(
+    data: bytes, opened: picture.Picture, layer: noise.Enlarged, output: str
+) -> dict[str, Any]:
+    """Decode the finished bytes and compare them with the original.
+
+    Raises:
+        PhotowardError: ``postcondition``.
+    """
+    header = sniff(data, _ANY, complete=True)
+    if header is None or (header.width, header.height) != opened.image.size:
+        raise PhotowardError("postcondition", "The finished file has another size.")
+    finished = picture.decode(data, header).image
+    if finished.mode != opened.image.mode:
+        finished = finished.convert(opened.image.mode)
+    comparison = measure.Comparison(opened.image, finished, layer)
+    if not comparison.same_alpha:
+        raise PhotowardError("postcondition", "The finished file has another opacity.")
+    if encode.is_lossless(opened, output) and comparison.linf > layer.bound:
+        raise PhotowardError(
+            "postcondition", f"A sample changed by {comparison.linf}, {layer.bound} are allowed."
+        )
+    return comparison.report()
+
+
+def _error(code: str, detail: str, field: str | None = None) -> tuple[dict[str, Any], Blobs]:
+    return {"error": code, "detail": detail, "field": field}, []
+
+
+def main(memory_mib: int, timeout_s: float, max_blob: int, parent: int) -> None:
+    """Serve until the pool closes the socket."""
+    with socket.socket(fileno=0) as pool:
+        Image.init()  # all codecs now: under the limits nothing more is loaded
+        confine(memory_mib, parent)
+        frames.send(pool, {"ready": True})
+        desk = Desk()
+        while True:
+            try:
+                request, blobs = frames.receive(pool, max_blob)
+            except EOFError:
+                return
+            renew_cpu(timeout_s)
+            frames.send(pool, *desk.serve(request, blobs))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

@@ -1,0 +1,125 @@
+"""Writing the protected file: format, quality and metadata, the same bytes for the same pixels."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from photoward.core.errors import BadInput
+from photoward.core.imaging import bands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL import Image
+
+    from photoward.core.imaging.picture import Picture
+
+WEBP_SIDE = 16_383
+
+WEBP_QUALITY = 97
+"""Of lossy WebP: 0.94 of the noise's correlation survives, 0.87 at 90; 100 costs half as much
+again in bytes for 0.95 (12 MP photo, ε = 8)."""
+
+AVIF_QUALITY = 95
+"""0.95 of the noise's correlation survives, as many bytes as JPEG 95."""
+
+AVIF_SPEED = 9
+"""2 s for 12 MP; 8 takes twice as long for 1 % fewer bytes. The encoder needs 31 bytes a pixel."""
+
+
+def is_lossless(picture: Picture, output: str) -> bool:
+    """Whether the output format gives back every sample."""
+    return output == "png" or (output == "webp" and picture.lossless)
+
+
+def check(picture: Picture, output: str) -> None:
+    """Refuse what a format cannot hold.
+
+    Raises:
+        BadInput: ``unsupported_output``.
+    """
+    if output == "jpeg" and bands.has_alpha(picture.image):
+        raise _refusal("JPEG cannot hold transparency.")
+    if output == "webp" and max(picture.image.size) > WEBP_SIDE:
+        raise _refusal(f"A WebP's side has at most {WEBP_SIDE} pixels.")
+
+
+def encode(image: Image.Image, picture: Picture, output: str) -> bytes:
+    """Write changed pixels as a file.
+
+    Args:
+        image: pixels to write.
+        picture: the picture that they come from.
+        output: ``jpeg``, ``png``, ``webp`` or ``avif``.
+
+    Raises:
+        BadInput: ``unsupported_output``, the encoder gave up, most likely for want of memory.
+        MemoryError: there is not enough.
+    """
+    file = io.BytesIO()
+    try:
+        image.save(file, output.upper(), **_OPTIONS[output](picture))
+    except (OSError, ValueError, RuntimeError) as error:
+        megapixels = image.width * image.height / 1e6
+        raise _refusal(
+            f"The {output} encoder cannot write {megapixels:.1f} megapixels: {error}."
+        ) from error
+    return file.getvalue()
+
+
+def _refusal(why: str) -> BadInput:
+    return BadInput("unsupported_output", why, field="output_format")
+
+
+def _jpeg(picture: Picture) -> dict[str, Any]:
+    # Optimised Huffman tables would cost a second pass; progressive files have them anyway.
+    return _given(
+        quality=picture.jpeg_quality, subsampling="4:4:4", progressive=picture.progressive,
+        icc_profile=picture.kept.icc, dpi=picture.kept.dpi,
+        exif=picture.kept.exif(density=False),
+    )  # fmt: skip
+
+
+def _png(picture: Picture) -> dict[str, Any]:
+    # Level 2 is four times as fast as the default 6 and within 7 % of its size on noisy pixels.
+    return _given(
+        compress_level=2, icc_profile=picture.kept.icc, dpi=picture.kept.dpi,
+        exif=picture.kept.exif(density=False), pnginfo=picture.kept.png_info(),
+    )  # fmt: skip
+
+
+def _webp(picture: Picture) -> dict[str, Any]:
+    # Lossless, "quality" is effort: 0.7 s for 12 MP. Lossy, methods 0 and 1 overflow the format's
+    # first partition at 50 MP.
+    lossless, lossy = {"quality": 20, "method": 0}, {"quality": WEBP_QUALITY, "method": 2}
+    effort = lossless if picture.lossless else lossy
+    return _given(lossless=picture.lossless, exact=True, **effort, **_without_grey_profile(picture))
+
+
+def _avif(picture: Picture) -> dict[str, Any]:
+    # Only at 100 the opacity comes back bit by bit.
+    quality = 100 if bands.has_alpha(picture.image) else AVIF_QUALITY
+    chroma = "4:0:0" if picture.image.mode == "L" else "4:4:4"
+    return _given(
+        quality=quality, subsampling=chroma, speed=AVIF_SPEED, max_threads=1,
+        **_without_grey_profile(picture),
+    )  # fmt: skip
+
+
+def _without_grey_profile(picture: Picture) -> dict[str, Any]:
+    """WebP and AVIF decode to colour, where a grey profile would be wrong."""
+    grey = picture.image.mode in ("L", "LA")
+    return {
+        "icc_profile": b"" if grey else picture.kept.icc,
+        "exif": picture.kept.exif(density=True),
+    }
+
+
+def _given(**options: Any) -> dict[str, Any]:  # noqa: ANN401  # Pillow's options, each of its type
+    return {name: value for name, value in options.items() if value not in (None, b"")}
+
+
+_OPTIONS: dict[str, Callable[[Picture], dict[str, Any]]] = {
+    "jpeg": _jpeg, "png": _png, "webp": _webp, "avif": _avif
+}  # fmt: skip

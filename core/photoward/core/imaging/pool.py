@@ -1,0 +1,198 @@
+"""Imaging for the rest of the world: open a picture, finish it with noise, forget it.
+
+Full-size pixels live in child processes; what crosses over are files and working grids. A picture
+that brings its child down fails alone: others that the child held are opened anew, unnoticed.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from photoward.core.errors import PhotowardError
+from photoward.core.imaging.process import Child
+from photoward.core.imaging.slot import Held, Slot
+from photoward.core.imaging.sniff import Limits, sniff
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_CHILDREN = 4
+_FIGURES = ("linf", "p99_9", "psnr_db", "ssim", "survival")
+_STEPS = ("enlarge", "encode", "verify")
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A decoded picture, waiting for its noise."""
+
+    width: int
+    """Displayed pixels."""
+    height: int
+    digest: bytes
+    """SHA-256 over mode, size and oriented pixels, opacity included."""
+    pixels: NDArray[np.uint8]
+    """RGB ``[G, G, 3]``: the whole picture squeezed to the working grid, exactly its pixels when it
+    is of that size; transparent parts over middle grey, grey as three equal channels."""
+    grey: bool
+    """No pixel has a hue: the mean of the noise's channels will be added to all of them."""
+    notes: list[str]
+    """What could not stay as it was, in sentences."""
+    seconds: float
+    """Time spent on decoding."""
+    held: Held
+    """The pool's own."""
+    slot: Slot
+    """The pool's own."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A protected file."""
+
+    data: bytes
+    media_type: str
+    measured: dict[str, Any]
+    """JSON-able: ``linf`` and ``p99_9`` (8-bit steps), ``psnr_db`` (None: nothing changed),
+    ``ssim``, ``survival`` (None: the noise was flat), ``epsilon``, ``seconds`` by step."""
+
+
+class ImagingPool:
+    """Child processes that decode and encode; usable from many threads, closed by ``with``.
+
+    Args:
+        children: how many at most; 0: one a core, at most four. Each starts when first needed.
+        memory_mib: address space of each.
+        timeout_s: longest time for one request.
+        limits: the largest picture that is opened.
+    """
+
+    def __init__(
+        self, children: int, memory_mib: int, timeout_s: float, limits: Limits | None = None
+    ) -> None:
+        self._limits = limits or Limits()
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        # The kernel ends a child with the thread that started it: this one lives as long as they.
+        self._nursery = ThreadPoolExecutor(1, thread_name_prefix="imaging")
+        make = functools.partial(Child, memory_mib, timeout_s)
+        count = children or min(os.cpu_count() or 1, MOST_CHILDREN)
+        self._slots = [
+            Slot(lambda: self._nursery.submit(make).result(), timeout_s) for _ in range(count)
+        ]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close_all()
+
+    def open(self, data: bytes, *, grid: int) -> Opened:
+        """Decode a picture and show it on a square grid of side ``grid``.
+
+        Raises:
+            BadInput: it is refused, corrupt or truncated.
+            Unavailable: no child can be started.
+        """
+        header = sniff(data, self._limits, complete=True)
+        if header is None:  # never of a complete file
+            raise PhotowardError("internal_error", "The header is undecided.")
+        held = Held(next(self._numbers), data, header, grid)
+        slot = self._choose(held)
+        try:
+            answer, blobs = slot.open(held)
+        except BaseException:
+            self._leave(slot, held)
+            raise
+        held.digest = str(answer["digest"])
+        pixels = np.frombuffer(blobs[0], dtype=np.uint8).reshape(grid, grid, 3)
+        return Opened(
+            header.width, header.height, bytes.fromhex(held.digest), pixels, bool(answer["grey"]),
+            list(map(str, answer["notes"])), float(answer["decode_s"]), held, slot,
+        )  # fmt: skip
+
+    def finish(
+        self, opened: Opened, noise: NDArray[np.int16], *, epsilon: float,
+        output_format: str | None = None,
+    ) -> Finished:  # fmt: skip
+        """Add noise, encode, decode again, verify, measure.
+
+        Args:
+            opened: from ``open``; it stays open.
+            noise: ``[G, G, 3]`` in 8-bit steps; enlarged by bicubic curves, clipped to ±epsilon.
+            epsilon: bound in 8-bit steps; its whole part counts.
+            output_format: ``jpeg``, ``png``, ``webp``, ``avif``; None: the input's own.
+
+        Raises:
+            BadInput: ``unsupported_output``, or ``corrupt``: it cannot be done in time.
+            PhotowardError: ``postcondition``.
+            Unavailable: no child can be started.
+        """
+        held = opened.held
+        output = output_format or held.header.format
+        steps = np.ascontiguousarray(noise, dtype="<i2").tobytes()
+        most = 6 * held.pixels + (4 << 20)  # no format is less frugal, metadata included
+        answer, blobs = opened.slot.finish(
+            held, [steps], most, grid=held.grid, epsilon=epsilon, output=output
+        )
+        data = bytes(blobs[0])
+        media_type = f"image/{output}"
+        self._check(data, media_type, opened)
+        seconds = {"decode": opened.seconds} | _numbers(answer["seconds"], _STEPS)
+        measured = _numbers(answer["measured"], _FIGURES) | {
+            "epsilon": epsilon,
+            "seconds": {step: round(spent, 4) for step, spent in seconds.items() if spent},
+        }
+        return Finished(data, media_type, measured)
+
+    def close(self, opened: Opened) -> None:
+        """Forget a picture; twice does no harm."""
+        if opened.held.data:
+            opened.held.data = b""
+            self._leave(opened.slot, opened.held)
+
+    def close_all(self) -> None:
+        """End all children; the pool cannot be used any more."""
+        for slot in self._slots:
+            slot.close()
+        self._nursery.shutdown()
+
+    def pids(self) -> list[int]:
+        """Of the children that run."""
+        return [slot.pid for slot in self._slots if slot.pid]
+
+    def _choose(self, held: Held) -> Slot:
+        with self._lock:
+            slot = min(self._slots, key=lambda one: one.load)
+            slot.load += held.pixels
+        return slot
+
+    def _leave(self, slot: Slot, held: Held) -> None:
+        slot.drop(held)
+        with self._lock:
+            slot.load -= held.pixels
+
+    def _check(self, data: bytes, media_type: str, opened: Opened) -> None:
+        """The child is not trusted: what it calls a picture of some size must look like it."""
+        header = sniff(data, self._limits, complete=True)
+        wanted = (media_type, opened.width, opened.height)
+        if header is None or (header.media_type, header.width, header.height) != wanted:
+            raise PhotowardError("postcondition", "The finished file is not what was asked for.")
+
+
+def _numbers(answer: dict[str, Any], names: tuple[str, ...]) -> dict[str, float | None]:
+    """Finite numbers or None, whatever a child says."""
+    figures = {}
+    for name in names:
+        value = answer.get(name)
+        known = isinstance(value, int | float) and math.isfinite(value)
+        figures[name] = value if known else None
+    return figures

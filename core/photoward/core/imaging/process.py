@@ -1,0 +1,120 @@
+"""One child process: started, spoken to under a deadline, killed. Knows no pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from photoward.core.errors import Unavailable
+from photoward.core.imaging import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+START_S = 60.0
+"""Longest wait for a child to be ready; on an idle machine it takes 0.2 s."""
+
+MAX_REQUEST = 1 << 31
+"""Bytes in a blob to a child."""
+
+
+class ChildCrashed(Exception):  # noqa: N818  # it says what happened
+    """The child ended, or spoke nonsense, in the middle of a request."""
+
+
+class ChildHung(Exception):  # noqa: N818  # it says what happened
+    """The child did not answer in time."""
+
+
+class Child:
+    """A running child.
+
+    Args:
+        memory_mib: address space it may have.
+        timeout_s: processor time that it may use on one request.
+
+    Raises:
+        Unavailable: it cannot be started.
+    """
+
+    def __init__(self, memory_mib: int, timeout_s: float) -> None:
+        ours, theirs = socket.socketpair()
+        arguments = (memory_mib, timeout_s, MAX_REQUEST, os.getpid())
+        try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603  # ourselves
+                    [sys.executable, "-P", "-m", "photoward.core.imaging.child"]
+                    + [str(argument) for argument in arguments],
+                    stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    env=_environment(), cwd="/", start_new_session=True,
+                )  # fmt: skip
+        except OSError as error:
+            ours.close()
+            raise Unavailable(f"No imaging process can be started: {error}.") from error
+        self._socket = ours
+        try:
+            self._receive(time.monotonic() + START_S, 0)
+        except (ChildCrashed, ChildHung) as error:
+            code = self.kill()
+            raise Unavailable(f"An imaging process did not start (exit code {code}).") from error
+
+    @property
+    def pid(self) -> int:
+        """For whoever watches over processes."""
+        return self._process.pid
+
+    def request(
+        self, message: dict[str, Any], blobs: Sequence[bytes], *, deadline: float, max_blob: int
+    ) -> tuple[dict[str, Any], list[bytearray]]:
+        """Ask, and wait for the answer.
+
+        Args:
+            message: JSON-able.
+            blobs: bytes that go with it.
+            deadline: on the monotonic clock.
+            max_blob: bytes that each blob of the answer may have.
+
+        Raises:
+            ChildCrashed: it is gone, or answered what is no answer.
+            ChildHung: the deadline passed.
+        """
+        try:
+            self._socket.settimeout(max(deadline - time.monotonic(), 1e-3))
+            frames.send(self._socket, message, blobs)
+        except TimeoutError as error:
+            raise ChildHung from error
+        except OSError as error:
+            raise ChildCrashed from error
+        return self._receive(deadline, max_blob)
+
+    def _receive(self, deadline: float, max_blob: int) -> tuple[dict[str, Any], list[bytearray]]:
+        try:
+            return frames.receive(self._socket, max_blob, deadline)
+        except TimeoutError as error:
+            raise ChildHung from error
+        except (OSError, EOFError, frames.Nonsense) as error:
+            raise ChildCrashed from error
+
+    def kill(self) -> int:
+        """End it at once; its exit code."""
+        self._socket.close()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        return self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Where our code lies and how to be frugal; no secret of the parent's environment."""
+    return {
+        "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "1",
+        "LC_ALL": "C.UTF-8",
+    }
