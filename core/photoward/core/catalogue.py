@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from photoward.core.errors import BadInput
+from photoward.core.errors import BadInput, Unavailable
 from photoward.core.jobs import Options
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ class Catalogue:
 
         Raises:
             BadInput: an unknown or impossible option; ``field`` names it.
+            Unavailable: none is named and the default surrogate is not installed.
         """
         chosen = METHODS.get(method or "sem")
         if chosen is None:
@@ -146,6 +147,8 @@ class Catalogue:
                 f"{', '.join(METHODS)}.", field="method",
             )  # fmt: skip
         card = self.surrogates.get(surrogate or self.default_surrogate)
+        if card is None and not surrogate:
+            raise Unavailable(f"The default surrogate {self.default_surrogate} is not installed.")
         if card is None:
             raise BadInput(
                 "unknown_surrogate", f"There is no surrogate {_quoted(surrogate)}.",

@@ -131,6 +131,15 @@ def test_a_body_without_end_is_stopped(wire: Wire) -> None:
     assert wire.answer() == (413, "body_too_large")
 
 
+def test_what_follows_a_form_is_not_read_for_ever(wire: Wire) -> None:
+    whole = form(("file", "a.png", picture()))["content"]
+    wire.post("Content-Type: multipart/form-data; boundary=x", "Transfer-Encoding: chunked")
+    wire.socket.sendall(f"{len(whole):x}\r\n".encode() + whole + b"\r\n")
+    for _ in range(26):
+        wire.socket.sendall(b"100000\r\n" + bytes(2**20) + b"\r\n")
+    assert wire.answer() == (413, "body_too_large")
+
+
 def test_a_slow_sender_is_served(wire: Wire, service: Service) -> None:
     photo = picture()
     wire.post("Content-Type: image/png", f"Content-Length: {len(photo)}")

@@ -201,6 +201,15 @@ def test_a_full_store_is_not_the_callers_fault(
     assert service.ledger.depth() == {}
 
 
+def test_a_missing_default_surrogate_is_not_the_callers_fault(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.app.state.parts.catalogue, "default_surrogate", "gone")
+    assert service.upload().json()["code"] == "unavailable"
+    assert service.upload(params={"surrogate": "test"}).status_code == 202
+    assert service.upload(params={"surrogate": "gone"}).json()["code"] == "unknown_surrogate"
+
+
 def _until(true: Any) -> None:  # noqa: ANN401
     deadline = time.monotonic() + 5
     while not true() and time.monotonic() < deadline:
