@@ -13,6 +13,7 @@ import structlog
 
 from photoward.core.catalogue import read_cards
 from photoward.core.imaging.pool import ImagingPool
+from photoward.core.imaging.sniff import Limits
 from photoward.core.keys import read_or_make_master
 from photoward.core.ledger import open_ledger
 from photoward.core.queue import open_hints
@@ -40,7 +41,8 @@ def imaging_children(settings: Settings) -> int:
 def open_pipeline(settings: Settings) -> tuple[Pipeline, ImagingPool]:
     """The imaging children and the surrogates, ready to protect; the caller closes both."""
     children = imaging_children(settings)
-    pool = ImagingPool(children, settings.imaging_memory_mib, settings.imaging_timeout_s)
+    limits = Limits(settings.max_megapixels, settings.max_side)
+    pool = ImagingPool(children, settings.imaging_memory_mib, settings.imaging_timeout_s, limits)
     device = pick_device(settings.device)
     cards = read_cards(settings.surrogate_dirs)
     cache = SurrogateCache(cards, device, settings.surrogate_memory_mib)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,7 +77,7 @@ class _Work:
     label_source: str = "given"
     class_index: int | None = None
     noise: np.ndarray[Any, np.dtype[np.int16]] | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
+    perturb_s: float = 0.0
 
 
 class Pipeline:
@@ -174,7 +174,7 @@ class Pipeline:
         share = (time.perf_counter() - began) / len(work)
         for entry, own in zip(work, noise, strict=True):
             entry.noise = own
-            entry.seconds["perturb"] = share
+            entry.perturb_s = share
         return []
 
     def _halves(self, work: Sequence[_Work]) -> list[Refused]:
@@ -211,7 +211,7 @@ class Pipeline:
         except PhotowardError as error:
             return Refused(job.id, error)
         measured = dict(finished.measured)
-        measured["seconds"] = {**measured["seconds"], **entry.seconds}
+        measured["seconds"] = {**measured["seconds"], "perturb": round(entry.perturb_s, 4)}
         measured["notes"] = list(entry.opened.notes)
         return Protected(
             job.id, finished.data, finished.media_type, entry.label, entry.label_source, measured
@@ -232,5 +232,5 @@ def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
         direction = keys.prototype(secret, entry.label, surrogate.card.feature_dim)
     return Brief(
         epsilon=job.options.epsilon, stream=stream, aspect=_aspect(entry),
-        direction=direction, class_index=entry.class_index,
+        grey=entry.opened.grey, direction=direction, class_index=entry.class_index,
     )  # fmt: skip

@@ -34,6 +34,8 @@ class Brief:
     """The picture's own pseudo-random bytes, ``method.stream_bytes`` of them."""
     aspect: float
     """Displayed width / height."""
+    grey: bool = False
+    """Whether the noise must be the same in all channels."""
     direction: NDArray[np.float32] | None = None
     """Target prototype: a unit vector in the surrogate's feature space."""
     class_index: int | None = None

@@ -80,7 +80,12 @@ class SEM(Method):
         aspect = torch.tensor([b.aspect for b in briefs], device=x.device)
         objective = _Objective(self.surrogate, briefs)
         size, grid = self.surrogate.card.size, x.shape[-1]
-        delta = project(random.symmetric(x.shape[1:]) * epsilon, x, epsilon)
+        grey = torch.tensor([b.grey for b in briefs], device=x.device).reshape(-1, 1, 1, 1)
+
+        def coloured(change: torch.Tensor) -> torch.Tensor:
+            return torch.where(grey, change.mean(1, keepdim=True), change)
+
+        delta = project(coloured(random.symmetric(x.shape[1:])) * epsilon, x, epsilon)
         for _ in range(plan.steps):
             total = torch.zeros_like(delta)
             for _ in range(plan.samples):
@@ -93,7 +98,7 @@ class SEM(Method):
                 total += torch.autograd.grad(loss, delta)[0]
                 delta = delta.detach()
             step = budget(plan.step_size) * strength
-            delta = project(delta - step * total.sign(), x, epsilon)
+            delta = project(delta - step * coloured(total).sign(), x, epsilon)
         return delta
 
 

@@ -1,0 +1,247 @@
+"""``photoward bench``: how long, how many, and where the time goes; on this machine, now."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from photoward.api.cli import samples
+from photoward.api.cli.client import Client
+from photoward.api.cli.embedded import running
+from photoward.api.cli.environment import require_extra, settings_from
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from photoward.core.settings import Settings
+
+UPLOADERS = 4
+"""Connections that upload side by side in ``throughput``."""
+
+TWELVE_MEGAPIXELS = (4000, 3000)
+SMALL = 32
+
+app = typer.Typer(no_args_is_help=True)
+console = Console()
+Out = Annotated[Path | None, typer.Option(help="Where to write the result (JSON).")]
+
+
+@app.command()
+def latency(
+    runs: Annotated[int, typer.Option(min=1)] = 10,
+    *,
+    photo: Annotated[Path | None, typer.Option(help="A JPEG; default: a synthetic 12 MP.")] = None,
+    out: Out = None,
+) -> None:
+    """One 12 MP JPEG after another through REST, and the share of each stage."""
+    _require()
+    files = _photos(photo, runs + 1)
+    items: list[dict[str, Any]] = []
+    walls: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="photoward-bench-") as folder, running(
+        Path(folder)
+    ) as url, Client(url) as client:
+        for number, data in enumerate(track(files, "latency", console=console)):
+            began = time.perf_counter()
+            item = client.submit(data, "image/jpeg", wait_s=60, label="bench")
+            wall = time.perf_counter() - began
+            _must_be_done(item)
+            if number:  # the first one warms up
+                items.append(item)
+                walls.append(wall)
+    shares = _shares(items, walls)
+    table = Table("stage", "median s", "share", title=f"12 MP JPEG, {runs} runs")
+    for stage, seconds in shares.items():
+        table.add_row(stage, f"{seconds:.3f}", f"{seconds / sum(shares.values()):.0%}")
+    total = statistics.median(walls)
+    table.add_row("whole request", f"{total:.3f}", f"(min {min(walls):.3f}, max {max(walls):.3f})")
+    console.print(table)
+    _write(out, {"median_s": total, "runs_s": walls, "stages_median_s": shares})
+
+
+@app.command()
+def throughput(
+    small: Annotated[int, typer.Option(min=1, help="How many 32 px PNGs.")] = 1000,
+    large: Annotated[int, typer.Option(min=1, help="How many 12 MP JPEGs.")] = 12,
+    out: Out = None,
+) -> None:
+    """Pictures a second: the engine alone, and the whole service around it."""
+    _require()
+    results: dict[str, Any] = {}
+    tiles = [
+        samples.encoded(Image.fromarray(tile), "PNG") for tile in samples.small_pictures(small, 3)
+    ]
+    photos = _photos(None, large)
+    settings = settings_from()
+    with tempfile.TemporaryDirectory(prefix="photoward-bench-") as folder:
+        before = _engine(settings, tiles, (SMALL, SMALL)), _engine(settings, photos,
+                                                                   TWELVE_MEGAPIXELS)
+        with running(Path(folder)) as url:
+            for name, files, media_type in (
+                ("32px", tiles, "image/png"), ("12MP", photos, "image/jpeg")
+            ):  # fmt: skip
+                console.print(f"service, {name} …")
+                with Client(url) as client:
+                    _must_be_done(client.ended(client.submit(files[0], media_type)["id"]))
+                results[name] = _service(url, files, media_type)
+        after = _engine(settings, tiles, (SMALL, SMALL)), _engine(settings, photos,
+                                                                  TWELVE_MEGAPIXELS)
+    table = Table("pictures", "noise alone /s", "engine alone /s", "service /s", "share of engine",
+                  "share of noise")  # fmt: skip
+    for number, name in enumerate(("32px", "12MP")):
+        noise, engine = (statistics.mean(run[number][i] for run in (before, after)) for i in (0, 1))
+        rate = results[name]["pictures_per_s"]
+        results[name] |= {
+            "noise_alone_per_s": noise, "engine_alone_per_s": engine,
+            "share_of_engine": rate / engine, "share_of_noise": rate / noise,
+        }  # fmt: skip
+        table.add_row(name, f"{noise:.1f}", f"{engine:.2f}", f"{rate:.2f}", f"{rate / engine:.0%}",
+                      f"{rate / noise:.0%}")  # fmt: skip
+    console.print(table)
+    _write(out, results)
+
+
+def _require() -> None:
+    for extra in ("api", "worker"):
+        require_extra(extra)
+
+
+def _photos(photo: Path | None, count: int) -> list[bytes]:
+    """``count`` different 12 MP JPEGs: shifted cuts of one picture."""
+    width, height = TWELVE_MEGAPIXELS
+    if photo is not None:
+        return [photo.read_bytes()] * count
+    base = samples.synthetic_photo(width + 8 * count, height, 1)
+    return [
+        samples.encoded(base.crop((8 * i, 0, 8 * i + width, height)), "JPEG") for i in range(count)
+    ]
+
+
+def _engine(settings: Settings, files: Sequence[bytes], size: tuple[int, int]) -> tuple[float, float]:
+    """Pictures a second of the noise alone and of the worker's pipeline alone, in this process."""
+    from photoward.core.catalogue import Catalogue, read_cards  # noqa: PLC0415  # heavy
+    from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
+    from photoward.worker.pipeline import Job, Protected  # noqa: PLC0415  # heavy
+
+    cards = {name: card for name, (card, _) in read_cards(settings.surrogate_dirs).items()}
+    options = Catalogue(cards, settings.surrogate).options(label="bench")
+    pipeline, pool = open_pipeline(settings)
+    each = int(max(settings.max_batch_megapixels * 1e6 // (size[0] * size[1]), 1))
+    each = min(each, settings.max_batch)
+    noise_s = 0.0
+    with pool:
+        pipeline.warm_up(settings.surrogate)
+        began = time.perf_counter()
+        for first in range(0, len(files), each):
+            jobs = [
+                Job(str(i), data, options, bytes(32), *size)
+                for i, data in enumerate(files[first : first + each])
+            ]
+            for outcome in pipeline.protect(jobs):
+                if not isinstance(outcome, Protected):
+                    raise outcome.error
+                noise_s += outcome.measured["seconds"]["perturb"]
+        wall = time.perf_counter() - began
+    pipeline.close()
+    return len(files) / noise_s, len(files) / wall
+
+
+def _service(url: str, files: Sequence[bytes], media_type: str) -> dict[str, Any]:
+    """Upload everything, wait for the last one to end; from the first byte to the last ``done``."""
+    waiting: SimpleQueue[bytes] = SimpleQueue()
+    for data in files:
+        waiting.put(data)
+    ids: SimpleQueue[str] = SimpleQueue()
+    errors: SimpleQueue[Exception] = SimpleQueue()
+
+    def upload() -> None:
+        with Client(url) as client:
+            while True:
+                try:
+                    data = waiting.get_nowait()
+                except Empty:
+                    return
+                try:
+                    ids.put(client.submit(data, media_type, label="bench")["id"])
+                except Exception as error:  # noqa: BLE001  # told below
+                    errors.put(error)
+                    return
+
+    began = time.perf_counter()
+    threads = [threading.Thread(target=upload) for _ in range(UPLOADERS)]
+    _all(threads, threading.Thread.start)
+    _all(threads, threading.Thread.join)
+    uploaded = time.perf_counter() - began
+    if not errors.empty():
+        raise errors.get()
+    with Client(url) as client:
+        left = [ids.get() for _ in range(ids.qsize())]
+        while left:
+            left = [i for i in left if client.ended(i)["state"] != "done"]
+            if left:
+                raise Unavailable(f"{len(left)} items did not end done.")
+    wall = time.perf_counter() - began
+    return {"pictures": len(files), "upload_s": uploaded, "wall_s": wall,
+            "pictures_per_s": len(files) / wall}  # fmt: skip
+
+
+def _all(threads: Sequence[threading.Thread], what: Callable[[threading.Thread], None]) -> None:
+    for thread in threads:
+        what(thread)
+
+
+def _shares(items: Sequence[dict[str, Any]], walls: Sequence[float]) -> dict[str, float]:
+    """Median seconds of decode, noise, encode, and of everything else in a request."""
+    stages = {
+        "decode": ("decode",), "noise": ("perturb", "enlarge"), "encode": ("encode",),
+        "verify and measure": ("verify",),
+    }  # fmt: skip
+    shares = {
+        name: statistics.median(
+            sum(item["measured"]["seconds"].get(part, 0.0) for part in parts) for item in items
+        )
+        for name, parts in stages.items()
+    }
+    known = [sum(item["measured"]["seconds"].values()) for item in items]
+    rest = [wall - seconds for wall, seconds in zip(walls, known, strict=True)]
+    return {**shares, "everything else": statistics.median(rest)}
+
+
+def _must_be_done(item: dict[str, Any]) -> None:
+    if item["state"] != "done":
+        raise Unavailable(f"The item is {item['state']}: {item}")
+
+
+def _write(out: Path | None, result: dict[str, Any]) -> None:
+    """The result with what it was measured on."""
+    if out is None:
+        return
+    import torch  # noqa: PLC0415  # heavy
+
+    from photoward.models.evaluation import report  # noqa: PLC0415  # heavy
+
+    about = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": " ".join(["photoward", *sys.argv[1:]]),
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {"torch": torch.__version__, "numpy": np.__version__,
+                     "python": platform.python_version()},
+    }  # fmt: skip
+    report.write({**about, **result}, out)

@@ -1,0 +1,110 @@
+"""The service seen from outside: what demo and benchmarks need of the REST interface."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+FINAL = frozenset({"done", "failed", "cancelled"})
+POLL_S = 0.02
+
+
+class Refusal(Exception):  # noqa: N818  # it is what happened
+    """The service said no."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(f"{status} {problem.get('code')}: {problem.get('detail')}")
+        self.status = status
+        self.problem = dict(problem)
+
+
+class Client:
+    """One connection, kept open; not for sharing between threads."""
+
+    def __init__(self, url: str, timeout_s: float = 120.0) -> None:
+        host = urlsplit(url).netloc
+        self._connection = http.client.HTTPConnection(host, timeout=timeout_s)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._connection.close()
+
+    def submit(
+        self, data: bytes, media_type: str, *, wait_s: float = 0, **options: object
+    ) -> dict[str, Any]:
+        """Upload a picture; the item, finished if it was within ``wait_s``.
+
+        Raises:
+            Refusal: the service refused it.
+            Unavailable: it cannot be reached.
+        """
+        headers = {"Content-Type": media_type}
+        if wait_s:
+            headers["Prefer"] = f"wait={wait_s:g}"
+        query = urlencode({key: value for key, value in options.items() if value is not None})
+        return self._json("POST", f"/v1/images?{query}", data, headers)
+
+    def item(self, item_id: str) -> dict[str, Any]:
+        """The item as it stands."""
+        return self._json("GET", f"/v1/images/{item_id}")
+
+    def ended(self, item_id: str, timeout_s: float = 300.0) -> dict[str, Any]:
+        """The item when it has ended.
+
+        Raises:
+            Unavailable: it has not ended in time.
+        """
+        until = time.monotonic() + timeout_s
+        while (item := self.item(item_id))["state"] not in FINAL:
+            if time.monotonic() > until:
+                raise Unavailable(f"Item {item_id} has not ended in {timeout_s:g} s.")
+            time.sleep(POLL_S)
+        return item
+
+    def content(self, item_id: str) -> bytes:
+        """The protected file."""
+        return self._exchange("GET", f"/v1/images/{item_id}/content")
+
+    def delete(self, item_id: str) -> None:
+        """Remove an item and its files."""
+        self._exchange("DELETE", f"/v1/images/{item_id}")
+
+    def _json(
+        self, method: str, path: str, body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        found: dict[str, Any] = json.loads(self._exchange(method, path, body, headers))
+        return found
+
+    def _exchange(
+        self, method: str, path: str, body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:  # fmt: skip
+        try:
+            self._connection.request(method, path, body, dict(headers or {}))
+            response = self._connection.getresponse()
+            data = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise Unavailable(f"The service cannot be reached: {error}.") from error
+        if response.status >= http.HTTPStatus.BAD_REQUEST:
+            try:
+                problem = json.loads(data)
+            except ValueError:
+                problem = {"detail": data[:200].decode(errors="replace")}
+            raise Refusal(response.status, problem)
+        return data

@@ -1,0 +1,50 @@
+"""A whole service of one's own for as long as a command needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STOP_S = 60.0
+
+
+@contextlib.contextmanager
+def running(data_dir: Path, workers: int = 1, **environment: str) -> Iterator[str]:
+    """Run ``photoward up`` on a folder and a free port; yields the service's URL.
+
+    Raises:
+        Unavailable: it did not become ready; its own words are part of the message.
+    """
+    command = [
+        sys.executable, "-m", "photoward.api.cli", "up",
+        "--data-dir", str(data_dir), "--port", "0", "--workers", str(workers),
+    ]  # fmt: skip
+    process = subprocess.Popen(  # noqa: S603  # our own command line
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **environment}, start_new_session=True,
+    )  # fmt: skip
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        if "ready: " not in line:
+            process.terminate()
+            _, said = process.communicate(timeout=STOP_S)
+            raise Unavailable(f"The service did not start: {(line + said).strip()}")
+        yield line.split("ready: ")[1].split()[0]
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=STOP_S)
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
