@@ -130,17 +130,21 @@ def test_a_claim_stops_at_its_megapixels(ledger: Ledger) -> None:
     assert ledger.queued_megapixels() == pytest.approx(1)
 
 
-def test_two_never_claim_the_same(ledger: Ledger) -> None:
+def test_two_never_claim_the_same(ledger: Ledger, ledger_settings: Settings) -> None:
     ids = {added(ledger, batch_key=f"key {n % 3}").id for n in range(150)}
+    # As many processes would: each with connections and locks of its own.
+    workers = [open_ledger(ledger_settings) for _ in range(5)]
 
-    def drain(_: int) -> list[str]:
+    def drain(worker: Ledger) -> list[str]:
         mine: list[str] = []
-        while items := ledger.claim(limit=4, max_megapixels=1000, lease=HOUR):
+        while items := worker.claim(limit=4, max_megapixels=1000, lease=HOUR):
             mine += [item.id for item in items]
         return mine
 
-    with ThreadPoolExecutor(6) as pool:
-        taken = [item_id for mine in pool.map(drain, range(6)) for item_id in mine]
+    with ThreadPoolExecutor(len(workers)) as pool:
+        taken = [item_id for mine in pool.map(drain, workers) for item_id in mine]
+    for worker in workers:
+        worker.close()
     assert len(taken) == len(ids)
     assert set(taken) == ids
 
@@ -290,29 +294,42 @@ def test_many_may_start_at_once(ledger_settings: Settings) -> None:
     program = (
         "from photoward.core.ledger import open_ledger\n"
         "from photoward.core.settings import Settings\n"
+        "print('ready', flush=True), input()\n"
         "ledger = open_ledger(Settings())\n"
         "print(ledger.tenant_salt('alice').hex())\n"
         "ledger.close()\n"
     )
+    env = {"PHOTOWARD_DATABASE_URL": ledger_settings.database, "PYTHONPATH": ":".join(sys.path)}
     starting = [
         subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", program], text=True, stdout=subprocess.PIPE,
-            env={"PHOTOWARD_DATABASE_URL": ledger_settings.database, "PATH": "",
-                 "PYTHONPATH": ":".join(sys.path)},
+            [sys.executable, "-W", "error", "-c", program],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=env,
         )
-        for _ in range(3)
-    ]  # fmt: skip
+        for _ in range(4)
+    ]
+    for process in starting:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in starting:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
     said = [process.communicate(timeout=60)[0] for process in starting]
-    assert [process.returncode for process in starting] == [0] * 3
+    assert [process.returncode for process in starting] == [0] * 4
     assert len(set(said)) == 1
 
 
-def test_whatever_workers_do_each_item_ends_once(ledger: Ledger) -> None:
+def test_whatever_workers_do_each_item_ends_once(ledger: Ledger, ledger_settings: Settings) -> None:
     """Stores, failures, lost leases and cancellations all at the same time."""
     ids = [added(ledger, batch_key=f"key {n % 2}").id for n in range(60)]
+    workers = [open_ledger(ledger_settings) for _ in range(5)]
 
     def work(seed: int) -> list[str]:
         chance, ended = random.Random(seed), list[str]()
+        ledger = workers[seed]
         while items := ledger.claim(
             limit=chance.randint(1, 8), max_megapixels=1000, lease=chance.choice([OVER, HOUR])
         ):
@@ -334,6 +351,8 @@ def test_whatever_workers_do_each_item_ends_once(ledger: Ledger) -> None:
         doomed = pool.submit(lambda: [ledger.cancel("alice", item_id) for item_id in ids[::10]])
         before = {item.id: item for item in doomed.result(30)}
         ended = [item_id for run in runs for item_id in run.result(30)]
+    for worker in workers:
+        worker.close()
     assert len(ended) == len(set(ended))
     for item_id in ids:
         item = before.get(item_id) or ledger.get("alice", item_id)

@@ -12,7 +12,7 @@ import psycopg.errors
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from photoward.core.errors import Unavailable
 from photoward.core.ledger import engine as engine_module
@@ -20,7 +20,7 @@ from photoward.core.ledger import open_ledger
 from photoward.core.ledger.adapter import SqlLedger
 from photoward.core.ledger.engine import make_engine, translated
 from photoward.core.settings import Settings
-from tests.support.samples import HOUR, added
+from tests.support.samples import HOUR, added, claimed, result
 from tests.support.servers import fresh_database, postgres_server, running, short_folder
 
 if TYPE_CHECKING:
@@ -71,6 +71,16 @@ def test_an_impossible_database_is_unavailable_and_its_password_unsaid(url: str)
 def test_nothing_that_can_be_printed_holds_the_password() -> None:
     ledger = SqlLedger(make_engine("postgresql://me:sesame@127.0.0.1:1/photoward"))
     assert "sesame" not in f"{ledger!r} {ledger._engine!r} {ledger._engine.url}"
+
+
+def test_an_error_of_our_own_does_not_tell_the_owners_words(ledger: SqlLedger) -> None:
+    added(ledger)
+    token, (item,) = claimed(ledger)
+    unspeakable = result(item.id, label_used="my cat", measured={"what": object()})
+    with pytest.raises(StatementError) as caught:
+        ledger.store(token, [unspeakable])
+    assert "my cat" not in str(caught.value)
+    assert ledger.get("alice", item.id) == item
 
 
 def test_a_file_is_private_durable_and_checked(ledger: SqlLedger, file: Path) -> None:
