@@ -58,7 +58,9 @@ class Settings(BaseSettings):
     max_batch_megapixels: float = Field(default=50.0, gt=0)
     imaging_children: int = Field(default=0, ge=0)
     """Decoder processes a worker; 0: one a core, at most four."""
-    imaging_memory_mib: int = Field(default=1_400, gt=0)
+    imaging_memory_mib: int = Field(default=1_700, gt=0)
+    """Address space of a decoder process; the dearest case, lossless WebP of 50 megapixels, takes
+    1 570 of it and 1 340 of memory, a JPEG or PNG of that size 910 and 740."""
     imaging_timeout_s: float = Field(default=30.0, gt=0)
     lease_s: float = Field(default=60.0, gt=0)
     reconcile_every_s: float = Field(default=30.0, gt=0)

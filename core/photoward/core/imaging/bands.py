@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-PIXELS = 1 << 16
+PIXELS = 1 << 17
 """In one band, about."""
 STEP = 4
 """Rows of a band are a multiple of this, the last band's excepted."""
