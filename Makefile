@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/installed
+# Test processes; each starts servers of its own and gets one thread for tensors, because threads of
+# several processes that fight for the cores are ten times slower.
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,7 @@ up: $(STAMP) ## Run the service on http://127.0.0.1:8080 until Ctrl-C
 test: fast slow ## Run all tests: the fast ones, then the slow ones; show branch coverage
 
 fast: $(STAMP) ## Run the fast tests
-	$(BIN)/pytest -q -n $(JOBS) -m 'not slow and not system and not gpu and not bench' --cov --cov-report=
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) -m 'not slow and not system and not gpu and not bench' --cov --cov-report=
 
 slow: $(STAMP) ## Run the tests that take long or start the whole service
 	$(BIN)/pytest -q -m '(slow or system or gpu) and not bench' --cov --cov-append --cov-report=term
