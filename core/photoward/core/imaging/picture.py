@@ -128,13 +128,14 @@ def _plain(file: Image.Image, header: Header, notes: list[str]) -> Image.Image:
 def _scaled_key(file: Image.Image, bit_depth: int) -> Image.Image:
     """Grey of 8 bits, with a transparent grey level (if any) in the same scale.
 
-    Pillow spreads samples of 1, 2 and 4 bits over 0 to 255, but not PNG's transparent level.
+    Pillow spreads samples of 2 and 4 bits over 0 to 255, but not PNG's transparent level.
     """
+    if file.mode == "1":
+        return file.convert("L")
     level = file.info.get("transparency")
-    image = file.convert("L") if file.mode == "1" else file
     if isinstance(level, int):
-        image.info["transparency"] = level * (255 // ((1 << bit_depth) - 1))
-    return image
+        file.info["transparency"] = level * (255 // ((1 << bit_depth) - 1))
+    return file
 
 
 def _is_grey(image: Image.Image) -> bool:

@@ -1,0 +1,294 @@
+"""Decoding, noise, encoding and verification, without the processes around them."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, ImageOps
+
+from photoward.core.imaging import encode, kept
+from photoward.core.imaging.sniff import Limits, sniff
+from tests.core.imaging.pictures import Bench, file, image, noise, reopened, smooth
+
+FORMATS = ["jpeg", "png", "webp", "avif"]
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+ARTIST, COPYRIGHT, ORIENTATION, GPS, MAKER_NOTE = 0x013B, 0x8298, 0x0112, 0x8825, 0x927C
+
+
+def bench(data: bytes, grid: int = 16) -> Bench:
+    header = sniff(data, Limits(), complete=True)
+    assert header is not None
+    return Bench(asdict(header), data, grid=grid)
+
+
+def protected(data: bytes, output: str, epsilon: int = 8, grid: int = 16) -> Image.Image:
+    answer, finished = bench(data, grid).finish(noise(grid, epsilon), epsilon, output)
+    assert "error" not in answer, answer
+    return reopened(finished)
+
+
+def change(before: Image.Image, after: Image.Image, mode: str) -> np.ndarray[Any, Any]:
+    a, b = (np.asarray(one.convert(mode), dtype=int) for one in (before, after))
+    difference: np.ndarray[Any, Any] = b - a
+    return difference
+
+
+@given(
+    mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA"]),
+    width=st.integers(1, 300), height=st.integers(1, 300), epsilon=st.integers(1, 16),
+    seed=st.integers(0, 99), output=st.sampled_from(["png", "webp"]), grid=st.integers(1, 40),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_lossless_outputs_keep_size_opacity_greyness_and_bound(  # noqa: PLR0913  # one axis each
+    *, mode: str, width: int, height: int, epsilon: int, seed: int, output: str, grid: int
+) -> None:
+    source = image(mode, (width, height), seed)
+    data = file(source)
+    wild = noise(grid, 100, seed)  # far beyond the bound: it is the desk that clips
+    answer, finished = bench(data, grid).finish(wild, epsilon, output)
+    assert "error" not in answer, answer
+    after = reopened(finished)
+    assert after.size == (width, height)
+    colours = change(source, after, "RGB")
+    assert abs(colours).max() <= epsilon
+    assert answer["measured"]["linf"] == abs(colours).max()
+    if mode in ("LA", "RGBA"):
+        clear = np.asarray(source.getchannel("A")) == 0
+        assert not change(source, after, "RGBA")[..., 3].any()
+        assert not colours[clear].any()
+    if mode in ("1", "L", "LA"):
+        rgb = np.asarray(after.convert("RGB"))
+        assert (rgb == rgb[..., :1]).all()
+        assert output == "webp" or after.mode == ("LA" if mode == "LA" else "L")
+    assert bench(data, grid).finish(wild, epsilon, output)[1] == finished
+
+
+@pytest.mark.parametrize("output", FORMATS)
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_every_mode_reaches_every_format_or_is_refused(mode: str, output: str) -> None:
+    made = bench(file(image(mode, (64, 48))))
+    answer, finished = made.finish(noise(), 8, output)
+    if output == "jpeg" and mode in ("LA", "RGBA"):
+        assert answer["error"] == "unsupported_output"
+        return
+    after = reopened(finished)
+    assert after.format == output.upper()
+    assert after.size == (64, 48)
+    if mode in ("LA", "RGBA"):
+        source = image(mode, (64, 48))
+        assert not change(source, after, "RGBA")[..., 3].any()
+    if mode in ("1", "L"):
+        rgb = np.asarray(after.convert("RGB"), dtype=int)
+        assert abs(rgb - rgb[..., :1]).max() <= 1  # WebP rounds a neutral colour by a step at most
+
+
+@pytest.mark.parametrize("output", FORMATS)
+def test_what_was_added_is_found_in_the_file(output: str) -> None:
+    answer, _ = bench(file(smooth())).finish(noise(), 8, output)
+    measured = answer["measured"]
+    assert measured["survival"] > 0.9
+    assert measured["psnr_db"] > 30
+    assert 0.8 < measured["ssim"] < 1
+    assert measured["linf"] >= measured["p99_9"] >= 7
+
+
+def test_lossless_and_unclipped_noise_survives_whole() -> None:
+    grey = Image.new("RGB", (100, 80), (128, 90, 60))
+    measured = bench(file(grey)).finish(noise(), 8, "png")[0]["measured"]
+    assert measured["survival"] == 1.0
+    assert measured["linf"] <= 8
+
+
+def test_no_noise_changes_nothing() -> None:
+    made = bench(file(image()))
+    answer, finished = made.finish(np.zeros((16, 16, 3), np.int16), 8, "png")
+    assert not change(image(), reopened(finished), "RGB").any()
+    assert answer["measured"] == {
+        "linf": 0, "p99_9": 0, "psnr_db": None, "ssim": 1.0, "survival": None
+    }  # fmt: skip
+
+
+def test_a_picture_of_the_grids_size_is_worked_on_as_it_is() -> None:
+    source = image(size=(16, 16))
+    made = bench(file(source))
+    assert made.pixels == source.tobytes()
+    steps = noise()
+    after = reopened(made.finish(steps, 8, "png")[1])
+    expected = np.clip(np.asarray(source, dtype=int) + steps, 0, 255)
+    assert (np.asarray(after) == expected).all()
+
+
+def test_the_grid_shows_the_whole_picture_and_grey_through_its_holes() -> None:
+    halves = Image.new("RGBA", (90, 30), (0, 0, 0, 0))
+    halves.paste((200, 100, 0, 255), (45, 0, 90, 30))
+    pixels = np.frombuffer(bench(file(halves)).pixels, np.uint8).reshape(16, 16, 3)
+    assert (pixels[:, :6] == 128).all()
+    assert (pixels[:, 10:] == (200, 100, 0)).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_orientation_is_applied_and_reset(kind: str, turn: int) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = turn
+    data = file(smooth((60, 40)), kind, exif=exif)
+    upright = ImageOps.exif_transpose(reopened(data))
+    after = protected(data, kind.lower(), epsilon=1)
+    assert after.size == upright.size
+    assert after.getexif().get(ORIENTATION, 1) == 1
+    assert abs(change(upright, after, "RGB")).mean() < 4
+
+
+def test_a_black_and_white_photo_in_colour_stays_black_and_white() -> None:
+    data = file(smooth(mode="L").convert("RGB"), "JPEG", quality=90)
+    made = bench(data)
+    assert made.opened["grey"]
+    rgb = np.asarray(reopened(made.finish(noise(), 8, "jpeg")[1]))
+    assert (rgb == rgb[..., :1]).all()
+    assert not bench(file(image())).opened["grey"]
+
+
+def test_the_digest_is_of_what_is_seen() -> None:
+    def digest(data: bytes) -> str:
+        return str(bench(data).opened["digest"])
+
+    source = image("RGBA")
+    turned = Image.Exif()
+    turned[ORIENTATION] = 6
+    assert digest(file(source)) == digest(file(source, "WEBP", lossless=True, exact=True))
+    assert digest(file(source, exif=turned)) == digest(file(source.rotate(-90, expand=True)))
+    other = source.copy()
+    other.putalpha(source.getchannel("A").point(lambda value: value // 2))
+    assert digest(file(source)) != digest(file(other))
+
+
+@pytest.mark.parametrize(("bits", "level"), [(1, 1), (2, 2), (4, 5)])
+def test_a_transparent_grey_level_is_found_at_every_depth(bits: int, level: int) -> None:
+    few = Image.fromarray(
+        np.random.default_rng(0).integers(0, 1 << bits, (20, 20), dtype=np.uint8), "P"
+    )
+    few.putpalette(bytes(256 * 3))
+    data = bytearray(file(few, bits=bits))
+    # Pillow writes few bits only with a palette: make it a grey file with a transparent level.
+    palette, size = data.index(b"PLTE") - 4, data.index(b"IDAT") - 4
+    data[25] = 0
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    key = b"tRNS" + level.to_bytes(2, "big")
+    data[palette:size] = struct.pack(">I", 2) + key + struct.pack(">I", zlib.crc32(key))
+    after = protected(bytes(data), "png")
+    assert after.mode == "LA"
+    assert ((np.asarray(few) == level) == (np.asarray(after.getchannel("A")) == 0)).all()
+
+
+def test_the_palette_goes_and_the_answer_says_so() -> None:
+    assert "palette" in bench(file(image("P"))).opened["notes"][0].lower()
+    assert bench(file(image())).opened["notes"] == []
+    assert protected(file(image("P"), transparency=3), "png").mode == "RGBA"
+
+
+def loaded_exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[ARTIST], exif[COPYRIGHT] = "Ada", b"\xc2\xa9 Ada"
+    exif.get_ifd(GPS)[1] = "N-SECRET"
+    exif.get_ifd(0x8769)[MAKER_NOTE] = b"SERIAL-SECRET"
+    exif.get_ifd(0x8769)[0xA431] = "BODY-SECRET"
+    return exif
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_rights_stay_and_secrets_go(kind: str) -> None:
+    data = file(smooth(), kind, exif=loaded_exif(), icc_profile=SRGB, dpi=(300, 300))
+    assert b"N-SECRET" in data
+    _, finished = bench(data).finish(noise(), 8, kind.lower())
+    after = reopened(finished)
+    assert b"SECRET" not in finished
+    exif = after.getexif()
+    assert exif[ARTIST] == "Ada"
+    assert exif[COPYRIGHT].encode("latin-1") == b"\xc2\xa9 Ada"
+    assert set(exif) <= {ARTIST, COPYRIGHT, 0x011A, 0x011B, 0x0128}
+    assert after.info["icc_profile"] == SRGB
+    if kind in ("JPEG", "PNG"):
+        assert after.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_no_second_picture_comes_along() -> None:
+    thumbnail = file(image(size=(16, 16), seed=9), "JPEG")
+    exif = b"Exif\0\0" + b"II*\0\x08\0\0\0\0\0" + b"\x1a\0\0\0" + bytes(12) + thumbnail
+    two = image(seed=2)
+    data = file(smooth(), "MPO", save_all=True, append_images=[two], exif=exif) + thumbnail
+    assert thumbnail[:40] in data
+    finished = bench(data).finish(noise(), 8, "jpeg")[1]
+    assert finished.count(b"\xff\xd8\xff") == 1
+    assert not hasattr(reopened(finished), "mpinfo")
+
+
+def test_a_broken_or_huge_profile_is_left_out_and_said() -> None:
+    huge = (kept.MAX_ICC + 1).to_bytes(4, "big") + SRGB[4:] + bytes(kept.MAX_ICC + 1 - len(SRGB))
+    for profile in (b"nonsense" * 40, huge):
+        made = bench(file(smooth(), "JPEG", icc_profile=profile))
+        assert "profile" in made.opened["notes"][0]
+        assert "icc_profile" not in reopened(made.finish(noise(), 8, "jpeg")[1]).info
+
+
+def test_a_pngs_own_colour_space_stays() -> None:
+    info = kept.Kept(colour_space=((b"gAMA", (100_000).to_bytes(4, "big")),)).png_info()
+    assert protected(file(image(), pnginfo=info), "png").info["gamma"] == 1.0
+
+
+@pytest.mark.parametrize("progressive", [True, False])
+def test_jpeg_keeps_its_kind_and_a_better_quality(progressive: bool) -> None:  # noqa: FBT001  # a parameter
+    def sums(quality: int) -> int:
+        data = file(smooth(), "JPEG", quality=quality, progressive=progressive)
+        after: Any = protected(data, "jpeg")
+        assert bool(after.info.get("progressive")) == progressive
+        assert [part[1:3] for part in after.layer] == [(1, 1)] * 3  # chroma is not halved
+        return sum(after.quantization[0])
+
+    assert sums(50) == sums(95) > sums(97) > sums(100) == 64
+
+
+def test_lossless_webp_stays_lossless_and_lossy_may_stay_lossy() -> None:
+    assert (
+        bench(file(image(), "WEBP", lossless=True)).finish(noise(), 8, "webp")[0]["measured"][
+            "linf"
+        ]
+        <= 8
+    )
+    lossy = bench(file(smooth(), "WEBP", quality=90)).finish(noise(), 8, "webp")[1]
+    assert lossy[12:16] == b"VP8 "
+
+
+def test_a_broken_bound_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = bench(file(smooth()))
+    wrong = file(image(size=smooth().size))
+    monkeypatch.setattr(encode, "encode", lambda *_: wrong)
+    assert made.finish(noise(), 8, "png")[0]["error"] == "postcondition"
+
+
+def test_a_changed_opacity_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = bench(file(image("RGBA")))
+    opaque = file(image("RGBA").convert("RGB"))
+    monkeypatch.setattr(encode, "encode", lambda *_: opaque)
+    assert made.finish(noise(), 8, "png")[0]["error"] == "postcondition"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_a_file_cut_short_is_refused(kind: str) -> None:
+    data = file(image(size=(200, 200)), kind)
+    header = sniff(data, Limits(), complete=True)
+    assert header is not None
+    answer = Bench(asdict(header), data[: len(data) * 2 // 3]).opened
+    assert answer["error"] in ("truncated", "corrupt")
+
+
+def test_a_file_of_another_size_than_its_header_is_refused() -> None:
+    header = sniff(file(image(size=(41, 30))), Limits(), complete=True)
+    assert header is not None
+    assert Bench(asdict(header), file(image())).opened["error"] == "corrupt"

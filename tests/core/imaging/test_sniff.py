@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from photoward.core.errors import BadInput
+from photoward.core.imaging.sniff import Header, Limits, sniff
+from tests.core.imaging.pictures import file, image, reopened
+
+ORIENTATION = 0x0112
+
+
+def oriented(turn: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ORIENTATION] = turn
+    return exif
+
+
+def whole(data: bytes, limits: Limits | None = None) -> Header:
+    header = sniff(data, limits or Limits(), complete=True)
+    assert header is not None
+    return header
+
+
+def refusal(data: bytes, limits: Limits | None = None, *, complete: bool = True) -> str:
+    with pytest.raises(BadInput) as caught:
+        sniff(data, limits or Limits(), complete=complete)
+    return caught.value.code
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+def segment(marker: int, length: int) -> bytes:
+    return bytes([0xFF, marker]) + (length + 2).to_bytes(2, "big") + bytes(length)
+
+
+SAMPLES = {
+    "jpeg": (file(image(), "JPEG"), "rgb", False),
+    "jpeg progressive": (file(image(), "JPEG", progressive=True), "rgb", False),
+    "jpeg grey": (file(image("L"), "JPEG"), "grey", False),
+    "png": (file(image()), "rgb", False),
+    "png alpha": (file(image("RGBA")), "rgb", True),
+    "png grey": (file(image("L")), "grey", False),
+    "png grey alpha": (file(image("LA")), "grey", True),
+    "png palette": (file(image("P")), "palette", False),
+    "png palette with a transparent entry": (file(image("P"), transparency=2), "palette", True),
+    "png with a transparent colour": (file(image(), transparency=(1, 2, 3)), "rgb", True),
+    "png of one bit": (file(image("1")), "grey", False),
+    "webp": (file(image(), "WEBP"), "rgb", False),
+    "webp alpha": (file(image("RGBA"), "WEBP"), "rgb", True),
+    "webp lossless": (file(image(), "WEBP", lossless=True), "rgb", False),
+    "webp lossless alpha": (file(image("RGBA"), "WEBP", lossless=True), "rgb", True),
+    "avif": (file(image(), "AVIF"), "rgb", False),
+    "avif alpha": (file(image("RGBA"), "AVIF"), "rgb", True),
+    "avif grey": (file(image("L"), "AVIF"), "grey", False),
+}
+FILES = [data for data, _, _ in SAMPLES.values()]
+GIF = file(image("P"), "GIF")
+FRAMES = [image(seed=1), image(seed=2)]
+FOREIGN = {
+    "gif": GIF,
+    "tiff": file(image(), "TIFF"),
+    "bmp": file(image(), "BMP"),
+    "jpeg 2000": file(image(), "JPEG2000"),
+    "icon": file(image(size=(32, 32)), "ICO"),
+    "pdf": b"%PDF-1.7 and so on and so on",
+    "svg": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
+    "video": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(100),
+    "jpeg xl": b"\xff\x0a" + bytes(30),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_header_says_what_the_file_is(name: str) -> None:
+    data, mode, alpha = SAMPLES[name]
+    header = whole(data)
+    assert header.format == name.split(maxsplit=1)[0]
+    assert (header.width, header.height) == (40, 30)
+    assert (header.mode, header.has_alpha) == (mode, alpha)
+    assert header.lossless == ("png" in name or "lossless" in name)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_the_size_is_the_displayed_one(kind: str, turn: int) -> None:
+    data = file(image(), kind, exif=oriented(turn))
+    header = whole(data)
+    assert header.orientation == turn
+    assert (header.width, header.height) == ImageOps.exif_transpose(reopened(data)).size
+
+
+def test_pixels_that_say_too_much_depth_colour_or_motion_are_refused() -> None:
+    deep_avif = bytearray(file(image(), "AVIF"))
+    deep_avif[deep_avif.index(b"av1C") + 6] |= 0x40
+    animated_png = file(FRAMES[0], save_all=True, append_images=FRAMES[1:])
+    animated_webp = file(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES[1:])
+    sequence = file(FRAMES[0], "AVIF", save_all=True, append_images=FRAMES[1:])
+    assert refusal(file(Image.new("I;16", (4, 4)))) == "unsupported_bit_depth"
+    assert refusal(bytes(deep_avif)) == "unsupported_bit_depth"
+    assert refusal(file(Image.new("CMYK", (4, 4)), "JPEG")) == "unsupported_colour_mode"
+    assert refusal(animated_png) == "unsupported_animation"
+    assert refusal(animated_webp) == "unsupported_animation"
+    assert refusal(sequence) == "unsupported_animation"
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_other_kinds_of_picture_are_named(name: str) -> None:
+    assert refusal(FOREIGN[name]) == "unsupported_type"
+
+
+@pytest.mark.parametrize("data", [b"hello, world", b"x" * 5000, bytes(100), b"<html><body></html>"])
+def test_anything_else_is_not_an_image(data: bytes) -> None:
+    assert refusal(data) == "not_an_image"
+
+
+def test_nothing_at_all_is_said_to_be_nothing() -> None:
+    assert refusal(b"") == "empty_body"
+    assert sniff(b"", Limits(), complete=False) is None
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_head_is_undecided_until_it_is_long_enough(name: str) -> None:
+    data, _, _ = SAMPLES[name]
+    full = whole(data)
+    decided = [sniff(data[:length], Limits(), complete=False) for length in range(len(data))]
+    first = next((at for at, header in enumerate(decided) if header), len(data))
+    assert set(decided[:first]) <= {None}
+    assert set(decided[first:]) <= {full}
+    assert refusal(data[: first - 1]) == "truncated"
+
+
+def test_limits_count_as_soon_as_the_header_shows_the_size() -> None:
+    wide, square = file(Image.new("1", (17_000, 1))), file(Image.new("1", (1000, 1001)))
+    assert refusal(wide[:33], complete=False) == "too_many_pixels"
+    assert refusal(square[:33], Limits(max_megapixels=1.0), complete=False) == "too_many_pixels"
+    assert whole(square).height == 1001
+    empty = bytearray(file(image()))
+    empty[16:20] = bytes(4)
+    assert refusal(bytes(empty)) == "bad_dimensions"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
+def test_limits_count_in_every_format(kind: str) -> None:
+    assert refusal(file(image(), kind), Limits(max_side=39)) == "too_many_pixels"
+    assert refusal(file(image(), kind), Limits(max_megapixels=0.001)) == "too_many_pixels"
+
+
+def test_a_frame_header_behind_megabytes_of_segments_is_found() -> None:
+    plain = file(image(), "JPEG")
+    data = plain[:2] + segment(0xE2, 65_000) * 40 + plain[2:]
+    start = time.perf_counter()
+    answers = [sniff(data[:end], Limits(), complete=False) for end in range(0, len(data), 65_536)]
+    assert not any(answers)
+    assert whole(data) == whole(plain)
+    assert time.perf_counter() - start < 1
+
+
+def test_endless_small_blocks_are_refused_in_bounded_time() -> None:
+    jpeg, png = file(image(), "JPEG"), file(image())
+    start = time.perf_counter()
+    assert refusal(jpeg[:2] + segment(0xE2, 0) * 1_000_000 + jpeg[2:]) == "corrupt"
+    assert refusal(jpeg[:2] + b"\xff" * 4_000_000 + jpeg[2:]) == "corrupt"
+    assert refusal(png[:33] + chunk(b"tEXt", b"") * 300_000 + png[33:]) == "corrupt"
+    assert time.perf_counter() - start < 1
+
+
+def test_an_absurd_avif_is_refused_without_a_long_search() -> None:
+    avif = bytearray(file(image(), "AVIF"))
+    at = avif.index(b"ipma")
+    avif[at + 8 : at + 12] = b"\xff" * 4
+    avif[at + 12 : at + 14] = b"\xff\xff"  # another item's: the search goes on to the end
+    start = time.perf_counter()
+    assert refusal(bytes(avif)) == "corrupt"
+    assert time.perf_counter() - start < 0.1
+
+
+@given(
+    data=st.sampled_from([*FILES, *FOREIGN.values()]),
+    changes=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=8)), max_size=6),
+    length=st.integers(0, 1200),
+)
+@settings(max_examples=600, deadline=None)
+def test_no_mutation_escapes_the_table_of_refusals(
+    data: bytes, changes: list[tuple[int, bytes]], length: int
+) -> None:
+    mutant = bytearray(data)
+    for at, what in changes:
+        mutant[at : at + len(what)] = what
+    for head, complete in ((mutant[:length], False), (mutant[:length], True), (mutant, True)):
+        with contextlib.suppress(BadInput):
+            header = sniff(bytes(head), Limits(), complete=complete)
+            assert header is not None or not complete
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"]))
+def test_no_bytes_escape_the_table_of_refusals(data: bytes, magic: bytes) -> None:
+    with contextlib.suppress(BadInput):
+        sniff(magic + data, Limits(), complete=True)
+
+
+def test_sniffing_loads_no_pixel_library() -> None:
+    code = (
+        "import sys, photoward.core.imaging.sniff; "
+        "sys.exit(bool({'numpy', 'PIL', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
