@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from photoward.core.catalogue import MAX_LABEL, PRESETS, Catalogue, SurrogateCard, grid_side
 from photoward.core.errors import BadInput
 

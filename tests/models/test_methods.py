@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+
 from photoward.core.catalogue import METHODS as TOLD
 from photoward.core.catalogue import read_cards
 from photoward.core.settings import Settings
@@ -16,8 +18,10 @@ from photoward.models.methods.registry import METHODS
 from photoward.models.methods.sem import SEM, Schedule
 from photoward.models.pixels import from_bytes
 from photoward.models.surrogates.surrogate import CHUNK, Surrogate, load_surrogate
-
 from tests.support import surrogates
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SURROGATE = surrogates.surrogate()
 SHORT = Schedule(steps=2, samples=1)
@@ -71,7 +75,10 @@ class Wild(Method):
     def stream_bytes(self) -> int:
         return 1
 
-    def _propose(self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: object) -> torch.Tensor:
+    def _propose(
+        self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: object
+    ) -> torch.Tensor:
+        del epsilon, briefs
         proposal = torch.full_like(pictures, 1e9)
         proposal[:, 0] = float("nan")
         proposal[:, 1] = -float("inf")

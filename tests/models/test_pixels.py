@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from photoward.models import pixels
 
 samples = st.integers(0, 255)
@@ -19,9 +20,7 @@ def test_bytes_survive_the_way_to_floats_and_back(values: list[int]) -> None:
     assert (pixels.to_levels(floats) == picture).all()
 
 
-@given(
-    st.floats(-3, 3, width=32), st.floats(0, 1, width=32), st.floats(0, 0.25, width=32)
-)
+@given(st.floats(-3, 3, width=32), st.floats(0, 1, width=32), st.floats(0, 0.25, width=32))
 def test_projection_keeps_both_bounds(delta: float, pixel: float, epsilon: float) -> None:
     x = torch.full((1, 3, 1, 1), pixel)
     bounded = pixels.project(torch.full_like(x, delta), x, epsilon)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
 from photoward.core.catalogue import read_cards, shipped_dir
 from photoward.core.errors import Unavailable
 from photoward.models.surrogates.cache import SurrogateCache, pick_device
 from photoward.models.surrogates.surrogate import fastest_dtype, load_surrogate
-
 from tests.support import surrogates
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from photoward.core.catalogue import read_cards
 from photoward.core.errors import BadInput
 from photoward.models.evaluation.victims import VictimRecipe, train_victim

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from photoward.models import views
 from torchvision.transforms import functional
+
+from photoward.models import views
 
 SIZE = 32
 

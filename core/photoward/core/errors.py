@@ -32,16 +32,20 @@ PROBLEMS: dict[str, Problem] = {
         400, "The body is not as long as announced", "Send Content-Length as it is, or none."
     ),
     "malformed_request": Problem(
-        400, "The request cannot be read", "Send multipart/form-data with a part named file, "
-        "or the raw picture with its own Content-Type."
+        400,
+        "The request cannot be read",
+        "Send multipart/form-data with a part named file, "
+        "or the raw picture with its own Content-Type.",
     ),
     "body_too_large": Problem(413, "The file is too large", "Send a smaller file."),
     "unsupported_content_type": Problem(
-        415, "This content type is not accepted",
+        415,
+        "This content type is not accepted",
         "Send multipart/form-data, application/octet-stream, or the picture's own type.",
     ),
     "content_type_mismatch": Problem(
-        415, "The bytes are of another type than announced",
+        415,
+        "The bytes are of another type than announced",
         "Send the Content-Type that fits the bytes.",
     ),
     # the picture
@@ -50,7 +54,9 @@ PROBLEMS: dict[str, Problem] = {
         415, "This kind of picture is not supported", "Convert it to JPEG, PNG, WebP or AVIF."
     ),
     "truncated": Problem(422, "The file ends too early", "Send the whole file."),
-    "corrupt": Problem(422, "The picture cannot be decoded", "Open and save it anew, then send it."),
+    "corrupt": Problem(
+        422, "The picture cannot be decoded", "Open and save it anew, then send it."
+    ),
     "bad_dimensions": Problem(
         422, "The picture's size is impossible", "Send a picture of at least 1 by 1 pixel."
     ),
@@ -72,7 +78,8 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "unknown_surrogate": Problem(422, "There is no such surrogate", "See GET /v1/surrogates."),
     "unknown_label": Problem(
-        422, "The surrogate does not know this label",
+        422,
+        "The surrogate does not know this label",
         "With target=logits use one of the surrogate's classes; target=prototype takes any label.",
     ),
     "unsupported_output": Problem(

@@ -60,8 +60,10 @@ class Ledger(Protocol):
         """Give back what is still held (``leased → queued``) without counting the attempt."""
 
     def expire(self) -> int:
-        """``leased → queued`` for leases that ran out, or ``failed: worker_lost`` after the
-        third attempt; how many changed."""
+        """Free the items whose lease ran out; how many changed.
+
+        ``leased → queued``, or ``failed: worker_lost`` after the third attempt.
+        """
 
     def cancel(self, tenant: str, item_id: str) -> Item:
         """End the item as ``cancelled`` if it had not ended, and hide it for good.

@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("photoward-data")
     """Folder of the embedded stack: ledger, objects, queue, master secret."""
     redis_url: str | None = Field(
-        default=None, validation_alias=AliasChoices("PHOTOWARD_REDIS_URL", "REDIS_URL")
+        default=None, repr=False, validation_alias=AliasChoices("PHOTOWARD_REDIS_URL", "REDIS_URL")
     )
     """Broker; default: a private server that ``photoward up`` starts."""
     database_url: SecretStr | None = Field(
@@ -83,7 +83,9 @@ class Settings(BaseSettings):
     def broker(self) -> str:
         """The broker's Celery URL: ``REDIS_URL`` or the private server's socket."""
         socket = self.data_dir.absolute() / "redis.sock"
-        return self.redis_url or f"redis+socket://{socket}?virtual_host=0"
+        if self.redis_url is not None:
+            return self.redis_url
+        return f"redis+socket://{socket}?virtual_host=0"
 
     @property
     def master_secret(self) -> Path:

@@ -45,8 +45,9 @@ def project(
         pictures: x in [0, 1], same shape.
         epsilon: radius in unit floats; one number, or one per picture as ``[N, 1, 1, 1]``.
     """
-    bounded = torch.minimum(torch.maximum(perturbation, -_like(epsilon, perturbation)),
-                            _like(epsilon, perturbation))
+    bounded = torch.minimum(
+        torch.maximum(perturbation, -_like(epsilon, perturbation)), _like(epsilon, perturbation)
+    )
     return torch.minimum(torch.maximum(bounded, -pictures), 1 - pictures)
 
 

@@ -21,6 +21,8 @@ PAD = 4
 SMALLEST_CROP = 0.5
 """Side of the smallest random crop as a share of the picture's short side."""
 
+HALF = 0.5
+
 RATIO = 4 / 3
 """Random crops are stretched by up to this factor, as torchvision's RandomResizedCrop does."""
 
@@ -67,7 +69,7 @@ def draw(
         width = (side * (1 / shape).clamp(max=1) * stretch).clamp(max=1)
         rows = _resampled(top * (1 - height), height, size, grid)
         cols = _resampled(left * (1 - width), width, size, grid)
-    mirrored = torch.where((flip < 0.5)[:, None, None], cols.flip(1), cols)
+    mirrored = torch.where((flip < HALF)[:, None, None], cols.flip(1), cols)
     return Views(rows, mirrored)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class BatchWorker:
     """What one worker process needs to work off batches."""
 
-    def __init__(  # noqa: PLR0913  # one collaborator each
+    def __init__(  # one collaborator each
         self,
         *,
         ledger: Ledger,

@@ -6,6 +6,8 @@ fork and keeps it until it ends.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from celery import Celery, signals
 
 from photoward.core import telemetry
 from photoward.core.errors import Unavailable
+from photoward.core.lifeline import die_with
 from photoward.core.queue import QUEUE, TASK, celery_settings, open_hints
 from photoward.core.settings import Settings
 
@@ -31,15 +34,25 @@ app.conf.update(celery_settings(settings))
 _process: dict[str, Worker] = {}
 
 
-@signals.worker_process_init.connect
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def start_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it likes
-    """Build this pool process's worker; torch is first imported here."""
-    from photoward.worker.lifecycle import Worker  # noqa: PLC0415  # after the fork
+    """Build this pool process's worker; torch is first imported here.
 
-    _process["worker"] = Worker.start(settings)
+    Celery would only log a failure and keep an idle process: it ends instead, and who started
+    the worker tries again.
+    """
+    die_with(os.getppid())
+    try:
+        from photoward.worker.lifecycle import Worker  # noqa: PLC0415  # after the fork
+
+        _process["worker"] = Worker.start(settings)
+    except Exception:
+        log.exception("worker_start_failed")
+        os.kill(os.getppid(), signal.SIGTERM)
+        os._exit(os.EX_UNAVAILABLE)
 
 
-@signals.worker_process_shutdown.connect
+@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # the same
 def stop_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it likes
     """Let go of connections and imaging children."""
     worker = _process.pop("worker", None)
@@ -67,6 +80,11 @@ def protect(item_id: str) -> int:
     except Unavailable as error:
         # The items were given back; the reconciler hints again when the ledger answers.
         log.warning("work_unavailable", detail=error.detail)
+    except RuntimeError as error:
+        if worker.on_accelerator:  # its context may be broken for good
+            log.exception("accelerator_failed", error=str(error))
+            os._exit(os.EX_SOFTWARE)
+        raise
     return claimed
 
 

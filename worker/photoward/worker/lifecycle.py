@@ -78,6 +78,11 @@ class Worker:
         log.info("worker_ready", surrogate=settings.surrogate)
         return cls(settings, ledger, batches, pipeline, pool, reconciler)
 
+    @property
+    def on_accelerator(self) -> bool:
+        """Whether the noise is made on another device than the CPU."""
+        return self.pipeline.device.type != "cpu"
+
     def work_once(self) -> int:
         """Claim one batch and work it off; how many items were claimed (0: nothing queued)."""
         items = claim(self.ledger, self.settings)

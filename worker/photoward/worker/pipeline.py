@@ -94,6 +94,11 @@ class Pipeline:
         self._cache = cache
         self._threads = ThreadPoolExecutor(threads, "imaging")
 
+    @property
+    def device(self) -> torch.device:
+        """Where the noise is made."""
+        return self._cache.device
+
     def close(self) -> None:
         """Let go of the threads; pool and cache belong to the caller."""
         self._threads.shutdown()

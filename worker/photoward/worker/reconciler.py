@@ -24,9 +24,7 @@ log = structlog.get_logger(__name__)
 class Reconciler:
     """Runs beside the worker; many may run at once, each step is idempotent."""
 
-    def __init__(
-        self, *, ledger: Ledger, store: ObjectStore, hints: Hints, every_s: float
-    ) -> None:
+    def __init__(self, *, ledger: Ledger, store: ObjectStore, hints: Hints, every_s: float) -> None:
         self._ledger = ledger
         self._store = store
         self._hints = hints

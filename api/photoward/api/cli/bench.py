@@ -55,9 +55,11 @@ def latency(
     files = _photos(photo, runs + 1)
     items: list[dict[str, Any]] = []
     walls: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="photoward-bench-") as folder, running(
-        Path(folder)
-    ) as url, Client(url) as client:
+    with (
+        tempfile.TemporaryDirectory(prefix="photoward-bench-") as folder,
+        running(Path(folder)) as url,
+        Client(url) as client,
+    ):
         for number, data in enumerate(track(files, "latency", console=console)):
             began = time.perf_counter()
             item = client.submit(data, "image/jpeg", wait_s=60, label="bench")
@@ -91,8 +93,10 @@ def throughput(
     photos = _photos(None, large)
     settings = settings_from()
     with tempfile.TemporaryDirectory(prefix="photoward-bench-") as folder:
-        before = _engine(settings, tiles, (SMALL, SMALL)), _engine(settings, photos,
-                                                                   TWELVE_MEGAPIXELS)
+        before = (
+            _engine(settings, tiles, (SMALL, SMALL)),
+            _engine(settings, photos, TWELVE_MEGAPIXELS),
+        )
         with running(Path(folder)) as url:
             for name, files, media_type in (
                 ("32px", tiles, "image/png"), ("12MP", photos, "image/jpeg")
@@ -101,8 +105,10 @@ def throughput(
                 with Client(url) as client:
                     _must_be_done(client.ended(client.submit(files[0], media_type)["id"]))
                 results[name] = _service(url, files, media_type)
-        after = _engine(settings, tiles, (SMALL, SMALL)), _engine(settings, photos,
-                                                                  TWELVE_MEGAPIXELS)
+        after = (
+            _engine(settings, tiles, (SMALL, SMALL)),
+            _engine(settings, photos, TWELVE_MEGAPIXELS),
+        )
     table = Table("pictures", "noise alone /s", "engine alone /s", "service /s", "share of engine",
                   "share of noise")  # fmt: skip
     for number, name in enumerate(("32px", "12MP")):
@@ -134,7 +140,9 @@ def _photos(photo: Path | None, count: int) -> list[bytes]:
     ]
 
 
-def _engine(settings: Settings, files: Sequence[bytes], size: tuple[int, int]) -> tuple[float, float]:
+def _engine(
+    settings: Settings, files: Sequence[bytes], size: tuple[int, int]
+) -> tuple[float, float]:
     """Pictures a second of the noise alone and of the worker's pipeline alone, in this process."""
     from photoward.core.catalogue import Catalogue, read_cards  # noqa: PLC0415  # heavy
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy

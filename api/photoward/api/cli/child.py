@@ -7,14 +7,15 @@ on Linux the kernel ends it with the process that started it.
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import functools
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
+
+from photoward.core.lifeline import die_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 STABLE_S = 30.0
 """A program that ran for this long is restarted as patiently as at first."""
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class Child:
             # preexec_fn is safe here: the supervisor has one thread.
             self._process = subprocess.Popen(  # noqa: S603  # commands come from the code
                 self.program.command, env=dict(self._environment), stdin=subprocess.DEVNULL,
-                stdout=output, stderr=output, process_group=0, preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509
+                stdout=output, stderr=output, process_group=0,
+                preexec_fn=functools.partial(die_with, os.getpid()),  # noqa: PLW1509  # see above
             )  # fmt: skip
 
     def ended(self) -> int | None:
@@ -108,17 +109,3 @@ class Child:
 
     def _output(self) -> contextlib.AbstractContextManager[IO[bytes] | None]:
         return contextlib.nullcontext() if self._log is None else self._log.open("ab")
-
-
-def _die_with(parent: int) -> Callable[[], None] | None:
-    """What a new process does first so that it never outlives ``parent``; None off Linux."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def bind() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the kernel knew
-            os._exit(1)
-
-    return bind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode, urlsplit
 
 from photoward.core.errors import Unavailable
@@ -34,7 +34,7 @@ class Client:
         host = urlsplit(url).netloc
         self._connection = http.client.HTTPConnection(host, timeout=timeout_s)
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

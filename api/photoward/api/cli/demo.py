@@ -41,12 +41,11 @@ def demo(
         require_extra(extra)
     out.mkdir(parents=True, exist_ok=True)
     console = Console()
-    rows = []
     with tempfile.TemporaryDirectory(prefix="photoward-demo-") as folder:
         console.print("Starting queue, worker and API …")
         with running(Path(folder)) as url, Client(url) as client:
-            for sample in track(samples.demonstration(), "Protecting", console=console):
-                rows.append(_protect(client, sample, preset, out))
+            pictures = track(samples.demonstration(), "Protecting", console=console)
+            rows = [_protect(client, sample, preset, out) for sample in pictures]
     console.print(_table(rows, preset))
     console.print(f"Pictures: {out.resolve()} (NAME-sheet.png shows before, after, difference)")
     console.print("To keep a server running: make up, then open the address it prints.")
@@ -71,8 +70,8 @@ def _protect(client: Client, sample: Sample, preset: str, out: Path) -> dict[str
     with Image.open(io.BytesIO(data)) as image:
         size = f"{image.width}×{image.height}"
     return {
-        "name": sample.name, "size": size, "seconds": seconds, "label": item["label_used"],
-        "predicted": item["label_source"] == "predicted", **item["measured"],
+        **item["measured"], "name": sample.name, "size": size, "seconds": seconds,
+        "label": item["label_used"], "predicted": item["label_source"] == "predicted",
     }  # fmt: skip
 
 

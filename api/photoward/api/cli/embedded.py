@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from photoward.core.errors import Unavailable
+from photoward.core.lifeline import die_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,7 @@ def running(data_dir: Path, workers: int = 1, **environment: str) -> Iterator[st
     process = subprocess.Popen(  # noqa: S603  # our own command line
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, **environment}, start_new_session=True,
+        preexec_fn=functools.partial(die_with, os.getpid()),  # noqa: PLW1509  # one thread so far
     )  # fmt: skip
     try:
         line = process.stdout.readline() if process.stdout else ""

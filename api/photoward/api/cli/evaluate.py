@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(  # noqa: PLR0913  # one option each
+    *,
     clean: Annotated[Path, typer.Option(help="Class folders of the unprotected pictures.")],
     protected: Annotated[Path, typer.Option(help="The same pictures, protected.")],
     test: Annotated[Path, typer.Option(help="Class folders of other, clean pictures.")],
@@ -56,8 +57,9 @@ def evaluate(  # noqa: PLR0913  # one option each
                 "test": load(test, control.classes)}  # fmt: skip
         if not sets["protected"].labels.equal(control.labels):
             raise BadInput(
-                "invalid_option", f"{clean} and {protected} hold different sets of pictures: "
-                "protect the whole folder first."
+                "invalid_option",
+                f"{clean} and {protected} hold different sets of pictures: "
+                "protect the whole folder first.",
             )
         verdicts = {}
         for name in ("clean", "protected"):

@@ -25,11 +25,13 @@ from photoward.core.ledger import open_ledger
 if TYPE_CHECKING:
     from photoward.core.jobs import Options
     from photoward.core.settings import Settings
-    from photoward.worker.pipeline import Job, Pipeline, Protected, Refused
+    from photoward.worker.pipeline import Job, Pipeline, Protected
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif"})
 TENANT = "default"
-SUFFIX_OF = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/avif": ".avif"}
+SUFFIX_OF = {
+    "image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/avif": ".avif"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,7 @@ def _run(settings: Settings, catalogue: Catalogue, entries: list[Entry], skipped
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
 
     ledger = open_ledger(settings)
-    secret = tenant_secret(
-        read_or_make_master(settings.master_secret), ledger.tenant_salt(TENANT)
-    )
+    secret = tenant_secret(read_or_make_master(settings.master_secret), ledger.tenant_salt(TENANT))
     ledger.close()
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),

@@ -8,7 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import (
-    BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn,
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
 )  # fmt: skip
 from rich.table import Table
 
@@ -37,6 +42,7 @@ def show() -> None:
 
 @app.command()
 def train(  # noqa: PLR0913  # one option each
+    *,
     data: Annotated[Path, typer.Option(help="Folder of class folders with pictures.")],
     out: Annotated[Path, typer.Option(help="Folder for the surrogate and the checkpoint.")],
     name: Annotated[str, typer.Option(help="Name of the surrogate.")] = "surrogate",
@@ -54,12 +60,14 @@ def train(  # noqa: PLR0913  # one option each
     from photoward.models.surrogates.cache import pick_device  # noqa: PLC0415  # heavy
     from photoward.models.training.data import load_folders  # noqa: PLC0415  # heavy
     from photoward.models.training.export import export  # noqa: PLC0415  # heavy
-    from photoward.models.training.loop import Recipe, Trainer  # noqa: PLC0415  # heavy
     from photoward.models.training.loop import Progress as Step  # noqa: PLC0415  # heavy
+    from photoward.models.training.loop import Recipe, Trainer  # noqa: PLC0415  # heavy
 
     recipe = Recipe(steps=steps, width=width, size=size, batch=batch, seed=seed)
     with _bar() as bar:
-        pictures = load_folders(data, size, track=lambda files: bar.track(files, description="read"))
+        pictures = load_folders(
+            data, size, track=lambda files: bar.track(files, description="read")
+        )
         unseen = load_folders(holdout, size, pictures.classes) if holdout else None
         trainer = Trainer(pictures, recipe, pick_device(settings_from().device))
         if (out / "checkpoint.safetensors").exists():

@@ -8,9 +8,7 @@ environment, and ends with its parent.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import itertools
-import os
 import resource
 import signal
 import socket
@@ -25,6 +23,7 @@ from PIL import AvifImagePlugin, Image
 from photoward.core.errors import PhotowardError
 from photoward.core.imaging import encode, frames, measure, noise, picture
 from photoward.core.imaging.sniff import Header, Limits, sniff
+from photoward.core.lifeline import die_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,16 +34,13 @@ CROWDED = 16_000_000
 """Pixels of other pictures in memory from which on a decoder's or encoder's failure may be
 their fault: not all codecs say that it is memory they lack."""
 
-_PDEATHSIG = 1
 _ANY = Limits(max_megapixels=float("inf"), max_side=sys.maxsize)
 
 
 def confine(memory_mib: int, parent: int) -> None:
     """Give up what decoding does not need, for good."""
+    die_with(parent)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before the line above
-            raise SystemExit(1)
         with contextlib.suppress(OSError):  # the machine's memory ends: better here than the worker
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -75,7 +75,7 @@ def train_victim(
     generator = torch.Generator().manual_seed(recipe.seed)
     torch.manual_seed(recipe.seed)  # the initial weights
     network = build(recipe.architecture, len(train.classes), recipe.width)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
         network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum,
         weight_decay=recipe.weight_decay, nesterov=True,
@@ -99,7 +99,7 @@ def train_victim(
                 logits = network(_normalised(view(x)))
             loss = functional.cross_entropy(logits.float(), y)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch ships no annotation for it
+            loss.backward()
             optimiser.step()
             schedule.step()
             step += 1

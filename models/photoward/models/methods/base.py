@@ -62,9 +62,7 @@ class Method(ABC):
     ) -> torch.Tensor:
         """δ for pictures ``[N, 3, G, G]`` in [0, 1]; ``epsilon`` is ``[N, 1, 1, 1]``."""
 
-    def perturb(
-        self, pictures: NDArray[np.uint8], briefs: Sequence[Brief]
-    ) -> NDArray[np.int16]:
+    def perturb(self, pictures: NDArray[np.uint8], briefs: Sequence[Brief]) -> NDArray[np.int16]:
         """The noise of a batch, in whole 8-bit steps.
 
         Args:
@@ -93,4 +91,3 @@ class Method(ABC):
             message = f"{self.name} returned {tuple(proposal.shape)} for {tuple(x.shape)}"
             raise ValueError(message)
         return to_levels(project(torch.nan_to_num(proposal.float()), x, epsilon))
-

@@ -89,11 +89,9 @@ class SEM(Method):
         for _ in range(plan.steps):
             total = torch.zeros_like(delta)
             for _ in range(plan.samples):
-                view = views.draw(
-                    random.uniform(views.DRAWS), size=size, grid=grid, aspect=aspect
-                )
+                view = views.draw(random.uniform(views.DRAWS), size=size, grid=grid, aspect=aspect)
                 jitter = random.symmetric((3, size, size)) * (budget(plan.radius) * strength)
-                delta.requires_grad_(requires_grad=True)
+                delta.requires_grad_()
                 loss = objective((view(x + delta) + jitter).clamp(0, 1))
                 total += torch.autograd.grad(loss, delta)[0]
                 delta = delta.detach()
@@ -118,9 +116,7 @@ class _Objective:
     def __call__(self, seen: torch.Tensor) -> torch.Tensor:
         if self.directions is not None:
             return -(self.surrogate.directions(seen) * self.directions).sum()
-        return functional.cross_entropy(
-            self.surrogate.logits(seen), self.classes, reduction="sum"
-        )
+        return functional.cross_entropy(self.surrogate.logits(seen), self.classes, reduction="sum")
 
 
 class _Stream:

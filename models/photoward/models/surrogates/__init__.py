@@ -1,1 +1,1 @@
-"""Trained surrogates: architectures, weights with their cards, and the cache that keeps them loaded."""
+"""Trained surrogates: architectures, weights with their cards, the cache."""

@@ -6,6 +6,7 @@ Knows its card and how its pictures are normalised; what to optimise is the meth
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -76,7 +77,7 @@ class Surrogate(nn.Module):
         self.device = device
         self.dtype = dtype or fastest_dtype(device)
         self.network = fold(network.eval()).requires_grad_(requires_grad=False)
-        self.network.to(device=device, dtype=self.dtype, memory_format=torch.channels_last)
+        self.network.to(device, self.dtype).to(memory_format=torch.channels_last)
         self.register_buffer("feature_mean", feature_mean.to(device, torch.float32))
 
     def raw_features(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -136,7 +137,7 @@ def load_surrogate(
 def fold(network: nn.Module) -> nn.Module:
     """Fold each batch norm into the convolution before it, wherever the two are siblings."""
     children = list(network.named_children())
-    for (name, first), (following, second) in zip(children, children[1:], strict=False):
+    for (name, first), (following, second) in pairwise(children):
         if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
             setattr(network, name, fuse_conv_bn_eval(first, second))
             setattr(network, following, nn.Identity())

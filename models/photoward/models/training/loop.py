@@ -78,7 +78,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(recipe.seed)
         torch.manual_seed(recipe.seed)  # the initial weights
         self.network = build(recipe.architecture, len(data.classes), recipe.width)
-        self.network.to(device, memory_format=torch.channels_last)
+        self.network.to(device).to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.SGD(
             self.network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum,
             weight_decay=recipe.weight_decay, nesterov=True,
@@ -133,7 +133,7 @@ class Trainer:
             logits = self.network(_normalise(seen))
         loss = functional.cross_entropy(logits.float(), y)
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch ships no annotation for it
+        loss.backward()
         self.optimiser.step()
         self.schedule.step()
         self.step += 1
@@ -141,23 +141,19 @@ class Trainer:
         self.converged += (right.item() - self.converged) * max(1 / self.step, 1 - SMOOTHING)
         return Progress(self.step, loss.item(), right.item())
 
-    def _noise_step(
-        self, x: torch.Tensor, y: torch.Tensor, delta: torch.Tensor
-    ) -> torch.Tensor:
+    def _noise_step(self, x: torch.Tensor, y: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
         self.network.eval()  # stays so until the surrogate step
         radius = budget(self.recipe.epsilon)
         for _ in range(self.recipe.noise_steps):
             total = torch.zeros_like(delta)
             for _ in range(self.recipe.noise_samples):
                 view = self._views(len(y))
-                delta.requires_grad_(True)  # noqa: FBT003  # torch's own signature
+                delta.requires_grad_()
                 seen = view(x + delta)
                 gradient = self._gradient((seen + self._jitter(seen)).clamp(0, 1), y, delta)
                 delta = delta.detach()
                 total += gradient
-            delta = project(
-                delta - budget(self.recipe.noise_step_size) * total.sign(), x, radius
-            )
+            delta = project(delta - budget(self.recipe.noise_step_size) * total.sign(), x, radius)
         return delta
 
     def attack(
@@ -171,15 +167,13 @@ class Trainer:
         radius = budget(self.recipe.radius)
         seen = (clean + self._jitter(clean)).clamp(0, 1)
         for _ in range(steps):
-            seen.requires_grad_(True)  # noqa: FBT003  # torch's own signature
+            seen.requires_grad_()
             gradient = self._gradient(seen, y, seen)
             moved = seen.detach() + budget(step_size) * gradient.sign()
             seen = clean + project(moved - clean, clean, radius)
         return seen
 
-    def _gradient(
-        self, seen: torch.Tensor, y: torch.Tensor, wanted: torch.Tensor
-    ) -> torch.Tensor:
+    def _gradient(self, seen: torch.Tensor, y: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         with self._autocast():
             logits = self.network(_normalise(seen))
         loss = functional.cross_entropy(logits.float(), y, reduction="sum")
@@ -206,9 +200,14 @@ class Trainer:
             tensors[f"momentum.{i}"] = state["momentum_buffer"].contiguous()
         tensors["noise"] = self.noise
         tensors["generator"] = self.generator.get_state()
-        facts = {"step": self.step, "seconds": self.seconds, "converged": self.converged,
-                 "schedule": self.schedule.state_dict(),
-                 "groups": self.optimiser.state_dict()["param_groups"], "recipe": asdict(self.recipe)}
+        facts = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "converged": self.converged,
+            "schedule": self.schedule.state_dict(),
+            "groups": self.optimiser.state_dict()["param_groups"],
+            "recipe": asdict(self.recipe),
+        }
         new = folder / "checkpoint.safetensors.new"
         save_file(tensors, new, metadata={"state": json.dumps(facts)})
         new.replace(folder / "checkpoint.safetensors")
@@ -247,4 +246,3 @@ class Trainer:
 def _normalise(x: torch.Tensor) -> torch.Tensor:
     """To [-1, 1]: the surrogates' only normalisation, so that no data set's figures are needed."""
     return x.mul(2).sub(1).contiguous(memory_format=torch.channels_last)
-

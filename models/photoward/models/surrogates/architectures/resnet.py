@@ -23,6 +23,7 @@ class Block(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Feature maps from feature maps."""
         y = functional.relu(self.bn1(self.conv1(x)))
         return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
@@ -32,8 +33,8 @@ class ResNet18(nn.Module):
 
     Args:
         classes: length of the logit vector.
-        width: channels of the first stage; the stages have width × (1, 2, 4, 8) channels. Train with
-            16 or more: below that, torch 2.15's CPU gradients crash at odd batch sizes.
+        width: channels of the first stage; the stages have width × (1, 2, 4, 8) channels. Train
+            with 16 or more: below that, torch 2.15's CPU gradients crash at odd batch sizes.
     """
 
     def __init__(self, classes: int, width: int) -> None:
@@ -59,5 +60,6 @@ class ResNet18(nn.Module):
         return pooled
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits ``[N, classes]`` of normalised pictures."""
         logits: torch.Tensor = self.head(self.features(x))
         return logits
