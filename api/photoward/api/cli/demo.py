@@ -86,7 +86,7 @@ def contact_sheet(before: bytes, after: bytes) -> Image.Image:
     filter_ = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST
     sheet = Image.new("RGB", (3 * shown[0] + 40, shown[1] + 40), "white")
     draw = ImageDraw.Draw(sheet)
-    titles = ("before", "after", f"difference × {ENLARGED}")
+    titles = ("before", "after", f"difference x {ENLARGED}")
     for number, (title, panel) in enumerate(zip(titles, panels, strict=True)):
         left = 10 + number * (shown[0] + 10)
         draw.text((left, 10), title, fill="black")
