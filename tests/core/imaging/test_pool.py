@@ -199,7 +199,8 @@ def test_children_end_with_their_parent() -> None:
     code = (
         "import sys; from photoward.core.imaging.pool import ImagingPool\n"
         "pool = ImagingPool(1, 1000, 20); pool.open(sys.stdin.buffer.read(), grid=16)\n"
-        "print(pool.pids()[0], flush=True); import os; os.kill(os.getpid(), 9)"
+        "pid = pool.pids()[0]; print(pid, flush=True); import os\n"
+        "os.kill(pid, 19); os.kill(os.getpid(), 9)"  # stopped, it cannot see its socket close
     )
     ran = subprocess.run(
         [sys.executable, "-c", code], input=file(image()), stdout=subprocess.PIPE, check=False

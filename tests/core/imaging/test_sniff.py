@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from photoward.core.errors import BadInput
+from photoward.core.imaging.formats import exif
 from photoward.core.imaging.sniff import Header, Limits, sniff
 from tests.core.imaging.pictures import file, image, reopened
 
@@ -19,9 +20,9 @@ ORIENTATION = 0x0112
 
 
 def oriented(turn: int) -> Image.Exif:
-    exif = Image.Exif()
-    exif[ORIENTATION] = turn
-    return exif
+    block = Image.Exif()
+    block[ORIENTATION] = turn
+    return block
 
 
 def whole(data: bytes, limits: Limits | None = None) -> Header:
@@ -98,6 +99,18 @@ def test_the_size_is_the_displayed_one(kind: str, turn: int) -> None:
     header = whole(data)
     assert header.orientation == turn
     assert (header.width, header.height) == ImageOps.exif_transpose(reopened(data)).size
+
+
+@pytest.mark.parametrize("turn", [0, 9, 65_535])
+def test_an_impossible_orientation_is_none(turn: int) -> None:
+    assert whole(file(image(), "JPEG", exif=oriented(turn))).orientation == 1
+
+
+@given(st.sampled_from([b"II*\0", b"MM\0*", b""]), st.binary(max_size=80))
+def test_no_exif_block_does_harm(order: bytes, rest: bytes) -> None:
+    found = exif.parse(order + rest)
+    assert 1 <= found.orientation <= 8
+    assert len(found.artist) + len(found.copyright) <= 2 * len(rest)
 
 
 def test_pixels_that_say_too_much_depth_colour_or_motion_are_refused() -> None:
