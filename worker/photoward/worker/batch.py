@@ -45,7 +45,9 @@ class BatchWorker:
 
         Raises:
             Unavailable: ledger or store are away; the items were given back or their lease
-                runs out. Any other exception gives them back, too.
+                runs out. After any other exception but a request to leave the lease runs out,
+                so that the attempt counts: what always fails must not stand at the head of the
+                queue for ever.
         """
         token = items[0].lease or ""
         telemetry.BATCH_ITEMS.observe(len(items))
@@ -54,7 +56,7 @@ class BatchWorker:
                 jobs, refused = self._fetch(items)
                 outcomes = [*self.pipeline.protect(jobs, tell), *refused]
                 return self._settle(token, {item.id: item for item in items}, outcomes)
-        except BaseException:
+        except (Unavailable, KeyboardInterrupt, SystemExit):
             self._give_back(token)
             raise
 
@@ -100,7 +102,8 @@ class BatchWorker:
             if result.item_id in done:
                 _count(items[result.item_id], result)
         for failure in failures:
-            telemetry.ITEMS_ENDED.labels("failed", failure.code).inc()
+            if failure.item_id in failed:
+                telemetry.ITEMS_ENDED.labels("failed", failure.code).inc()
         self._tidy(items, results, done, failed)
         return len(done) + len(failed)
 

@@ -134,6 +134,9 @@ class Pipeline:
         work = [entry for entry in opened if isinstance(entry, _Work)]
         refused = [entry for entry in opened if isinstance(entry, Refused)]
         try:
+            for one in refused:
+                if isinstance(one.error, Unavailable):
+                    raise one.error
             if work:
                 on_stage(Stage.PERTURB)
                 refused += self._perturb(work)
@@ -145,12 +148,14 @@ class Pipeline:
                 self._pool.close(entry.opened)
 
     def _open(self, job: Job) -> _Work | Refused:
-        card, _ = self._cache.cards[job.options.surrogate]
+        """Raises nothing of ours, so that what was opened beside it can be closed."""
+        known = self._cache.cards.get(job.options.surrogate)
+        if known is None:  # it was there when the picture was accepted
+            detail = f"The surrogate {job.options.surrogate} is not installed any more."
+            return Refused(job.id, PhotowardError("internal_error", detail))
         try:
-            grid = grid_side(card.size, job.width, job.height)
+            grid = grid_side(known[0].size, job.width, job.height)
             return _Work(job, self._pool.open(job.data, grid=grid))
-        except Unavailable:
-            raise
         except PhotowardError as error:
             return Refused(job.id, error)
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from photoward.core.errors import Unavailable
+from photoward.core.errors import NotFound, Unavailable
+from photoward.core.jobs import FINAL
 
 if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger, ObjectStore
 
 ORPHAN_AGE_S = 3600.0
-"""An object this old without an item was left by a crash between store and ledger."""
+"""An object this old that nobody needs was left by a crash between store and ledger."""
 
 SWEEP_EVERY_S = 900.0
 
@@ -52,16 +53,27 @@ class Reconciler:
             log.warning("leases_expired", items=freed)
 
     def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
-        """Remove objects that no visible item owns; how many were."""
+        """Remove objects that no visible item owns, and originals of what has ended.
+
+        Returns:
+            How many were removed.
+        """
         removed = 0
         for prefix in ("originals/", "outputs/"):
             old = [key for key, age_s in self._store.keys(prefix) if age_s >= older_than_s]
             known = self._ledger.known([_item_of(key) for key in old])
             for key in old:
-                if _item_of(key) not in known:
+                if _item_of(key) not in known or (prefix == "originals/" and self._has_ended(key)):
                     self._store.delete(key)
                     removed += 1
         return removed
+
+    def _has_ended(self, key: str) -> bool:
+        _, tenant, item_id = key.split("/")
+        try:
+            return self._ledger.get(tenant, item_id).state in FINAL
+        except NotFound:
+            return True
 
     def _run(self) -> None:
         while not self._ended.wait(self._every_s):

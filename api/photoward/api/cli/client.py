@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FINAL = frozenset({"done", "failed", "cancelled"})
 POLL_S = 0.02
+IDLE_S = 2.0
+"""A connection that rested longer is not used again: the server closes it after five seconds."""
 
 
 class Refusal(Exception):  # noqa: N818  # it is what happened
@@ -33,6 +35,7 @@ class Client:
     def __init__(self, url: str, timeout_s: float = 120.0) -> None:
         host = urlsplit(url).netloc
         self._connection = http.client.HTTPConnection(host, timeout=timeout_s)
+        self._used = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -94,10 +97,13 @@ class Client:
         self, method: str, path: str, body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:  # fmt: skip
+        if time.monotonic() - self._used > IDLE_S:
+            self._connection.close()  # it opens again by itself
         try:
             self._connection.request(method, path, body, dict(headers or {}))
             response = self._connection.getresponse()
             data = response.read()
+            self._used = time.monotonic()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise Unavailable(f"The service cannot be reached: {error}.") from error

@@ -6,7 +6,8 @@ picture at all) the same sniffer decides as at the door.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from photoward.api.cli.environment import require_extra, settings_from
 from photoward.core.catalogue import Catalogue, read_cards
-from photoward.core.errors import BadInput, PhotowardError
+from photoward.core.errors import BadInput, PhotowardError, Unavailable
 from photoward.core.imaging.sniff import Limits, sniff
 from photoward.core.keys import read_or_make_master, tenant_secret
 from photoward.core.ledger import open_ledger
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif"})
 TENANT = "default"
-SUFFIX_OF = {
-    "image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/avif": ".avif"
-}  # fmt: skip
+SUFFIX_OF = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
+
+_console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,11 @@ def protect(  # noqa: PLR0913  # one option each
     force: Annotated[bool, typer.Option("--force", help="Replace files in OUT.")] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Holds the secret.")] = None,
 ) -> None:
-    """Protect a file or a folder of pictures; folders are kept."""
+    """Protect a file or a folder of pictures; folders are kept.
+
+    A file keeps its name, but for the suffix of another --output-format. What is in OUT already is
+    left as it is, so that an interrupted run can go on. Exit code 1: some file was refused.
+    """
     require_extra("worker")
     settings = settings_from(data_dir=data_dir)
     cards = {name: card for name, (card, _) in read_cards(settings.surrogate_dirs).items()}
@@ -74,62 +79,72 @@ def protect(  # noqa: PLR0913  # one option each
 
     if labels_from_folders and (label is not None or not source.is_dir()):
         raise BadInput("invalid_option", "--labels-from-folders needs a folder and no --label.")
-    files = list(_files(source))
+    files, others = _files(source, out)
     entries = [
-        Entry(path, _target(source, path, out),
-              options(path.parent.name if labels_from_folders else label))
+        Entry(path, _target(source, path, out, output_format),
+              options(path.absolute().parent.name if labels_from_folders else label))
         for path in files
     ]  # fmt: skip
-    entries = [entry for entry in entries if force or not _present(entry)]
-    refused = _run(settings, catalogue, entries, skipped=len(files) - len(entries))
+    twice = {path for path, count in Counter(e.target for e in entries).items() if count > 1}
+    left = [e for e in entries if force or e.target in twice or not e.target.exists()]
+    refused = _run(settings, catalogue, left, twice)
+    _console.print(
+        f"{len(left) - refused} protected, {refused} refused, {len(files) - len(left)} already "
+        f"there, {others} of no supported kind."
+    )
     if refused:
         raise typer.Exit(1)
 
 
-def _files(source: Path) -> Iterator[Path]:
+def _files(source: Path, out: Path) -> tuple[list[Path], int]:
+    """The pictures by their suffix, and how many other files lie among them."""
+    folder = source if source.is_dir() else source.parent
+    if out.resolve() == folder.resolve():
+        raise BadInput("invalid_option", f"{out} holds the originals: choose another folder.")
     if source.is_file():
-        yield source
-        return
+        return [source], 0
     if not source.is_dir():
         raise BadInput("invalid_option", f"{source} is neither a file nor a folder.")
-    found = sorted(p for p in source.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
-    if not found:
+    own = out.resolve()  # may lie in the source: what was made is not made again
+    found = sorted(
+        path for path in source.rglob("*")
+        if path.is_file() and not path.name.startswith(".") and own not in path.resolve().parents
+    )  # fmt: skip
+    pictures = [path for path in found if path.suffix.lower() in SUFFIXES]
+    if not pictures:
         raise BadInput("invalid_option", f"There is no picture in {source}.")
-    yield from found
+    return pictures, len(found) - len(pictures)
 
 
-def _target(source: Path, path: Path, out: Path) -> Path:
-    return out / (path.relative_to(source) if source.is_dir() else path.name)
+def _target(source: Path, path: Path, out: Path, output_format: str | None) -> Path:
+    target = out / (path.relative_to(source) if source.is_dir() else path.name)
+    suffix = SUFFIX_OF.get(output_format or "", path.suffix)
+    same = {".jpg", ".jpeg"} if suffix == ".jpg" else {suffix}
+    return target if path.suffix.lower() in same else target.with_suffix(suffix)
 
 
-def _present(entry: Entry) -> bool:
-    """Whether an earlier run has finished this file, perhaps under another format's suffix."""
-    return any(entry.target.with_suffix(s).exists() for s in (entry.target.suffix, *SUFFIXES))
-
-
-def _run(settings: Settings, catalogue: Catalogue, entries: list[Entry], skipped: int) -> int:
-    """Protect all entries; returns how many were refused."""
+def _run(
+    settings: Settings, catalogue: Catalogue, entries: list[Entry], twice: Collection[Path]
+) -> int:
+    """Protect all entries but those of equal targets; returns how many were refused."""
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
 
     ledger = open_ledger(settings)
     secret = tenant_secret(read_or_make_master(settings.master_secret), ledger.tenant_salt(TENANT))
     ledger.close()
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())  # fmt: skip
     pipeline, pool = open_pipeline(settings)
     refused = 0
-    with pool, Progress(*columns, console=console) as bar:
+    with pool, Progress(*columns, console=_console) as bar:
         task = bar.add_task("protect", total=len(entries))
-        for batch in _batches(settings, catalogue, entries, secret):
+        for batch in _batches(settings, catalogue, entries, twice, secret):
             for entry, outcome in _outcomes(pipeline, batch):
                 if isinstance(outcome, PhotowardError):
                     refused += 1
-                    console.print(f"[red]✗[/] {entry.source}: {outcome}", highlight=False)
+                    _console.print("✗", f"{entry.source}: {outcome}", markup=False)
                 bar.advance(task)
     pipeline.close()
-    done = len(entries) - refused
-    console.print(f"{done} protected, {refused} refused, {skipped} already there.")
     return refused
 
 
@@ -137,7 +152,11 @@ Batch: TypeAlias = "list[tuple[Entry, Job | PhotowardError]]"
 
 
 def _batches(
-    settings: Settings, catalogue: Catalogue, entries: list[Entry], secret: bytes
+    settings: Settings,
+    catalogue: Catalogue,
+    entries: list[Entry],
+    twice: Collection[Path],
+    secret: bytes,
 ) -> Iterator[Batch]:
     """Group entries as a ledger's claim would: compatible, and not too much at once."""
     from photoward.worker.pipeline import Job  # noqa: PLC0415  # heavy
@@ -146,6 +165,9 @@ def _batches(
     megapixels: dict[str, float] = {}
     limits = Limits(settings.max_megapixels, settings.max_side)
     for number, entry in enumerate(entries):
+        if entry.target in twice:
+            yield [(entry, BadInput("invalid_option", f"Others become {entry.target}, too."))]
+            continue
         try:
             data = entry.source.read_bytes()
             header = sniff(data, limits, complete=True)
@@ -190,18 +212,16 @@ def _outcomes(
         if isinstance(outcome, Refused):
             yield entry, outcome.error
         else:
-            _write(entry, outcome)
+            _write(entry.target, outcome.data)
             yield entry, outcome
 
 
-def _write(entry: Entry, protected: Protected) -> None:
-    """Appears whole or not at all; a changed format changes the suffix."""
-    target = entry.target
-    suffix = SUFFIX_OF[protected.media_type]
-    same = {".jpg", ".jpeg"} if suffix == ".jpg" else {suffix}
-    if target.suffix.lower() not in same:
-        target = target.with_suffix(suffix)
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _write(target: Path, data: bytes) -> None:
+    """Appears whole or not at all."""
     draft = target.with_name(f".{target.name}.part")
-    draft.write_bytes(protected.data)
-    draft.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(data)
+        draft.replace(target)
+    except OSError as error:
+        raise Unavailable(f"{target} cannot be written: {error.strerror}.") from error

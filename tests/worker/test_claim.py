@@ -1,0 +1,85 @@
+"""Claims: how much is taken at once, and how it is kept while somebody works on it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from photoward.core.errors import Unavailable
+from photoward.core.jobs import Stage, State
+from photoward.core.settings import Settings
+from photoward.worker.claim import claim, held
+from tests.support.samples import added
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+    from photoward.core.ports import Ledger
+
+LEASE_S = 1.0
+
+
+def taken(ledger: Ledger, folder: Path, **more: object) -> list[str]:
+    settings = Settings(data_dir=folder, **{"lease_s": LEASE_S, **more})  # type: ignore[arg-type]  # by name
+    return [item.lease or "" for item in claim(ledger, settings)]
+
+
+def test_a_claim_takes_what_the_settings_allow(ledger: Ledger, tmp_path: Path) -> None:
+    for _ in range(9):
+        added(ledger)
+    assert len(taken(ledger, tmp_path, max_batch=2)) == 2
+    assert len(taken(ledger, tmp_path, max_batch_megapixels=3)) == 3
+    assert len(taken(ledger, tmp_path)) == 4
+    assert taken(ledger, tmp_path) == []
+
+
+def test_a_claim_is_kept_for_as_long_as_it_is_worked_on(ledger: Ledger, tmp_path: Path) -> None:
+    item = added(ledger)
+    (token,) = taken(ledger, tmp_path)
+    with held(ledger, token, LEASE_S) as tell:
+        tell(Stage.PERTURB)
+        until = time.monotonic() + 1.7 * LEASE_S
+        while time.monotonic() < until:
+            assert ledger.expire() == 0
+            time.sleep(LEASE_S / 10)
+        assert ledger.get("alice", item.id).stage is Stage.PERTURB
+    time.sleep(1.1 * LEASE_S)
+    assert ledger.expire() == 1
+    assert ledger.get("alice", item.id).state is State.QUEUED
+
+
+class Away:
+    """A ledger that nobody can reach for a while."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.up = threading.Event()
+
+    def renew(self, _token: str, _lease: timedelta, stage: Stage | None = None) -> int:
+        del stage
+        self.calls += 1
+        if not self.up.is_set():
+            raise Unavailable("The ledger is away.")
+        return 1
+
+
+def test_a_ledger_that_is_away_is_asked_again() -> None:
+    ledger = Away()
+    with held(ledger, "token", 0.06) as tell:  # type: ignore[arg-type]  # all that is used of one
+        tell(Stage.DECODE)
+        until = time.monotonic() + 5
+        while ledger.calls < 4 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert ledger.calls >= 4
+
+
+def test_nothing_is_renewed_after_the_end(ledger: Ledger, tmp_path: Path) -> None:
+    added(ledger)
+    (token,) = taken(ledger, tmp_path)
+    with pytest.raises(ZeroDivisionError), held(ledger, token, LEASE_S):
+        raise ZeroDivisionError
+    assert not [thread for thread in threading.enumerate() if thread.name == "lease"]

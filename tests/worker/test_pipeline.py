@@ -1,0 +1,284 @@
+"""Real pictures through real imaging children, a tiny surrogate and a short SEM."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from photoward.core.errors import Unavailable
+from photoward.core.jobs import Stage
+from photoward.models.methods.registry import METHODS
+from photoward.worker.pipeline import Job, Pipeline, Protected, Refused
+from tests.core.imaging.pictures import file, image, reopened
+from tests.support.quick import Quick
+from tests.support.samples import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from photoward.core.imaging.pool import ImagingPool
+    from photoward.models.methods.base import Brief
+
+SECRET = bytes(range(32))
+CORRUPT = file(image(size=(32, 32)))[:300] + b"nonsense"
+
+
+def job(
+    name: str = "a",
+    data: bytes | None = None,
+    size: tuple[int, int] = (32, 32),
+    **asked: Any,  # noqa: ANN401  # any option
+) -> Job:
+    """A 32 px PNG of the name's own colours."""
+    own = file(image(size=size, seed=sum(name.encode()))) if data is None else data
+    return Job(name, own, options(**{"surrogate": "tiny", **asked}), SECRET, *size)
+
+
+def finished(pipeline: Pipeline, *jobs: Job) -> dict[str, Protected]:
+    outcomes = pipeline.protect(jobs)
+    assert {outcome.id for outcome in outcomes} == {one.id for one in jobs}
+    done = {outcome.id: outcome for outcome in outcomes if isinstance(outcome, Protected)}
+    assert len(done) == len(jobs), outcomes
+    return done
+
+
+def change(before: bytes, after: bytes) -> NDArray[np.int16]:
+    return np.asarray(reopened(after), np.int16) - np.asarray(reopened(before), np.int16)
+
+
+def test_a_picture_comes_back_changed_within_its_budget(pipeline: Pipeline) -> None:
+    one, stages = job(epsilon=4.0), list[Stage]()
+    (outcome,) = pipeline.protect([one], stages.append)
+    assert isinstance(outcome, Protected)
+    assert outcome.media_type == "image/png"
+    assert 3 <= np.abs(change(one.data, outcome.data)).max() <= 4
+    assert outcome.measured["linf"] == np.abs(change(one.data, outcome.data)).max()
+    assert set(outcome.measured["seconds"]) >= {"decode", "perturb", "encode", "verify"}
+    assert stages == [Stage.DECODE, Stage.PERTURB, Stage.ENCODE]
+
+
+def test_the_same_file_gives_the_same_bytes_alone_or_in_any_batch(pipeline: Pipeline) -> None:
+    wanted = [job(name) for name in "abc"]
+    together = finished(pipeline, *wanted)
+    for one in wanted:
+        assert finished(pipeline, one)[one.id].data == together[one.id].data
+    crowd = [job(name) for name in "zyxwc"]
+    assert finished(pipeline, *crowd)["c"].data == together["c"].data
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"label": "my dog"}, {"epsilon": 7.0}, {"secret": bytes(32)}],
+    ids=["label", "strength", "secret"],
+)
+def test_other_wishes_give_other_noise(pipeline: Pipeline, other: dict[str, Any]) -> None:
+    one = job()
+    if "secret" in other:
+        another = replace(one, **other)
+    else:
+        another = replace(one, options=replace(one.options, **other))
+    assert finished(pipeline, one)["a"].data != finished(pipeline, another)["a"].data
+
+
+def test_one_bad_file_is_refused_alone(pipeline: Pipeline) -> None:
+    *good, bad = [job("a"), job("b"), job("c", data=CORRUPT)]
+    outcomes = {outcome.id: outcome for outcome in pipeline.protect([good[0], bad, good[1]])}
+    refused = outcomes.pop("c")
+    assert isinstance(refused, Refused)
+    assert refused.error.code in ("corrupt", "truncated")
+    alone = finished(pipeline, *good)
+    assert {name: one.data for name, one in outcomes.items() if isinstance(one, Protected)} == {
+        name: one.data for name, one in alone.items()
+    }
+
+
+def test_nothing_but_bad_files_is_no_batch(pipeline: Pipeline) -> None:
+    stages: list[Stage] = []
+    (outcome,) = pipeline.protect([job(data=CORRUPT)], stages.append)
+    assert isinstance(outcome, Refused)
+    assert stages == [Stage.DECODE]
+
+
+def test_what_the_format_cannot_hold_is_refused_alone(pipeline: Pipeline) -> None:
+    clear = file(image("RGBA", size=(32, 32)))
+    outcomes = pipeline.protect([job("a"), job("b", data=clear, output_format="jpeg")])
+    codes = {one.id: one.error.code for one in outcomes if isinstance(one, Refused)}
+    assert codes == {"b": "unsupported_output"}
+
+
+def test_no_label_means_the_surrogates_own(pipeline: Pipeline) -> None:
+    done = finished(pipeline, job("a", label=None), job("b", label="my cat"))
+    assert done["a"].label_source == "predicted"
+    assert done["a"].label_used in ("cat", "dog")
+    assert (done["b"].label_used, done["b"].label_source) == ("my cat", "given")
+
+
+def test_a_predicted_label_works_as_if_it_were_given(pipeline: Pipeline) -> None:
+    predicted = finished(pipeline, job(label=None))["a"]
+    given = finished(pipeline, job(label=predicted.label_used))["a"]
+    assert given.data == predicted.data
+
+
+def test_a_class_of_the_surrogate_can_be_the_target(pipeline: Pipeline) -> None:
+    as_cat, as_dog = (
+        finished(pipeline, job(target="logits", label=label))["a"] for label in ("cat", "dog")
+    )
+    prototype = finished(pipeline, job(label="cat"))["a"]
+    assert len({as_cat.data, as_dog.data, prototype.data}) == 3
+    unlabelled = finished(pipeline, job(target="logits", label=None))["a"]
+    assert unlabelled.data == {"cat": as_cat, "dog": as_dog}[unlabelled.label_used].data
+
+
+def test_grey_stays_grey(pipeline: Pipeline) -> None:
+    for mode in ("L", "RGB"):
+        data = file(image("L", size=(32, 32)).convert(mode))
+        outcome = finished(pipeline, job(data=data))["a"]
+        shown = reopened(outcome.data)
+        assert shown.mode == mode
+        assert np.ptp(np.asarray(shown.convert("RGB")), axis=2).max() == 0
+        assert 1 <= np.abs(change(data, outcome.data)).max() <= 8
+
+
+def test_opacity_and_what_is_hidden_by_it_stay(pipeline: Pipeline) -> None:
+    data = file(image("RGBA", size=(50, 40)))
+    outcome = finished(pipeline, job(data=data, size=(50, 40)))["a"]
+    moved, before = change(data, outcome.data), np.asarray(reopened(data))
+    assert not moved[..., 3].any()
+    assert not moved[before[..., 3] == 0].any()
+    assert 1 <= np.abs(moved).max() <= 8
+
+
+@pytest.mark.parametrize("size", [(1, 1), (300, 7), (7, 300), (500, 333)])
+def test_any_shape_is_kept(pipeline: Pipeline, size: tuple[int, int]) -> None:
+    data = file(Image.new("RGB", size, (120, 130, 140)))
+    outcome = finished(pipeline, job(data=data, size=size))["a"]
+    assert reopened(outcome.data).size == size
+    least = 1 if size != (1, 1) else 0  # of one pixel the noise's mean is left
+    assert least <= np.abs(change(data, outcome.data)).max() <= 8
+
+
+def test_warming_up_covers_every_grid(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Watched(Quick):
+        def perturb(
+            self, pictures: NDArray[np.uint8], briefs: Sequence[Brief]
+        ) -> NDArray[np.int16]:
+            seen.append(pictures.shape)
+            return super().perturb(pictures, briefs)
+
+    monkeypatch.setitem(METHODS, "sem", Watched)
+    pipeline.warm_up("tiny")
+    assert seen == [(1, 32, 32, 3), (1, 64, 64, 3)]
+
+
+class Trapped(Quick):
+    """Fails for batches that hold the trap's picture, or that are too large."""
+
+    trap: bytes = b""
+    most: int = 99
+    error: type[Exception] = ValueError
+    sizes: list[int]
+
+    def perturb(self, pictures: NDArray[np.uint8], briefs: Sequence[Brief]) -> NDArray[np.int16]:
+        self.sizes.append(len(briefs))
+        if len(briefs) > self.most or any(own.tobytes() == self.trap for own in pictures):
+            raise self.error("A trap.")
+        return super().perturb(pictures, briefs)
+
+
+def trapped(monkeypatch: pytest.MonkeyPatch, **more: object) -> type[Trapped]:
+    kind = type("Set", (Trapped,), {"sizes": [], **more})
+    monkeypatch.setitem(METHODS, "sem", kind)
+    return kind
+
+
+@pytest.mark.parametrize("error", [ValueError, FloatingPointError])
+def test_a_picture_that_breaks_the_noise_is_found_and_fails_alone(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    jobs = [job(name) for name in "abcdefg"]
+    expected = finished(pipeline, *jobs)
+    samples = np.asarray(reopened(jobs[4].data)).tobytes()
+    trapped(monkeypatch, trap=samples, error=error)
+    outcomes = {outcome.id: outcome for outcome in pipeline.protect(jobs)}
+    refused = outcomes.pop("e")
+    assert isinstance(refused, Refused)
+    assert refused.error.code == "internal_error"
+    assert {name: getattr(one, "data", None) for name, one in outcomes.items()} == {
+        name: one.data for name, one in expected.items() if name != "e"
+    }
+
+
+def test_too_little_memory_on_the_accelerator_halves_the_batch(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [job(name) for name in "abcdefg"]
+    expected = finished(pipeline, *jobs)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    kind = trapped(monkeypatch, most=2, error=torch.cuda.OutOfMemoryError)
+    assert {k: v.data for k, v in finished(pipeline, *jobs).items()} == {
+        k: v.data for k, v in expected.items()
+    }
+    assert kind.sizes == [7, 3, 1, 2, 4, 2, 2]
+
+
+def test_memory_for_not_even_one_is_our_fault(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    trapped(monkeypatch, most=0, error=torch.cuda.OutOfMemoryError)
+    with pytest.raises(Unavailable, match="memory"):
+        pipeline.protect([job()])
+
+
+def test_what_nobody_foresaw_is_not_hidden(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trapped(monkeypatch, most=0, error=KeyError)
+    with pytest.raises(KeyError):
+        pipeline.protect([job()])
+
+
+@pytest.mark.parametrize("step", ["open", "finish"])
+def test_our_own_trouble_stops_the_batch_and_leaves_nothing_open(
+    pipeline: Pipeline, pool: ImagingPool, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    closed, opened = [], []
+    real_open, real_close = pool.open, pool.close
+
+    def counted_open(data: bytes, *, grid: int) -> object:
+        if step == "open" and data == jobs[1].data:
+            raise Unavailable("No child.")
+        opened.append(real_open(data, grid=grid))
+        return opened[-1]
+
+    def counted_close(one: Any) -> None:  # noqa: ANN401  # passed on
+        closed.append(one)
+        real_close(one)
+
+    def broken(*_: object, **__: object) -> None:
+        raise Unavailable("No child.")
+
+    jobs = [job(name) for name in "abc"]
+    monkeypatch.setattr(pool, "open", counted_open)
+    monkeypatch.setattr(pool, "close", counted_close)
+    if step == "finish":
+        monkeypatch.setattr(pool, "finish", broken)
+    with pytest.raises(Unavailable):
+        pipeline.protect(jobs)
+    assert len(opened) == {"open": 2, "finish": 3}[step]
+    assert set(map(id, closed)) == set(map(id, opened))
+
+
+def test_a_surrogate_that_is_gone_ends_the_item(pipeline: Pipeline) -> None:
+    (outcome,) = pipeline.protect([job(surrogate="gone")])
+    assert isinstance(outcome, Refused)
+    assert outcome.error.code == "internal_error"

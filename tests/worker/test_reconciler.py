@@ -1,0 +1,136 @@
+"""What crashes leave behind is made good."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from photoward.core.errors import Unavailable
+from photoward.core.jobs import State
+from photoward.core.ports import original_key, output_key
+from photoward.worker import reconciler as module
+from photoward.worker.reconciler import Reconciler
+from tests.support.samples import OVER, added, claimed, failure, result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from photoward.core.ports import Ledger, ObjectStore
+
+
+class Recorded:
+    """Hints that remember."""
+
+    def __init__(self) -> None:
+        self.items: list[str] = []
+
+    def hint(self, item_id: str) -> bool:
+        self.items.append(item_id)
+        return True
+
+    def check(self) -> None:
+        """Always there."""
+
+
+@pytest.fixture
+def hints() -> Recorded:
+    return Recorded()
+
+
+@pytest.fixture
+def reconciler(ledger: Ledger, store: ObjectStore, hints: Recorded) -> Reconciler:
+    return Reconciler(ledger=ledger, store=store, hints=hints, every_s=0.02)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_a_lost_worker_held_is_free_again_and_said(
+    ledger: Ledger, reconciler: Reconciler, hints: Recorded
+) -> None:
+    first = added(ledger)
+    added(ledger)
+    claimed(ledger, lease=OVER)
+    reconciler.reconcile()
+    assert ledger.depth() == {State.QUEUED: 2}
+    assert hints.items == [first.id], "one hint is enough: a worker takes all that it finds"
+
+
+def test_what_is_being_worked_on_is_left_alone(
+    ledger: Ledger, reconciler: Reconciler, hints: Recorded
+) -> None:
+    added(ledger)
+    claimed(ledger)
+    reconciler.reconcile()
+    assert ledger.depth() == {State.LEASED: 1}
+    assert hints.items == []
+
+
+def test_a_lost_hint_is_said_again(ledger: Ledger, reconciler: Reconciler, hints: Recorded) -> None:
+    item = added(ledger)
+    reconciler.start()
+    until(lambda: len(hints.items) >= 2)
+    reconciler.stop()
+    assert set(hints.items) == {item.id}
+
+
+def test_a_ledger_that_is_away_for_a_while_ends_nothing(
+    ledger: Ledger, reconciler: Reconciler, hints: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added(ledger)
+    looks: list[int] = []
+
+    def away() -> int:
+        looks.append(1)
+        raise Unavailable("The ledger is away.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "expire", away)
+        reconciler.start()
+        until(lambda: len(looks) >= 2)
+        assert hints.items == []
+    until(lambda: bool(hints.items))
+    reconciler.stop()
+
+
+def test_only_what_nobody_needs_is_swept(
+    ledger: Ledger, store: ObjectStore, reconciler: Reconciler
+) -> None:
+    first, second, done, failed, hidden = (added(ledger) for _ in range(5))
+    token, _ = claimed(ledger)
+    ledger.store(token, [result(done.id)])
+    ledger.fail(token, [failure(failed.id)])
+    ledger.cancel("alice", hidden.id)
+    ledger.release(token)
+    claimed(ledger, limit=1)
+    assert ledger.get("alice", first.id).state is State.LEASED
+    everything = (first, second, done, failed, hidden)
+    for item in everything:
+        store.put(original_key("alice", item.id), b"original")
+    for item in (done, hidden):
+        store.put(output_key("alice", item.id), b"output")
+    store.put(original_key("alice", "0" * 32), b"its upload was never recorded")
+
+    assert reconciler.sweep(older_than_s=1000) == 0, "young: its row may be on its way"
+    assert reconciler.sweep(older_than_s=0) == 5
+    assert {key for key, _ in store.keys("")} == {
+        original_key("alice", first.id), original_key("alice", second.id),
+        output_key("alice", done.id),
+    }  # fmt: skip
+
+
+def test_sweeping_goes_on_by_itself(
+    store: ObjectStore, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(original_key("alice", "0" * 32), b"orphan")
+    monkeypatch.setattr(module, "SWEEP_EVERY_S", 0.0)
+    monkeypatch.setattr(Reconciler.sweep, "__defaults__", (0.0,))
+    reconciler.start()
+    until(lambda: not list(store.keys("")))
+    reconciler.stop()
