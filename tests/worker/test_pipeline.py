@@ -251,7 +251,8 @@ def test_what_nobody_foresaw_is_not_hidden(
 def test_our_own_trouble_stops_the_batch_and_leaves_nothing_open(
     pipeline: Pipeline, pool: ImagingPool, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    closed, opened = [], []
+    closed: list[Any] = []
+    opened: list[Any] = []
     real_open, real_close = pool.open, pool.close
 
     def counted_open(data: bytes, *, grid: int) -> object:

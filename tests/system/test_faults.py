@@ -1,0 +1,127 @@
+"""Processes die while two hundred pictures are on their way; nobody outside may notice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from photoward.api.cli import samples
+from photoward.api.cli.client import Client
+from photoward.core.jobs import State
+from photoward.core.ledger import open_ledger
+from photoward.core.settings import Settings
+from tests.support.audit import TENANT, audit
+from tests.support.stack import Stack, Upload, fresh_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psutil
+
+    from photoward.core.ports import Ledger
+
+COUNT = 200
+WITHIN_S = 120.0
+HASTY = {"PHOTOWARD_LEASE_S": "4", "PHOTOWARD_RECONCILE_EVERY_S": "1", "PHOTOWARD_MAX_BATCH": "32"}
+
+
+def uploads() -> list[Upload]:
+    tiles = samples.small_pictures(COUNT, 11)
+    return [
+        Upload(samples.encoded(Image.fromarray(tile), "PNG"), label=f"class {number % 10}")
+        for number, tile in enumerate(tiles)
+    ]
+
+
+def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def protected(ledger: Ledger, ids: list[str]) -> list[str | None]:
+    """The digests of the outputs."""
+    outputs = [ledger.get(TENANT, item_id).output for item_id in ids]
+    return [output.sha256 if output else None for output in outputs]
+
+
+def crash_everything(service: Stack, ledger: Ledger) -> list[psutil.Process]:
+    """One process after the other, each in the middle of its work."""
+
+    def at_work() -> bool:
+        depth = ledger.depth()
+        return bool(depth.get(State.LEASED) and depth.get(State.QUEUED))
+
+    killed = []
+    for name in ("pool", "queue", "api", "worker"):
+        until(at_work)
+        process = service.pool_process() if name == "pool" else service.part(name)
+        service.kill(process)
+        killed.append(process)
+        done = ledger.depth().get(State.DONE, 0)
+        until(lambda done=done: ledger.depth().get(State.DONE, 0) > done)  # type: ignore[misc]  # bound default
+    return killed
+
+
+def test_whatever_dies_two_hundred_uploads_end_done_and_the_same() -> None:
+    wanted = uploads()
+    with fresh_stack(**HASTY) as service:
+        settings = Settings(data_dir=service.folder)
+        ledger = open_ledger(settings)
+        began = time.monotonic()
+        with ThreadPoolExecutor(1) as threads:
+            sending = threads.submit(service.upload, wanted, patient=True)
+            killed = crash_everything(service, ledger)
+            ids = sending.result()
+        items = service.ended(ids, WITHIN_S - (time.monotonic() - began))
+        assert {item["state"] for item in items} == {"done"}
+        assert not [process for process in killed if process.is_running()]
+        attempts = [ledger.get(TENANT, item_id).attempts for item_id in ids]
+        assert max(attempts) > 1, "nothing was hit"
+
+        # A request whose answer a crash cut off may have been accepted: it is worked on all the
+        # same, its sender has sent it again, and nothing of it is in the way.
+        everyone = known_ids(settings)
+        assert set(ids) <= set(everyone)
+        again = service.upload(wanted)
+        service.ended(again, WITHIN_S)
+        assert protected(ledger, ids) == protected(ledger, again)
+        service.ended(everyone, WITHIN_S)
+        audit(service, settings, [*everyone, *again])
+        ledger.close()
+
+
+def known_ids(settings: Settings) -> list[str]:
+    """Every item of the ledger."""
+    import sqlalchemy as sa  # noqa: PLC0415  # only here
+
+    engine = sa.create_engine(settings.database)
+    with engine.connect() as connection:
+        found = list(connection.execute(sa.text("SELECT id FROM items")).scalars())
+    engine.dispose()
+    return found
+
+
+def test_cancelling_in_the_middle_leaves_nothing() -> None:
+    with fresh_stack(**HASTY) as service:
+        ids = service.upload(uploads()[:60])
+        cancelled = ids[::2]
+
+        def cancel(some: list[str]) -> None:
+            with Client(service.url) as client:
+                for item_id in some:
+                    client.delete(item_id)
+
+        threads = [threading.Thread(target=cancel, args=(cancelled[n::2],)) for n in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        left = ids[1::2]
+        assert {item["state"] for item in service.ended(left, 60)} == {"done"}
+        audit(service, Settings(data_dir=service.folder), left)
