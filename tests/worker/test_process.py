@@ -1,0 +1,113 @@
+"""A real ``photoward worker`` over a real broker."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from photoward.core.jobs import FINAL, State, new_id
+from photoward.core.ports import original_key, output_key
+from photoward.core.queue import open_hints
+from tests.core.imaging.pictures import file, image
+from tests.support.samples import options, source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from photoward.core.jobs import Item
+    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.settings import Settings
+
+pytestmark = pytest.mark.system
+START_S = 60.0
+
+
+@pytest.fixture
+def settings(settings: Settings, redis_url: str) -> Settings:
+    return settings.model_copy(update={"redis_url": redis_url})
+
+
+@contextmanager
+def working(settings: Settings, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process of these settings; killed at the end if it still runs."""
+    given = {
+        "PHOTOWARD_DATA_DIR": str(settings.data_dir), "REDIS_URL": settings.redis_url or "",
+        "PHOTOWARD_SURROGATE": settings.surrogate, "PHOTOWARD_RECONCILE_EVERY_S": "600",
+        "PHOTOWARD_SURROGATE_DIRS": f'["{settings.surrogate_dirs[0]}"]', "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    with (settings.data_dir / "worker.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "photoward.api.cli", "worker"],
+            env={**os.environ, **given, **more}, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def uploaded(settings: Settings, ledger: Ledger, store: ObjectStore, *, hint: bool = True) -> Item:
+    data = file(image(size=(32, 32)))
+    item_id, digest = new_id(), hashlib.sha256(data).hexdigest()
+    store.put(original_key("alice", item_id), data)
+    facts = source(sha256=digest, size=len(data), width=32, height=32)
+    item = ledger.add(item_id, "alice", options(surrogate="tiny"), facts, "sem/tiny/32")
+    if hint:
+        assert open_hints(settings).hint(item_id)
+    return item
+
+
+def ended(ledger: Ledger, item: Item) -> Item:
+    deadline = time.monotonic() + START_S
+    while (now := ledger.get("alice", item.id)).state not in FINAL:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return now
+
+
+def test_a_hint_is_acted_on_and_a_worker_leaves_when_asked(
+    settings: Settings, ledger: Ledger, store: ObjectStore
+) -> None:
+    with working(settings) as process:
+        first = ended(ledger, uploaded(settings, ledger, store))
+        assert first.state is State.DONE
+        began = time.monotonic()
+        second = ended(ledger, uploaded(settings, ledger, store))
+        assert time.monotonic() - began < 10, "the surrogate stays loaded, a hint is taken at once"
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) >= 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert not psutil.wait_procs(family, timeout=5)[1]
+    assert first.output == second.output
+    assert {key for key, _ in store.keys("")} == {
+        output_key("alice", item.id) for item in (first, second)
+    }
+
+
+def test_what_was_queued_without_a_hint_is_found_at_the_start(
+    settings: Settings, ledger: Ledger, store: ObjectStore
+) -> None:
+    item = uploaded(settings, ledger, store, hint=False)
+    with working(settings):
+        assert ended(ledger, item).state is State.DONE
+
+
+def test_a_worker_without_its_surrogate_ends_instead_of_idling(
+    settings: Settings, ledger: Ledger, store: ObjectStore
+) -> None:
+    item = uploaded(settings, ledger, store)
+    with working(settings, PHOTOWARD_SURROGATE="gone") as process:
+        process.wait(START_S)
+    assert ledger.get("alice", item.id).state is State.QUEUED
+    assert "'gone'" in (settings.data_dir / "worker.log").read_text()
