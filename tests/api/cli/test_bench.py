@@ -1,0 +1,40 @@
+"""``photoward bench``: that it measures at all, and how it divides the time."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from photoward.api.cli import main
+from photoward.api.cli.bench import _shares
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_shares_add_up_to_the_whole() -> None:
+    seconds = {"decode": 0.1, "perturb": 0.3, "enlarge": 0.1, "encode": 0.2, "verify": 0.25}
+    items = [{"measured": {"seconds": seconds}}] * 3
+    shares = _shares(items, [1.0, 1.2, 1.1])
+    assert shares == pytest.approx({
+        "decode": 0.1, "noise": 0.4, "encode": 0.2, "verify and measure": 0.25,
+        "everything else": 0.15,
+    })  # fmt: skip
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("arguments", "figure"),
+    [
+        (["latency", "--runs", "1"], "median_s"),
+        (["throughput", "--small", "40", "--large", "1"], "32px"),
+    ],
+)
+def test_it_measures(tmp_path: Path, arguments: list[str], figure: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", *arguments, "--out", str(tmp_path / "result.json")])
+    assert caught.value.code == 0
+    assert json.loads((tmp_path / "result.json").read_text())[figure]

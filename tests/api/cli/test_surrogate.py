@@ -1,0 +1,117 @@
+"""``photoward surrogate``: training from folders, going on after an interruption, the list."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from photoward.api.cli import main
+from photoward.core.catalogue import read_cards
+from photoward.models.surrogates.surrogate import load_surrogate
+from photoward.models.training.loop import Trainer
+from tests.support.folders import striped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STEPS = 6
+
+
+def run(*arguments: object) -> object:
+    with pytest.raises(SystemExit) as caught:
+        main(["surrogate", *map(str, arguments)])
+    return caught.value.code
+
+
+def train(data: Path, out: Path, *more: object) -> object:
+    return run(
+        "train", "--data", data, "--out", out, "--steps", STEPS, "--batch", 16,
+        "--name", "stripes", *more,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return striped(tmp_path / "data", each=16)
+
+
+def test_a_surrogate_is_trained_described_and_listed(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, holdout = tmp_path / "out", striped(tmp_path / "holdout", each=4)
+    assert train(data, out, "--holdout", holdout, "--licence", "CC0-1.0") == 0
+    card, weights = read_cards([out])["stripes"]
+    assert card.classes == ["left", "right"]
+    assert card.recipe["steps"] == STEPS
+    assert card.licence == "CC0-1.0"
+    assert set(card.figures) >= {"protected_accuracy_under_attack", "clean_accuracy"}
+    load_surrogate(card, weights, torch.device("cpu"))
+    assert "stripes.safetensors" in capsys.readouterr().out.replace("\n", "")
+
+    os.environ["PHOTOWARD_SURROGATE_DIRS"] = json.dumps([str(out)])
+    os.environ["PHOTOWARD_SURROGATE"] = "stripes"
+    os.environ["COLUMNS"] = "200"
+    assert run("list") == 0
+    listed = capsys.readouterr().out
+    assert "stripes (default)" in listed
+    assert card.sha256[:12] in listed
+    assert "cifar10-r18w16" in listed
+
+
+def test_an_interrupted_training_goes_on_to_the_same_weights(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, tmp_path / "whole") == 0
+    monkeypatch.setattr(Trainer.run, "__defaults__", (None, 0.0))  # a checkpoint at every step
+    real = Trainer._one_step
+    began_at: list[int] = []
+
+    def counted(self: Trainer) -> object:
+        began_at.append(self.step)
+        if len(began_at) == 4:
+            raise KeyboardInterrupt
+        return real(self)
+
+    monkeypatch.setattr(Trainer, "_one_step", counted)
+    assert train(data, tmp_path / "parts") == 130
+    assert not (tmp_path / "parts" / "stripes.safetensors").exists()
+    assert train(data, tmp_path / "parts") == 0
+    assert began_at == [0, 1, 2, 3, 3, 4, 5]
+    whole, parts = (read_cards([tmp_path / name])["stripes"][0] for name in ("whole", "parts"))
+    assert whole.sha256 == parts.sha256
+    capsys.readouterr()
+
+
+def test_a_checkpoint_of_another_recipe_is_not_gone_on_with(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert train(data, out) == 0
+    before = (out / "stripes.safetensors").read_bytes()
+    assert train(data, out, "--seed", 1) == 2
+    assert "another recipe" in capsys.readouterr().err
+    assert (out / "stripes.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("classes", [(), ("one",)])
+def test_what_cannot_be_trained_on_is_bad_input(
+    tmp_path: Path, classes: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    striped(root, classes=classes)
+    assert train(root, tmp_path / "out") == 2
+    assert "at least two" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_holdout_of_other_classes_is_bad_input(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = striped(tmp_path / "other", classes=("left", "middle"))
+    assert train(data, tmp_path / "out", "--holdout", other) == 2
+    assert "right" in capsys.readouterr().err
