@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -61,22 +60,16 @@ def stop_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it lik
 
 
 @app.task(name=TASK)  # type: ignore[untyped-decorator]  # Celery has no types
-def protect(item_id: str) -> int:
+def protect(item_id: str) -> None:
     """Work off batches until nothing is queued or the budget is spent.
 
     Args:
         item_id: the item whose queueing was hinted at; the ledger decides what is really done.
-
-    Returns:
-        How many items were claimed.
     """
-    worker, began, claimed = _process["worker"], time.monotonic(), 0
+    worker = _process["worker"]
     try:
-        while taken := worker.work_once():
-            claimed += taken
-            if time.monotonic() - began > BUDGET_S:
-                open_hints(settings).hint(item_id)
-                break
+        if worker.work(BUDGET_S):
+            open_hints(settings).hint(item_id)
     except Unavailable as error:
         # The items were given back; the reconciler hints again when the ledger answers.
         log.warning("work_unavailable", detail=error.detail)
@@ -85,7 +78,6 @@ def protect(item_id: str) -> int:
             log.exception("accelerator_failed", error=str(error))
             os._exit(os.EX_SOFTWARE)
         raise
-    return claimed
 
 
 def run_worker(_settings: Settings) -> None:

@@ -6,6 +6,9 @@ Built after the fork, so that neither torch nor a connection ever crosses one.
 from __future__ import annotations
 
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +32,13 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
 
 MOST_CHILDREN = 4
+
+LANES = 2
+"""Batches in one worker at a time."""
+
+LIGHT = 0.1
+"""A batch of more than this share of the megapixel limit travels alone: memory is bounded by
+one full batch and a light one."""
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +70,12 @@ class Worker:
     pool: ImagingPool
     reconciler: Reconciler
 
+    def __post_init__(self) -> None:
+        """Nothing is in flight."""
+        self._turn = threading.Condition()
+        self._megapixels = 0.0
+        self._most = self.settings.max_batch_megapixels
+
     @classmethod
     def start(cls, settings: Settings) -> Worker:
         """Open everything, load and warm up the default surrogate, begin to reconcile."""
@@ -83,12 +99,36 @@ class Worker:
         """Whether the noise is made on another device than the CPU."""
         return self.pipeline.device.type != "cpu"
 
-    def work_once(self) -> int:
-        """Claim one batch and work it off; how many items were claimed (0: nothing queued)."""
-        items = claim(self.ledger, self.settings)
-        if items:
-            self.batches.work_off(items)
-        return len(items)
+    def work(self, budget_s: float) -> bool:
+        """Work off batches until nothing is queued or the budget is spent.
+
+        Two lanes claim in turn, so that one batch is fetched, decoded, encoded and stored while
+        the noise of the other is made.
+
+        Returns:
+            Whether the budget ended it.
+        """
+        until = time.monotonic() + budget_s
+        with ThreadPoolExecutor(LANES, "lane") as threads:
+            lanes = [threads.submit(self._lane, until) for _ in range(LANES)]
+        return any([lane.result() for lane in lanes])  # noqa: C419  # each lane's error must show
+
+    def _lane(self, until: float) -> bool:
+        while time.monotonic() < until:
+            with self._turn:
+                self._turn.wait_for(lambda: self._megapixels <= LIGHT * self._most)
+                items = claim(self.ledger, self.settings)
+                if not items:
+                    return False
+                megapixels = sum(i.source.width * i.source.height for i in items) / 1e6
+                self._megapixels += megapixels
+            try:
+                self.batches.work_off(items)
+            finally:
+                with self._turn:
+                    self._megapixels -= megapixels
+                    self._turn.notify_all()
+        return True
 
     def stop(self) -> None:
         """Let go of everything; nothing is in hand between two batches."""

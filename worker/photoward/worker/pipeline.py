@@ -7,6 +7,7 @@ line protect with the same code.
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -83,6 +84,9 @@ class _Work:
 class Pipeline:
     """Protects batches of compatible pictures.
 
+    Two threads may each protect a batch: while the noise of one is made, and only one at a time
+    is, the other's pictures are decoded or encoded.
+
     Args:
         pool: the imaging children.
         cache: the loaded surrogates.
@@ -93,6 +97,7 @@ class Pipeline:
         self._pool = pool
         self._cache = cache
         self._threads = ThreadPoolExecutor(threads, "imaging")
+        self._noise = threading.Lock()
 
     @property
     def device(self) -> torch.device:
@@ -139,7 +144,8 @@ class Pipeline:
                     raise one.error
             if work:
                 on_stage(Stage.PERTURB)
-                refused += self._perturb(work)
+                with self._noise:
+                    refused += self._perturb(work)
                 on_stage(Stage.ENCODE)
             perturbed = [entry for entry in work if entry.noise is not None]
             return [*self._threads.map(self._finish, perturbed), *refused]

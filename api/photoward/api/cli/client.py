@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 FINAL = frozenset({"done", "failed", "cancelled"})
-POLL_S = 0.02
+POLL_S = 0.1
 IDLE_S = 2.0
 """A connection that rested longer is not used again: the server closes it after five seconds."""
 

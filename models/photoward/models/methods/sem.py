@@ -21,7 +21,7 @@ from torch.nn import functional
 from photoward.models import views
 from photoward.models.methods.base import Brief, Method
 from photoward.models.pixels import budget, project
-from photoward.models.surrogates.surrogate import chunks
+from photoward.models.surrogates.surrogate import over_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,11 +65,11 @@ class SEM(Method):
     def _propose(
         self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]
     ) -> torch.Tensor:
-        parts = []
-        for index in chunks(len(briefs), pictures.device):
+        def descend(index: torch.Tensor) -> torch.Tensor:
             chunk = [briefs[i] for i in index.tolist()]
-            parts.append(self._descend(pictures[index], epsilon[index], chunk))
-        return torch.cat(parts)[: len(briefs)]
+            return self._descend(pictures[index], epsilon[index], chunk)
+
+        return over_chunks(len(briefs), pictures.device, descend)
 
     def _descend(
         self, x: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]

@@ -6,6 +6,7 @@ Knows its card and how its pictures are normalised; what to optimise is the meth
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from photoward.models import views
 from photoward.models.surrogates.architectures import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from photoward.core.catalogue import SurrogateCard
@@ -35,11 +36,34 @@ by shape, another shape may give other last bits, and a sign step makes another 
 bit. 32 costs a lone picture about a third of a second on two cores and runs within a sixth of
 the rate of the best size."""
 
+THREADS = torch.get_num_threads()
+"""Of this process, before anything divided them: the cores, or what OMP_NUM_THREADS says."""
+
 
 def chunks(count: int, device: torch.device) -> Iterator[torch.Tensor]:
     """Index tensors of length ``CHUNK`` that cover ``range(count)``, the last number repeated."""
     for first in range(0, count, CHUNK):
         yield torch.arange(first, first + CHUNK, device=device).clamp(max=count - 1)
+
+
+def over_chunks(
+    count: int, device: torch.device, work: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """``work`` on each chunk's index tensor, its answers joined and cut to ``count`` rows.
+
+    On a CPU several chunks run side by side with a share of the threads each: a third faster
+    than one after the other with all threads, to the same bits, and indifferent to other
+    processes that want a core now and then.
+    """
+    parts = list(chunks(count, device))
+    workers = min(THREADS, len(parts)) if device.type == "cpu" else 1
+    if workers == 1:
+        torch.set_num_threads(THREADS)  # of this thread, which may have started with fewer
+        return torch.cat([work(part) for part in parts])[:count]
+    with ThreadPoolExecutor(
+        workers, "noise", initializer=torch.set_num_threads, initargs=(THREADS // workers,)
+    ) as pool:
+        return torch.cat(list(pool.map(work, parts)))[:count]
 
 
 def fastest_dtype(device: torch.device) -> torch.dtype:
@@ -94,14 +118,17 @@ class Surrogate(nn.Module):
         logits: torch.Tensor = self.network(self._normalised(pictures))
         return logits.float()
 
-    @torch.no_grad()
     def predict(self, pictures: torch.Tensor, aspects: torch.Tensor) -> list[int]:
         """The most likely class of each picture ``[N, 3, G, G]``, seen whole and centred."""
-        size, best = self.card.size, []
-        for index in chunks(len(pictures), pictures.device):
-            view = views.centred(size=size, grid=pictures.shape[-1], aspect=aspects[index])
-            best += self.logits(view(pictures[index])).argmax(1).tolist()
-        return best[: len(pictures)]
+        size, grid = self.card.size, pictures.shape[-1]
+
+        def classify(index: torch.Tensor) -> torch.Tensor:
+            view = views.centred(size=size, grid=grid, aspect=aspects[index])
+            with torch.no_grad():
+                return self.logits(view(pictures[index])).argmax(1)
+
+        found: list[int] = over_chunks(len(pictures), pictures.device, classify).tolist()
+        return found
 
     @property
     def memory_bytes(self) -> int:
