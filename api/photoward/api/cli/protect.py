@@ -6,8 +6,9 @@ picture at all) the same sniffer decides as at the door.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -138,8 +139,9 @@ def _run(
     refused = 0
     with pool, Progress(*columns, console=_console) as bar:
         task = bar.add_task("protect", total=len(entries))
-        for batch in _batches(settings, catalogue, entries, twice, secret):
-            for entry, outcome in _outcomes(pipeline, batch):
+        batches = _batches(settings, catalogue, entries, twice, secret)
+        for outcomes in _two_at_a_time(lambda batch: list(_outcomes(pipeline, batch)), batches):
+            for entry, outcome in outcomes:
                 if isinstance(outcome, PhotowardError):
                     refused += 1
                     _console.print("✗", f"{entry.source}: {outcome}", markup=False)
@@ -148,6 +150,7 @@ def _run(
     return refused
 
 
+Outcome: TypeAlias = "tuple[Entry, Protected | PhotowardError]"
 Batch: TypeAlias = "list[tuple[Entry, Job | PhotowardError]]"
 
 
@@ -197,9 +200,21 @@ def _batches(
     yield from (batch for batch in open_batches.values() if batch)
 
 
-def _outcomes(
-    pipeline: Pipeline, batch: Batch
-) -> Iterator[tuple[Entry, Protected | PhotowardError]]:
+def _two_at_a_time(
+    work: Callable[[Batch], list[Outcome]], batches: Iterable[Batch]
+) -> Iterator[list[Outcome]]:
+    """Decode and encode one batch while the noise of the other is made."""
+    pending: deque[Future[list[Outcome]]] = deque()
+    with ThreadPoolExecutor(2, "lane") as lanes:
+        for batch in batches:
+            pending.append(lanes.submit(work, batch))
+            if len(pending) > 1:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _outcomes(pipeline: Pipeline, batch: Batch) -> Iterator[Outcome]:
     from photoward.worker.pipeline import Job, Refused  # noqa: PLC0415  # heavy
 
     jobs = {job.id: entry for entry, job in batch if isinstance(job, Job)}
