@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,23 +10,20 @@ from photoward.core.errors import Unavailable
 from photoward.core.queue import QUEUE, TASK
 from photoward.worker import celery_app
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
+class Working:
+    """A worker that ends as it is told to: queue empty, budget spent, or broken."""
 
-class Claims:
-    """A worker that finds so many items at each look, or breaks."""
-
-    def __init__(self, *found: int | Exception, on_accelerator: bool = False) -> None:
-        self.found: Iterator[int | Exception] = iter(found)
+    def __init__(self, end: bool | Exception, *, on_accelerator: bool = False) -> None:  # noqa: FBT001  # its meaning is in the class's sentence
+        self.end = end
         self.on_accelerator = on_accelerator
         self.stopped = False
 
-    def work_once(self) -> int:
-        found = next(self.found)
-        if isinstance(found, Exception):
-            raise found
-        return found
+    def work(self, budget_s: float) -> bool:
+        assert budget_s == celery_app.BUDGET_S
+        if isinstance(self.end, Exception):
+            raise self.end
+        return self.end
 
     def stop(self) -> None:
         self.stopped = True
@@ -46,9 +42,9 @@ def hinted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return hints
 
 
-def run(monkeypatch: pytest.MonkeyPatch, worker: Claims) -> Any:  # noqa: ANN401  # Celery's
+def run(monkeypatch: pytest.MonkeyPatch, worker: Working) -> None:
     monkeypatch.setitem(celery_app._process, "worker", worker)
-    return celery_app.protect("id")
+    celery_app.protect("id")
 
 
 def test_the_task_is_what_senders_call_it() -> None:
@@ -56,37 +52,21 @@ def test_the_task_is_what_senders_call_it() -> None:
     assert celery_app.app.conf.task_default_queue == QUEUE
 
 
-def test_one_hint_works_off_all_that_is_queued(
-    monkeypatch: pytest.MonkeyPatch, hinted: list[str]
-) -> None:
-    assert run(monkeypatch, Claims(32, 32, 5, 0)) == 69
-    assert hinted == []
-
-
-def test_a_hint_for_what_is_done_already_costs_nothing(
-    monkeypatch: pytest.MonkeyPatch, hinted: list[str]
-) -> None:
-    assert run(monkeypatch, Claims(0)) == 0
-    assert hinted == []
-
-
-def test_a_long_queue_is_handed_over(monkeypatch: pytest.MonkeyPatch, hinted: list[str]) -> None:
-    monkeypatch.setattr(celery_app, "BUDGET_S", 0.0)
-    assert run(monkeypatch, Claims(32, 32, 0)) == 32
-    assert hinted == ["id"]
-
-
-def test_what_is_away_ends_the_task_in_peace(
-    monkeypatch: pytest.MonkeyPatch, hinted: list[str]
-) -> None:
-    assert run(monkeypatch, Claims(32, Unavailable("The store is away."))) == 32
-    assert hinted == []
+@pytest.mark.parametrize(
+    ("end", "hints"), [(False, []), (True, ["id"]), (Unavailable("The store is away."), [])],
+    ids=["the queue is empty", "the budget is spent", "something is away"],
+)  # fmt: skip
+def test_only_who_leaves_work_behind_hands_over(
+    monkeypatch: pytest.MonkeyPatch, hinted: list[str], end: bool | Exception, hints: list[str]  # noqa: FBT001  # see above
+) -> None:  # fmt: skip
+    run(monkeypatch, Working(end))
+    assert hinted == hints
 
 
 @pytest.mark.parametrize("error", [RuntimeError("torch"), KeyError("a bug")])
 def test_a_bug_is_shown(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     with pytest.raises(type(error)):
-        run(monkeypatch, Claims(error))
+        run(monkeypatch, Working(error))
 
 
 class Exited(BaseException):
@@ -100,11 +80,11 @@ def test_a_broken_accelerator_ends_the_process(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(os, "_exit", leave)
     with pytest.raises(Exited):
-        run(monkeypatch, Claims(RuntimeError("CUDA error"), on_accelerator=True))
+        run(monkeypatch, Working(RuntimeError("CUDA error"), on_accelerator=True))
 
 
 def test_a_leaving_process_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Claims()
+    worker = Working(end=False)
     monkeypatch.setitem(celery_app._process, "worker", worker)
     celery_app.stop_process()
     assert worker.stopped

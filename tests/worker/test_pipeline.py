@@ -136,7 +136,17 @@ def test_a_class_of_the_surrogate_can_be_the_target(pipeline: Pipeline) -> None:
     assert unlabelled.data == {"cat": as_cat, "dog": as_dog}[unlabelled.label_used].data
 
 
-def test_grey_stays_grey(pipeline: Pipeline) -> None:
+def test_grey_stays_grey(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+
+    class Watched(Quick):
+        def perturb(
+            self, pictures: NDArray[np.uint8], briefs: Sequence[Brief]
+        ) -> NDArray[np.int16]:
+            told.extend(brief.grey for brief in briefs)
+            return super().perturb(pictures, briefs)
+
+    monkeypatch.setitem(METHODS, "sem", Watched)
     for mode in ("L", "RGB"):
         data = file(image("L", size=(32, 32)).convert(mode))
         outcome = finished(pipeline, job(data=data))["a"]
@@ -144,6 +154,8 @@ def test_grey_stays_grey(pipeline: Pipeline) -> None:
         assert shown.mode == mode
         assert np.ptp(np.asarray(shown.convert("RGB")), axis=2).max() == 0
         assert 1 <= np.abs(change(data, outcome.data)).max() <= 8
+    finished(pipeline, job())
+    assert told == [True, True, False], "noise in three colours would cancel out in their mean"
 
 
 def test_opacity_and_what_is_hidden_by_it_stay(pipeline: Pipeline) -> None:

@@ -1,0 +1,116 @@
+"""A worker's two lanes, over a real ledger and a stand-in for the batches' work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from photoward.core.errors import Unavailable
+from photoward.core.jobs import State
+from photoward.worker import lifecycle
+from photoward.worker.lifecycle import Worker, imaging_children
+from tests.support.samples import added, result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from photoward.core.jobs import Item
+    from photoward.core.ports import Ledger
+    from photoward.core.settings import Settings
+
+
+class Batches:
+    """Ends what it gets, notes which batches were under way together, and may break."""
+
+    def __init__(self, ledger: Ledger, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.ledger = ledger
+        self.meanwhile = meanwhile
+        self.lock = threading.Lock()
+        self.under_way: list[int] = []
+        self.together: list[tuple[int, ...]] = []
+
+    def work_off(self, items: Sequence[Item]) -> int:
+        with self.lock:
+            self.under_way.append(len(items))
+            self.together.append(tuple(self.under_way))
+        try:
+            self.meanwhile()
+            done = self.ledger.store(items[0].lease or "", [result(item.id) for item in items])
+            return len(done)
+        finally:
+            with self.lock:
+                self.under_way.remove(len(items))
+
+
+def worker(settings: Settings, ledger: Ledger, batches: Batches, **more: object) -> Worker:
+    parts: Any = {"pipeline": None, "pool": None, "reconciler": None, "batches": batches}
+    return Worker(settings=settings.model_copy(update=more), ledger=ledger, **parts)
+
+
+def test_everything_is_worked_off_in_two_lanes(settings: Settings, ledger: Ledger) -> None:
+    for _ in range(11):
+        added(ledger, width=100, height=100)
+    # Each lane waits for the other once: so both must be under way at the same time.
+    both = threading.Barrier(2, timeout=10)
+    met: list[int] = []
+
+    def meet() -> None:
+        if len(met) < 2:
+            met.append(1)
+            both.wait()
+
+    batches = Batches(ledger, meet)
+    assert worker(settings, ledger, batches, max_batch=2).work(60) is False
+    assert ledger.depth() == {State.DONE: 11}
+    assert max(map(len, batches.together)) == 2
+
+
+def test_heavy_batches_travel_alone(settings: Settings, ledger: Ledger) -> None:
+    for _ in range(6):
+        added(ledger)  # one megapixel each
+    batches = Batches(ledger, lambda: time.sleep(0.05))
+    made = worker(settings, ledger, batches, max_batch=2, max_batch_megapixels=10)
+    assert made.work(60) is False
+    assert set(batches.together) == {(2,)}
+    assert ledger.depth() == {State.DONE: 6}
+
+
+def test_an_empty_queue_costs_nothing(settings: Settings, ledger: Ledger) -> None:
+    assert worker(settings, ledger, Batches(ledger)).work(60) is False
+
+
+def test_a_spent_budget_is_told(settings: Settings, ledger: Ledger) -> None:
+    for _ in range(8):
+        added(ledger, width=10, height=10)
+    batches = Batches(ledger, lambda: time.sleep(0.1))
+    made = worker(settings, ledger, batches, max_batch=1)
+    assert made.work(0.05) is True
+    assert 1 <= ledger.depth()[State.DONE] <= lifecycle.LANES
+    assert made.work(60) is False
+    assert ledger.depth() == {State.DONE: 8}
+
+
+@pytest.mark.parametrize("error", [Unavailable("The store is away."), KeyError("a bug")])
+def test_an_error_of_a_lane_shows_and_leaves_no_weight_behind(
+    settings: Settings, ledger: Ledger, error: Exception
+) -> None:
+    def fail() -> None:
+        raise error
+
+    for _ in range(3):
+        added(ledger)
+    made = worker(settings, ledger, Batches(ledger, fail), max_batch=1, max_batch_megapixels=1)
+    with pytest.raises(type(error)):
+        made.work(60)
+    added(ledger)
+    made.batches = Batches(ledger)  # type: ignore[assignment]  # all that is used of one
+    assert made.work(5) is False
+    assert ledger.depth()[State.DONE] >= 1
+
+
+def test_decoders_are_counted(settings: Settings) -> None:
+    assert imaging_children(settings) == 1
+    assert 1 <= imaging_children(settings.model_copy(update={"imaging_children": 0})) <= 4
