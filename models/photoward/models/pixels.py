@@ -20,7 +20,7 @@ LEVELS = 255
 
 def from_bytes(pictures: NDArray[np.uint8], device: torch.device | str = "cpu") -> torch.Tensor:
     """Turn 8-bit NHWC RGB samples into a float32 NCHW tensor in [0, 1]."""
-    nchw = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2)
+    nchw = torch.tensor(pictures, device=device).permute(0, 3, 1, 2)
     return nchw.to(torch.float32).div_(LEVELS).contiguous()
 
 
