@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -43,6 +44,7 @@ def working(settings: Settings, **more: str) -> Iterator[subprocess.Popen[bytes]
         "PHOTOWARD_DATA_DIR": str(settings.data_dir), "REDIS_URL": settings.redis_url or "",
         "PHOTOWARD_SURROGATE": settings.surrogate, "PHOTOWARD_RECONCILE_EVERY_S": "600",
         "PHOTOWARD_SURROGATE_DIRS": f'["{settings.surrogate_dirs[0]}"]', "OMP_NUM_THREADS": "1",
+        "PYTHONWARNINGS": "ignore",  # Celery warns root
     }  # fmt: skip
     with (settings.data_dir / "worker.log").open("ab") as log:
         process = subprocess.Popen(
@@ -90,6 +92,10 @@ def test_a_hint_is_acted_on_and_a_worker_leaves_when_asked(
         assert process.wait(20) == 0
     assert not psutil.wait_procs(family, timeout=5)[1]
     assert first.output == second.output
+    lines = (settings.data_dir / "worker.log").read_text().splitlines()
+    celerys_own = {"", "worker: Warm shutdown (MainProcess)"}  # written past all logging
+    events = [json.loads(line)["event"] for line in lines if line not in celerys_own]
+    assert "worker_ready" in events
     assert {key for key, _ in store.keys("")} == {
         output_key("alice", item.id) for item in (first, second)
     }

@@ -6,6 +6,7 @@ fork and keeps it until it ends.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,13 @@ settings = Settings()
 app = Celery("photoward")
 app.conf.update(celery_settings(settings))
 _process: dict[str, Worker] = {}
+
+
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def set_up_logging(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it likes
+    """Keep our own form: connecting to this signal keeps Celery from setting up its own."""
+    telemetry.configure_logging(json=True)
+    logging.getLogger("celery").setLevel(logging.WARNING)  # it tells each task's coming and going
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery has no types
@@ -82,8 +90,7 @@ def protect(item_id: str) -> None:
 
 def run_worker(_settings: Settings) -> None:
     """Run a worker in this process until SIGTERM; one pool process, for one device."""
-    telemetry.configure_logging(json=True)
     app.worker_main([
-        "worker", "--pool", "prefork", "--concurrency", "1", "--queues", QUEUE,
-        "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
+        "--quiet", "worker", "--pool", "prefork", "--concurrency", "1", "--queues", QUEUE,
+        "--without-gossip", "--without-mingle",
     ])  # fmt: skip
