@@ -99,13 +99,14 @@ def test_no_proposal_escapes_the_envelope() -> None:
 @pytest.mark.parametrize("grid", [32, 64])
 def test_a_pictures_noise_does_not_depend_on_its_batch(dtype: torch.dtype, grid: int) -> None:
     method = SEM(surrogates.surrogate(dtype), SHORT)
-    n = CHUNK + 3
+    chunk = CHUNK["cpu"]
+    n = chunk + 3
     x, wanted = pictures(n, grid), briefs(method, n)
     together = method.perturb(x, wanted)
     order = np.random.default_rng(1).permutation(n)
     shuffled = method.perturb(x[order], [wanted[i] for i in order])
     assert (shuffled == together[order]).all()
-    for i in (0, CHUNK - 1, CHUNK + 1):
+    for i in (0, chunk - 1, chunk + 1):
         assert (method.perturb(x[i : i + 1], [wanted[i]])[0] == together[i]).all()
 
 

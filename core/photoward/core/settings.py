@@ -64,8 +64,6 @@ class Settings(BaseSettings):
     imaging_timeout_s: float = Field(default=30.0, gt=0)
     lease_s: float = Field(default=60.0, gt=0)
     reconcile_every_s: float = Field(default=30.0, gt=0)
-    worker_metrics_port: int = Field(default=0, ge=0, le=65535)
-    """Where a worker serves Prometheus metrics on loopback; 0: nowhere."""
 
     @property
     def database(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -49,6 +50,7 @@ def start_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it li
     the worker tries again.
     """
     die_with(os.getppid())
+    threading.excepthook = end_process
     try:
         from photoward.worker.lifecycle import Worker  # noqa: PLC0415  # after the fork
 
@@ -57,6 +59,17 @@ def start_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it li
         log.exception("worker_start_failed")
         os.kill(os.getppid(), signal.SIGTERM)
         os._exit(os.EX_UNAVAILABLE)
+
+
+def end_process(what: threading.ExceptHookArgs) -> None:
+    """Give up when a thread dies of what nobody foresaw.
+
+    A process without its reconciler or its lease keeper would look alive and not be; a new one
+    starts with both.
+    """
+    log.error("thread_failed", thread=what.thread.name if what.thread else None,
+              exc_info=(what.exc_type, what.exc_value, what.exc_traceback))  # fmt: skip
+    os._exit(os.EX_SOFTWARE)
 
 
 @signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # the same

@@ -89,6 +89,7 @@ class Trainer:
         radius = budget(recipe.epsilon)
         start = torch.empty(data.pictures.shape, dtype=torch.float16)
         self.noise = start.uniform_(-radius, radius, generator=self.generator)
+        self._data_sha256 = data.digest()
         self.step = 0
         self.seconds = 0.0
         self.converged = 0.0
@@ -204,6 +205,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "converged": self.converged,
+            "data": self._data_sha256,
             "schedule": self.schedule.state_dict(),
             "groups": self.optimiser.state_dict()["param_groups"],
             "recipe": asdict(self.recipe),
@@ -224,7 +226,7 @@ class Trainer:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["state"])
         tensors = load_file(path)
-        if facts["recipe"] != asdict(self.recipe) or tensors["noise"].shape != self.noise.shape:
+        if (facts["recipe"], facts["data"]) != (asdict(self.recipe), self._data_sha256):
             message = f"{path} belongs to another recipe or other data: move it away to start anew"
             raise ValueError(message)
         self.network.load_state_dict(
