@@ -123,7 +123,9 @@ def serving(
 @contextmanager
 def listening(app: FastAPI) -> Iterator[str]:
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=3)
+        uvicorn.Config(
+            app, port=0, http="h11", log_config=None, access_log=False, timeout_graceful_shutdown=3
+        )
     )
     thread = threading.Thread(target=server.run)
     thread.start()
