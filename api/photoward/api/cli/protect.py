@@ -144,7 +144,7 @@ def _run(
             for entry, outcome in outcomes:
                 if isinstance(outcome, PhotowardError):
                     refused += 1
-                    _console.print("✗", f"{entry.source}: {outcome}", markup=False)
+                    _console.print("✗", f"{entry.source}: {outcome}", markup=False, soft_wrap=True)
                 bar.advance(task)
     pipeline.close()
     return refused
