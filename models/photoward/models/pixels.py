@@ -35,6 +35,14 @@ def budget(levels: float) -> float:
     return levels / LEVELS
 
 
+def normalise(pictures: torch.Tensor) -> torch.Tensor:
+    """What networks are fed: [-1, 1], channels last in memory.
+
+    The only normalisation of surrogates and victims, so that no data set's figures are needed.
+    """
+    return pictures.mul(2).sub(1).contiguous(memory_format=torch.channels_last)
+
+
 def project(
     perturbation: torch.Tensor, pictures: torch.Tensor, epsilon: torch.Tensor | float
 ) -> torch.Tensor:

@@ -13,8 +13,9 @@ import torch
 from torch.nn import functional
 
 from photoward.models import views
-from photoward.models.pixels import LEVELS
+from photoward.models.pixels import LEVELS, normalise
 from photoward.models.surrogates.architectures import build
+from photoward.models.training.schedule import one_cycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,14 +77,11 @@ def train_victim(
     torch.manual_seed(recipe.seed)  # the initial weights
     network = build(recipe.architecture, len(train.classes), recipe.width)
     network.to(device).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay, nesterov=True,
-    )  # fmt: skip
     steps = recipe.epochs * (len(train.labels) // recipe.batch or 1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=steps + 1, pct_start=0.2
-    )
+    optimiser, schedule = one_cycle(
+        network, learning_rate=recipe.learning_rate, momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay, steps=steps,
+    )  # fmt: skip
     step = right = seen = 0
     while step < steps:
         right = seen = 0
@@ -96,7 +94,7 @@ def train_victim(
             view = views.draw(uniforms, size=recipe.size, grid=recipe.size)
             network.train()
             with torch.autocast(device.type, torch.bfloat16):
-                logits = network(_normalised(view(x)))
+                logits = network(normalise(view(x)))
             loss = functional.cross_entropy(logits.float(), y)
             optimiser.zero_grad()
             loss.backward()
@@ -119,7 +117,7 @@ def _accuracy(network: torch.nn.Module, test: LabelledPictures, device: torch.de
     right = 0
     for index in torch.arange(len(test.labels)).split(500):
         x, y = _batch(test, index, device)
-        right += int((network(_normalised(x)).argmax(1) == y).sum())
+        right += int((network(normalise(x)).argmax(1) == y).sum())
     return right / len(test.labels)
 
 
@@ -128,7 +126,3 @@ def _batch(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     x = data.pictures[index].to(device, torch.float32).div_(LEVELS)
     return x, data.labels[index].to(device)
-
-
-def _normalised(x: torch.Tensor) -> torch.Tensor:
-    return x.mul(2).sub(1).contiguous(memory_format=torch.channels_last)

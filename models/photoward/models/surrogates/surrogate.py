@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from photoward.models import views
+from photoward.models.pixels import normalise
 from photoward.models.surrogates.architectures import build
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Surrogate(nn.Module):
 
     def raw_features(self, pictures: torch.Tensor) -> torch.Tensor:
         """Pooled features ``[N, D]`` of pictures ``[N, 3, S, S]``."""
-        features: torch.Tensor = self.network.features(self._normalised(pictures))  # type: ignore[operator]  # every architecture has it
+        features: torch.Tensor = self.network.features(normalise(pictures).to(self.dtype))  # type: ignore[operator]  # every architecture has it
         return features.float()
 
     def directions(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -116,7 +117,7 @@ class Surrogate(nn.Module):
 
     def logits(self, pictures: torch.Tensor) -> torch.Tensor:
         """Class logits ``[N, len(card.classes)]``."""
-        logits: torch.Tensor = self.network(self._normalised(pictures))
+        logits: torch.Tensor = self.network(normalise(pictures).to(self.dtype))
         return logits.float()
 
     def predict(self, pictures: torch.Tensor, aspects: torch.Tensor) -> list[int]:
@@ -135,10 +136,6 @@ class Surrogate(nn.Module):
     def memory_bytes(self) -> int:
         """Bytes that the loaded weights take."""
         return sum(p.numel() * p.element_size() for p in self.network.parameters())
-
-    def _normalised(self, pictures: torch.Tensor) -> torch.Tensor:
-        scaled = pictures.mul(2).sub(1).to(self.dtype)
-        return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def load_surrogate(

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save
 
 from photoward.core.catalogue import SurrogateCard
-from photoward.models.pixels import LEVELS
+from photoward.models.pixels import LEVELS, normalise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def _feature_mean(trainer: Trainer) -> torch.Tensor:
     order = torch.randperm(len(trainer.data.labels), generator=trainer.generator)[: 8 * BATCH]
     for index in order.split(BATCH):
         x = trainer.data.pictures[index].to(trainer.device, torch.float32) / LEVELS
-        total.append(trainer.network.features(x * 2 - 1).float())  # type: ignore[operator]  # every architecture has it
+        total.append(trainer.network.features(normalise(x)).float())  # type: ignore[operator]  # every architecture has it
     return torch.cat(total).mean(0).cpu()
 
 
@@ -95,5 +95,5 @@ def _accuracy(trainer: Trainer, data: LabelledPictures, steps: int) -> float:
         if steps:
             x = trainer.attack(x, y, steps=steps, step_size=trainer.recipe.radius / 4)
         with torch.no_grad():
-            right += int((trainer.network(x * 2 - 1).argmax(1) == y).sum())
+            right += int((trainer.network(normalise(x)).argmax(1) == y).sum())
     return right / len(order)

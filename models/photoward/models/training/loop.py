@@ -18,8 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from photoward.models import views
-from photoward.models.pixels import LEVELS, budget, project
+from photoward.models.pixels import LEVELS, budget, normalise, project
 from photoward.models.surrogates.architectures import build
+from photoward.models.training.schedule import one_cycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,13 +80,10 @@ class Trainer:
         torch.manual_seed(recipe.seed)  # the initial weights
         self.network = build(recipe.architecture, len(data.classes), recipe.width)
         self.network.to(device).to(memory_format=torch.channels_last)
-        self.optimiser = torch.optim.SGD(
-            self.network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay, nesterov=True,
+        self.optimiser, self.schedule = one_cycle(
+            self.network, learning_rate=recipe.learning_rate, momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay, steps=recipe.steps,
         )  # fmt: skip
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, recipe.learning_rate, total_steps=recipe.steps + 1, pct_start=0.2
-        )
         radius = budget(recipe.epsilon)
         start = torch.empty(data.pictures.shape, dtype=torch.float16)
         self.noise = start.uniform_(-radius, radius, generator=self.generator)
@@ -131,7 +129,7 @@ class Trainer:
         )  # fmt: skip
         self.network.train()
         with self._autocast():
-            logits = self.network(_normalise(seen))
+            logits = self.network(normalise(seen))
         loss = functional.cross_entropy(logits.float(), y)
         self.optimiser.zero_grad()
         loss.backward()
@@ -176,7 +174,7 @@ class Trainer:
 
     def _gradient(self, seen: torch.Tensor, y: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         with self._autocast():
-            logits = self.network(_normalise(seen))
+            logits = self.network(normalise(seen))
         loss = functional.cross_entropy(logits.float(), y, reduction="sum")
         return torch.autograd.grad(loss, wanted)[0]
 
@@ -243,8 +241,3 @@ class Trainer:
         self.optimiser.load_state_dict(
             {**self.optimiser.state_dict(), "param_groups": facts["groups"]}
         )
-
-
-def _normalise(x: torch.Tensor) -> torch.Tensor:
-    """To [-1, 1]: the surrogates' only normalisation, so that no data set's figures are needed."""
-    return x.mul(2).sub(1).contiguous(memory_format=torch.channels_last)
