@@ -68,6 +68,22 @@ def test_everything_is_worked_off_in_two_lanes(settings: Settings, ledger: Ledge
     assert max(map(len, batches.together)) == 2
 
 
+def test_what_comes_while_one_lane_is_at_work_is_the_others(
+    settings: Settings, ledger: Ledger
+) -> None:
+    added(ledger, width=10, height=10)
+    both = threading.Barrier(2, timeout=10)
+    came: list[str] = []
+
+    def more() -> None:
+        if not came:
+            came.append(added(ledger, width=10, height=10).id)
+        both.wait()
+
+    assert worker(settings, ledger, Batches(ledger, more)).work(60) is False
+    assert ledger.depth() == {State.DONE: 2}
+
+
 def test_heavy_batches_travel_alone(settings: Settings, ledger: Ledger) -> None:
     for _ in range(6):
         added(ledger)  # one megapixel each

@@ -36,6 +36,9 @@ MOST_CHILDREN = 4
 LANES = 2
 """Batches in one worker at a time."""
 
+LOOK_AGAIN_S = 0.05
+"""How soon an idle lane asks the ledger again."""
+
 LIGHT = 0.1
 """A batch of more than this share of the megapixel limit travels alone: memory is bounded by
 one full batch and a light one."""
@@ -73,8 +76,8 @@ class Worker:
     def __post_init__(self) -> None:
         """Nothing is in flight."""
         self._turn = threading.Condition()
-        self._megapixels = 0.0
-        self._most = self.settings.max_batch_megapixels
+        self._pixels = 0
+        self._light = LIGHT * self.settings.max_batch_megapixels * 1e6
 
     @classmethod
     def start(cls, settings: Settings) -> Worker:
@@ -116,17 +119,20 @@ class Worker:
     def _lane(self, until: float) -> bool:
         while time.monotonic() < until:
             with self._turn:
-                self._turn.wait_for(lambda: self._megapixels <= LIGHT * self._most)
+                self._turn.wait_for(lambda: self._pixels <= self._light)
                 items = claim(self.ledger, self.settings)
-                if not items:
+                if not items and not self._pixels:
                     return False
-                megapixels = sum(i.source.width * i.source.height for i in items) / 1e6
-                self._megapixels += megapixels
+                if not items:  # more may come while the other lane is at work
+                    self._turn.wait(LOOK_AGAIN_S)
+                    continue
+                pixels = sum(item.source.width * item.source.height for item in items)
+                self._pixels += pixels
             try:
                 self.batches.work_off(items)
             finally:
                 with self._turn:
-                    self._megapixels -= megapixels
+                    self._pixels -= pixels
                     self._turn.notify_all()
         return True
 
