@@ -25,18 +25,23 @@ if TYPE_CHECKING:
 class Batches:
     """Ends what it gets, notes which batches were under way together, and may break."""
 
-    def __init__(self, ledger: Ledger, meanwhile: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, ledger: Ledger, meanwhile: Callable[[], object] = lambda: None, *, light: bool = False
+    ) -> None:
         self.ledger = ledger
         self.meanwhile = meanwhile
+        self.light = light
         self.lock = threading.Lock()
         self.under_way: list[int] = []
         self.together: list[tuple[int, ...]] = []
 
-    def work_off(self, items: Sequence[Item]) -> int:
+    def work_off(self, items: Sequence[Item], encoded: Callable[[], None]) -> int:
         with self.lock:
             self.under_way.append(len(items))
             self.together.append(tuple(self.under_way))
         try:
+            if self.light:
+                encoded()
             self.meanwhile()
             done = self.ledger.store(items[0].lease or "", [result(item.id) for item in items])
             return len(done)
@@ -92,6 +97,16 @@ def test_heavy_batches_travel_alone(settings: Settings, ledger: Ledger) -> None:
     assert made.work(60) is False
     assert set(batches.together) == {(2,)}
     assert ledger.depth() == {State.DONE: 6}
+
+
+def test_a_heavy_batch_is_light_once_it_is_encoded(settings: Settings, ledger: Ledger) -> None:
+    for _ in range(4):
+        added(ledger)  # one megapixel each
+    both = threading.Barrier(2, timeout=10)
+    batches = Batches(ledger, both.wait, light=True)
+    made = worker(settings, ledger, batches, max_batch=2, max_batch_megapixels=10)
+    assert made.work(60) is False
+    assert ledger.depth() == {State.DONE: 4}
 
 
 def test_an_empty_queue_costs_nothing(settings: Settings, ledger: Ledger) -> None:

@@ -15,7 +15,7 @@ from photoward.worker.claim import held
 from photoward.worker.pipeline import Job, Protected, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from photoward.core.jobs import Item
     from photoward.core.ports import Ledger, ObjectStore
@@ -40,8 +40,12 @@ class BatchWorker:
         self._master = master
         self._lease_s = lease_s
 
-    def work_off(self, items: Sequence[Item]) -> int:
+    def work_off(self, items: Sequence[Item], encoded: Callable[[], None] = lambda: None) -> int:
         """Bring a claimed batch to its end; the number of items that ended.
+
+        Args:
+            items: of one claim.
+            encoded: told when only files are left in memory, no pixels.
 
         Raises:
             Unavailable: ledger or store are away; the items were given back or their lease
@@ -55,6 +59,7 @@ class BatchWorker:
             with held(self.ledger, token, self._lease_s) as tell:
                 jobs, refused = self._fetch(items)
                 outcomes = [*self.pipeline.protect(jobs, tell), *refused]
+                encoded()
                 return self._settle(token, {item.id: item for item in items}, outcomes)
         except (Unavailable, KeyboardInterrupt, SystemExit):
             self._give_back(token)

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -128,13 +129,15 @@ class Worker:
                     continue
                 pixels = sum(item.source.width * item.source.height for item in items)
                 self._pixels += pixels
-            try:
-                self.batches.work_off(items)
-            finally:
-                with self._turn:
-                    self._pixels -= pixels
-                    self._turn.notify_all()
+            with ExitStack() as weight:
+                weight.callback(self._lighten, pixels)
+                self.batches.work_off(items, weight.close)
         return True
+
+    def _lighten(self, pixels: int) -> None:
+        with self._turn:
+            self._pixels -= pixels
+            self._turn.notify_all()
 
     def stop(self) -> None:
         """Let go of everything; nothing is in hand between two batches."""
