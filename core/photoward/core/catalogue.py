@@ -19,6 +19,8 @@ from photoward.core.jobs import Options
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from photoward.core.settings import Settings
+
 PRESETS: dict[str, float] = {"subtle": 2.0, "standard": 4.0, "strong": 8.0}
 """Preset → ε in 1/255."""
 
@@ -122,6 +124,12 @@ class Catalogue:
     def __init__(self, surrogates: Mapping[str, SurrogateCard], default_surrogate: str) -> None:
         self.surrogates = dict(surrogates)
         self.default_surrogate = default_surrogate
+
+    @classmethod
+    def of(cls, settings: Settings) -> Catalogue:
+        """The catalogue of an installation: what ships and what the settings' folders hold."""
+        cards = read_cards(settings.surrogate_dirs)
+        return cls({name: card for name, (card, _) in cards.items()}, settings.surrogate)
 
     def options(  # noqa: PLR0913  # one keyword for each thing that may be asked for
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr
@@ -64,6 +65,16 @@ class Settings(BaseSettings):
     imaging_timeout_s: float = Field(default=30.0, gt=0)
     lease_s: float = Field(default=60.0, gt=0)
     reconcile_every_s: float = Field(default=30.0, gt=0)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether others than this machine could reach the door without having been let in."""
+        if self.allow_unauthenticated or self.host == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return True
 
     @property
     def database(self) -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import platform
+import shlex
 import statistics
 import sys
 import tempfile
-import threading
 import time
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from PIL import Image
 from rich.console import Console
@@ -25,10 +21,11 @@ from photoward.api.cli import samples
 from photoward.api.cli.client import Client
 from photoward.api.cli.embedded import running
 from photoward.api.cli.environment import require_extra, settings_from
+from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from photoward.core.settings import Settings
 
@@ -150,12 +147,10 @@ def _engine(
     settings: Settings, files: Sequence[bytes], size: tuple[int, int]
 ) -> tuple[float, float]:
     """Pictures a second of the noise alone and of the worker's pipeline alone, in this process."""
-    from photoward.core.catalogue import Catalogue, read_cards  # noqa: PLC0415  # heavy
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
     from photoward.worker.pipeline import Job, Protected  # noqa: PLC0415  # heavy
 
-    cards = {name: card for name, (card, _) in read_cards(settings.surrogate_dirs).items()}
-    options = Catalogue(cards, settings.surrogate).options(label="bench")
+    options = Catalogue.of(settings).options(label="bench")
     pipeline, pool = open_pipeline(settings)
     each = int(max(settings.max_batch_megapixels * 1e6 // (size[0] * size[1]), 1))
     each = min(each, settings.max_batch)
@@ -179,52 +174,28 @@ def _engine(
 
 def _service(url: str, files: Sequence[bytes], media_type: str) -> dict[str, Any]:
     """Upload everything, wait for the last one to end; from the first byte to the last ``done``."""
-    waiting: SimpleQueue[bytes] = SimpleQueue()
-    for data in files:
-        waiting.put(data)
-    ids: SimpleQueue[str] = SimpleQueue()
-    errors: SimpleQueue[Exception] = SimpleQueue()
 
-    def upload() -> None:
+    def upload(part: Sequence[bytes]) -> list[str]:
         with Client(url) as client:
-            while True:
-                try:
-                    data = waiting.get_nowait()
-                except Empty:
-                    return
-                try:
-                    ids.put(client.submit(data, media_type, label="bench")["id"])
-                except Exception as error:  # noqa: BLE001  # told below
-                    errors.put(error)
-                    return
+            return [client.submit(data, media_type, label="bench")["id"] for data in part]
 
     with Client(url) as client:
         done_before = client.done()
     began = time.perf_counter()
-    threads = [threading.Thread(target=upload) for _ in range(UPLOADERS)]
-    _all(threads, threading.Thread.start)
-    _all(threads, threading.Thread.join)
+    with ThreadPoolExecutor(UPLOADERS) as threads:
+        parts = threads.map(upload, [files[n::UPLOADERS] for n in range(UPLOADERS)])
+        ids = [item_id for part in parts for item_id in part]
     uploaded = time.perf_counter() - began
-    if not errors.empty():
-        raise errors.get()
     with Client(url) as client:
         waiting_then = len(files) - (client.done() - done_before)
-        left = [ids.get() for _ in range(ids.qsize())]
-        while left:
-            left = [i for i in left if client.ended(i)["state"] != "done"]
-            if left:
-                raise Unavailable(f"{len(left)} items did not end done.")
+        for item_id in ids:
+            _must_be_done(client.ended(item_id))
     wall = time.perf_counter() - began
     return {
         "pictures": len(files), "upload_s": uploaded, "wall_s": wall,
         "pictures_per_s": len(files) / wall,
         "after_uploads_per_s": waiting_then / (wall - uploaded),
     }  # fmt: skip
-
-
-def _all(threads: Sequence[threading.Thread], what: Callable[[threading.Thread], None]) -> None:
-    for thread in threads:
-        what(thread)
 
 
 def _shares(items: Sequence[dict[str, Any]], walls: Sequence[float]) -> dict[str, float]:
@@ -253,15 +224,6 @@ def _write(out: Path | None, result: dict[str, Any]) -> None:
     """The result with what it was measured on."""
     if out is None:
         return
-    import torch  # noqa: PLC0415  # heavy
-
     from photoward.models.evaluation import report  # noqa: PLC0415  # heavy
 
-    about = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "command": " ".join(["photoward", *sys.argv[1:]]),
-        "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"torch": torch.__version__, "numpy": np.__version__,
-                     "python": platform.python_version()},
-    }  # fmt: skip
-    report.write({**about, **result}, out)
+    report.write({**report.about(shlex.join(["photoward", *sys.argv[1:]])), **result}, out)

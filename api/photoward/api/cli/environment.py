@@ -6,7 +6,6 @@ Also refuses what no command should start with: a door open to strangers, a miss
 from __future__ import annotations
 
 import importlib.util
-import ipaddress
 import os
 
 from pydantic import ValidationError
@@ -52,21 +51,13 @@ def require_closed_door(settings: Settings) -> None:
     Raises:
         BadInput: the host is not a loopback address and ``allow_unauthenticated`` is not set.
     """
-    if settings.allow_unauthenticated or is_loopback(settings.host):
+    if not settings.exposed:
         return
     raise BadInput(
         "invalid_option",
         f"Listening on {settings.host} would let everybody in: there are no API keys yet. "
         "Put a proxy that authenticates before it and set PHOTOWARD_ALLOW_UNAUTHENTICATED=1.",
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def require_extra(extra: str) -> None:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from photoward.api.cli.environment import require_extra, settings_from
-from photoward.core.catalogue import Catalogue, read_cards
+from photoward.core.catalogue import Catalogue
 from photoward.core.errors import BadInput, PhotowardError, Unavailable
 from photoward.core.imaging.sniff import Limits, sniff
 from photoward.core.keys import read_or_make_master, tenant_secret
@@ -69,8 +69,7 @@ def protect(  # noqa: PLR0913  # one option each
     """
     require_extra("worker")
     settings = settings_from(data_dir=data_dir)
-    cards = {name: card for name, (card, _) in read_cards(settings.surrogate_dirs).items()}
-    catalogue = Catalogue(cards, settings.surrogate)
+    catalogue = Catalogue.of(settings)
 
     def options(own: str | None) -> Options:
         return catalogue.options(

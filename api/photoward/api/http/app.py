@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from contextlib import ExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from photoward.api.http.deps import Parts
 from photoward.api.http.envelope import Envelope
 from photoward.api.http.routes import catalogue as catalogue_routes
 from photoward.api.http.routes import content, images, operations, page
-from photoward.core.catalogue import Catalogue, read_cards
+from photoward.core.catalogue import Catalogue
 from photoward.core.ledger import open_ledger
 from photoward.core.queue import open_hints
 from photoward.core.settings import Settings
@@ -83,14 +82,13 @@ def app_from_environment() -> FastAPI:
     settings = Settings()
     refuse_exposure(settings)
     configure_logging(json=True)
-    cards = {name: card for name, (card, _) in read_cards(settings.surrogate_dirs).items()}
     ledger = open_ledger(settings)
     app = create_app(
         settings,
         ledger=ledger,
         store=open_store(settings),
         hints=open_hints(settings),
-        catalogue=Catalogue(cards, settings.surrogate),
+        catalogue=Catalogue.of(settings),
     )
     app.state.closing.callback(ledger.close)
     return app
@@ -102,13 +100,7 @@ def refuse_exposure(settings: Settings) -> None:
     Raises:
         ValueError: saying how to allow it.
     """
-    if settings.allow_unauthenticated or settings.host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if settings.exposed:
         raise ValueError(
             f"There is no authentication yet, so {settings.host} is refused; "
             "set PHOTOWARD_ALLOW_UNAUTHENTICATED=true behind a proxy that guards it."

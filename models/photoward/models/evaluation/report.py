@@ -8,6 +8,7 @@ import platform
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
@@ -28,15 +29,26 @@ def assemble(
         data: digests and counts of the three sets.
     """
     return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "command": command,
+        **about(command),
         "data": data,
         "recipe": control.recipe,
         "seeds": 1,
         "control": _figures(control),
         "protected": _figures(protected),
+    }
+
+
+def about(command: str) -> dict[str, Any]:
+    """What every result says of itself: when, by which command, on what, with which versions."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": command,
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"torch": torch.__version__, "python": platform.python_version()},
+        "versions": {
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
     }
 
 
