@@ -242,7 +242,7 @@ def test_cancelling_hides_and_wipes(ledger: Ledger, ledger_settings: Settings) -
     for call in (ledger.get, ledger.cancel):
         with pytest.raises(NotFound):
             call("alice", item.id)
-    assert ledger.known([item.id]) == set()
+    assert ledger.states([item.id]) == {}
     assert ledger.depth() == {}
     row = _raw_row(ledger_settings, item.id)
     assert "done" in row
@@ -262,10 +262,12 @@ def test_a_cancelled_item_is_never_worked_on(ledger: Ledger) -> None:
     assert ledger.queued_megapixels() == 0
 
 
-def test_known_answers_for_thousands(ledger: Ledger) -> None:
-    ids = {added(ledger).id for _ in range(3)}
-    assert ledger.known([*ids, *(new_id() for _ in range(3000))]) == ids
-    assert ledger.known([]) == set()
+def test_states_answers_for_thousands(ledger: Ledger) -> None:
+    first, *others = [added(ledger).id for _ in range(3)]
+    claimed(ledger, limit=1)
+    expected = {first: State.LEASED, **dict.fromkeys(others, State.QUEUED)}
+    assert ledger.states([*expected, *(new_id() for _ in range(3000))]) == expected
+    assert ledger.states([]) == {}
 
 
 def test_depth_counts_each_state(ledger: Ledger) -> None:

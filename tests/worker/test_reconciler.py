@@ -10,7 +10,6 @@ import pytest
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
 from photoward.core.ports import original_key, output_key
-from photoward.worker import reconciler as module
 from photoward.worker.reconciler import Reconciler
 from tests.support.samples import OVER, added, claimed, failure, result
 
@@ -41,7 +40,16 @@ def hints() -> Recorded:
 
 @pytest.fixture
 def reconciler(ledger: Ledger, store: ObjectStore, hints: Recorded) -> Reconciler:
-    return Reconciler(ledger=ledger, store=store, hints=hints, every_s=0.02)
+    return made(ledger, store, hints)
+
+
+def made(
+    ledger: Ledger, store: ObjectStore, hints: Recorded, orphan_age_s: float = 1000.0
+) -> Reconciler:
+    return Reconciler(
+        ledger=ledger, store=store, hints=hints,
+        every_s=0.02, sweep_every_s=0.02, orphan_age_s=orphan_age_s,
+    )  # fmt: skip
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -100,7 +108,7 @@ def test_a_ledger_that_is_away_for_a_while_ends_nothing(
 
 
 def test_only_what_nobody_needs_is_swept(
-    ledger: Ledger, store: ObjectStore, reconciler: Reconciler
+    ledger: Ledger, store: ObjectStore, hints: Recorded
 ) -> None:
     first, second, done, failed, hidden = (added(ledger) for _ in range(5))
     token, _ = claimed(ledger)
@@ -117,20 +125,18 @@ def test_only_what_nobody_needs_is_swept(
         store.put(output_key("alice", item.id), b"output")
     store.put(original_key("alice", "0" * 32), b"its upload was never recorded")
 
-    assert reconciler.sweep(older_than_s=1000) == 0, "young: its row may be on its way"
-    assert reconciler.sweep(older_than_s=0) == 5
+    assert made(ledger, store, hints).sweep() == 2, "originals of what has ended, whatever age"
+    assert original_key("alice", "0" * 32) in dict(store.keys("")), "its row may be on its way"
+    assert made(ledger, store, hints, orphan_age_s=0).sweep() == 3
     assert {key for key, _ in store.keys("")} == {
         original_key("alice", first.id), original_key("alice", second.id),
         output_key("alice", done.id),
     }  # fmt: skip
 
 
-def test_sweeping_goes_on_by_itself(
-    store: ObjectStore, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sweeping_goes_on_by_itself(ledger: Ledger, store: ObjectStore, hints: Recorded) -> None:
     store.put(original_key("alice", "0" * 32), b"orphan")
-    monkeypatch.setattr(module, "SWEEP_EVERY_S", 0.0)
-    monkeypatch.setattr(Reconciler.sweep, "__defaults__", (0.0,))
+    reconciler = made(ledger, store, hints, orphan_age_s=0)
     reconciler.start()
     until(lambda: not list(store.keys("")))
     reconciler.stop()

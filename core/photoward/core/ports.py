@@ -81,8 +81,8 @@ class Ledger(Protocol):
     def oldest_queued(self) -> str | None:
         """The id of the item that a claim would start with."""
 
-    def known(self, item_ids: Sequence[str]) -> set[str]:
-        """Those of the ids whose objects may exist (hidden items do not count)."""
+    def states(self, item_ids: Sequence[str]) -> dict[str, State]:
+        """How those of the ids stand that exist and are not hidden."""
 
     def check(self) -> None:
         """Raises Unavailable when the ledger cannot answer."""
@@ -112,6 +112,9 @@ class ObjectStore(Protocol):
 
     def keys(self, prefix: str = "") -> Iterator[tuple[str, float]]:
         """All keys under a prefix with their age in seconds."""
+
+    def discard_unfinished(self, older_than_s: float) -> int:
+        """Remove what killed writers left half-written, invisible to readers; how many."""
 
     def check(self) -> None:
         """Raises Unavailable when the store cannot answer."""

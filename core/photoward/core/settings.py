@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     imaging_timeout_s: float = Field(default=30.0, gt=0)
     lease_s: float = Field(default=60.0, gt=0)
     reconcile_every_s: float = Field(default=30.0, gt=0)
+    sweep_every_s: float = Field(default=900.0, gt=0)
+    """How often a worker looks for objects that nobody needs any more."""
+    orphan_age_s: float = Field(default=3600.0, gt=0)
+    """An object this old without a ledger row, or half-written, was left by a crash; longer than
+    any upload may take from its first byte in the store to its row."""
 
     @property
     def exposed(self) -> bool:

@@ -14,7 +14,6 @@ import pytest
 from photoward.core.errors import NotFound, Unavailable
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
-from photoward.core.storage.places import STALE_S
 from tests.support.servers import S3_BUCKET, S3_KEYS
 
 if TYPE_CHECKING:
@@ -46,15 +45,16 @@ def test_an_impossible_place_is_unavailable(url: str, tmp_path: Path) -> None:
         store_at(url, tmp_path)
 
 
-def test_what_a_killed_writer_left_is_swept_when_it_is_old(tmp_path: Path) -> None:
-    store_at(None, tmp_path).put("a/b", b"x")
+def test_what_a_killed_writer_left_is_discarded_when_it_is_old(tmp_path: Path) -> None:
+    store = store_at(None, tmp_path)
+    store.put("a/b", b"x")
     old, fresh = tmp_path / "objects/a/c#1", tmp_path / "objects/a/d#2"
     for path in (old, fresh):
         path.write_bytes(b"half")
-    long_ago = time.time() - STALE_S - 60
+    long_ago = time.time() - 100
     os.utime(old, (long_ago, long_ago))
     os.utime(tmp_path / "objects/a/b", (long_ago, long_ago))
-    store = store_at(None, tmp_path)
+    assert store.discard_unfinished(older_than_s=90) == 1
     assert (old.exists(), fresh.exists()) == (False, True)
     assert [key for key, _ in store.keys()] == ["a/b"]  # noqa: SIM118  # not a dictionary
 

@@ -135,8 +135,7 @@ class BatchWorker:
         lost = [result.item_id for result in results if result.item_id not in done]
         if not lost:
             return
-        known = self.ledger.known(lost)
-        for item_id in set(lost) - known:
+        for item_id in set(lost) - self.ledger.states(lost).keys():
             self.store.delete(output_key(items[item_id].tenant, item_id))
             self.store.delete(original_key(items[item_id].tenant, item_id))
 

@@ -91,8 +91,9 @@ class Worker:
             ledger=ledger, store=store, pipeline=pipeline, master=master, lease_s=settings.lease_s
         )
         reconciler = Reconciler(
-            ledger=ledger, store=store, hints=hints, every_s=settings.reconcile_every_s
-        )
+            ledger=ledger, store=store, hints=hints, every_s=settings.reconcile_every_s,
+            sweep_every_s=settings.sweep_every_s, orphan_age_s=settings.orphan_age_s,
+        )  # fmt: skip
         reconciler.reconcile()
         reconciler.start()
         log.info("worker_ready", surrogate=settings.surrogate)

@@ -8,28 +8,37 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from photoward.core.errors import NotFound, Unavailable
+from photoward.core.errors import Unavailable
 from photoward.core.jobs import FINAL
 
 if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger, ObjectStore
 
-ORPHAN_AGE_S = 3600.0
-"""An object this old that nobody needs was left by a crash between store and ledger."""
-
-SWEEP_EVERY_S = 900.0
-
 log = structlog.get_logger(__name__)
 
 
 class Reconciler:
-    """Runs beside the worker; many may run at once, each step is idempotent."""
+    """Runs beside the worker; many may run at once, each step is idempotent.
 
-    def __init__(self, *, ledger: Ledger, store: ObjectStore, hints: Hints, every_s: float) -> None:
+    Args:
+        ledger: says what is needed.
+        store: is swept of what is not.
+        hints: are told again that there is work.
+        every_s: seconds between two looks.
+        sweep_every_s: seconds between two sweeps.
+        orphan_age_s: age at which an object without a row is no upload on its way any more.
+    """
+
+    def __init__(  # noqa: PLR0913  # one keyword for each thing that decides what it does
+        self, *, ledger: Ledger, store: ObjectStore, hints: Hints,
+        every_s: float, sweep_every_s: float, orphan_age_s: float,
+    ) -> None:  # fmt: skip
         self._ledger = ledger
         self._store = store
         self._hints = hints
         self._every_s = every_s
+        self._sweep_every_s = sweep_every_s
+        self._orphan_age_s = orphan_age_s
         self._ended = threading.Event()
         self._swept = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
@@ -52,34 +61,29 @@ class Reconciler:
         if freed:
             log.warning("leases_expired", items=freed)
 
-    def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
-        """Remove objects that no visible item owns, and originals of what has ended.
+    def sweep(self) -> int:
+        """Remove originals of what has ended, and what is old and belongs to no visible item.
 
         Returns:
             How many were removed.
         """
-        removed = 0
+        removed = self._store.discard_unfinished(self._orphan_age_s)
         for prefix in ("originals/", "outputs/"):
-            old = [key for key, age_s in self._store.keys(prefix) if age_s >= older_than_s]
-            known = self._ledger.known([_item_of(key) for key in old])
-            for key in old:
-                if _item_of(key) not in known or (prefix == "originals/" and self._has_ended(key)):
+            found = dict(self._store.keys(prefix))
+            states = self._ledger.states([_item_of(key) for key in found])
+            for key, age_s in found.items():
+                state = states.get(_item_of(key))
+                orphan = state is None and age_s >= self._orphan_age_s
+                if orphan or (prefix == "originals/" and state in FINAL):
                     self._store.delete(key)
                     removed += 1
         return removed
-
-    def _has_ended(self, key: str) -> bool:
-        _, tenant, item_id = key.split("/")
-        try:
-            return self._ledger.get(tenant, item_id).state in FINAL
-        except NotFound:
-            return True
 
     def _run(self) -> None:
         while not self._ended.wait(self._every_s):
             try:
                 self.reconcile()
-                if time.monotonic() - self._swept > SWEEP_EVERY_S:
+                if time.monotonic() - self._swept >= self._sweep_every_s:
                     self._swept = time.monotonic()
                     log.info("swept", objects=self.sweep())
             except Unavailable as error:

@@ -177,14 +177,15 @@ class SqlLedger:
         item_id: str | None = self._scalar(queue(items.c.id).limit(1))
         return item_id
 
-    def known(self, item_ids: Sequence[str]) -> set[str]:
+    def states(self, item_ids: Sequence[str]) -> dict[str, State]:
         """See the port."""
-        found: set[str] = set()
-        query = select(items.c.id).where(items.c.hidden_at.is_(None))
+        found: dict[str, State] = {}
+        query = select(items.c.id, items.c.state).where(items.c.hidden_at.is_(None))
         with self._reading() as connection:
             for start in range(0, len(item_ids), KNOWN_AT_ONCE):
                 some = item_ids[start : start + KNOWN_AT_ONCE]
-                found.update(connection.execute(query.where(items.c.id.in_(some))).scalars())
+                rows_found = connection.execute(query.where(items.c.id.in_(some)))
+                found.update({item_id: State(state) for item_id, state in rows_found})
         return found
 
     def check(self) -> None:

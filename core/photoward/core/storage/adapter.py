@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ _KEY = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*")
 _FULL = re.compile(
     r"StorageFull|QuotaExceeded|InsufficientStorage|[Nn]o space left|os error (28|122)\b"
 )
+
+_HALF = re.compile(r"#\d+$")
+"""The end of a file's name while obstore writes it; no key holds a ``#``."""
 
 
 class ObStore:
@@ -89,6 +93,17 @@ class ObStore:
                     age = now - meta["last_modified"]
                     yield meta["path"], max(0.0, age.total_seconds())
 
+    def discard_unfinished(self, older_than_s: float) -> int:
+        """See the port. Only a folder can hold such: a bucket gets one request an object."""
+        removed = 0
+        with _translated():
+            for path in self._root.rglob("*#*") if self._root else ():
+                with suppress(FileNotFoundError):  # finished, or discarded by somebody else
+                    if _HALF.search(path.name) and _age_s(path) >= older_than_s:
+                        path.unlink()
+                        removed += 1
+        return removed
+
     def check(self) -> None:
         """See the port."""
         with _translated():
@@ -116,6 +131,10 @@ def _chunks(opened: GetResult, chunk: int) -> Iterator[bytes]:
             view = memoryview(buffer)  # a backend in memory gives all at once
             for start in range(0, len(view), chunk):
                 yield bytes(view[start : start + chunk])
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _flush(path: Path) -> None:

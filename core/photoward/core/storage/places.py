@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +17,6 @@ from photoward.core.storage.adapter import ObStore
 if TYPE_CHECKING:
     from photoward.core.ports import ObjectStore
     from photoward.core.settings import Settings
-
-STALE_S = 3600.0
-"""A half-written file of this age belongs to a process that was killed."""
 
 
 def open_store(settings: Settings) -> ObjectStore:
@@ -43,17 +38,9 @@ def open_store(settings: Settings) -> ObjectStore:
 def _folder(root: Path) -> ObStore:
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sweep(root)
     except OSError as error:
         raise Unavailable(f"The store's folder cannot be used: {error.strerror}.") from error
     return ObStore(LocalStore(root), root=root)
-
-
-def _sweep(root: Path) -> None:
-    """Remove what killed writers left behind (``NAME#1``, invisible to every listing)."""
-    for path in root.rglob("*#*"):
-        if re.search(r"#\d+$", path.name) and time.time() - path.stat().st_mtime > STALE_S:
-            path.unlink(missing_ok=True)
 
 
 def _bucket(bucket: str, prefix: str) -> ObStore:
