@@ -15,6 +15,7 @@ from torch.nn import functional
 from photoward.models import views
 from photoward.models.pixels import LEVELS, normalise
 from photoward.models.surrogates.architectures import build
+from photoward.models.surrogates.surrogate import fastest_dtype
 from photoward.models.training.schedule import one_cycle
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def train_victim(
         network, learning_rate=recipe.learning_rate, momentum=recipe.momentum,
         weight_decay=recipe.weight_decay, steps=steps,
     )  # fmt: skip
+    dtype = fastest_dtype(device)
     step = right = seen = 0
     while step < steps:
         right = seen = 0
@@ -93,7 +95,7 @@ def train_victim(
             uniforms = torch.rand((len(y), views.DRAWS), generator=generator).to(device)
             view = views.draw(uniforms, size=recipe.size, grid=recipe.size)
             network.train()
-            with torch.autocast(device.type, torch.bfloat16):
+            with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
                 logits = network(normalise(view(x)))
             loss = functional.cross_entropy(logits.float(), y)
             optimiser.zero_grad()

@@ -20,6 +20,7 @@ from torch.nn import functional
 from photoward.models import views
 from photoward.models.pixels import LEVELS, budget, normalise, project
 from photoward.models.surrogates.architectures import build
+from photoward.models.surrogates.surrogate import fastest_dtype
 from photoward.models.training.schedule import one_cycle
 
 if TYPE_CHECKING:
@@ -187,7 +188,8 @@ class Trainer:
         return noise.to(self.device).mul_(budget(self.recipe.radius))
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
+        dtype = fastest_dtype(self.device)
+        return torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32)
 
     # -- interruption ------------------------------------------------------------------------
 
