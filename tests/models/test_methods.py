@@ -79,8 +79,10 @@ def test_the_catalogue_tells_the_methods_that_there_are() -> None:
 def test_each_methods_noise_has_a_version_of_its_own() -> None:
     versions = {name: method.version for name, method in METHODS.items()}
     assert versions == {
-        "sem": "sem-1", "cuda": "cuda-1", "sem+cuda": "cuda-1+sem-1", "em": "em-1", "rem": "rem-1"
+        "sem": SEM.version, "cuda": "cuda-1", "sem+cuda": f"cuda-1+{SEM.version}",
+        "em": "em-1", "rem": "rem-1",
     }  # fmt: skip
+    assert len(set(versions.values())) == len(versions)
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
