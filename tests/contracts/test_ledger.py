@@ -38,6 +38,12 @@ def test_an_upload_is_queued_as_it_was_given(ledger: Ledger) -> None:
     assert (item.attempts, item.lease, item.output, item.measured) == (0, None, None, {})
 
 
+def test_a_method_may_have_no_strength(ledger: Ledger) -> None:
+    asked = options(method="cuda", target="filter", epsilon=None, preset=None)
+    item = ledger.add(new_id(), "alice", asked, source(), "cuda/32")
+    assert ledger.get("alice", item.id).options == asked
+
+
 def test_moments_are_aware_and_now(ledger: Ledger) -> None:
     item = ledger.get("alice", added(ledger).id)
     assert item.created_at.utcoffset() == timedelta(0)

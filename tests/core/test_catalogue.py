@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photoward.core.catalogue import MAX_LABEL, PRESETS, Catalogue, SurrogateCard, grid_side
+from photoward.core.catalogue import (
+    MAX_LABEL,
+    METHODS,
+    PRESETS,
+    Catalogue,
+    SurrogateCard,
+    grid_side,
+)
 from photoward.core.errors import BadInput
 
 CARD = SurrogateCard(
@@ -46,12 +53,29 @@ def test_a_preset_is_an_epsilon(preset: str) -> None:
         ({"label": "a\0b"}, "invalid_option", "label"),
         ({"label": "x" * (MAX_LABEL + 1)}, "invalid_option", "label"),
         ({"label": "cow", "target": "logits"}, "unknown_label", "label"),
+        ({"method": "cuda", "epsilon": 8.0}, "invalid_option", "epsilon"),
+        ({"method": "cuda", "preset": "strong"}, "invalid_option", "preset"),
+        ({"method": "cuda", "target": "prototype"}, "invalid_option", "target"),
+        ({"method": "sem", "target": "filter"}, "invalid_option", "target"),
     ],
 )
 def test_what_cannot_be_done_is_refused(asked: dict[str, str], code: str, field: str) -> None:
     with pytest.raises(BadInput) as caught:
         CATALOGUE.options(**asked)  # type: ignore[arg-type]  # mixed on purpose
     assert (caught.value.code, caught.value.field) == (code, field)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_has_a_strength_or_none(method: str) -> None:
+    options = CATALOGUE.options(method=method)
+    wanted = ("strong", 8) if METHODS[method].adjustable else (None, None)
+    assert (options.preset, options.epsilon) == wanted
+    assert options.target == METHODS[method].targets[0]
+
+
+def test_only_what_is_here_for_comparison_is_a_baseline() -> None:
+    assert {name for name, method in METHODS.items() if method.baseline} == {"em", "rem"}
+    assert {name for name, method in METHODS.items() if not method.bounded} == {"cuda", "sem+cuda"}
 
 
 @given(st.text(min_size=1, max_size=MAX_LABEL))
@@ -70,6 +94,7 @@ def test_compatible_items_have_equal_keys() -> None:
     assert key(32, 32) == key(32, 32, label="cat", preset="subtle")
     assert key(4000, 3000) == key(50, 9000)
     assert len({key(32, 32), key(64, 64), key(32, 32, target="logits")}) == 3
+    assert len({key(32, 32, method=method) for method in METHODS}) == len(METHODS)
 
 
 @given(st.integers(1, 20_000), st.integers(1, 20_000))

@@ -63,6 +63,34 @@ def test_a_key_stream_repeats_and_extends(seed: bytes, short: int, more: int) ->
     assert long[:short] == keys.key_stream(seed, short)
 
 
+def test_a_labels_stream_depends_on_tenant_purpose_and_label_alone() -> None:
+    def stream(secret: bytes, purpose: str, label: str, length: int = 64) -> bytes:
+        return keys.label_stream(secret, purpose, label, length)
+
+    asked = [
+        (secret, purpose, label)
+        for secret in (SECRET, SECRET[::-1])
+        for purpose in ("filter", "prototype")
+        for label in ("cat", "chat", "Катя")
+    ]
+    assert len({stream(*one) for one in asked}) == len(asked)
+    assert len({stream(*one)[:8] for one in asked}) == len(asked)
+    for one in asked:
+        assert stream(*one) == stream(*one)
+        assert stream(*one, 9) == stream(*one)[:9]
+    assert stream(SECRET, "filter", "cat", 0) == b""
+
+
+def test_a_version_once_published_keeps_its_streams() -> None:
+    assert keys.label_stream(SECRET, "filter", "my cat", 8).hex() == "73c0f675fd538d3c"
+    assert keys.prototype(SECRET, "my cat", 4).tolist() == [
+        -0.70099276304245,
+        0.2136581838130951,
+        -0.45069456100463867,
+        0.5097388625144958,
+    ]
+
+
 @given(st.text(min_size=1, max_size=40), st.integers(2, 300))
 def test_a_prototype_is_a_fixed_unit_vector(label: str, dimension: int) -> None:
     vector = keys.prototype(SECRET, label, dimension)

@@ -1,4 +1,4 @@
-"""What every method promises, and what SEM must reach."""
+"""What every method promises, and what each must reach."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ from PIL import Image
 from photoward.core.catalogue import METHODS as TOLD
 from photoward.core.catalogue import read_cards
 from photoward.core.settings import Settings
+from photoward.models.methods import cuda, rem
 from photoward.models.methods.base import Brief, Method
+from photoward.models.methods.cuda import CUDA
+from photoward.models.methods.em import EM
 from photoward.models.methods.registry import METHODS
+from photoward.models.methods.rem import REM
 from photoward.models.methods.sem import SEM, Schedule
+from photoward.models.methods.sem_cuda import SEMOverCUDA
 from photoward.models.pixels import from_bytes
 from photoward.models.surrogates.surrogate import CHUNK, Surrogate, load_surrogate
 from tests.support import surrogates
@@ -27,6 +32,21 @@ if TYPE_CHECKING:
 
 SURROGATE = surrogates.surrogate()
 SHORT = Schedule(steps=2, samples=1)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adversary of one step."""
+    monkeypatch.setattr(rem, "ATTACK_STEPS", 1)
+
+
+def short(name: str, surrogate: Surrogate = SURROGATE) -> Method:
+    """A method of two steps, where it has any."""
+    method = METHODS[name](surrogate)
+    descent = method.second if isinstance(method, SEMOverCUDA) else method
+    if isinstance(descent, SEM):
+        descent.schedule = SHORT
+    return method
 
 
 def pictures(n: int, grid: int = 32, seed: int = 0) -> NDArray[np.uint8]:
@@ -43,13 +63,26 @@ def briefs(
         fields: dict[str, object] = {
             "epsilon": epsilon, "aspect": 1.0, "direction": direction / np.linalg.norm(direction),
             "stream": random.integers(0, 256, method.stream_bytes(), dtype=np.uint8),
+            "label_stream": random.integers(0, 256, method.label_bytes(), dtype=np.uint8),
         }  # fmt: skip
         found.append(Brief(**{**fields, **more}))  # type: ignore[arg-type]  # mixed by name
     return found
 
 
 def test_the_catalogue_tells_the_methods_that_there_are() -> None:
-    assert set(TOLD) == set(METHODS)
+    assert list(TOLD) == list(METHODS)
+    for name, method in METHODS.items():
+        assert TOLD[name].name == method.name == name
+        assert TOLD[name].bounded == method.bounded
+
+
+def test_each_methods_noise_has_a_version_of_its_own() -> None:
+    versions = {name: method.version for name, method in METHODS.items()}
+    assert versions == {
+        "sem": SEM.version, "cuda": "cuda-1", "sem+cuda": f"cuda-1+{SEM.version}",
+        "em": "em-1", "rem": "rem-1",
+    }  # fmt: skip
+    assert len(set(versions.values())) == len(versions)
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
@@ -57,13 +90,11 @@ def test_the_catalogue_tells_the_methods_that_there_are() -> None:
 @settings(max_examples=5, deadline=None)
 @given(epsilon=st.floats(1, 16), n=st.integers(1, 3), seed=st.integers(0, 9))
 def test_the_envelope_holds(name: str, grid: int, epsilon: float, n: int, seed: int) -> None:
-    method = METHODS[name](SURROGATE)
-    if isinstance(method, SEM):
-        method.schedule = SHORT
-    x = pictures(n, grid, seed)
+    method, x = short(name), pictures(n, grid, seed)
     noise = method.perturb(x, briefs(method, n, epsilon, seed))
     assert noise.shape == x.shape
-    assert np.abs(noise).max() <= epsilon
+    assert np.abs(noise).max() <= (epsilon if method.bounded else 127)
+    assert (np.abs(noise).max() > epsilon) != method.bounded
     changed = x + noise
     assert changed.min() >= 0
     assert changed.max() <= 255
@@ -87,18 +118,28 @@ class Wild(Method):
         return proposal
 
 
-def test_no_proposal_escapes_the_envelope() -> None:
-    wild, x = Wild(SURROGATE), pictures(2)
+class Wilder(Wild):
+    bounded = False
+
+
+@pytest.mark.parametrize(("kind", "bound"), [(Wild, 4), (Wilder, 127)])
+def test_no_proposal_escapes_the_envelope(kind: type[Wild], bound: int) -> None:
+    wild, x = kind(SURROGATE), pictures(2)
     noise = wild.perturb(x, briefs(wild, 2, 4))
     assert noise[..., 0].any() == np.False_
-    assert (noise[..., 1] == -np.minimum(x[..., 1].astype(int), 4)).all()
-    assert (noise[..., 2] == np.minimum(255 - x[..., 2].astype(int), 4)).all()
+    assert (noise[..., 1] == -np.minimum(x[..., 1].astype(int), bound)).all()
+    assert (noise[..., 2] == np.minimum(255 - x[..., 2].astype(int), bound)).all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("grid", [32, 64])
-def test_a_pictures_noise_does_not_depend_on_its_batch(dtype: torch.dtype, grid: int) -> None:
-    method = SEM(surrogates.surrogate(dtype), SHORT)
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [*((name, torch.float32) for name in METHODS), ("sem", torch.bfloat16)],
+)
+def test_a_pictures_noise_does_not_depend_on_its_batch(
+    name: str, dtype: torch.dtype, grid: int
+) -> None:
+    method = short(name, surrogates.surrogate(dtype))
     chunk = CHUNK["cpu"]
     n = chunk + 3
     x, wanted = pictures(n, grid), briefs(method, n)
@@ -110,11 +151,11 @@ def test_a_pictures_noise_does_not_depend_on_its_batch(dtype: torch.dtype, grid:
         assert (method.perturb(x[i : i + 1], [wanted[i]])[0] == together[i]).all()
 
 
-def test_another_stream_gives_other_noise() -> None:
-    method = SEM(SURROGATE, SHORT)
-    x = pictures(1)
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_another_stream_gives_other_noise(name: str) -> None:
+    method, x = short(name), pictures(1)
     one, other = (method.perturb(x, briefs(method, 1, seed=s)) for s in (1, 2))
-    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.3
+    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < (0.3 if method.bounded else 0.9)
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +182,11 @@ def shown(x: NDArray[np.uint8], noise: NDArray[np.int16]) -> torch.Tensor:
     )
 
 
-@pytest.mark.parametrize("grid", [32, 64])
-def test_the_noise_turns_the_feature_to_the_prototype(trained: Surrogate, grid: int) -> None:
-    method, n = SEM(trained), 4
+@pytest.mark.parametrize(("kind", "grid"), [(SEM, 32), (SEM, 64), (EM, 32), (REM, 32)])
+def test_the_noise_turns_the_feature_to_the_prototype(
+    trained: Surrogate, kind: type[Method], grid: int
+) -> None:
+    method, n = kind(trained), 4
     x = photos(n, grid)
     wanted = briefs(method, n, dimension=trained.card.feature_dim)
     noise = method.perturb(x, wanted)
@@ -178,3 +221,128 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         method.perturb(pictures(2), briefs(method, 1))
     with pytest.raises(ValueError, match="shorter"):
         method.perturb(pictures(1), briefs(method, 1, stream=np.zeros(9, np.uint8)))
+
+
+def test_what_the_objective_sees_tells_the_baselines_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A linear objective, whose slope an adversary climbs to the corner of its ball."""
+    monkeypatch.undo()
+    torch.manual_seed(0)
+    slope = torch.randn(2, 3, 32, 32)
+    shown = (torch.rand(2, 3, 32, 32) * 0.8 + 0.1).requires_grad_()
+    radius = torch.tensor([0.01, 0.02]).reshape(2, 1, 1, 1)
+    jitter = (torch.rand(shown.shape) * 2 - 1) * radius
+    moved = {SEM: jitter, EM: 0 * jitter, REM: radius * slope.sign()}
+    for kind, change in moved.items():
+        method = kind(SURROGATE)
+        seen = method._seen(shown, jitter, radius, lambda seen: (slope * seen).sum())
+        assert torch.allclose(seen, shown + change, atol=1e-6)
+        assert torch.allclose(torch.autograd.grad((slope * seen).sum(), shown)[0], slope)
+
+
+@pytest.mark.parametrize("grid", [32, 64])
+def test_em_looks_at_the_whole_picture_and_sem_never_twice_at_the_same(grid: int) -> None:
+    looked = torch.rand(1, 3, grid, grid)
+    aspect = torch.ones(1)
+    for kind, same in ((EM, True), (SEM, False), (REM, False)):
+        one, other = (
+            kind(SURROGATE)._view(torch.full((1, 5), draw), grid, aspect)(looked)
+            for draw in (0.2, 0.9)
+        )
+        assert torch.equal(one, other) == same
+        assert torch.equal(one, looked) == (same and grid == 32)
+
+
+# CUDA
+
+
+@pytest.mark.parametrize(
+    ("grid", "k", "most"), [(32, 3, 0.3), (64, 3, 0.6), (128, 5, 0.2), (224, 9, 0.06)]
+)
+def test_filters_are_the_papers_at_the_papers_sizes(grid: int, k: int, most: float) -> None:
+    assert cuda.shape(grid) == pytest.approx((k, most))
+
+
+@given(st.integers(33, 1000))
+def test_filters_span_and_weigh_the_same_at_every_size(grid: int) -> None:
+    k, most = cuda.shape(grid)
+    assert k % 2 == 1
+    assert k == 3 or abs(k - 9 / 224 * grid) <= 1
+    assert (k * k - 1) * most / 2 == pytest.approx(2.4)
+
+
+@given(st.binary(min_size=11, max_size=20))
+def test_a_filter_has_a_single_one(drawn: bytes) -> None:
+    (weights,) = cuda.filters([np.frombuffer(drawn, np.uint8)], 3, 0.3)
+    assert weights.shape == (3, 3)
+    assert int((weights == 1).sum()) == 1
+    assert weights[weights != 1].max() <= 0.3 + 1e-6
+    assert weights.min() >= 0
+
+
+def test_the_one_may_be_anywhere_and_weights_use_their_range() -> None:
+    drawn = np.random.default_rng(0).integers(0, 256, (9000, 11), dtype=np.uint8)
+    weights = cuda.filters(list(drawn), 3, 0.3)
+    share = (weights == 1).float().mean(0)
+    assert (share - 1 / 9).abs().max() < 0.015
+    others = weights[weights != 1]
+    assert others.mean() == pytest.approx(0.15, abs=0.002)
+    assert others.min() == 0
+    assert others.max() == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("grid", [32, 64])
+def test_the_change_is_that_of_the_labels_convolution(grid: int) -> None:
+    method, x = CUDA(SURROGATE), photos(3, grid)
+    wanted = briefs(method, 3)
+    noise = method.perturb(x, wanted)
+    for picture, brief, change in zip(x, wanted, noise, strict=True):
+        (weights,) = cuda.filters([brief.label_stream], *cuda.shape(grid))
+        before = from_bytes(picture[None])
+        filtered = torch.nn.functional.conv2d(
+            before, weights.expand(3, 1, *weights.shape), padding="same", groups=3
+        )
+        filtered *= before.max() / filtered.max()
+        expected = ((filtered - before) * 255).clamp(-127, 127)[0].permute(1, 2, 0)
+        assert np.abs(change - expected.numpy()).max() <= 0.51
+        assert np.abs(change).max() > 16
+
+
+def test_pictures_of_one_label_share_their_filter_whatever_else_differs() -> None:
+    method, x = CUDA(SURROGATE), photos(1, 32)
+    label = briefs(method, 1)[0].label_stream
+    one, other = (
+        method.perturb(x, briefs(method, 1, epsilon=e, seed=s, label_stream=label, class_index=c))
+        for e, s, c in ((8, 1, None), (0, 2, 1))
+    )
+    assert (one == other).all()
+
+
+def test_black_stays_black_dark_stays_dark_and_grey_stays_grey() -> None:
+    method = CUDA(SURROGATE)
+    (photo,) = photos(1, 32)
+    grey = np.repeat(photo[..., :1], 3, axis=2)
+    x = np.stack([0 * photo, photo // 5, grey])
+    after = x + method.perturb(x, briefs(method, 3))
+    assert not after[0].any()
+    assert after[1].max() == x[1].max()
+    assert (np.ptp(after[2], axis=2) == 0).all()
+
+
+@pytest.mark.parametrize("grid", [32, 64])
+def test_sem_over_cuda_is_sem_on_the_filtered_picture(trained: Surrogate, grid: int) -> None:
+    both = SEMOverCUDA(trained, SHORT)
+    x = photos(2, grid)
+    wanted = briefs(both, 2, epsilon=6, dimension=trained.card.feature_dim)
+    first = CUDA(trained).perturb(x, wanted)
+    second = both.perturb(x, wanted) - first
+    expected = SEM(trained, SHORT).perturb((x + first).astype(np.uint8), wanted)
+    held = np.abs(first + expected) <= 127
+    assert (second == expected)[held].all()
+    assert held.mean() > 0.99
+    assert 5 <= np.abs(second).max() <= 6
+
+
+def test_a_label_stream_that_is_too_short_is_refused() -> None:
+    method = CUDA(SURROGATE)
+    with pytest.raises(ValueError, match="shorter"):
+        method.perturb(pictures(1), briefs(method, 1, label_stream=np.zeros(9, np.uint8)))

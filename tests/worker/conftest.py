@@ -14,6 +14,7 @@ from photoward.core.imaging.sniff import Limits
 from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
+from photoward.models.methods import rem
 from photoward.models.methods.registry import METHODS
 from photoward.models.surrogates.cache import SurrogateCache
 from photoward.worker.pipeline import Pipeline
@@ -37,8 +38,9 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SEM in few steps."""
+    """SEM in few steps, an adversary of one."""
     monkeypatch.setitem(METHODS, "sem", Quick)
+    monkeypatch.setattr(rem, "ATTACK_STEPS", 1)
 
 
 @pytest.fixture(scope="session")

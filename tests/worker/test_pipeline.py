@@ -13,6 +13,7 @@ from PIL import Image
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Stage
 from photoward.models.methods.registry import METHODS
+from photoward.models.surrogates.surrogate import Surrogate
 from photoward.worker.pipeline import Job, Pipeline, Protected, Refused
 from tests.core.imaging.pictures import file, image, reopened
 from tests.support.quick import Quick
@@ -174,6 +175,62 @@ def test_any_shape_is_kept(pipeline: Pipeline, size: tuple[int, int]) -> None:
     assert reopened(outcome.data).size == size
     least = 1 if size != (1, 1) else 0  # of one pixel the noise's mean is left
     assert least <= np.abs(change(data, outcome.data)).max() <= 8
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [(32, 32), (90, 60)])
+def test_every_method_keeps_its_promise_in_the_file(
+    pipeline: Pipeline, method: str, size: tuple[int, int]
+) -> None:
+    one = job(method=method, epsilon=4.0, size=size, label="cat")
+    outcome = finished(pipeline, one)["a"]
+    largest = np.abs(change(one.data, outcome.data)).max()
+    bounded = METHODS[method].bounded
+    assert outcome.measured["linf"] == largest
+    assert outcome.measured["epsilon"] == (4 if bounded else None)
+    assert 3 <= largest <= (4 if bounded else 127)
+    assert (largest > 4) != bounded
+    assert outcome.measured["psnr_db"] > 0
+    assert outcome.measured["ssim"] > 0
+
+
+CUDA: dict[str, Any] = {"method": "cuda", "target": "filter", "epsilon": None, "preset": None}
+
+
+def test_a_filter_is_the_tenants_and_the_labels(pipeline: Pipeline) -> None:
+    one, dog = job(**CUDA), job(**CUDA, label="my dog")
+    other = replace(one, secret=bytes(32))
+    first, again, second, third = (
+        finished(pipeline, wanted)["a"].data for wanted in (one, one, dog, other)
+    )
+    assert first == again
+    assert len({first, second, third}) == 3
+
+
+def test_a_filter_asks_no_surrogate_unless_a_label_is_missing(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    real = Surrogate.logits
+
+    def watched(self: Surrogate, pictures: torch.Tensor) -> torch.Tensor:
+        asked.append(len(pictures))
+        return real(self, pictures)
+
+    monkeypatch.setattr(Surrogate, "logits", watched)
+    monkeypatch.setattr(Surrogate, "raw_features", None)
+    done = finished(pipeline, job("a", **CUDA), job("b", **CUDA))
+    assert (done["a"].label_source, asked) == ("given", [])
+    predicted = finished(pipeline, job(**CUDA, label=None))["a"]
+    assert (predicted.label_source, len(asked)) == ("predicted", 1)
+    given = finished(pipeline, job(**CUDA, label=predicted.label_used))["a"]
+    assert given.data == predicted.data
+
+
+def test_sem_goes_on_top_of_the_same_labels_filter(pipeline: Pipeline) -> None:
+    filtered = finished(pipeline, job(**CUDA))["a"].data
+    both = finished(pipeline, job(method="sem+cuda", epsilon=6.0))["a"].data
+    assert 5 <= np.abs(change(filtered, both)).max() <= 6
 
 
 def test_warming_up_covers_every_grid(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

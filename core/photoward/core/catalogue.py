@@ -30,6 +30,7 @@ DEFAULT_PRESET = "strong"
 MAX_EPSILON = 16.0
 MAX_LABEL = 256
 
+DEFAULT_METHOD = "sem"
 TARGETS = ("prototype", "logits")
 FORMATS: dict[str, str] = {
     "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"
@@ -48,9 +49,13 @@ class Method:
     title: str
     description: str
     targets: tuple[str, ...]
-    bounded: bool
-    """Whether ε is an L∞ bound on the change."""
     source: str
+    bounded: bool = True
+    """Whether ε is an L∞ bound on the change."""
+    adjustable: bool = True
+    """Whether a preset or ε may be chosen."""
+    baseline: bool = False
+    """Whether it is here to be compared with, not to be recommended."""
 
 
 METHODS: dict[str, Method] = {
@@ -63,8 +68,54 @@ METHODS: dict[str, Method] = {
             "noise instead of the picture."
         ),
         targets=TARGETS,
-        bounded=True,
         source="Liu, Xu, Chen, Sun: Stable Unlearnable Example. AAAI 2024, arXiv 2311.13091",
+    ),
+    "cuda": Method(
+        name="cuda",
+        title="Class-wise convolutions",
+        description=(
+            "A secret blur that all pictures of a label share; no surrogate network is asked. The "
+            "change is visible and has no bound but 127/255: PSNR and SSIM tell of it. A picture "
+            "of the surrogate's own size is filtered as in the paper; of a larger photo only the "
+            "coarse part of the filter reaches the file."
+        ),
+        targets=("filter",),
+        bounded=False,
+        adjustable=False,
+        source="Sadasivan, Soltanolkotabi, Feizi: CUDA. CVPR 2023, arXiv 2303.04278",
+    ),
+    "sem+cuda": Method(
+        name="sem+cuda",
+        title="Class-wise convolutions, then stable error-minimising noise",
+        description=(
+            "The filter of cuda, then the noise of sem within ±ε of the filtered picture. As a "
+            "whole the change is bounded as little as that of cuda."
+        ),
+        targets=TARGETS,
+        bounded=False,
+        source="See sem and cuda",
+    ),
+    "em": Method(
+        name="em",
+        title="Error-minimising noise (baseline)",
+        description=(
+            "For comparison. Noise within ±ε that makes the label easy on the plain picture, "
+            "without views or perturbations. The paper's objective is target=logits."
+        ),
+        targets=TARGETS,
+        baseline=True,
+        source="Huang et al.: Unlearnable Examples. ICLR 2021, arXiv 2101.04898",
+    ),
+    "rem": Method(
+        name="rem",
+        title="Robust error-minimising noise (baseline)",
+        description=(
+            "For comparison. As sem, but against an adversary's perturbation instead of a random "
+            "one, which takes eleven times the work. The paper's objective is target=logits."
+        ),
+        targets=TARGETS,
+        baseline=True,
+        source="Fu et al.: Robust Unlearnable Examples. ICLR 2022, arXiv 2203.14533",
     ),
 }
 
@@ -148,7 +199,7 @@ class Catalogue:
             BadInput: an unknown or impossible option; ``field`` names it.
             Unavailable: none is named and the default surrogate is not installed.
         """
-        chosen = METHODS.get(method or "sem")
+        chosen = METHODS.get(method or DEFAULT_METHOD)
         if chosen is None:
             raise BadInput(
                 "unknown_method", f"There is no method {_quoted(method)}; there is: "
@@ -168,7 +219,7 @@ class Catalogue:
                 "invalid_option", f"target must be one of {', '.join(chosen.targets)}.",
                 field="target",
             )  # fmt: skip
-        preset, epsilon = _strength(preset, epsilon)
+        preset, epsilon = _strength(chosen, preset, epsilon)
         if output_format is not None and output_format not in FORMATS:
             raise BadInput(
                 "invalid_option", f"output_format must be one of {', '.join(FORMATS)}.",
@@ -200,7 +251,16 @@ def grid_side(size: int, width: int, height: int) -> int:
     return size if (width, height) == (size, size) else 2 * size
 
 
-def _strength(preset: str | None, epsilon: float | None) -> tuple[str | None, float]:
+def _strength(
+    method: Method, preset: str | None, epsilon: float | None
+) -> tuple[str | None, float | None]:
+    if not method.adjustable:
+        if preset is None and epsilon is None:
+            return None, None
+        raise BadInput(
+            "invalid_option", f"The strength of {method.name} cannot be chosen: leave preset and "
+            "epsilon out.", field="epsilon" if preset is None else "preset",
+        )  # fmt: skip
     if preset is not None and preset not in PRESETS:
         raise BadInput(
             "unknown_preset", f"There is no preset {_quoted(preset)}; there are: "

@@ -62,12 +62,12 @@ class Options:
 
     method: str
     target: str
-    """``prototype`` or ``logits``."""
+    """``prototype``, ``logits`` or ``filter``."""
     surrogate: str
-    epsilon: float
-    """L∞ budget in 1/255."""
+    epsilon: float | None
+    """Budget in 1/255; None for a method whose strength cannot be chosen."""
     preset: str | None
-    """The preset that gave ``epsilon``, or None when it was given as a number."""
+    """The preset that gave ``epsilon``, or None when none did."""
     label: str | None
     """None: the surrogate's own prediction is used, and the item says so."""
     output_format: str | None

@@ -1,4 +1,4 @@
-"""Secrets and everything derived from them: tenant secrets, image seeds, label prototypes.
+"""Secrets and everything derived from them: tenant secrets, image seeds, streams of labels.
 
 Master secret → HKDF with the tenant's salt → tenant secret → HKDF-Expand with what the output
 shall depend on → a ChaCha20 key stream. Deleting a tenant's salt shreds what was derived from it.
@@ -81,6 +81,20 @@ def key_stream(seed: bytes, length: int) -> bytes:
     return Cipher(algorithms.ChaCha20(seed, bytes(16)), mode=None).encryptor().update(bytes(length))
 
 
+def label_stream(secret: bytes, purpose: str, label: str, length: int) -> bytes:
+    """``length`` pseudo-random bytes that are the same for all pictures of a tenant's label.
+
+    Args:
+        secret: the tenant's secret.
+        purpose: what they are for; each purpose has bytes of its own.
+        label: any string.
+        length: a longer stream begins with the shorter one.
+    """
+    info = f"photoward {purpose}\0{label}".encode()
+    seed = HKDFExpand(SHA256(), SECRET_BYTES, info=info).derive(secret)
+    return key_stream(seed, length)
+
+
 def prototype(secret: bytes, label: str, dimension: int) -> NDArray[np.float32]:
     """The label's secret direction: a random unit vector of ``dimension`` numbers.
 
@@ -89,9 +103,8 @@ def prototype(secret: bytes, label: str, dimension: int) -> NDArray[np.float32]:
     """
     import numpy as np  # noqa: PLC0415  # secrets are also read where no tensors are installed
 
-    info = b"photoward prototype\0" + label.encode()
-    seed = HKDFExpand(SHA256(), SECRET_BYTES, info=info).derive(secret)
-    pairs = np.frombuffer(key_stream(seed, 16 * dimension), dtype="<u8").reshape(2, dimension)
+    drawn = label_stream(secret, "prototype", label, 16 * dimension)
+    pairs = np.frombuffer(drawn, dtype="<u8").reshape(2, dimension)
     u, v = (pairs >> np.uint64(11)).astype(np.float64) * 2.0**-53
     gaussian = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
     direction: NDArray[np.float32] = (gaussian / np.linalg.norm(gaussian)).astype(np.float32)

@@ -18,8 +18,10 @@ LEVELS = 255
 """Steps between black and white in an 8-bit sample; 1/255 is the unit of every budget."""
 
 
-def from_bytes(pictures: NDArray[np.uint8], device: torch.device | str = "cpu") -> torch.Tensor:
-    """Turn 8-bit NHWC RGB samples into a float32 NCHW tensor in [0, 1]."""
+def from_bytes(
+    pictures: NDArray[np.uint8 | np.int16], device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Turn 8-bit NHWC RGB samples, or steps between such, into a float32 NCHW tensor of units."""
     nchw = torch.tensor(pictures, device=device).permute(0, 3, 1, 2)
     return nchw.to(torch.float32).div_(LEVELS).contiguous()
 

@@ -13,7 +13,7 @@ from photoward.api.cli import main
 from photoward.core.imaging.sniff import Limits, sniff
 from photoward.models.methods.registry import METHODS
 from photoward.worker import pipeline
-from tests.core.imaging.pictures import file, image, reopened
+from tests.core.imaging.pictures import file, image, reopened, smooth
 from tests.support import surrogates
 from tests.support.quick import Quick
 
@@ -99,6 +99,22 @@ def test_a_file(
     assert "1 protected, 0 refused, 0 already there" in said(capsys)
 
 
+def test_a_method_of_ones_choice(protect: Protect, source: Path, out: Path) -> None:
+    cat, photo = save(source / "cat.png"), source / "photo.jpg"
+    photo.write_bytes(file(smooth((300, 200)), "JPEG", quality=95))
+    assert protect(source, "--method", "cuda", "--label", "cat") == 0
+    assert tree(out) == {"cat.png", "photo.jpg"}
+    assert 16 < change(cat, out / "cat.png") <= 127
+    assert change(photo, out / "photo.jpg") > 8
+
+
+def test_the_help_tells_the_methods(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["protect", "--help"])
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "sem, cuda, sem+cuda; to compare with: em, rem. sem if nothing is said." in told
+
+
 def test_a_folder_keeps_its_shape_and_a_second_run_changes_nothing(
     protect: Protect, source: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +177,8 @@ def test_bad_files_are_named_and_stop_nobody(
     [
         ["empty"], ["missing"], ["full", "--preset", "mild"], ["full", "--epsilon", "99"],
         ["full/a.png", "--labels-from-folders"], ["full", "--surrogate", "none"],
+        ["full", "--method", "magic"], ["full", "--method", "cuda", "--preset", "strong"],
+        ["full", "--method", "cuda", "--epsilon", "8"],
     ],
 )  # fmt: skip
 def test_nothing_to_do_is_bad_usage(

@@ -181,7 +181,7 @@ def _protected(store: ObjectStore, item: Item) -> Result | Failure:
     pixels = np.asarray(upright, np.int16)
     step = max(1, min(pixels.shape[:2]) // 16)
     board = (np.indices(pixels.shape[:2]) // step).sum(0) % 2 * 2 - 1
-    noisy = np.clip(pixels + (board * item.options.epsilon)[..., None], 0, 255)
+    noisy = np.clip(pixels + (board * (item.options.epsilon or 0))[..., None], 0, 255)
     kind = item.options.output_format or item.source.media_type.removeprefix("image/")
     buffer = io.BytesIO()
     Image.fromarray(noisy.astype(np.uint8)).save(buffer, kind, quality=95)

@@ -114,7 +114,11 @@ def test_processes_that_share_a_folder_count_together(tmp_path: Path) -> None:
 
 def test_the_catalogue_is_told(service: Service) -> None:
     get = service.client.get
-    assert [method["name"] for method in get("/v1/methods").json()["methods"]] == ["sem"]
+    methods = {method.pop("name"): method for method in get("/v1/methods").json()["methods"]}
+    assert list(methods) == ["sem", "cuda", "sem+cuda", "em", "rem"]
+    assert (methods["cuda"]["bounded"], methods["cuda"]["adjustable"]) == (False, False)
+    assert methods["cuda"]["targets"] == ["filter"]
+    assert [name for name, method in methods.items() if method["baseline"]] == ["em", "rem"]
     surrogates = get("/v1/surrogates").json()
     assert surrogates["default"] == "test"
     assert surrogates["surrogates"][0]["classes"] == ["cat", "dog"]

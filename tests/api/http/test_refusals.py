@@ -109,6 +109,13 @@ CASES: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "no number": (raw(epsilon="nan"), "invalid_option", "epsilon"),
     "endless": (raw(epsilon="inf"), "invalid_option", "epsilon"),
     "large epsilon": (raw(epsilon="17"), "invalid_option", "epsilon"),
+    "a strength where there is none": (
+        form(("preset", None, b"strong"), ("method", None, b"cuda"), FILE),
+        "invalid_option", "preset",
+    ),
+    "another method's target": (
+        raw(method="cuda", target="prototype"), "invalid_option", "target",
+    ),
     "both strengths": (raw(epsilon="8", preset="strong"), "invalid_option", "epsilon"),
     "both, in a form": (
         form(("epsilon", None, b"8"), FILE, ("preset", None, b"strong")),

@@ -53,6 +53,16 @@ def test_a_form_takes_file_and_options_in_any_order(service: Service, file_first
     assert service.store.get(original_key("default", item["id"])) == photo
 
 
+def test_a_method_without_a_strength_says_so(service: Service) -> None:
+    parts: list[tuple[str, Any]] = [
+        ("target", (None, "filter")), ("method", (None, "cuda")),
+        ("file", ("a.png", picture(), "image/png")),
+    ]  # fmt: skip
+    options = service.client.post("/v1/images", files=parts).json()["options"]
+    assert (options["method"], options["target"]) == ("cuda", "filter")
+    assert options["epsilon"] is options["preset"] is None
+
+
 @pytest.mark.parametrize(
     "declared", ["image/png", "IMAGE/PNG; x=1", "application/octet-stream", "image/x-png", None]
 )

@@ -67,7 +67,7 @@ class Bench:
         self.pixels = bytes(blobs[0]) if blobs else b""
 
     def finish(
-        self, steps: np.ndarray[Any, np.dtype[np.int16]], epsilon: float, output: str
+        self, steps: np.ndarray[Any, np.dtype[np.int16]], epsilon: float | None, output: str
     ) -> tuple[dict[str, Any], bytes]:
         """The answer and the finished file."""
         options = {"grid": self.grid, "epsilon": epsilon, "output": output}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from photoward.core.imaging import encode, kept
+from photoward.core.imaging.noise import WIDEST, Enlarged
 from photoward.core.imaging.sniff import Limits, sniff
 from tests.core.imaging.pictures import Bench, file, image, noise, reopened, smooth
 
@@ -68,6 +69,29 @@ def test_lossless_outputs_keep_size_opacity_greyness_and_bound(  # noqa: PLR0913
         assert (rgb == rgb[..., :1]).all()
         assert output == "webp" or after.mode == ("LA" if mode == "LA" else "L")
     assert bench(data, grid).finish(wild, epsilon, output)[1] == finished
+
+
+@pytest.mark.parametrize("output", ["png", "webp"])
+@pytest.mark.parametrize(("width", "height"), [(16, 16), (90, 50)])
+def test_without_a_bound_noise_reaches_as_far_as_it_can_be_held(
+    output: str, width: int, height: int
+) -> None:
+    source = image("RGB", (width, height))
+    answer, finished = bench(file(source)).finish(noise(epsilon=255), None, output)
+    assert "error" not in answer, answer
+    assert answer["measured"]["linf"] == WIDEST == 127
+    colours = change(source, reopened(finished), "RGB")
+    assert abs(colours).max() == 127
+    if (width, height) == (16, 16):
+        room = np.asarray(source, int)
+        wanted = np.clip(noise(epsilon=255), -127, 127)
+        assert (colours == np.clip(wanted, -room, 255 - room)).all()
+
+
+@pytest.mark.parametrize("epsilon", [-1, 128])
+def test_a_bound_that_noise_cannot_hold_is_no_bound(epsilon: int) -> None:
+    with pytest.raises(ValueError, match="between 0 and 127"):
+        Enlarged(noise(), epsilon=epsilon, size=(16, 16), grey=False)
 
 
 @pytest.mark.parametrize("output", FORMATS)
@@ -269,7 +293,8 @@ def test_a_broken_bound_is_not_published(monkeypatch: pytest.MonkeyPatch) -> Non
     made = bench(file(smooth()))
     wrong = file(image(size=smooth().size))
     monkeypatch.setattr(encode, "encode", lambda *_: wrong)
-    assert made.finish(noise(), 8, "png")[0]["error"] == "postcondition"
+    for epsilon in (8, None):
+        assert made.finish(noise(), epsilon, "png")[0]["error"] == "postcondition"
 
 
 def test_a_changed_opacity_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,10 @@ def test_a_picture_goes_through(pool: ImagingPool) -> None:
     assert (
         pool.finish(opened, noise(), epsilon=8.0, output_format="jpeg").media_type == "image/jpeg"
     )
+    assert done.measured["epsilon"] == 8
+    free = pool.finish(opened, noise(epsilon=100), epsilon=None).measured
+    assert free["epsilon"] is None
+    assert free["linf"] > 16
 
 
 def test_children_start_when_needed_are_reused_and_leave_nobody_behind() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from photoward.core import keys
-from photoward.core.catalogue import grid_side
+from photoward.core.catalogue import DEFAULT_METHOD, grid_side
 from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.jobs import Stage
 from photoward.models.methods.base import Brief
@@ -109,15 +109,17 @@ class Pipeline:
         self._threads.shutdown()
 
     def warm_up(self, surrogate: str) -> None:
-        """Load a surrogate and run each method once on both grids, so that no upload waits."""
+        """Load a surrogate and make noise once on both grids, so that no upload waits.
+
+        One method does for all: others make the same passes, or none.
+        """
         loaded = self._cache.get(surrogate)
         direction = np.ones(loaded.card.feature_dim, np.float32)
-        for kind in METHODS.values():
-            method = kind(loaded)
-            stream = np.zeros(method.stream_bytes(), np.uint8)
-            for grid in (loaded.card.size, 2 * loaded.card.size):
-                brief = Brief(epsilon=1.0, stream=stream, aspect=1.0, direction=direction)
-                method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
+        method = METHODS[DEFAULT_METHOD](loaded)
+        stream = np.zeros(method.stream_bytes(), np.uint8)
+        for grid in (loaded.card.size, 2 * loaded.card.size):
+            brief = Brief(epsilon=1.0, stream=stream, aspect=1.0, direction=direction)
+            method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
 
     def protect(
         self, jobs: Sequence[Job], on_stage: Callable[[Stage], None] = lambda _: None
@@ -217,11 +219,11 @@ class Pipeline:
         job = entry.job
         if entry.noise is None:
             raise ValueError(job.id)
+        bound = job.options.epsilon if METHODS[job.options.method].bounded else None
         try:
             finished = self._pool.finish(
-                entry.opened, entry.noise,
-                epsilon=job.options.epsilon, output_format=job.options.output_format,
-            )  # fmt: skip
+                entry.opened, entry.noise, epsilon=bound, output_format=job.options.output_format
+            )
         except Unavailable:
             raise
         except PhotowardError as error:
@@ -240,13 +242,16 @@ def _aspect(entry: _Work) -> float:
 
 def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
     """What the method is told of one picture; here the tenant's secret becomes noise."""
-    job, secret = entry.job, entry.job.secret
-    seed = keys.image_seed(secret, method.version, job.options.epsilon, entry.opened.digest)
-    stream = np.frombuffer(keys.key_stream(seed, method.stream_bytes()), np.uint8)
+    options, secret = entry.job.options, entry.job.secret
+    epsilon = options.epsilon or 0.0
+    seed = keys.image_seed(secret, method.version, epsilon, entry.opened.digest)
+    stream = keys.key_stream(seed, method.stream_bytes())
+    label_stream = keys.label_stream(secret, "filter", entry.label, method.label_bytes())
     direction = None
-    if entry.class_index is None:
+    if options.target == "prototype":
         direction = keys.prototype(secret, entry.label, surrogate.card.feature_dim)
     return Brief(
-        epsilon=job.options.epsilon, stream=stream, aspect=_aspect(entry),
+        epsilon=epsilon, stream=np.frombuffer(stream, np.uint8), aspect=_aspect(entry),
         grey=entry.opened.grey, direction=direction, class_index=entry.class_index,
+        label_stream=np.frombuffer(label_stream, np.uint8),
     )  # fmt: skip

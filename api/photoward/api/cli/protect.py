@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from photoward.api.cli.environment import require_extra, settings_from
-from photoward.core.catalogue import Catalogue
+from photoward.core.catalogue import DEFAULT_METHOD, METHODS, Catalogue
 from photoward.core.errors import BadInput, PhotowardError, Unavailable
 from photoward.core.imaging.sniff import Limits, sniff
 from photoward.core.keys import read_or_make_master, tenant_secret
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif"})
 TENANT = "default"
 SUFFIX_OF = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
+
+_METHODS = (
+    f"{', '.join(name for name, method in METHODS.items() if not method.baseline)}; to compare "
+    f"with: {', '.join(name for name, method in METHODS.items() if method.baseline)}. "
+    f"{DEFAULT_METHOD} if nothing is said."
+)
 
 _console = Console(stderr=True)
 
@@ -53,7 +59,7 @@ def protect(  # noqa: PLR0913  # one option each
     labels_from_folders: Annotated[
         bool, typer.Option("--labels-from-folders", help="A picture's folder is its label.")
     ] = False,
-    method: str | None = None,
+    method: Annotated[str | None, typer.Option(help=_METHODS)] = None,
     target: str | None = None,
     surrogate: str | None = None,
     preset: Annotated[str | None, typer.Option(help="subtle, standard or strong.")] = None,

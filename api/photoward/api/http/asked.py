@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from photoward.api.http.errors import invalid
 from photoward.api.http.schemas import Requested
+from photoward.core.catalogue import METHODS
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -51,4 +52,6 @@ class Asked:
         self._values[name] = value
         # Alone first: what is wrong whatever else may follow is refused before a photo is read.
         alone: dict[str, Any] = {name: value}
+        if name == "target":  # not every method has each
+            alone["method"] = next((m.name for m in METHODS.values() if value in m.targets), None)
         self._catalogue.options(**alone)

@@ -54,16 +54,19 @@ class Requested(BaseModel):
         description="See `GET /v1/methods`.", examples=["sem"]
     )] = None  # fmt: skip
     target: Annotated[str | None, Field(
-        description="What the noise points at: a secret prototype of the label, or a class.",
+        description="What the noise points at: a secret prototype of the label, or a class. "
+        "`GET /v1/methods` lists each method's.",
         examples=["prototype"],
     )] = None  # fmt: skip
     surrogate: Annotated[str | None, Field(description="See `GET /v1/surrogates`.")] = None
     preset: Annotated[str | None, Field(
-        description=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if nothing is said.",
+        description=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if nothing is said. Only for methods "
+        "that are `adjustable`.",
         examples=[DEFAULT_PRESET],
     )] = None  # fmt: skip
     epsilon: Annotated[float | None, Field(
-        description=f"Instead of a preset: largest change in 1/255, 1 to {MAX_EPSILON:g}.",
+        description=f"Instead of a preset: largest change in 1/255, 1 to {MAX_EPSILON:g}, of "
+        "methods that are `bounded`; for `sem+cuda` that of its second half.",
         examples=[8],
     )] = None  # fmt: skip
     output_format: Annotated[str | None, Field(
@@ -88,7 +91,9 @@ class Chosen(BaseModel):
     method: str = Field(examples=["sem"])
     target: str = Field(examples=["prototype"])
     surrogate: str
-    epsilon: float = Field(description="In 1/255.", examples=[8])
+    epsilon: float | None = Field(
+        description="In 1/255; none if the method's strength cannot be chosen.", examples=[8]
+    )
     preset: str | None = Field(examples=["strong"])
     label: str | None
     output_format: str | None

@@ -96,7 +96,7 @@ class Desk:
         return answer, [pixels.tobytes()]
 
     def finish(
-        self, handle: int, steps: bytearray, *, grid: int, epsilon: float, output: str
+        self, handle: int, steps: bytearray, *, grid: int, epsilon: float | None, output: str
     ) -> tuple[dict[str, Any], Blobs]:
         """Add noise, encode, decode again, compare."""
         opened = self.pictures[handle]

@@ -19,23 +19,26 @@ if TYPE_CHECKING:
 ZERO = 128
 """How no change is stored in a band of noise."""
 
+WIDEST = ZERO - 1
+"""Largest change of a sample, in 8-bit steps, that a band of noise can hold in both directions."""
+
 
 class Enlarged:
     """Noise of a picture's size, made band by band.
 
     Args:
         noise: ``[G, G, 3]`` in 8-bit steps.
-        epsilon: bound in 8-bit steps; its whole part counts.
+        epsilon: bound in 8-bit steps; its whole part counts. None: ``WIDEST``.
         size: of the picture, pixels.
         grey: one plane, the mean of the three, for all channels.
     """
 
     def __init__(
-        self, noise: NDArray[np.int16], *, epsilon: float, size: tuple[int, int], grey: bool
+        self, noise: NDArray[np.int16], *, epsilon: float | None, size: tuple[int, int], grey: bool
     ) -> None:
-        self.bound = math.floor(epsilon)
-        if not 0 <= self.bound < ZERO:
-            raise ValueError(f"epsilon must lie between 0 and {ZERO - 1}")
+        self.bound = WIDEST if epsilon is None else math.floor(epsilon)
+        if not 0 <= self.bound <= WIDEST:
+            raise ValueError(f"epsilon must lie between 0 and {WIDEST}")
         planes = np.rint(noise.mean(axis=2)) if grey else noise
         stored = (np.clip(planes, -self.bound, self.bound) + ZERO).astype(np.uint8)
         self.grid = noise.shape[0]

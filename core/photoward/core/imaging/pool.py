@@ -62,7 +62,8 @@ class Finished:
     media_type: str
     measured: dict[str, Any]
     """JSON-able: ``linf`` and ``p99_9`` (8-bit steps), ``psnr_db`` (None: nothing changed),
-    ``ssim``, ``survival`` (None: the noise was flat), ``epsilon``, ``seconds`` by step."""
+    ``ssim``, ``survival`` (None: the noise was flat), ``epsilon`` (None: no bound was asked for),
+    ``seconds`` by step."""
 
 
 class ImagingPool:
@@ -120,7 +121,7 @@ class ImagingPool:
         )  # fmt: skip
 
     def finish(
-        self, opened: Opened, noise: NDArray[np.int16], *, epsilon: float,
+        self, opened: Opened, noise: NDArray[np.int16], *, epsilon: float | None,
         output_format: str | None = None,
     ) -> Finished:  # fmt: skip
         """Add noise, encode, decode again, verify, measure.
@@ -128,7 +129,7 @@ class ImagingPool:
         Args:
             opened: from ``open``; it stays open.
             noise: ``[G, G, 3]`` in 8-bit steps; enlarged by bicubic curves, clipped to ±epsilon.
-            epsilon: bound in 8-bit steps; its whole part counts.
+            epsilon: bound in 8-bit steps; its whole part counts. None: what noise can hold, 127.
             output_format: ``jpeg``, ``png``, ``webp``, ``avif``; None: the input's own.
 
         Raises:

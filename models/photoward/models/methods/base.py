@@ -1,20 +1,22 @@
 """What every method is, and the envelope that none escapes.
 
 A method proposes a perturbation; the public call is final: it checks its input, asks for the
-proposal, and projects it to ε and to [0, 1] whatever came back. A method knows pictures and a
-surrogate; no files, no keys, no queue.
+proposal, and projects it to ε and to [0, 1] whatever came back. A method that is not bounded by ε
+is projected to what a file's noise can hold instead. A method knows pictures and a surrogate; no
+files, no keys, no queue.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 
-from photoward.models.pixels import LEVELS, from_bytes, project, to_levels
+from photoward.core.imaging.noise import WIDEST
+from photoward.models.pixels import LEVELS, budget, from_bytes, project, to_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +31,7 @@ class Brief:
     """What is wanted for one picture."""
 
     epsilon: float
-    """L∞ budget in 1/255."""
+    """Budget in 1/255; 0 for a method whose strength cannot be chosen."""
     stream: NDArray[np.uint8]
     """The picture's own pseudo-random bytes, ``method.stream_bytes`` of them."""
     aspect: float
@@ -39,7 +41,10 @@ class Brief:
     direction: NDArray[np.float32] | None = None
     """Target prototype: a unit vector in the surrogate's feature space."""
     class_index: int | None = None
-    """Target logit. Exactly one of the two targets is given."""
+    """Target logit. A method that asks the surrogate is given exactly one of the two targets."""
+    label_stream: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    """The label's own pseudo-random bytes, ``method.label_bytes`` of them: the same for all
+    pictures of a tenant's label."""
 
 
 class Method(ABC):
@@ -48,6 +53,8 @@ class Method(ABC):
     name: ClassVar[str]
     version: ClassVar[str]
     """Part of every image seed: a change of the noise changes this too."""
+    bounded: ClassVar[bool] = True
+    """Whether ε bounds the change of every sample."""
 
     def __init__(self, surrogate: Surrogate) -> None:
         self.surrogate = surrogate
@@ -55,6 +62,10 @@ class Method(ABC):
     @abstractmethod
     def stream_bytes(self) -> int:
         """How many pseudo-random bytes one picture consumes."""
+
+    def label_bytes(self) -> int:
+        """How many pseudo-random bytes of its label one picture consumes."""
+        return 0
 
     @abstractmethod
     def _propose(
@@ -70,7 +81,8 @@ class Method(ABC):
             briefs: one a picture.
 
         Returns:
-            ``[N, G, G, 3]`` steps with ``|noise| ≤ ε`` and ``0 ≤ picture + noise ≤ 255``.
+            ``[N, G, G, 3]`` steps with ``0 ≤ picture + noise ≤ 255`` and ``|noise| ≤ ε``; of a
+            method that is not bounded, ``|noise| ≤ 127``.
             A picture's noise does not depend on its neighbours in the batch.
 
         Raises:
@@ -90,4 +102,5 @@ class Method(ABC):
         if proposal.shape != x.shape:
             message = f"{self.name} returned {tuple(proposal.shape)} for {tuple(x.shape)}"
             raise ValueError(message)
-        return to_levels(project(torch.nan_to_num(proposal.float()), x, epsilon))
+        bound = epsilon if self.bounded else budget(WIDEST)
+        return to_levels(project(torch.nan_to_num(proposal.float()), x, bound))

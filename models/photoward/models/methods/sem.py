@@ -24,9 +24,11 @@ from photoward.models.pixels import budget, project
 from photoward.models.surrogates.surrogate import over_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from photoward.models.surrogates.surrogate import Surrogate
+
+    Loss = Callable[[torch.Tensor], torch.Tensor]
 
 DRAW_BYTES = 4
 """Bytes of one uniform number for a view; η takes one byte a sample."""
@@ -89,15 +91,28 @@ class SEM(Method):
         for _ in range(plan.steps):
             total = torch.zeros_like(delta)
             for _ in range(plan.samples):
-                view = views.draw(random.uniform(views.DRAWS), size=size, grid=grid, aspect=aspect)
-                jitter = random.symmetric((3, size, size)) * (budget(plan.radius) * strength)
+                view = self._view(random.uniform(views.DRAWS), grid, aspect)
+                radius = budget(plan.radius) * strength
+                jitter = random.symmetric((3, size, size)) * radius
                 delta.requires_grad_()
-                loss = objective((view(x + delta) + jitter).clamp(0, 1))
+                loss = objective(self._seen(view(x + delta), jitter, radius, objective))
                 total += torch.autograd.grad(loss, delta)[0]
                 delta = delta.detach()
             step = budget(plan.step_size) * strength
             delta = project(delta - step * coloured(total).sign(), x, epsilon)
         return delta
+
+    # What the baselines do differently.
+
+    def _view(self, draws: torch.Tensor, grid: int, aspect: torch.Tensor) -> views.Views:
+        """What is looked at in one sample."""
+        return views.draw(draws, size=self.surrogate.card.size, grid=grid, aspect=aspect)
+
+    def _seen(
+        self, shown: torch.Tensor, jitter: torch.Tensor, _radius: torch.Tensor, _: Loss
+    ) -> torch.Tensor:
+        """What the objective sees of ``shown``; ``jitter`` is uniform within ±radius."""
+        return (shown + jitter).clamp(0, 1)
 
 
 class _Objective:

@@ -32,8 +32,13 @@ class Method(BaseModel):
     title: str
     description: str
     targets: list[str] = Field(examples=[["prototype", "logits"]])
-    bounded: bool = Field(description="Whether epsilon bounds the change of every sample.")
     source: str
+    bounded: bool = Field(
+        description="Whether epsilon bounds the change of every sample. If not, `psnr_db` and "
+        "`ssim` of a result tell how much it changed."
+    )
+    adjustable: bool = Field(description="Whether a preset or epsilon may be given.")
+    baseline: bool = Field(description="Here to be compared with, not recommended.")
 
 
 class Methods(BaseModel):

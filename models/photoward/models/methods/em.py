@@ -1,0 +1,38 @@
+"""Error-minimising noise (Huang et al., ICLR 2021, arXiv 2101.04898), a baseline.
+
+The serving step of its sample-wise form against a finished surrogate: sign steps that descend the
+objective of the plain picture, whole and centred, without views or jitter: twenty of ε/10, as the
+paper has it. That is as many passes of the network as SEM's ten steps of two samples.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from photoward.models import views
+from photoward.models.methods.sem import SEM, Schedule
+
+if TYPE_CHECKING:
+    import torch
+
+    from photoward.models.methods.sem import Loss
+    from photoward.models.surrogates.surrogate import Surrogate
+
+
+class EM(SEM):
+    """SEM's descent on the plain picture."""
+
+    name: ClassVar[str] = "em"
+    version: ClassVar[str] = "em-1"
+
+    def __init__(self, surrogate: Surrogate, schedule: Schedule | None = None) -> None:
+        super().__init__(surrogate, schedule or Schedule(steps=20, samples=1, step_size=0.8))
+
+    def _view(self, draws: torch.Tensor, grid: int, aspect: torch.Tensor) -> views.Views:
+        del draws
+        return views.centred(size=self.surrogate.card.size, grid=grid, aspect=aspect)
+
+    def _seen(
+        self, shown: torch.Tensor, _jitter: torch.Tensor, _radius: torch.Tensor, _: Loss
+    ) -> torch.Tensor:
+        return shown

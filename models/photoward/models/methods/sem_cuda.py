@@ -1,0 +1,52 @@
+"""Both on one picture: CUDA's filter first, then SEM's noise within ±ε of the filtered picture.
+
+They fail in different places: a trainer that resists one may still fall for the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from photoward.models.methods.base import Brief, Method
+from photoward.models.methods.cuda import CUDA
+from photoward.models.methods.sem import SEM, Schedule
+from photoward.models.pixels import from_bytes, to_levels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+    from photoward.models.surrogates.surrogate import Surrogate
+
+
+class SEMOverCUDA(Method):
+    """ε bounds what SEM adds to the filtered picture, not the whole change."""
+
+    name: ClassVar[str] = "sem+cuda"
+    version: ClassVar[str] = f"{CUDA.version}+{SEM.version}"
+    bounded: ClassVar[bool] = False
+
+    def __init__(self, surrogate: Surrogate, schedule: Schedule | None = None) -> None:
+        super().__init__(surrogate)
+        self.first = CUDA(surrogate)
+        self.second = SEM(surrogate, schedule)
+
+    def stream_bytes(self) -> int:
+        """SEM's."""
+        return self.second.stream_bytes()
+
+    def label_bytes(self) -> int:
+        """CUDA's."""
+        return self.first.label_bytes()
+
+    def _propose(
+        self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]
+    ) -> torch.Tensor:
+        del epsilon  # the briefs say it, too
+        samples = to_levels(pictures)
+        filtered = samples + self.first.perturb(samples.astype(np.uint8), briefs)
+        noise = self.second.perturb(filtered.astype(np.uint8), briefs)
+        return from_bytes(filtered + noise - samples, pictures.device)
