@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,10 @@ from PIL import Image
 from photoward.core.catalogue import METHODS as TOLD
 from photoward.core.catalogue import read_cards
 from photoward.core.settings import Settings
+from photoward.models.jpeg import jpeg
 from photoward.models.methods.base import Brief, Method
 from photoward.models.methods.registry import METHODS
-from photoward.models.methods.sem import SEM, Schedule
+from photoward.models.methods.sem import PAPER, SEM, Schedule
 from photoward.models.pixels import from_bytes
 from photoward.models.surrogates.surrogate import CHUNK, Surrogate, load_surrogate
 from tests.support import surrogates
@@ -95,10 +97,14 @@ def test_no_proposal_escapes_the_envelope() -> None:
     assert (noise[..., 2] == np.minimum(255 - x[..., 2].astype(int), 4)).all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("dtype", "jpeg_share"), [(torch.float32, 0.0), (torch.float32, 0.5), (torch.bfloat16, 0.0)]
+)
 @pytest.mark.parametrize("grid", [32, 64])
-def test_a_pictures_noise_does_not_depend_on_its_batch(dtype: torch.dtype, grid: int) -> None:
-    method = SEM(surrogates.surrogate(dtype), SHORT)
+def test_a_pictures_noise_does_not_depend_on_its_batch(
+    dtype: torch.dtype, grid: int, jpeg_share: float
+) -> None:
+    method = SEM(surrogates.surrogate(dtype), replace(SHORT, jpeg_share=jpeg_share))
     chunk = CHUNK["cpu"]
     n = chunk + 3
     x, wanted = pictures(n, grid), briefs(method, n)
@@ -151,6 +157,30 @@ def test_the_noise_turns_the_feature_to_the_prototype(trained: Surrogate, grid: 
     before = (trained.directions(shown(x, 0 * noise)) * target).sum(1)
     after = (trained.directions(shown(x, noise)) * target).sum(1)
     assert (after > before + 0.1).all(), (before, after)
+
+
+def after_jpeg(surrogate: Surrogate, schedule: Schedule, x: NDArray[np.uint8]) -> float:
+    """Mean cosine to the prototypes once the protected pictures were saved as JPEG 30."""
+    method = SEM(surrogate, schedule)
+    wanted = briefs(method, len(x), dimension=surrogate.card.feature_dim)
+    directions = briefs(method, len(x), dimension=surrogate.card.feature_dim, seed=5)
+    wanted = [replace(w, direction=d.direction) for w, d in zip(wanted, directions, strict=True)]
+    protected = (x + method.perturb(x, wanted)).astype(np.uint8)
+    hosted = jpeg(from_bytes(protected), torch.full((len(x),), 30))
+    target = torch.from_numpy(np.stack([b.direction for b in wanted if b.direction is not None]))
+    return (surrogate.directions(hosted) * target).sum(1).mean().item()
+
+
+def test_noise_that_saw_jpegs_survives_them_better(trained: Surrogate) -> None:
+    x = photos(4, 32)
+    off, on = (after_jpeg(trained, Schedule(jpeg_share=share), x) for share in (0.0, 1.0))
+    assert on > off + 0.02, (off, on)
+
+
+def test_the_published_schedule_is_at_hand(trained: Surrogate) -> None:
+    method = SEM(trained, replace(PAPER, steps=3))
+    assert method.perturb(x := photos(1, 32), briefs(method, 1)).shape == x.shape
+    assert PAPER.steps * PAPER.samples == 50
 
 
 def test_the_noise_makes_the_class_likelier(trained: Surrogate) -> None:
