@@ -6,7 +6,7 @@ step δ against its sign within ±ε. The objective is the label's: the cosine t
 (``target=prototype``) or the cross-entropy of its class (``target=logits``).
 
 Two things are not the paper's: the steps get smaller, and the gradient has momentum (Dong et al.,
-CVPR 2018). With them one sample a step reaches what five reach without (decision 10).
+CVPR 2018). With them one sample a step does about what five do without (decision 10).
 
 Everything random comes from the picture's own byte stream and every network pass has the same
 shape, so the noise of a picture is the same bits alone or in any batch.

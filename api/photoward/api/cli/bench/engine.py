@@ -43,7 +43,7 @@ class Part:
 
 
 def engine(
-    runs: Annotated[int, typer.Option(min=1, help="Repetitions; medians are shown.")] = 5,
+    runs: Annotated[int, typer.Option(min=1, help="Repetitions; medians are shown.")] = 3,
     pictures: Annotated[int, typer.Option(min=1, help="Pictures in a batch.")] = 128,
     out: Out = None,
 ) -> None:
