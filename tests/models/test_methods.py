@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +16,14 @@ from PIL import Image
 from photoward.core.catalogue import METHODS as TOLD
 from photoward.core.catalogue import read_cards
 from photoward.core.settings import Settings
+from photoward.models.jpeg import jpeg
 from photoward.models.methods import cuda, rem
 from photoward.models.methods.base import Brief, Method
 from photoward.models.methods.cuda import CUDA
 from photoward.models.methods.em import EM
 from photoward.models.methods.registry import METHODS
 from photoward.models.methods.rem import REM
-from photoward.models.methods.sem import SEM, Schedule
+from photoward.models.methods.sem import PAPER, SEM, Schedule
 from photoward.models.methods.sem_cuda import SEMOverCUDA
 from photoward.models.pixels import from_bytes
 from photoward.models.surrogates.surrogate import CHUNK, Surrogate, load_surrogate
@@ -40,12 +42,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rem, "ATTACK_STEPS", 1)
 
 
-def short(name: str, surrogate: Surrogate = SURROGATE) -> Method:
+def short(name: str, surrogate: Surrogate = SURROGATE, jpeg_share: float = 0.0) -> Method:
     """A method of two steps, where it has any."""
     method = METHODS[name](surrogate)
     descent = method.second if isinstance(method, SEMOverCUDA) else method
     if isinstance(descent, SEM):
-        descent.schedule = SHORT
+        descent.schedule = replace(SHORT, jpeg_share=jpeg_share)
     return method
 
 
@@ -131,15 +133,18 @@ def test_no_proposal_escapes_the_envelope(kind: type[Wild], bound: int) -> None:
     assert (noise[..., 2] == np.minimum(255 - x[..., 2].astype(int), bound)).all()
 
 
-@pytest.mark.parametrize("grid", [32, 64])
 @pytest.mark.parametrize(
-    ("name", "dtype"),
-    [*((name, torch.float32) for name in METHODS), ("sem", torch.bfloat16)],
+    ("name", "grid", "dtype", "jpeg_share"),
+    [
+        *((name, grid, torch.float32, 0.0) for name in METHODS for grid in (32, 64)),
+        ("sem", 64, torch.float32, 0.5),
+        ("sem", 32, torch.bfloat16, 0.0),
+    ],
 )
 def test_a_pictures_noise_does_not_depend_on_its_batch(
-    name: str, dtype: torch.dtype, grid: int
+    name: str, grid: int, dtype: torch.dtype, jpeg_share: float
 ) -> None:
-    method = short(name, surrogates.surrogate(dtype))
+    method = short(name, surrogates.surrogate(dtype), jpeg_share)
     chunk = CHUNK["cpu"]
     n = chunk + 3
     x, wanted = pictures(n, grid), briefs(method, n)
@@ -194,6 +199,32 @@ def test_the_noise_turns_the_feature_to_the_prototype(
     before = (trained.directions(shown(x, 0 * noise)) * target).sum(1)
     after = (trained.directions(shown(x, noise)) * target).sum(1)
     assert (after > before + 0.1).all(), (before, after)
+
+
+def reached(surrogate: Surrogate, schedule: Schedule, quality: int = 100) -> float:
+    """Mean cosine of protected cuts to their prototypes, once they were saved as JPEG."""
+    method, x = SEM(surrogate, schedule), photos(8, 32)
+    targets = briefs(method, 8, seed=5)
+    streams = briefs(method, 8, seed=6)
+    wanted = [replace(s, direction=t.direction) for s, t in zip(streams, targets, strict=True)]
+    protected = from_bytes((x + method.perturb(x, wanted)).astype(np.uint8))
+    features = surrogate.directions(jpeg(protected, torch.full((8,), quality)))
+    aims = torch.from_numpy(np.stack([t.direction for t in targets if t.direction is not None]))
+    return (features * aims).sum(1).mean().item()
+
+
+def test_noise_that_saw_jpegs_survives_them_better(trained: Surrogate) -> None:
+    off, on = (reached(trained, Schedule(jpeg_share=share), 30) for share in (0.0, 1.0))
+    assert on > off + 0.04, (off, on)
+
+
+def test_ten_passes_come_near_the_papers_fifty_and_beat_its_ten(trained: Surrogate) -> None:
+    assert PAPER.steps * PAPER.samples == 50
+    assert Schedule().steps * Schedule().samples == 10
+    ours, papers = reached(trained, Schedule()), reached(trained, PAPER)
+    assert ours > papers - 0.05, (ours, papers)
+    plain = reached(trained, replace(PAPER, samples=1))
+    assert ours > plain + 0.01, (ours, plain)
 
 
 def test_the_noise_makes_the_class_likelier(trained: Surrogate) -> None:

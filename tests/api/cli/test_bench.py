@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from photoward.api.cli import main
-from photoward.api.cli.bench import _shares
+from photoward.api.cli.bench.service import _shares
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,32 @@ def test_the_shares_add_up_to_the_whole() -> None:
         "decode": 0.1, "noise": 0.4, "encode": 0.2, "verify and measure": 0.25,
         "everything else": 0.15,
     })  # fmt: skip
+
+
+def test_the_engine_stands_beside_the_published_loop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([
+            "bench", "engine", "--runs", "1", "--pictures", "2",
+            "--out", str(tmp_path / "result.json"),
+        ])  # fmt: skip
+    assert caught.value.code == 0
+    assert "ours, sem-" in capsys.readouterr().out
+    result = json.loads((tmp_path / "result.json").read_text())
+    wide, narrow, ours = result["loops"]
+    assert (wide["passes"], narrow["passes"]) == (50, 50)
+    assert wide["gflop_per_picture"] == pytest.approx(16 * narrow["gflop_per_picture"], rel=0.05)
+    assert ours["gflop_per_picture"] == pytest.approx(
+        narrow["gflop_per_picture"] * ours["passes"] / 50
+    )
+    assert ours["ours_is_faster_by"] == 1
+    assert wide["ours_is_faster_by"] > 1
+    for row in result["loops"]:
+        reached = row["pictures_per_s"] * row["gflop_per_picture"]
+        assert reached == pytest.approx(row["gflop_per_s"])
+        peak = result["peak_gflop_per_s"][row["precision"]]
+        assert row["share_of_peak"] == pytest.approx(reached / peak)
 
 
 @pytest.mark.bench

@@ -2,21 +2,24 @@
 
 The serving step of its sample-wise form against a finished surrogate: sign steps that descend the
 objective of the plain picture, whole and centred, without views or jitter: twenty of ε/10, as the
-paper has it. That is as many passes of the network as SEM's ten steps of two samples.
+paper has it, which is twice the passes of the network that SEM makes.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from photoward.models import views
-from photoward.models.methods.sem import SEM, Schedule
+from photoward.models.methods.sem import PAPER, SEM
 
 if TYPE_CHECKING:
     import torch
 
-    from photoward.models.methods.sem import Loss
+    from photoward.models.methods.sem import Loss, Schedule
     from photoward.models.surrogates.surrogate import Surrogate
+
+SCHEDULE = replace(PAPER, steps=20, samples=1, step_size=0.8)
 
 
 class EM(SEM):
@@ -26,7 +29,7 @@ class EM(SEM):
     version: ClassVar[str] = "em-1"
 
     def __init__(self, surrogate: Surrogate, schedule: Schedule | None = None) -> None:
-        super().__init__(surrogate, schedule or Schedule(steps=20, samples=1, step_size=0.8))
+        super().__init__(surrogate, schedule or SCHEDULE)
 
     def _view(self, draws: torch.Tensor, grid: int, aspect: torch.Tensor) -> views.Views:
         del draws

@@ -7,18 +7,23 @@ the noise descends what that adversary leaves. It costs ``ATTACK_STEPS`` passes 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from photoward.models.methods.sem import SEM
+from photoward.models.methods.sem import PAPER, SEM
 from photoward.models.pixels import project
 
 if TYPE_CHECKING:
-    from photoward.models.methods.sem import Loss
+    from photoward.models.methods.sem import Loss, Schedule
+    from photoward.models.surrogates.surrogate import Surrogate
 
 ATTACK_STEPS = 10
 """Steps of the adversary, of ρa/5 each, as SEM's paper has its surrogates attacked on CIFAR-10."""
+
+SCHEDULE = replace(PAPER, samples=2)
+"""Two samples a step: five against an adversary would be 550 passes a picture."""
 
 
 class REM(SEM):
@@ -26,6 +31,9 @@ class REM(SEM):
 
     name: ClassVar[str] = "rem"
     version: ClassVar[str] = "rem-1"
+
+    def __init__(self, surrogate: Surrogate, schedule: Schedule | None = None) -> None:
+        super().__init__(surrogate, schedule or SCHEDULE)
 
     def _seen(
         self, shown: torch.Tensor, jitter: torch.Tensor, radius: torch.Tensor, loss: Loss

@@ -5,6 +5,9 @@ perturbation η in ±ρa, take the gradient of the objective of ``clip(t(x + δ)
 step δ against its sign within ±ε. The objective is the label's: the cosine to its keyed prototype
 (``target=prototype``) or the cross-entropy of its class (``target=logits``).
 
+Two things are not the paper's: the steps get smaller, and the gradient has momentum (Dong et al.,
+CVPR 2018). With them one sample a step does about what five do without (decision 10).
+
 Everything random comes from the picture's own byte stream and every network pass has the same
 shape, so the noise of a picture is the same bits alone or in any batch.
 """
@@ -19,6 +22,7 @@ import torch
 from torch.nn import functional
 
 from photoward.models import views
+from photoward.models.jpeg import jpeg
 from photoward.models.methods.base import Brief, Method
 from photoward.models.pixels import budget, project
 from photoward.models.surrogates.surrogate import over_chunks
@@ -33,6 +37,15 @@ if TYPE_CHECKING:
 DRAW_BYTES = 4
 """Bytes of one uniform number for a view; η takes one byte a sample."""
 
+JPEG_DRAWS = 2
+"""Uniform numbers that say whether a sample is saved as JPEG, and in which quality."""
+
+JPEG_QUALITY = (30, 90)
+"""The worst and the best, drawn evenly."""
+
+TINY = 1e-12
+"""Below any gradient's mean that means something."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -40,19 +53,29 @@ class Schedule:
 
     steps: int = 10
     """K (table 1 of the paper: 10)."""
-    samples: int = 2
-    """J. The paper takes 5; 2 protects CIFAR-10 as well here at 40 % of the cost."""
-    step_size: float = 1.6
-    """α at ε = 8."""
+    samples: int = 1
+    """J (the paper: 5)."""
+    step_size: float = 4.0
+    """α of the first step, at ε = 8 (the paper: 1.6)."""
+    falling: float = 1.0
+    """Share of α that is lost, evenly, in the course of the steps (the paper: 0)."""
+    momentum: float = 0.5
+    """Share of the previous direction that the next one keeps (the paper: 0)."""
     radius: float = 4.0
     """ρa of η, at ε = 8."""
+    jpeg_share: float = 0.0
+    """Share of the samples that are saved as JPEG before they are viewed."""
+
+
+PAPER = Schedule(samples=5, step_size=1.6, falling=0.0, momentum=0.0)
+"""As published, for comparisons."""
 
 
 class SEM(Method):
     """Noise that makes a label easy for a robust surrogate, under random views and jitter."""
 
     name: ClassVar[str] = "sem"
-    version: ClassVar[str] = "sem-1"
+    version: ClassVar[str] = "sem-2"
 
     def __init__(self, surrogate: Surrogate, schedule: Schedule | None = None) -> None:
         super().__init__(surrogate)
@@ -61,7 +84,8 @@ class SEM(Method):
     def stream_bytes(self) -> int:
         """Start of δ on the largest grid, then for each of K·J samples a view and η."""
         size = self.surrogate.card.size
-        sample = views.DRAWS * DRAW_BYTES + 3 * size * size
+        draws = views.DRAWS + (JPEG_DRAWS if self.schedule.jpeg_share else 0)
+        sample = draws * DRAW_BYTES + 3 * size * size
         return 3 * (2 * size) ** 2 + self.schedule.steps * self.schedule.samples * sample
 
     def _propose(
@@ -88,19 +112,35 @@ class SEM(Method):
             return torch.where(grey, change.mean(1, keepdim=True), change)
 
         delta = project(coloured(random.symmetric(x.shape[1:])) * epsilon, x, epsilon)
-        for _ in range(plan.steps):
+        direction = torch.zeros_like(delta)
+        for number in range(plan.steps):
             total = torch.zeros_like(delta)
             for _ in range(plan.samples):
                 view = self._view(random.uniform(views.DRAWS), grid, aspect)
                 radius = budget(plan.radius) * strength
                 jitter = random.symmetric((3, size, size)) * radius
                 delta.requires_grad_()
-                loss = objective(self._seen(view(x + delta), jitter, radius, objective))
+                hosted = self._hosted(x + delta, random)
+                loss = objective(self._seen(view(hosted), jitter, radius, objective))
                 total += torch.autograd.grad(loss, delta)[0]
                 delta = delta.detach()
-            step = budget(plan.step_size) * strength
-            delta = project(delta - step * coloured(total).sign(), x, epsilon)
+            total = coloured(total)
+            length = total.abs().mean((1, 2, 3), keepdim=True).clamp(min=TINY)
+            direction = plan.momentum * direction + total / length
+            step = budget(plan.step_size) * (1 - plan.falling * number / plan.steps) * strength
+            delta = project(delta - step * direction.sign(), x, epsilon)
         return delta
+
+    def _hosted(self, pictures: torch.Tensor, random: _Stream) -> torch.Tensor:
+        """Some of the pictures, as a host's JPEG shows them."""
+        if not self.schedule.jpeg_share:
+            return pictures
+        chosen, quality = random.uniform(JPEG_DRAWS).unbind(dim=1)
+        least, most = JPEG_QUALITY
+        shown = jpeg(pictures, (least + (most - least + 1) * quality).floor())
+        return torch.where(
+            (chosen < self.schedule.jpeg_share)[:, None, None, None], shown, pictures
+        )
 
     # What the baselines do differently.
 

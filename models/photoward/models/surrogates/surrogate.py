@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from safetensors.torch import load
@@ -19,12 +19,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from photoward.models import views
 from photoward.models.pixels import normalise
 from photoward.models.surrogates.architectures import build
+from photoward.models.surrogates.fused import fuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from photoward.core.catalogue import SurrogateCard
+    from photoward.models.surrogates.fused import Features
 
 
 class DigestMismatch(Exception):  # noqa: N818  # the name is the message
@@ -105,11 +107,13 @@ class Surrogate(nn.Module):
         self.network = fold(network.eval()).requires_grad_(requires_grad=False)
         self.network.to(device, self.dtype).to(memory_format=torch.channels_last)
         self.register_buffer("feature_mean", feature_mean.to(device, torch.float32))
+        shape = (CHUNK[device.type], 3, card.size, card.size)
+        sample = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device)
+        self._fused = fuse(self.network, normalise(sample).to(self.dtype))
 
     def raw_features(self, pictures: torch.Tensor) -> torch.Tensor:
         """Pooled features ``[N, D]`` of pictures ``[N, 3, S, S]``."""
-        features: torch.Tensor = self.network.features(normalise(pictures).to(self.dtype))  # type: ignore[operator]  # every architecture has it
-        return features.float()
+        return self._features(pictures).float()
 
     def directions(self, pictures: torch.Tensor) -> torch.Tensor:
         """h(x): unit vectors ``[N, D]``, the features' deviation from the ordinary."""
@@ -117,8 +121,12 @@ class Surrogate(nn.Module):
 
     def logits(self, pictures: torch.Tensor) -> torch.Tensor:
         """Class logits ``[N, len(card.classes)]``."""
-        logits: torch.Tensor = self.network(normalise(pictures).to(self.dtype))
+        logits: torch.Tensor = self.network.head(self._features(pictures))  # type: ignore[operator]  # every architecture has it
         return logits.float()
+
+    def _features(self, pictures: torch.Tensor) -> torch.Tensor:
+        features = self._fused or cast("Features", self.network.features)
+        return features(normalise(pictures).to(self.dtype))
 
     def predict(self, pictures: torch.Tensor, aspects: torch.Tensor) -> list[int]:
         """The most likely class of each picture ``[N, 3, G, G]``, seen whole and centred."""
@@ -134,8 +142,9 @@ class Surrogate(nn.Module):
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes that the loaded weights take."""
-        return sum(p.numel() * p.element_size() for p in self.network.parameters())
+        """Bytes that the loaded weights take; fused ones are packed twice besides."""
+        once = sum(p.numel() * p.element_size() for p in self.network.parameters())
+        return once * 3 if self._fused else once
 
 
 def load_surrogate(

@@ -1,10 +1,8 @@
-"""``photoward bench``: how long, how many, and where the time goes; on this machine, now."""
+"""``photoward bench latency`` and ``throughput``: the whole service, and where its time goes."""
 
 from __future__ import annotations
 
-import shlex
 import statistics
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from PIL import Image
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from photoward.api.cli import samples
+from photoward.api.cli.bench.record import Out, console, write
 from photoward.api.cli.client import Client
 from photoward.api.cli.embedded import running
 from photoward.api.cli.environment import require_extra, settings_from
@@ -35,12 +33,7 @@ UPLOADERS = 4
 TWELVE_MEGAPIXELS = (4000, 3000)
 SMALL = 32
 
-app = typer.Typer(no_args_is_help=True)
-console = Console()
-Out = Annotated[Path | None, typer.Option(help="Where to write the result (JSON).")]
 
-
-@app.command()
 def latency(
     runs: Annotated[int, typer.Option(min=1)] = 10,
     *,
@@ -72,10 +65,9 @@ def latency(
     total = statistics.median(walls)
     table.add_row("whole request", f"{total:.3f}", f"(min {min(walls):.3f}, max {max(walls):.3f})")
     console.print(table)
-    _write(out, {"median_s": total, "runs_s": walls, "stages_median_s": shares})
+    write(out, {"median_s": total, "runs_s": walls, "stages_median_s": shares})
 
 
-@app.command()
 def throughput(
     small: Annotated[int, typer.Option(min=1, help="How many 32 px PNGs.")] = 1000,
     large: Annotated[int, typer.Option(min=1, help="How many 12 MP JPEGs.")] = 12,
@@ -124,7 +116,7 @@ def throughput(
             f"{after_rate:.2f}", f"{after_rate / engine:.0%}",
         )  # fmt: skip
     console.print(table)
-    _write(out, results)
+    write(out, results)
 
 
 def _require() -> None:
@@ -218,12 +210,3 @@ def _shares(items: Sequence[dict[str, Any]], walls: Sequence[float]) -> dict[str
 def _must_be_done(item: dict[str, Any]) -> None:
     if item["state"] != "done":
         raise Unavailable(f"The item is {item['state']}: {item}")
-
-
-def _write(out: Path | None, result: dict[str, Any]) -> None:
-    """The result with what it was measured on."""
-    if out is None:
-        return
-    from photoward.models.evaluation import report  # noqa: PLC0415  # heavy
-
-    report.write({**report.about(shlex.join(["photoward", *sys.argv[1:]])), **result}, out)

@@ -1,0 +1,12 @@
+"""``photoward bench``: how long, how many, and where the time goes; on this machine, now."""
+
+from __future__ import annotations
+
+import typer
+
+from photoward.api.cli.bench.engine import engine
+from photoward.api.cli.bench.service import latency, throughput
+
+app = typer.Typer(no_args_is_help=True)
+for command in (latency, throughput, engine):
+    app.command()(command)
