@@ -1,0 +1,103 @@
+"""What the figures of an evaluation say in plain sentences, the unwelcome ones first.
+
+A trainer counts as *not stopped* when, above chance, it keeps more than half of what the same
+trainer learns from the unprotected pictures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Row = Mapping[str, Any]
+
+KEPT = 0.5
+WEAKEST_CONTROL = 0.1
+"""Accuracy above chance that a control needs, for anything to be said beside it."""
+
+NEVER_TRIED = (
+    "Nothing here was tried against diffusion purification, nor can anything help pictures that "
+    "were copied before they were protected."
+)
+
+
+def findings(report: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Protection → sentences.
+
+    Args:
+        report: ``rows``, ``countermeasures`` and ``classes`` of an evaluation's report.
+    """
+    rows = report["rows"]
+    return {
+        name: _of(
+            [row for row in rows if row["protection"] == name],
+            {_trainer(row): row for row in rows if row["protection"] == "clean"},
+            report,
+        )
+        for name in dict.fromkeys(row["protection"] for row in rows)
+        if name != "clean"
+    }
+
+
+def _of(
+    rows: list[Row], controls: Mapping[tuple[str, str], Row], report: Mapping[str, Any]
+) -> list[str]:
+    chance = 1 / len(report["classes"])
+    titles = {name: one["title"] for name, one in report["countermeasures"].items()}
+
+    def told(row: Row) -> str:
+        control = controls[_trainer(row)]
+        return (
+            f"{titles[row['countermeasure']]}, {row['architecture']} ({_mean(row):.0%} of the test "
+            f"pictures right; {_mean(control):.0%} from unprotected ones)"
+        )
+
+    whole = [row for row in rows if row["share"] == max(one["share"] for one in rows)]
+    judged = [r for r in whole if _mean(controls[_trainer(r)]) - chance >= WEAKEST_CONTROL]
+    passed = sorted((row for row in judged if _kept(row, controls, chance) > KEPT), key=_mean)[::-1]
+    sentences = []
+    if not judged:
+        sentences.append(
+            "This run says nothing of the protection: from the unprotected pictures themselves the "
+            "trainers learnt too little. Give more pictures or more epochs."
+        )
+    elif passed:
+        sentences.append(
+            f"It does not stop {len(passed)} of {len(judged)} trainers: "
+            f"{'; '.join(map(told, passed))}. Each keeps more than half of what it learns, above "
+            "chance, from unprotected pictures."
+        )
+    else:
+        sentences.append(
+            f"It stopped all {len(judged)} trainers that were tried, in that none kept more than "
+            "half of what it learns, above chance, from unprotected pictures; the best was "
+            f"{told(max(judged, key=_mean))}."
+        )
+    if judged and len(judged) < len(whole):
+        weak = "; ".join(titles[row["countermeasure"]] for row in whole if row not in judged)
+        sentences.append(
+            f"No judgement where the trainer learnt too little from unprotected pictures: {weak}."
+        )
+    sentences += [
+        f"With {row['share']} % of the pictures protected, plain training reaches {_mean(row):.0%}."
+        for row in sorted(rows, key=lambda row: -row["share"])
+        if row not in whole and row["countermeasure"] == "none"
+    ]
+    missing = [one for one in report["countermeasures"].values() if one["missing"]]
+    sentences += [f"Not tried: {one['title']}; missing {one['missing']}." for one in missing]
+    return [*sentences, NEVER_TRIED]
+
+
+def _kept(row: Row, controls: Mapping[tuple[str, str], Row], chance: float) -> float:
+    """What is left of the trainer's learning, above chance."""
+    return (_mean(row) - chance) / (_mean(controls[_trainer(row)]) - chance)
+
+
+def _trainer(row: Row) -> tuple[str, str]:
+    return row["countermeasure"], row["architecture"]
+
+
+def _mean(row: Row) -> float:
+    return float(row["test_accuracy"]["mean"])
