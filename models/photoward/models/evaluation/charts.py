@@ -21,8 +21,8 @@ def curves(lines: Sequence[Line], title: str) -> str:
     """Shares over epochs, two lines a name, the names above."""
     legend = 16 * len(lines)
     parts = [
-        f'<svg role="img" aria-label="{escape(title)}" width="{WIDTH}" height="{HEIGHT + legend}" '
-        f'viewBox="0 {-legend} {WIDTH} {HEIGHT + legend}">'
+        f'<svg role="img" aria-label="{escape(title)}" width="{WIDTH}" height="{HEIGHT + legend}"',
+        f' viewBox="0 {-legend} {WIDTH} {HEIGHT + legend}">',
     ]
     for share in (0.0, 0.5, 1.0):
         y = _y(share)

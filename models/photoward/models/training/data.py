@@ -89,6 +89,16 @@ def load_folders(
         BadInput: no such folder, fewer than two classes, an empty class or an unreadable
             picture; the message says which and what to do.
     """
+    files, found = labelled_files(root, classes)
+    return _load(files, root, size, found, track)
+
+
+def labelled_files(root: Path, classes: list[str] | None = None) -> tuple[Entries, list[str]]:
+    """The files of class folders with their class numbers, and the classes.
+
+    Raises:
+        BadInput: no such folder, fewer than two classes or an empty class.
+    """
     if not root.is_dir():
         raise BadInput("invalid_option", f"{root} is not a folder.")
     found = classes or sorted(entry.name for entry in root.iterdir() if entry.is_dir())
@@ -99,7 +109,7 @@ def load_folders(
         if not own:
             raise BadInput("invalid_option", f"The class folder {root / name} has no pictures.")
         files += [(path, number) for path in own]
-    return _load(files, root, size, found, track)
+    return files, found
 
 
 def _require_classes(source: Path, found: list[str]) -> None:
