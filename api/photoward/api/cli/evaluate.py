@@ -272,19 +272,24 @@ def _bar(console: Console) -> Progress:
 def _tell(report: dict[str, Any]) -> None:
     """The report on the terminal: a table, and what it says."""
     console = Console()
+    protections = ["clean", *report["findings"]]
     table = Table(
-        "trainer", "network", "protected", "own training views", "clean test pictures", "seconds"
+        "trainer", "network", "protected", *protections, title="clean test pictures that are right"
     )
     titles = {name: one["title"] for name, one in report["countermeasures"].items()}
+    shown: dict[tuple[str, str], dict[int, dict[str, str]]] = {}
     for row in report["rows"]:
         spread = row["test_accuracy"]["sd"]
-        share = f"{row['share']} % {row['protection']}" if row["share"] else "clean: control"
-        table.add_row(
-            titles[row["countermeasure"]], row["architecture"], share,
-            f"{row['train_accuracy']['mean']:.1%}",
-            f"{row['test_accuracy']['mean']:.1%}" + (f" ± {100 * spread:.1f}" if spread else ""),
-            f"{row['seconds']['mean']:.0f}",
-        )  # fmt: skip
+        figure = f"{row['test_accuracy']['mean']:.1%}" + (
+            f" ± {100 * spread:.1f}" if spread else ""
+        )
+        trainer = shown.setdefault((row["countermeasure"], row["architecture"]), {})
+        trainer.setdefault(row["share"], {})[row["protection"]] = figure
+    for (name, architecture), shares in shown.items():
+        control = shares.pop(0)
+        for share, figures in shares.items():
+            line = {**control, **figures}
+            table.add_row(titles[name], architecture, f"{share} %", *map(line.get, protections))
     console.print(table)
     for name, sentences in report["findings"].items():
         for sentence in sentences:

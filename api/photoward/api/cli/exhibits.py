@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,31}")
-SHAPES_EACH, SHAPES_TEST_EACH = 200, 60
+SHAPES_EACH, SHAPES_TEST_EACH = 150, 60
 UPLOADERS = 4
 BUSY, BUSY_S, ATTEMPTS = 429, 1.0, 300
 """A full queue's status, how long to wait then, and how often."""

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
-from photoward.api.cli.samples import synthetic_photo
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -36,15 +34,22 @@ def write_shapes(folder: Path, each: int, seed: int = 0) -> None:
 
 def shape(name: str, random: np.random.Generator) -> Image.Image:
     """One picture of a class."""
-    background = synthetic_photo(SIDE, SIDE, int(random.integers(2**31)))
+    background = _background(random)
     mask = Image.new("L", (SIDE * FINE, SIDE * FINE))
     radius = random.uniform(7, 11) * FINE
     centre = random.uniform(11, SIDE - 11, 2) * FINE
     _draw(ImageDraw.Draw(mask), name, centre, radius, random.uniform(0, 2 * math.pi))
     mask = mask.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    shift = random.choice([-1, 1], 3) * random.uniform(50, 110, 3)
+    shift = random.choice([-1, 1], 3) * random.uniform(20, 50, 3)
     lit = np.clip(np.asarray(background, np.float64) + shift, 0, 255).astype(np.uint8)
     return Image.composite(Image.fromarray(lit), background, mask)
+
+
+def _background(random: np.random.Generator) -> Image.Image:
+    """Soft light of one colour, as out of focus."""
+    colour = random.uniform(70, 185, 3) + random.normal(0, 15, (3, 3, 3))
+    coarse = Image.fromarray(colour.clip(0, 255).astype(np.uint8))
+    return coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
 def _draw(

@@ -49,10 +49,8 @@ def _of(
 
     def told(row: Row) -> str:
         control = controls[_trainer(row)]
-        return (
-            f"{titles[row['countermeasure']]}, {row['architecture']} ({_mean(row):.0%} of the test "
-            f"pictures right; {_mean(control):.0%} from unprotected ones)"
-        )
+        trainer = f"{titles[row['countermeasure']]} with {row['architecture']}"
+        return f"{trainer}: {_mean(row):.0%} ({_mean(control):.0%})"
 
     whole = [row for row in rows if row["share"] == max(one["share"] for one in rows)]
     judged = [r for r in whole if _mean(controls[_trainer(r)]) - chance >= WEAKEST_CONTROL]
@@ -65,14 +63,16 @@ def _of(
         )
     elif passed:
         sentences.append(
-            f"It does not stop {len(passed)} of {len(judged)} trainers: "
-            f"{'; '.join(map(told, passed))}. Each keeps more than half of what it learns, above "
-            "chance, from unprotected pictures."
+            f"It does not stop {len(passed)} of {len(judged)} trainers: each of these keeps more "
+            "than half of what it learns, above chance, from unprotected pictures (clean test "
+            "pictures right; in brackets, after training on unprotected ones). "
+            f"{'; '.join(map(told, passed))}."
         )
     else:
         sentences.append(
             f"It stopped all {len(judged)} trainers that were tried, in that none kept more than "
-            "half of what it learns, above chance, from unprotected pictures; the best was "
+            "half of what it learns, above chance, from unprotected pictures (clean test pictures "
+            "right; in brackets, after training on unprotected ones). The best was "
             f"{told(max(judged, key=_mean))}."
         )
     if judged and len(judged) < len(whole):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from photoward.models.evaluation import report
 from photoward.models.evaluation.countermeasures import NONE
 from photoward.models.evaluation.countermeasures.pretrained import ARCHITECTURE
-from photoward.models.evaluation.victims import train_victim
+from photoward.models.evaluation.victims import train_victim, training_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -122,11 +122,12 @@ class Matrix:
     ) -> dict[str, Any]:
         recipe = self._recipe(cell)
         train = self._training(cell)
-        steps = recipe.epochs * (len(train.labels) // recipe.batch or 1)
+        countermeasure = self.countermeasures[cell.countermeasure]
+        steps = training_steps(train, recipe, countermeasure)
         verdict = train_victim(
             train, self.subjects.test, recipe, self.device,
             report=lambda step, _loss: watch(cell, step, steps),
-            countermeasure=self.countermeasures[cell.countermeasure],
+            countermeasure=countermeasure,
         )  # fmt: skip
         figures = {key: value for key, value in asdict(verdict).items() if key != "recipe"}
         return {**identity, **figures, **report.machine(self.device)}

@@ -111,6 +111,14 @@ def train_victim(  # noqa: PLR0913  # what is trained on, how, and who watches
     )
 
 
+def training_steps(
+    train: LabelledPictures, recipe: VictimRecipe, countermeasure: Countermeasure
+) -> int:
+    """How many batches the victim will see."""
+    epochs = max(1, round(recipe.epochs * countermeasure.effort))
+    return epochs * (len(train.labels) // recipe.batch or 1)
+
+
 class _Run:
     """One victim in training."""
 
@@ -119,6 +127,7 @@ class _Run:
         device: torch.device, countermeasure: Countermeasure,
     ) -> None:  # fmt: skip
         self.recipe, self.device, self.countermeasure = recipe, device, countermeasure
+        self.steps = training_steps(train, recipe, countermeasure)
         if countermeasure.once:
             train = replace(train, pictures=changed_once(train, countermeasure.once))
         self.train, self.test = train, test
@@ -127,7 +136,6 @@ class _Run:
         self.chance = torch.Generator(device).manual_seed(recipe.seed)
         torch.manual_seed(recipe.seed)  # the initial weights
         self.network = self._fresh().to(device).to(memory_format=torch.channels_last)
-        self.steps = recipe.epochs * (len(train.labels) // recipe.batch or 1)
         self.step = 0
         self.optimiser, self.schedule = self._optimiser()
 

@@ -7,9 +7,14 @@ test pictures too.
 
 from __future__ import annotations
 
-from photoward.models.evaluation.countermeasures import batches, files, lenses, worst
+from photoward.models.evaluation.countermeasures import (
+    batches,
+    files,
+    lenses,
+    pretrained,
+    worst,
+)
 from photoward.models.evaluation.countermeasures.base import Countermeasure
-from photoward.models.evaluation.countermeasures.pretrained import pretrained
 
 NONE = "none"
 
@@ -40,5 +45,5 @@ def registry(
         "projection": lenses.orthogonal_projection(epochs=20),
         "coin": batches.coin(),
         "rsk": batches.sharpening(),
-        "pretrained": pretrained(pretrained_side),
+        "pretrained": pretrained.fine_tuning(pretrained_side),
     }

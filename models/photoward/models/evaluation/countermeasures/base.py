@@ -71,6 +71,8 @@ class Countermeasure:
     pretrained: Callable[[int, int], nn.Module] | None = None
     """Given the number of classes and the side: the network to start from in place of fresh
     weights."""
+    effort: float = 1.0
+    """Epochs as a share of the recipe's."""
     missing: str = ""
     """What has to be installed before it can be tried; empty when it can."""
 

@@ -24,6 +24,10 @@ LUMA = (0.299, 0.587, 0.114)
 
 FIT_BATCH = 128
 
+RANK = 1e-3
+"""Directions weaker than this share of the strongest are rounding: the classes' weights sum to
+zero, so there is one direction fewer than there are classes."""
+
 
 def grayscale() -> Countermeasure:
     """Luma in all three channels."""
@@ -41,8 +45,8 @@ def grayscale() -> Countermeasure:
 def orthogonal_projection(epochs: int, learning_rate: float = 0.1) -> Countermeasure:
     """Fit a linear classifier to the raw pixels, then remove its classes' directions from them.
 
-    The paper's algorithm 1: logistic regression by SGD; the weights' QR factor Q spans what it
-    found; every picture becomes x − QQᵀx.
+    The paper's algorithm 1: logistic regression by SGD; Q spans the weights that it found; every
+    picture becomes x − QQᵀx.
     """
 
     def fit(train: LabelledPictures, seed: int, device: torch.device) -> Lens:
@@ -65,7 +69,7 @@ def orthogonal_projection(epochs: int, learning_rate: float = 0.1) -> Countermea
 def _linear_directions(
     train: LabelledPictures, seed: int, device: torch.device, epochs: int, learning_rate: float
 ) -> torch.Tensor:
-    """An orthonormal basis ``[3·S·S, classes]`` of a linear classifier's weights."""
+    """An orthonormal basis ``[3·S·S, classes − 1]`` of a linear classifier's weights."""
     generator = torch.Generator().manual_seed(seed)
     linear = nn.Linear(train.pictures[0].numel(), len(train.classes)).to(device)
     nn.init.zeros_(linear.weight)
@@ -77,5 +81,6 @@ def _linear_directions(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-    basis: torch.Tensor = torch.linalg.qr(linear.weight.detach().T)[0]
-    return basis
+    basis, spread, _ = torch.linalg.svd(linear.weight.detach().T, full_matrices=False)
+    found: torch.Tensor = basis[:, spread > RANK * spread[0]]
+    return found

