@@ -40,9 +40,9 @@ QUICK = Effort(
         "projection", "coin", "rsk", "pretrained",
     ),
     architectures=("vgg",),
-    plain_architectures=("resnet18", "vit"),
+    plain_architectures=("resnet18",),
     plain_shares=(50, 80),
-    epochs=12, batch=64, pictures=900, attack_steps=3, candidates=3, pretrained_side=64,
+    epochs=10, batch=32, pictures=900, attack_steps=3, candidates=3, pretrained_side=64,
 )  # fmt: skip
 """One seed and the cheapest architecture: at most ten minutes on two cores."""
 

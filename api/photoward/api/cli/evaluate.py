@@ -158,12 +158,18 @@ class _Study:
         self.console = Console(stderr=True)
 
     def run(self) -> None:
-        """Gather, train, tell."""
+        """Gather, train, tell.
+
+        Raises:
+            BadInput: the pictures cannot be compared, or a file is where the folder should be.
+        """
         from photoward.models.evaluation import page, report  # noqa: PLC0415  # heavy
         from photoward.models.evaluation.matrix import Matrix  # noqa: PLC0415  # heavy
         from photoward.models.evaluation.victims import VictimRecipe  # noqa: PLC0415  # heavy
         from photoward.models.surrogates.cache import pick_device  # noqa: PLC0415  # heavy
 
+        if self.folder.exists() and not self.folder.is_dir():
+            raise BadInput("invalid_option", f"--out {self.folder} is a file: name a folder.")
         device = pick_device(settings_from().device)
         tried = self._countermeasures()
         for one in tried.values():

@@ -8,7 +8,7 @@ changed recipe is computed anew. Knows the victims and a folder; nothing of how 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from photoward.models.evaluation import report
@@ -97,6 +97,7 @@ class Matrix:
     countermeasures: Mapping[str, Countermeasure]
     folder: Path
     device: torch.device
+    _digests: dict[tuple[str, int], str] = field(default_factory=dict, compare=False)
 
     def run(
         self,
@@ -121,7 +122,7 @@ class Matrix:
         self, cell: Cell, identity: dict[str, Any], watch: Callable[[Cell, int, int], None]
     ) -> dict[str, Any]:
         recipe = self._recipe(cell)
-        train = self._training(cell)
+        train = self._training(cell.protection, cell.share)
         countermeasure = self.countermeasures[cell.countermeasure]
         steps = training_steps(train, recipe, countermeasure)
         verdict = train_victim(
@@ -139,17 +140,23 @@ class Matrix:
             "cell": asdict(cell),
             "recipe": {**asdict(self._recipe(cell)), "countermeasure": parameters},
             "data": {
-                "train_sha256": self._training(cell).digest(),
-                "test_sha256": self.subjects.test.digest(),
+                "train_sha256": self._digest(cell.protection, cell.share),
+                "test_sha256": self._digest("", 0),
             },
         }
+
+    def _digest(self, protection: str, share: int) -> str:
+        """Of a training set, or of the test set in place of no protection; made once."""
+        if (protection, share) not in self._digests:
+            data = self._training(protection, share) if protection else self.subjects.test
+            self._digests[protection, share] = data.digest()
+        return self._digests[protection, share]
 
     def _recipe(self, cell: Cell) -> VictimRecipe:
         return replace(self.recipe, architecture=cell.architecture, seed=cell.seed)
 
-    def _training(self, cell: Cell) -> LabelledPictures:
-        protection = None if cell.protection == CLEAN else cell.protection
-        return self.subjects.training(protection, cell.share)
+    def _training(self, protection: str, share: int) -> LabelledPictures:
+        return self.subjects.training(None if protection == CLEAN else protection, share)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -133,12 +133,11 @@ def _lot(name: str) -> bytes:
 
 def _by_class(pictures: LabelledPictures) -> list[list[int]]:
     """The numbers of each class's pictures, in the order of their lots."""
+    found: list[list[int]] = [[] for _ in pictures.classes]
     labels = pictures.labels.tolist()
-    return [
-        sorted((i for i, label in enumerate(labels) if label == number),
-               key=lambda i: _lot(pictures.names[i]))
-        for number in range(len(pictures.classes))
-    ]  # fmt: skip
+    for i in sorted(range(len(labels)), key=lambda i: _lot(pictures.names[i])):
+        found[labels[i]].append(i)
+    return found
 
 
 def _require(pictures: LabelledPictures, least: int, purpose: str) -> None:

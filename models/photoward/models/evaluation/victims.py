@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
-from torch.optim.lr_scheduler import OneCycleLR
 
 from photoward.models import views
 from photoward.models.evaluation.countermeasures import NONE, registry
@@ -19,12 +18,13 @@ from photoward.models.evaluation.countermeasures.base import changed_once
 from photoward.models.pixels import LEVELS, normalise
 from photoward.models.surrogates.architectures import build
 from photoward.models.surrogates.surrogate import fastest_dtype
-from photoward.models.training.schedule import WARM_UP, one_cycle
+from photoward.models.training.schedule import one_cycle, up_and_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import nn
+    from torch.optim.lr_scheduler import OneCycleLR
 
     from photoward.models.evaluation.countermeasures.base import Countermeasure, Lens
     from photoward.models.training.data import LabelledPictures
@@ -199,7 +199,7 @@ class _Run:
             adam = torch.optim.AdamW(
                 self.network.parameters(), ADAM_RATE, weight_decay=ADAM_DECAY
             )  # fmt: skip
-            return adam, OneCycleLR(adam, ADAM_RATE, total_steps=self.steps + 1, pct_start=WARM_UP)
+            return adam, up_and_down(adam, ADAM_RATE, self.steps)
         return one_cycle(
             self.network, learning_rate=recipe.learning_rate, momentum=recipe.momentum,
             weight_decay=recipe.weight_decay, steps=self.steps,
