@@ -25,6 +25,7 @@ class Effort:
     seeds: int = 1
     epochs: int = 15
     batch: int = 128
+    learning_rate: float = 0.1
     width: int = 16
     pictures: int | None = None
     attack_steps: int = 10
@@ -41,8 +42,9 @@ QUICK = Effort(
     ),
     architectures=("vgg",),
     plain_architectures=("resnet18",),
-    plain_shares=(50, 80),
-    epochs=10, batch=32, pictures=900, attack_steps=3, candidates=3, pretrained_side=64,
+    plain_shares=(80,),
+    epochs=12, batch=32, learning_rate=0.03, pictures=600, attack_steps=2,
+    candidates=3, pretrained_side=64,
 )  # fmt: skip
 """One seed and the cheapest architecture: at most ten minutes on two cores."""
 

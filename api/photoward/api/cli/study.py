@@ -79,7 +79,7 @@ class Study:
         effort = self.effort
         recipe = VictimRecipe(
             width=effort.width, size=self.size, epochs=effort.epochs, batch=effort.batch,
-            seed=self.first_seed,
+            learning_rate=effort.learning_rate, seed=self.first_seed,
         )  # fmt: skip
         matrix = Matrix(subjects, recipe, tried, self.folder / "cells", device)
         found = report.assemble(
