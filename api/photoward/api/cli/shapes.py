@@ -37,17 +37,17 @@ def shape(name: str, random: np.random.Generator) -> Image.Image:
     background = _background(random)
     mask = Image.new("L", (SIDE * FINE, SIDE * FINE))
     radius = random.uniform(7, 11) * FINE
-    centre = random.uniform(13, SIDE - 13, 2) * FINE
-    _draw(ImageDraw.Draw(mask), name, centre, radius, random.uniform(-0.3, 0.3))
+    centre = random.uniform(11, SIDE - 11, 2) * FINE
+    _draw(ImageDraw.Draw(mask), name, centre, radius, random.uniform(0, 2 * math.pi))
     mask = mask.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    shift = random.choice([-1, 1], 3) * random.uniform(10, 24, 3)
+    shift = random.choice([-1, 1], 3) * random.uniform(30, 70, 3)
     lit = np.clip(np.asarray(background, np.float64) + shift, 0, 255).astype(np.uint8)
     return Image.composite(Image.fromarray(lit), background, mask)
 
 
 def _background(random: np.random.Generator) -> Image.Image:
     """Soft light of one colour, as out of focus."""
-    colour = random.uniform(50, 205, 3) + random.normal(0, 8, (3, 3, 3))
+    colour = random.uniform(70, 185, 3) + random.normal(0, 20, (3, 3, 3))
     coarse = Image.fromarray(colour.clip(0, 255).astype(np.uint8))
     return coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
