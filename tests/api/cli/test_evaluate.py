@@ -117,6 +117,8 @@ def test_a_quick_look_draws_and_protects_its_own_pictures(
     }  # fmt: skip
     assert evaluate("--quick", *TINY, "--countermeasures", "none,jpeg-75") == 0
     found = report(tmp_path / "evaluation-out")
+    assert "drawn shapes" in found["note"]
+    assert "drawn shapes" in (tmp_path / "evaluation-out" / "report.html").read_text()
     assert found["classes"] == list(CLASSES)
     assert found["data"]["sem"]["pictures"] == 24
     assert found["data"]["test"]["pictures"] == 8

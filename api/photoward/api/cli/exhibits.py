@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,31}")
 SHAPES_EACH, SHAPES_TEST_EACH = 150, 60
+OWN = (
+    "These are drawn shapes: they show that the machinery works, not what protection photos get. "
+    "Give --clean and --protected for that."
+)
 UPLOADERS = 4
 BUSY, BUSY_S, ATTEMPTS = 429, 1.0, 300
 """A full queue's status, how long to wait then, and how often."""

@@ -85,6 +85,7 @@ class Study:
         found = report.assemble(
             command=shlex.join(["photoward", *sys.argv[1:]]), cells=self._train(matrix),
             subjects=subjects, recipe=recipe, countermeasures=tried, device=device,
+            note="" if self.sources.clean or self.sources.data else exhibits.OWN,
         )  # fmt: skip
         report.write(found, self.result)
         web = self.folder / "report.html"
@@ -185,6 +186,8 @@ def tell(found: dict[str, Any]) -> None:
             line = {**control, **figures}
             table.add_row(titles[name], architecture, f"{share} %", *map(line.get, protections))
     console.print(table)
+    if found["note"]:
+        console.print(found["note"])
     for name, sentences in found["findings"].items():
         for sentence in sentences:
             console.print(f"{name}: {sentence}", markup=False, highlight=False)

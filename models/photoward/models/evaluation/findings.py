@@ -45,49 +45,54 @@ def _of(
     rows: list[Row], controls: Mapping[tuple[str, str], Row], report: Mapping[str, Any]
 ) -> list[str]:
     chance = 1 / len(report["classes"])
-    titles = {name: one["title"] for name, one in report["countermeasures"].items()}
+    tried = report["countermeasures"]
+
+    def named(row: Row) -> str:
+        return f"{tried[row['countermeasure']]['title']} with {row['architecture']}"
 
     def told(row: Row) -> str:
-        control = controls[_trainer(row)]
-        trainer = f"{titles[row['countermeasure']]} with {row['architecture']}"
-        return f"{trainer}: {_mean(row):.0%} ({_mean(control):.0%})"
+        return f"{named(row)}: {_mean(row):.0%} ({_mean(controls[_trainer(row)]):.0%})"
 
     whole = [row for row in rows if row["share"] == max(one["share"] for one in rows)]
     judged = [r for r in whole if _mean(controls[_trainer(r)]) - chance >= WEAKEST_CONTROL]
-    passed = sorted((row for row in judged if _kept(row, controls, chance) > KEPT), key=_mean)[::-1]
-    sentences = []
-    if not judged:
+    judged.sort(key=_mean, reverse=True)
+    passed = [row for row in judged if _kept(row, controls, chance) > KEPT]
+    sentences = [_verdict(list(map(told, judged)), list(map(told, passed)))]
+    weak = [named(row) for row in whole if row not in judged]
+    if judged and weak:
         sentences.append(
-            "This run says nothing of the protection: from the unprotected pictures themselves the "
-            "trainers learnt too little. Give more pictures or more epochs."
-        )
-    elif passed:
-        sentences.append(
-            f"It does not stop {len(passed)} of {len(judged)} trainers: each of these keeps more "
-            "than half of what it learns, above chance, from unprotected pictures (clean test "
-            "pictures right; in brackets, after training on unprotected ones). "
-            f"{'; '.join(map(told, passed))}."
-        )
-    else:
-        sentences.append(
-            f"It stopped all {len(judged)} trainers that were tried, in that none kept more than "
-            "half of what it learns, above chance, from unprotected pictures (clean test pictures "
-            "right; in brackets, after training on unprotected ones). The best was "
-            f"{told(max(judged, key=_mean))}."
-        )
-    if judged and len(judged) < len(whole):
-        weak = "; ".join(titles[row["countermeasure"]] for row in whole if row not in judged)
-        sentences.append(
-            f"No judgement where the trainer learnt too little from unprotected pictures: {weak}."
+            "No judgement where the trainer learnt too little from unprotected pictures: "
+            f"{'; '.join(weak)}."
         )
     sentences += [
-        f"With {row['share']} % of the pictures protected, plain training reaches {_mean(row):.0%}."
+        f"With {row['share']} % of the pictures protected, plain training with "
+        f"{row['architecture']} reaches {_mean(row):.0%}."
         for row in sorted(rows, key=lambda row: -row["share"])
         if row not in whole and row["countermeasure"] == "none"
     ]
-    missing = [one for one in report["countermeasures"].values() if one["missing"]]
+    missing = [one for one in tried.values() if one["missing"]]
     sentences += [f"Not tried: {one['title']}; missing {one['missing']}." for one in missing]
     return [*sentences, NEVER_TRIED]
+
+
+def _verdict(judged: list[str], passed: list[str]) -> str:
+    """The first sentence, from trainers told with their figures, the best first."""
+    if not judged:
+        return (
+            "This run says nothing of the protection: from the unprotected pictures themselves the "
+            "trainers learnt too little. Give more pictures or more epochs."
+        )
+    half = "more than half of what it learns, above chance, from unprotected pictures"
+    meaning = "(clean test pictures right; in brackets, after training on unprotected ones)"
+    if passed:
+        return (
+            f"It does not stop {len(passed)} of {len(judged)} trainers: each of these keeps {half} "
+            f"{meaning}. {'; '.join(passed)}."
+        )
+    return (
+        f"It stopped all {len(judged)} trainers that were tried, in that none kept {half}; the "
+        f"best was {judged[0]} {meaning}."
+    )
 
 
 def _kept(row: Row, controls: Mapping[tuple[str, str], Row], chance: float) -> float:

@@ -37,6 +37,7 @@ def assemble(  # noqa: PLR0913  # all that a result must say of itself
     recipe: VictimRecipe,
     countermeasures: Mapping[str, Countermeasure],
     device: torch.device,
+    note: str = "",
 ) -> dict[str, Any]:
     """The JSON-able result of an evaluation.
 
@@ -47,11 +48,13 @@ def assemble(  # noqa: PLR0913  # all that a result must say of itself
         recipe: how the victims trained, but for what their cells say.
         countermeasures: name → what was tried, or could not be (``missing``).
         device: where they trained.
+        note: what a reader must know of the pictures.
     """
     rows = summarise(cells)
     found: dict[str, Any] = {
         **about(command),
         **machine(device),
+        "note": note,
         "data": {
             "clean": _described(subjects.clean),
             **{name: _described(one) for name, one in subjects.protected.items()},
