@@ -68,7 +68,9 @@ def test_what_is_not_stopped_is_said_with_its_figures() -> None:
     assert "plain" not in told[0]
     assert "No judgement" in told[1]
     assert "CutMix" in told[1]
-    assert told[2].startswith("With 80 % of the pictures protected, plain training reaches 8")
+    assert told[2].startswith(
+        "With 80 % of the pictures protected, plain training with vgg reaches 8"
+    )
     assert told[-1] == NEVER_TRIED
 
 

@@ -63,13 +63,9 @@ code { overflow-wrap: anywhere } dt { font-weight: 600 } dd { margin: 0 0 .4rem 
 
 def render(report: Report, subjects: Subjects) -> str:
     """The whole page."""
-    seeds = len(report["seeds"])
-    times = f"{seeds} seeds, mean ± standard deviation" if seeds > 1 else "one seed: a quick look"
     body = "\n".join([
         "<h1>What this protection is worth</h1>",
-        (f"<p>{_compared(report)}; {times}. Figures are the share of clean test pictures that the "
-        "trained network gets right: low means protected.</p>"),
-        *_said(report), *heat_maps(report), *shares_table(report), *quality_table(report),
+        *_compared(report), *_said(report), *heat_maps(report), *shares_table(report), *quality_table(report),
         *_pictures(subjects), *_curves(report), *_about(report),
     ])  # fmt: skip
     return (
@@ -80,13 +76,17 @@ def render(report: Report, subjects: Subjects) -> str:
     )
 
 
-def _compared(report: Report) -> str:
-    data = report["data"]
+def _compared(report: Report) -> Iterator[str]:
+    data, seeds = report["data"], len(report["seeds"])
     held_out = " (held out)" if data["test"]["held_out"] else ""
-    return (
-        f"{len(report['classes'])} classes, {data['clean']['pictures']} pictures to train on, "
-        f"{data['test']['pictures']} clean ones to test on{held_out}"
+    times = f"{seeds} seeds, mean ± standard deviation" if seeds > 1 else "one seed: a quick look"
+    yield (
+        f"<p>{len(report['classes'])} classes, {data['clean']['pictures']} pictures to train on, "
+        f"{data['test']['pictures']} clean ones to test on{held_out}; {times}. Figures are the "
+        "share of clean test pictures that the trained network gets right: low means protected.</p>"
     )
+    if report["note"]:
+        yield f"<p><strong>{escape(report['note'])}</strong></p>"
 
 
 def _said(report: Report) -> Iterator[str]:
