@@ -65,8 +65,8 @@ def render(report: Report, subjects: Subjects) -> str:
     """The whole page."""
     body = "\n".join([
         "<h1>What this protection is worth</h1>",
-        *_compared(report), *_said(report), *heat_maps(report), *shares_table(report), *quality_table(report),
-        *_pictures(subjects), *_curves(report), *_about(report),
+        *_compared(report), *_said(report), *heat_maps(report), *shares_table(report),
+        *quality_table(report), *_pictures(subjects), *_curves(report), *_about(report),
     ])  # fmt: skip
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
