@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from photoward.api.cli import exhibits
@@ -115,14 +122,15 @@ class Study:
         done: list[dict[str, Any]] = []
         with _bar(self.console) as bar:
             every = bar.add_task("cells", total=len(cells))
-            one = bar.add_task("", visible=False)
+            lines: dict[Cell, TaskID] = {}
 
             def watch(cell: Cell, step: int, steps: int) -> None:
-                bar.update(one, description=cell.name, completed=step, total=steps, visible=True)
+                if cell not in lines:
+                    lines[cell] = bar.add_task(cell.name, total=steps)
+                bar.update(lines[cell], completed=step, visible=step < steps)
 
             for result in matrix.run(cells, watch):
                 done.append(result)
-                bar.update(one, visible=False)
                 bar.advance(every)
         return done
 

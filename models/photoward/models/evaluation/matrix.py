@@ -8,19 +8,22 @@ changed recipe is computed anew. Knows the victims and a folder; nothing of how 
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from photoward.models.evaluation import report
 from photoward.models.evaluation.countermeasures import NONE
 from photoward.models.evaluation.countermeasures.pretrained import ARCHITECTURE
 from photoward.models.evaluation.victims import train_victim, training_steps
+from photoward.models.surrogates.surrogate import THREADS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    import torch
 
     from photoward.models.evaluation.countermeasures.base import Countermeasure
     from photoward.models.evaluation.subjects import Subjects
@@ -103,20 +106,43 @@ class Matrix:
         self,
         cells: Sequence[Cell],
         watch: Callable[[Cell, int, int], None] = lambda _cell, _step, _steps: None,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Generator[dict[str, Any], None, None]:
         """Each cell's result in order, from its file or from training it now.
+
+        On a CPU as many victims train side by side as it has cores, with one thread each: small
+        networks gain little from more. The caller's end is theirs, too.
 
         Args:
             cells: what is wanted.
-            watch: told the cell, its step and its steps while it trains.
+            watch: told the cell, its step and its steps while it trains, from any thread.
         """
-        for cell in cells:
-            wanted = self._identity(cell)
-            found = _read(self.folder / f"{cell.name}.json")
-            if any(found.get(key) != value for key, value in wanted.items()):
-                found = self._train(cell, wanted, watch)
-                report.write(found, self.folder / f"{cell.name}.json")
-            yield found
+        ended = threading.Event()
+
+        def heed(cell: Cell, step: int, steps: int) -> None:
+            if ended.is_set():
+                raise _Ended
+            watch(cell, step, steps)
+
+        workers = THREADS if self.device.type == "cpu" else 1
+        pool = ThreadPoolExecutor(
+            workers, "victim", initializer=torch.set_num_threads, initargs=(THREADS // workers,)
+        )
+        try:
+            wanted = [self._identity(cell) for cell in cells]
+            yield from pool.map(self._result, cells, wanted, [heed] * len(cells))
+        finally:
+            ended.set()
+            pool.shutdown(cancel_futures=True)
+
+    def _result(
+        self, cell: Cell, wanted: dict[str, Any], watch: Callable[[Cell, int, int], None]
+    ) -> dict[str, Any]:
+        path = self.folder / f"{cell.name}.json"
+        found = _read(path)
+        if any(found.get(key) != value for key, value in wanted.items()):
+            found = self._train(cell, wanted, watch)
+            report.write(found, path)
+        return found
 
     def _train(
         self, cell: Cell, identity: dict[str, Any], watch: Callable[[Cell, int, int], None]
@@ -157,6 +183,10 @@ class Matrix:
 
     def _training(self, protection: str, share: int) -> LabelledPictures:
         return self.subjects.training(None if protection == CLEAN else protection, share)
+
+
+class _Ended(Exception):  # noqa: N818  # what happened
+    """Nobody waits for this cell any more."""
 
 
 def _read(path: Path) -> dict[str, Any]:

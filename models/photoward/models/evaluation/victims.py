@@ -5,6 +5,7 @@ Never shares weights or a seed with a surrogate. Knows nothing of how the pictur
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 CURVE_PICTURES = 1000
 """Test pictures, evenly taken, that are tried after each epoch; all of them at the end."""
+
+_WEIGHTS = threading.Lock()
 
 ADAM_RATE, ADAM_DECAY = 1e-3, 0.05
 """Of AdamW, for a transformer and for a network that is trained already."""
@@ -134,8 +137,9 @@ class _Run:
         self.lens: Lens = countermeasure.lens(train, recipe.seed, device)
         self.order = torch.Generator().manual_seed(recipe.seed)
         self.chance = torch.Generator(device).manual_seed(recipe.seed)
-        torch.manual_seed(recipe.seed)  # the initial weights
-        self.network = self._fresh().to(device).to(memory_format=torch.channels_last)
+        with _WEIGHTS:  # drawn from the generator that all threads share
+            torch.manual_seed(recipe.seed)
+            self.network = self._fresh().to(device).to(memory_format=torch.channels_last)
         self.step = 0
         self.optimiser, self.schedule = self._optimiser()
 

