@@ -43,7 +43,7 @@ QUICK = Effort(
     architectures=("vgg",),
     plain_architectures=("resnet18",),
     plain_shares=(80,),
-    epochs=12, batch=32, learning_rate=0.03, pictures=600, attack_steps=2,
+    epochs=18, batch=32, learning_rate=0.03, pictures=600, attack_steps=2,
     candidates=3, pretrained_side=64,
 )  # fmt: skip
 """One seed and the cheapest architecture: at most ten minutes on two cores."""
