@@ -235,3 +235,12 @@ def test_each_says_where_it_comes_from() -> None:
     for one in ALL.values():
         assert one.title
         assert one.source
+
+
+def test_an_adversarially_trained_victim_learns_what_no_adversary_hides() -> None:
+    recipe = VictimRecipe(architecture="vgg", size=16, epochs=8, batch=16)
+    verdict = train_victim(
+        pictures(48), pictures(16, seed=1), recipe, CPU, countermeasure=ALL["at-8"]
+    )  # fmt: skip
+    assert verdict.test_accuracy > 0.9
+    assert verdict.train_accuracy > 0.9
