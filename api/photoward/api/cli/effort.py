@@ -45,8 +45,8 @@ QUICK = Effort(
     epochs=18, batch=32, learning_rate=0.03, pictures=600, attack_steps=2,
     candidates=3, pretrained_side=64,
 )  # fmt: skip
-"""One seed and the cheapest architecture: at most ten minutes on two cores. No adversarial training,
-which learns nothing of the shapes in that time, not even at 1/255."""
+"""One seed and the cheapest architecture, for ten minutes on two cores. No adversarial training: it
+learns nothing of our shapes in that time, not even at 1/255."""
 
 FULL = Effort(
     countermeasures=ALL, architectures=("resnet18", "vgg", "mobilenetv2", "vit"),
