@@ -40,14 +40,14 @@ def shape(name: str, random: np.random.Generator) -> Image.Image:
     centre = random.uniform(11, SIDE - 11, 2) * FINE
     _draw(ImageDraw.Draw(mask), name, centre, radius, random.uniform(-0.4, 0.4))
     mask = mask.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    shift = random.choice([-1, 1], 3) * random.uniform(14, 32, 3)
+    shift = random.choice([-1, 1], 3) * random.uniform(20, 45, 3)
     lit = np.clip(np.asarray(background, np.float64) + shift, 0, 255).astype(np.uint8)
     return Image.composite(Image.fromarray(lit), background, mask)
 
 
 def _background(random: np.random.Generator) -> Image.Image:
     """Soft light of one colour, as out of focus."""
-    colour = random.uniform(70, 185, 3) + random.normal(0, 8, (3, 3, 3))
+    colour = random.uniform(70, 185, 3) + random.normal(0, 12, (3, 3, 3))
     coarse = Image.fromarray(colour.clip(0, 255).astype(np.uint8))
     return coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
