@@ -1,20 +1,34 @@
-"""``photoward evaluate``: a tiny comparison, and the folders that cannot be compared."""
+"""``photoward evaluate``: tiny comparisons, and what cannot be compared."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from photoward.api.cli import main
+from photoward.api.cli import exhibits, main
+from photoward.api.cli.shapes import CLASSES, write_shapes
+from photoward.models.methods.registry import METHODS
+from tests.api.http.service import serving, working
+from tests.support import surrogates
 from tests.support.folders import striped
+from tests.support.quick import Quick
 
-if TYPE_CHECKING:
-    from pathlib import Path
+TINY = ("--epochs", 1, "--batch", 8, "--architectures", "vgg")
 
 
-def evaluate(*arguments: object, **folders: Path) -> object:
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has a default place is written there."""
+    monkeypatch.chdir(tmp_path)
+
+
+def evaluate(*arguments: object, **folders: object) -> object:
     named = [part for name, path in folders.items() for part in (f"--{name}", str(path))]
     with pytest.raises(SystemExit) as caught:
         main(["evaluate", *named, *map(str, arguments)])
@@ -24,6 +38,11 @@ def evaluate(*arguments: object, **folders: Path) -> object:
 @pytest.fixture
 def clean(tmp_path: Path) -> Path:
     return striped(tmp_path / "clean")
+
+
+def report(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return found
 
 
 def test_two_victims_are_trained_and_the_result_is_data(
@@ -44,11 +63,99 @@ def test_two_victims_are_trained_and_the_result_is_data(
     }  # fmt: skip
     assert result["data"]["clean"]["sha256"] == result["data"]["protected"]["sha256"]
     assert result["recipe"]["epochs"] == 2
-    assert "clean test pictures" in capsys.readouterr().out
+    assert [len(row["test_curve"]) for row in result["rows"]] == [2, 2]
+    assert len(list((out.with_suffix("") / "cells").iterdir())) == 2
+    assert "<svg" in (out.with_suffix("") / "report.html").read_text()
+    told = capsys.readouterr().out
+    assert "plain training" in told
+    assert "protected: " in told
 
 
-def refused(capsys: pytest.CaptureFixture[str], **folders: Path) -> str:
-    assert evaluate("--epochs", 1, **folders) == 2
+def test_methods_countermeasures_shares_and_seeds_are_crossed(clean: Path, tmp_path: Path) -> None:
+    code = evaluate(
+        "--protected", f"a={clean}", "--protected", f"b={clean}", *TINY, "--holdout", 0.25,
+        "--countermeasures", "none,grayscale", "--shares", "50,100", "--seeds", 2, clean=clean,
+    )  # fmt: skip
+    assert code == 0
+    found = report(tmp_path / "evaluation-out")
+    rows = {(row["protection"], row["countermeasure"], row["share"]) for row in found["rows"]}
+    assert rows == {
+        ("clean", one, 0) for one in ("none", "grayscale")
+    } | {
+        (name, one, share) for name in "ab" for one in ("none", "grayscale") for share in (50, 100)
+    }  # fmt: skip
+    assert {row["seeds"] for row in found["rows"]} == {2}
+    assert found["data"]["test"]["pictures"] == 4
+
+
+def test_a_second_run_trains_nothing(clean: Path, tmp_path: Path) -> None:
+    assert evaluate(*TINY, clean=clean, protected=clean) == 0
+    cells = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("cells/*.json")}
+    assert evaluate(*TINY, clean=clean, protected=clean) == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("cells/*.json")} == cells
+    assert len(cells) == 2
+
+
+def test_manifests_are_taken_as_folders_are(clean: Path, tmp_path: Path) -> None:
+    lines = [f"{p.relative_to(clean)},{p.parent.name}" for p in sorted(clean.rglob("*.png"))]
+    (clean / "list.csv").write_text("\n".join(lines))
+    assert evaluate(*TINY, clean=clean / "list.csv", protected=clean) == 0
+    data = report(tmp_path / "evaluation-out")["data"]
+    assert data["clean"]["sha256"] == data["protected"]["sha256"]
+
+
+def test_a_quick_look_draws_and_protects_its_own_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exhibits, "SHAPES_EACH", 6)
+    monkeypatch.setattr(exhibits, "SHAPES_TEST_EACH", 2)
+    monkeypatch.setitem(METHODS, "sem", Quick)
+    surrogates.write(tmp_path)
+    os.environ |= {
+        "PHOTOWARD_SURROGATE": "tiny", "PHOTOWARD_SURROGATE_DIRS": json.dumps([str(tmp_path)]),
+        "PHOTOWARD_IMAGING_CHILDREN": "1",
+    }  # fmt: skip
+    assert evaluate("--quick", *TINY, "--countermeasures", "none,jpeg-75") == 0
+    found = report(tmp_path / "evaluation-out")
+    assert "drawn shapes" in found["note"]
+    assert "drawn shapes" in (tmp_path / "evaluation-out" / "report.html").read_text()
+    assert found["classes"] == list(CLASSES)
+    assert found["data"]["sem"]["pictures"] == 24
+    assert found["data"]["test"]["pictures"] == 8
+    assert found["quality"]["sem"]["linf"] == 8
+    assert {row["share"] for row in found["rows"]} == {0, 80, 100}
+
+
+def test_pictures_are_protected_through_a_service(clean: Path, tmp_path: Path) -> None:
+    with serving(tmp_path / "service") as service, working(service):
+        assert evaluate(*TINY, "--preset", "standard", service=service.url, data=clean) == 0
+        left = service.kept()
+    found = report(tmp_path / "evaluation-out")
+    assert found["data"]["protected"]["pictures"] == 12
+    assert found["quality"]["protected"]["linf"] == 4
+    assert left == [], "in the service"
+    assert evaluate(*TINY, service="http://127.0.0.1:9", data=clean) == 0, "all is here already"
+
+
+def test_shapes_are_drawn_alike_and_differ(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_shapes(tmp_path / name, 3)
+    write_shapes(tmp_path / "c", 3, seed=1)
+    pictures = {
+        name: [p.read_bytes() for p in sorted((tmp_path / name).rglob("*.png"))] for name in "abc"
+    }
+    assert pictures["a"] == pictures["b"]
+    assert len(set(pictures["a"] + pictures["c"])) == 2 * 3 * len(CLASSES)
+    with Image.open(tmp_path / "a" / "cross" / "0000.png") as image:
+        assert np.asarray(image).shape == (32, 32, 3)
+
+
+def refused(
+    capsys: pytest.CaptureFixture[str], *arguments: object, **folders: object
+) -> str:  # fmt: skip
+    before = set(Path.cwd().rglob("*"))
+    assert evaluate("--epochs", 1, *arguments, **folders) == 2
+    assert set(Path.cwd().rglob("*")) == before, "nothing half-written"
     return " ".join(capsys.readouterr().err.split())
 
 
@@ -89,3 +196,88 @@ def test_an_unreadable_picture(
     broken = striped(tmp_path / "broken")
     (broken / "right" / "3.png").write_bytes(b"no picture")
     assert "3.png" in refused(capsys, clean=clean, protected=broken, test=clean)
+
+
+def test_a_set_of_other_pictures_is_told_by_name(
+    clean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = striped(tmp_path / "other")
+    (other / "left" / "0.png").rename(other / "left" / "new.png")
+    told = refused(capsys, clean=clean, protected=other)
+    assert "the first is left/0" in told
+    assert "protect the whole folder" in told
+
+
+def test_too_few_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = striped(tmp_path / "few", each=3)
+    assert "too few" in refused(capsys, clean=few, protected=few)
+
+
+def test_not_a_picture_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "d" / "left"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text("hello")
+    (tmp_path / "d" / "right").mkdir()
+    told = refused(capsys, clean=tmp_path / "d", protected=tmp_path / "d")
+    assert "left has no pictures" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("--countermeasures", "prayer"),
+            "--countermeasures does not know prayer; there are: none",
+        ),
+        (("--architectures", "lenet"), "--architectures does not know lenet; there are: resnet18"),
+        (("--countermeasures", ","), "an empty list"),
+        (("--shares", "0,100"), "whole numbers from 1 to 100"),
+        (("--quick", "--full"), "not both"),
+        (("--protected", "clean=x"), "'clean' is taken or no name"),
+        (("--protected", "a/b=x", "--protected", "ä=x"), "write NAME=PATH"),
+        (("--size", "30", "--architectures", "vit"), "a multiple of 4"),
+        (("--method", "sem"), "protected here"),
+        (("--out", "clean/left/0.png"), "is a file: name a folder"),
+        (("--service", "http://127.0.0.1:9"), "belong together"),
+    ],
+)
+def test_options_that_make_no_sense(
+    clean: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    own = {} if "--protected" in arguments else {"protected": clean}
+    assert sentence in refused(capsys, *arguments, clean=clean, **own)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "or --quick for a look"),
+        (("--clean", "x"), "belong together"),
+        (("--service", "http://h"), "belong together"),
+        (("--quick", "--test", "x"), "--test needs --clean"),
+    ],
+)
+def test_pictures_that_are_not_given(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in refused(capsys, *arguments)
+
+
+def test_an_address_that_is_none(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "http://HOST:PORT" in refused(capsys, service="ftp://h", data=clean)
+
+
+def test_a_service_that_refuses_a_picture(
+    clean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (40, 40)).save(clean / "left" / "9.bmp")
+    with serving(tmp_path / "service") as service, working(service):
+        assert evaluate(*TINY, service=service.url, data=clean) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "9.bmp" in told
+    assert "refused" in told
+
+
+def test_a_service_that_is_away(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(*TINY, service="http://127.0.0.1:9", data=clean) == 1
+    assert "cannot be reached" in " ".join(capsys.readouterr().err.split())

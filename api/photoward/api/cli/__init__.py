@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("photoward.api.cli.service:worker", "Run one worker alone."),
     "protect": ("photoward.api.cli.protect:protect", "Protect files without a server."),
     "surrogate": ("photoward.api.cli.surrogate:app", "Train and list surrogates."),
-    "evaluate": ("photoward.api.cli.evaluate:evaluate", "Train a victim on protected pictures."),
+    "evaluate": ("photoward.api.cli.evaluate:evaluate", "Train victims on protected pictures."),
     "bench": ("photoward.api.cli.bench:app", "Measure latency, throughput and the engine here."),
     "demo": ("photoward.api.cli.demo:demo", "A dozen pictures through the whole service."),
     "doctor": ("photoward.api.cli.doctor:doctor", "Say what is missing on this machine."),

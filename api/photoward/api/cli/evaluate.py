@@ -2,84 +2,119 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.effort import FULL, PLAIN, QUICK, chosen, percentages, words
+from photoward.api.cli.environment import require_extra
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from photoward.models.training.data import LabelledPictures
+    from photoward.api.cli.study import Sources
 
 
 def evaluate(  # noqa: PLR0913  # one option each
     *,
-    clean: Annotated[Path, typer.Option(help="Class folders of the unprotected pictures.")],
-    protected: Annotated[Path, typer.Option(help="The same pictures, protected.")],
-    test: Annotated[Path, typer.Option(help="Class folders of other, clean pictures.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write the result (JSON).")] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 15,
-    width: Annotated[int, typer.Option(min=16, help="Channels of the victim's first stage.")] = 16,
-    size: Annotated[int, typer.Option(min=16, help="Side that the victim trains at.")] = 32,
-    seed: Annotated[int, typer.Option(help="Never a surrogate's seed.")] = 1000,
-) -> None:
-    """Train one victim on clean and one on protected files; test both on clean pictures.
+    clean: Annotated[
+        Path | None, typer.Option(help="Unprotected pictures: class folders or a manifest.")
+    ] = None,
+    protected: Annotated[
+        list[str] | None,
+        typer.Option(help="The same pictures, protected; NAME=PATH, once for each method."),
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="Other, clean pictures; default: some of --clean.")
+    ] = None,
+    service: Annotated[
+        str | None, typer.Option(help="Protect --data through the service at this address.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Class folders to protect first.")] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for cells, report.json and report.html; or FILE.json.")
+    ] = Path("evaluation-out"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A look of ten minutes; has its own pictures.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Everything, three seeds: for a GPU.")
+    ] = False,
+    countermeasures: Annotated[
+        str | None, typer.Option(help="Names with commas, or all.")
+    ] = None,
+    architectures: Annotated[str | None, typer.Option(help="Names with commas, or all.")] = None,
+    shares: Annotated[str | None, typer.Option(help="Protected shares in %, as 20,60,100.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many.")] = None,
+    seed: Annotated[int, typer.Option(help="The first; never a surrogate's.")] = 1000,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    width: Annotated[
+        int | None, typer.Option(min=16, help="Channels of the victim's first stage.")
+    ] = None,
+    size: Annotated[int, typer.Option(min=16, max=224, help="Side that victims train at.")] = 32,
+    batch: Annotated[int | None, typer.Option(min=2)] = None,
+    pictures: Annotated[
+        int | None, typer.Option(min=4, help="Train on no more than these.")
+    ] = None,
+    holdout: Annotated[
+        float, typer.Option(min=0.01, max=0.9, help="Share of --clean to test on without --test.")
+    ] = 0.2,
+    attack_steps: Annotated[
+        int | None, typer.Option(min=1, help="PGD steps of adversarial training.")
+    ] = None,
+    pretrained_side: Annotated[
+        int | None, typer.Option(min=32, help="Pixels that a pretrained network is shown.")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="With --service or --quick.")] = None,
+    preset: Annotated[str | None, typer.Option(help="With --service or --quick.")] = None,
+) -> None:  # fmt: skip
+    """Train victims on clean and on protected files; test all of them on clean pictures.
 
-    Plain training only: one seed, no counter-measure. It does not show what a trainer reaches
-    who starts from a pretrained network, trains adversarially or purifies the pictures first.
+    Without --quick and --full: plain training of one architecture with one seed. What is finished
+    is kept in the folder, so an interrupted evaluation goes on where it stood.
     """
     require_extra("worker")
-    from photoward.models.evaluation import report  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.victims import VictimRecipe, train_victim  # noqa: PLC0415
-    from photoward.models.surrogates.cache import pick_device  # noqa: PLC0415  # heavy
-    from photoward.models.training.data import load_folders  # noqa: PLC0415  # heavy
+    from photoward.api.cli.study import Sources, Study  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.countermeasures import registry  # noqa: PLC0415  # heavy
+    from photoward.models.surrogates.architectures import ARCHITECTURES  # noqa: PLC0415  # heavy
 
-    recipe = VictimRecipe(width=width, size=size, epochs=epochs, seed=seed)
-    device = pick_device(settings_from().device)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    if quick and full:
+        raise BadInput("invalid_option", "Give --quick or --full, not both.")
+    effort = chosen(
+        QUICK if quick else FULL if full else PLAIN,
+        countermeasures=words(countermeasures, "--countermeasures", registry()),
+        architectures=words(architectures, "--architectures", ARCHITECTURES),
+        shares=percentages(shares), seeds=seeds, epochs=epochs, width=width, batch=batch,
+        pictures=pictures, attack_steps=attack_steps, pretrained_side=pretrained_side,
+    )  # fmt: skip
+    if size % 4 and "vit" in {*effort.architectures, *effort.plain_architectures}:
+        raise BadInput("invalid_option", f"--size {size}: a ViT needs a multiple of 4.")
+    sources = Sources(
+        clean, protected or [], test, service, data, quick, {"method": method, "preset": preset}
+    )
+    _check(sources)
+    Study(effort, sources, out, size=size, first_seed=seed, holdout=holdout).run()
 
-        def load(folder: Path, classes: list[str] | None) -> LabelledPictures:
-            return load_folders(
-                folder, size, classes, lambda files: bar.track(files, description=folder.name)
-            )
 
-        control = load(clean, None)
-        sets = {"clean": control, "protected": load(protected, control.classes),
-                "test": load(test, control.classes)}  # fmt: skip
-        if not sets["protected"].labels.equal(control.labels):
+def _check(sources: Sources) -> None:
+    """Refuse before anything is written."""
+    if sources.service or sources.data:
+        if not (sources.service and sources.data) or sources.clean or sources.protected:
             raise BadInput(
                 "invalid_option",
-                f"{clean} and {protected} hold different sets of pictures: "
-                "protect the whole folder first.",
+                "--service and --data belong together, without --clean and --protected.",
             )
-        verdicts = {}
-        for name in ("clean", "protected"):
-            steps = recipe.epochs * (len(control.labels) // recipe.batch or 1)
-            task = bar.add_task(f"victim of {name}", total=steps)
-            verdicts[name] = train_victim(
-                sets[name], sets["test"], recipe, device,
-                lambda step, _loss, task=task: bar.update(task, completed=step),  # type: ignore[misc]  # bound default
-            )  # fmt: skip
-    data: dict[str, Any] = {
-        name: {"pictures": len(s.labels), "sha256": s.digest()} for name, s in sets.items()
-    }
-    result = report.assemble(
-        command=shlex.join(["photoward", *sys.argv[1:]]),
-        control=verdicts["clean"], protected=verdicts["protected"], data=data,
-    )  # fmt: skip
-    if out:
-        report.write(result, out)
-    table = Table("victim trained on", "own training views", "clean test pictures", "seconds")
-    for name, verdict in verdicts.items():
-        table.add_row(name, f"{verdict.train_accuracy:.1%}", f"{verdict.test_accuracy:.1%}",
-                      f"{verdict.seconds:.0f}")  # fmt: skip
-    Console().print(table)
+    elif bool(sources.clean) != bool(sources.protected):
+        raise BadInput("invalid_option", "--clean and --protected belong together.")
+    elif not sources.clean and not sources.quick:
+        raise BadInput(
+            "invalid_option",
+            "Give --clean and --protected, or --service and --data; or --quick for a look at "
+            "pictures of our own.",
+        )
+    if sources.clean and any(sources.options.values()):
+        raise BadInput(
+            "invalid_option", "--method and --preset are for pictures that are protected here."
+        )
+    if sources.test and not (sources.clean or sources.data):
+        raise BadInput("invalid_option", "--test needs --clean or --data.")

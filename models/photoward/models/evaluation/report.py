@@ -5,37 +5,96 @@ from __future__ import annotations
 import json
 import os
 import platform
+from dataclasses import asdict
 from datetime import UTC, datetime
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from photoward.models.evaluation.findings import findings
+from photoward.models.evaluation.quality import likeness
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from photoward.models.evaluation.victims import Verdict
+    from photoward.models.evaluation.countermeasures.base import Countermeasure
+    from photoward.models.evaluation.subjects import Subjects
+    from photoward.models.evaluation.victims import VictimRecipe
+    from photoward.models.training.data import LabelledPictures
+
+KEY = ("protection", "countermeasure", "architecture", "share")
+"""Cells that differ in nothing but the seed make one row."""
 
 
-def assemble(
-    *, command: str, control: Verdict, protected: Verdict, data: dict[str, Any]
+def assemble(  # noqa: PLR0913  # all that a result must say of itself
+    *,
+    command: str,
+    cells: Sequence[Mapping[str, Any]],
+    subjects: Subjects,
+    recipe: VictimRecipe,
+    countermeasures: Mapping[str, Countermeasure],
+    device: torch.device,
+    note: str = "",
 ) -> dict[str, Any]:
-    """The JSON-able result of a clean and a protected training run.
+    """The JSON-able result of an evaluation.
 
     Args:
         command: what was typed.
-        control: the victim of the unprotected files.
-        protected: the victim of the protected files, same recipe and seed.
-        data: digests and counts of the three sets.
+        cells: what ``Matrix.run`` gave.
+        subjects: what was compared.
+        recipe: how the victims trained, but for what their cells say.
+        countermeasures: name → what was tried, or could not be (``missing``).
+        device: where they trained.
+        note: what a reader must know of the pictures.
     """
-    return {
+    rows = summarise(cells)
+    found: dict[str, Any] = {
         **about(command),
-        "data": data,
-        "recipe": control.recipe,
-        "seeds": 1,
-        "control": _figures(control),
-        "protected": _figures(protected),
-    }
+        **machine(device),
+        "note": note,
+        "data": {
+            "clean": _described(subjects.clean),
+            **{name: _described(one) for name, one in subjects.protected.items()},
+            "test": {**_described(subjects.test), "held_out": subjects.held_out},
+        },
+        "classes": subjects.clean.classes,
+        "recipe": {k: v for k, v in asdict(recipe).items() if k not in {"architecture", "seed"}},
+        "seeds": sorted({cell["cell"]["seed"] for cell in cells}),
+        "countermeasures": {
+            name: {"title": one.title, "source": one.source, "parameters": dict(one.parameters),
+                   "missing": one.missing}
+            for name, one in countermeasures.items()
+        },
+        "quality": {
+            name: likeness(subjects.clean.pictures, one.pictures)
+            for name, one in subjects.protected.items()
+        },
+        "rows": rows,
+    }  # fmt: skip
+    return {**found, **_headline(rows), "findings": findings(found)}
+
+
+def summarise(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row for cells that differ only in the seed: mean and standard deviation."""
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for cell in cells:
+        groups.setdefault(tuple(cell["cell"][key] for key in KEY), []).append(cell)
+    return [
+        {
+            **dict(zip(KEY, key, strict=True)),
+            "seeds": len(group),
+            **{
+                figure: _spread([float(cell[figure]) for cell in group])
+                for figure in ("test_accuracy", "train_accuracy", "seconds")
+            },
+            **{curve: _mean_curve([cell[curve] for cell in group])
+               for curve in ("train_curve", "test_curve")},
+        }
+        for key, group in groups.items()
+    ]  # fmt: skip
 
 
 def about(command: str) -> dict[str, Any]:
@@ -52,17 +111,46 @@ def about(command: str) -> dict[str, Any]:
     }
 
 
-def write(result: dict[str, Any], path: Path) -> None:
+def machine(device: torch.device) -> dict[str, Any]:
+    """Where tensors were computed, and with which versions."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"device": name, "versions": about("")["versions"]}
+
+
+def write(result: Mapping[str, Any], path: Path) -> None:
     """Write a result whole or not at all."""
+    write_text(json.dumps(result, indent=2) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
-    draft.write_text(json.dumps(result, indent=2) + "\n")
+    draft.write_text(text)
     draft.replace(path)
 
 
-def _figures(verdict: Verdict) -> dict[str, float]:
+def _described(pictures: LabelledPictures) -> dict[str, Any]:
+    return {"pictures": len(pictures.labels), "sha256": pictures.digest()}
+
+
+def _headline(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Plain training of the first architecture, on the control and on the first protection."""
+    plain = [row for row in rows if row["countermeasure"] == "none"]
+    found = {"control": plain[0]} if plain else {}
+    protected = [row for row in plain if row["protection"] != "clean"]
+    if protected:
+        found["protected"] = protected[0]
     return {
-        "test_accuracy": verdict.test_accuracy,
-        "train_accuracy": verdict.train_accuracy,
-        "seconds": verdict.seconds,
+        name: {key: row[key]["mean"] for key in ("test_accuracy", "train_accuracy", "seconds")}
+        for name, row in found.items()
     }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    spread = round(stdev(values), 4) if len(values) > 1 else None
+    return {"mean": round(fmean(values), 4), "sd": spread}
+
+
+def _mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
+    return [round(fmean(values), 4) for values in zip(*curves, strict=True)]

@@ -1,9 +1,9 @@
-"""Labelled pictures from class folders, whole in memory as 8-bit samples."""
+"""Labelled pictures from class folders or a manifest, whole in memory as 8-bit samples."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +11,13 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from photoward.core.errors import BadInput
+from photoward.models.training.manifest import read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    Entries = list[tuple[Path, int]]
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp"})
 
@@ -26,6 +29,8 @@ class LabelledPictures:
     pictures: torch.Tensor
     labels: torch.Tensor
     classes: list[str]
+    names: tuple[str, ...] = ()
+    """The files' paths below their root; tells which pictures of two sets belong together."""
 
     def digest(self) -> str:
         """SHA-256 over classes, labels and samples: says which data a result belongs to."""
@@ -34,12 +39,43 @@ class LabelledPictures:
         digest.update(self.pictures.numpy().tobytes())
         return digest.hexdigest()
 
+    def take(self, index: Sequence[int]) -> LabelledPictures:
+        """The pictures of these numbers, in this order."""
+        wanted = torch.tensor(index, dtype=torch.long)
+        return replace(
+            self, pictures=self.pictures[wanted], labels=self.labels[wanted],
+            names=tuple(self.names[i] for i in index) if self.names else (),
+        )  # fmt: skip
+
+
+def load_pictures(
+    source: Path,
+    size: int,
+    classes: list[str] | None = None,
+    track: Callable[[Entries], Iterable[tuple[Path, int]]] = iter,
+) -> LabelledPictures:
+    """Read class folders, or the pictures that a manifest names (``training.manifest``).
+
+    Arguments and errors are those of ``load_folders``.
+    """
+    if not source.is_file():
+        return load_folders(source, size, classes, track)
+    listed = read_manifest(source)
+    found = classes or sorted({label for _, label in listed})
+    _require_classes(source, found)
+    numbers = {name: number for number, name in enumerate(found)}
+    for name in found:
+        if name not in {label for _, label in listed}:
+            raise BadInput("invalid_option", f"{source} names no pictures of the class {name}.")
+    files = [(path, numbers[label]) for path, label in listed if label in numbers]
+    return _load(sorted(files, key=lambda file: file[1]), source.parent, size, found, track)
+
 
 def load_folders(
     root: Path,
     size: int,
     classes: list[str] | None = None,
-    track: Callable[[list[tuple[Path, int]]], Iterable[tuple[Path, int]]] = iter,
+    track: Callable[[Entries], Iterable[tuple[Path, int]]] = iter,
 ) -> LabelledPictures:
     """Read ``root/CLASS/PICTURE`` files.
 
@@ -53,23 +89,49 @@ def load_folders(
         BadInput: no such folder, fewer than two classes, an empty class or an unreadable
             picture; the message says which and what to do.
     """
+    files, found = labelled_files(root, classes)
+    return _load(files, root, size, found, track)
+
+
+def labelled_files(root: Path, classes: list[str] | None = None) -> tuple[Entries, list[str]]:
+    """The files of class folders with their class numbers, and the classes.
+
+    Raises:
+        BadInput: no such folder, fewer than two classes or an empty class.
+    """
     if not root.is_dir():
         raise BadInput("invalid_option", f"{root} is not a folder.")
     found = classes or sorted(entry.name for entry in root.iterdir() if entry.is_dir())
-    if len(found) < 2:  # noqa: PLR2004  # one class cannot be told from another
-        detail = f"{root} needs a folder for each class, at least two; it has {len(found)}."
-        raise BadInput("invalid_option", detail)
-    files: list[tuple[Path, int]] = []
+    _require_classes(root, found)
+    files: Entries = []
     for number, name in enumerate(found):
         own = sorted(p for p in (root / name).rglob("*") if p.suffix.lower() in SUFFIXES)
         if not own:
             raise BadInput("invalid_option", f"The class folder {root / name} has no pictures.")
         files += [(path, number) for path in own]
+    return files, found
+
+
+def _require_classes(source: Path, found: list[str]) -> None:
+    if len(found) < 2:  # noqa: PLR2004  # one class cannot be told from another
+        needed = "must name" if source.is_file() else "needs a folder for each class,"
+        detail = f"{source} {needed} at least two classes; it has {len(found)}."
+        raise BadInput("invalid_option", detail)
+
+
+def _load(
+    files: Entries, root: Path, size: int, classes: list[str],
+    track: Callable[[Entries], Iterable[tuple[Path, int]]],
+) -> LabelledPictures:  # fmt: skip
     pictures = np.empty((len(files), 3, size, size), np.uint8)
     for i, (path, _) in enumerate(track(files)):
         pictures[i] = _read(path, size).transpose(2, 0, 1)
     labels = torch.tensor([number for _, number in files])
-    return LabelledPictures(torch.from_numpy(pictures), labels, found)
+    names = tuple(
+        (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+        for path, _ in files
+    )
+    return LabelledPictures(torch.from_numpy(pictures), labels, classes, names)
 
 
 def _read(path: Path, size: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:

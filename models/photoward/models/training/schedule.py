@@ -22,5 +22,13 @@ def one_cycle(
         network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay,
         nesterov=True,
     )  # fmt: skip
-    # One step more: the schedule must not be asked for a rate beyond its end.
-    return optimiser, OneCycleLR(optimiser, learning_rate, total_steps=steps + 1, pct_start=WARM_UP)
+    return optimiser, up_and_down(optimiser, learning_rate, steps)
+
+
+def up_and_down(
+    optimiser: torch.optim.Optimizer, learning_rate: float, steps: int
+) -> OneCycleLR:  # fmt: skip
+    """The schedule alone, for any optimiser."""
+    total = steps + 1  # it must not be asked for a rate beyond its end
+    warm_up = max(WARM_UP, 1.5 / total)  # it divides by zero where one step is all of the rise
+    return OneCycleLR(optimiser, learning_rate, total_steps=total, pct_start=warm_up)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from photoward.models.surrogates.architectures.mobilenet import MobileNetV2
 from photoward.models.surrogates.architectures.resnet import ResNet18
+from photoward.models.surrogates.architectures.vgg import VGG11
+from photoward.models.surrogates.architectures.vit import ViT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import nn
 
-ARCHITECTURES: dict[str, Callable[[int, int], nn.Module]] = {"resnet18": ResNet18}
+ARCHITECTURES: dict[str, Callable[[int, int], nn.Module]] = {
+    "resnet18": ResNet18,
+    "vgg": VGG11,
+    "mobilenetv2": MobileNetV2,
+    "vit": ViT,
+}
 """Name → constructor taking the number of classes and the width."""
 
 

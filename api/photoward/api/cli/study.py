@@ -1,0 +1,201 @@
+"""One evaluation from its pictures to its report: gather, train, tell.
+
+What was asked for is decided already; what figures mean is the business of ``models.evaluation``.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from photoward.api.cli import exhibits
+from photoward.api.cli.environment import settings_from
+from photoward.core.errors import BadInput
+from photoward.models.evaluation import page, report
+from photoward.models.evaluation.countermeasures import registry
+from photoward.models.evaluation.matrix import Cell, Matrix, Plan
+from photoward.models.evaluation.subjects import Subjects, assemble
+from photoward.models.evaluation.victims import VictimRecipe
+from photoward.models.surrogates.cache import pick_device
+from photoward.models.training.data import LabelledPictures, labelled_files, load_pictures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from photoward.api.cli.effort import Effort
+    from photoward.api.cli.exhibits import Exhibits
+    from photoward.models.evaluation.countermeasures.base import Countermeasure
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the pictures come from, as it was typed."""
+
+    clean: Path | None
+    protected: list[str]
+    test: Path | None
+    service: str | None
+    data: Path | None
+    quick: bool
+    options: dict[str, str | None]
+
+
+class Study:
+    """One evaluation from its options to its report."""
+
+    def __init__(  # noqa: PLR0913  # the command's options
+        self, effort: Effort, sources: Sources, out: Path, *, size: int, first_seed: int,
+        holdout: float,
+    ) -> None:  # fmt: skip
+        self.effort, self.sources, self.holdout = effort, sources, holdout
+        self.size, self.first_seed = size, first_seed
+        as_file = out.suffix == ".json"
+        self.folder = out.with_suffix("") if as_file else out
+        self.result = out if as_file else out / "report.json"
+        self.console = Console(stderr=True)
+
+    def run(self) -> None:
+        """Gather, train, tell.
+
+        Raises:
+            BadInput: the pictures cannot be compared, or a file is where the folder should be.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise BadInput("invalid_option", f"--out {self.folder} is a file: name a folder.")
+        device = pick_device(settings_from().device)
+        tried = self._countermeasures()
+        missing = [one for one in tried.values() if one.missing]
+        for one in missing:
+            self.console.print(f"Skipped: {one.title}; missing {one.missing}", markup=False)
+        if len(missing) == len(tried):
+            raise BadInput("invalid_option", "There is no countermeasure left to try.")
+        subjects = self._subjects()
+        effort = self.effort
+        recipe = VictimRecipe(
+            width=effort.width, size=self.size, epochs=effort.epochs, batch=effort.batch,
+            learning_rate=effort.learning_rate, seed=self.first_seed,
+        )  # fmt: skip
+        matrix = Matrix(subjects, recipe, tried, self.folder / "cells", device)
+        found = report.assemble(
+            command=shlex.join(["photoward", *sys.argv[1:]]), cells=self._train(matrix),
+            subjects=subjects, recipe=recipe, countermeasures=tried, device=device,
+            note="" if self.sources.clean or self.sources.data else exhibits.OWN,
+        )  # fmt: skip
+        report.write(found, self.result)
+        web = self.folder / "report.html"
+        report.write_text(page.render(found, subjects), web)
+        tell(found)
+        Console().print(f"{self.result}\n{web}", soft_wrap=True, highlight=False)
+
+    def _countermeasures(self) -> dict[str, Countermeasure]:
+        effort = self.effort
+        known = registry(
+            attack_steps=effort.attack_steps, candidates=effort.candidates,
+            pretrained_side=effort.pretrained_side,
+        )  # fmt: skip
+        names = known if effort.countermeasures == ("all",) else effort.countermeasures
+        return {name: known[name] for name in names}
+
+    def _train(self, matrix: Matrix) -> list[dict[str, Any]]:
+        effort = self.effort
+        plan = Plan(
+            protections=list(matrix.subjects.protected),
+            countermeasures=[n for n, one in matrix.countermeasures.items() if not one.missing],
+            architectures=effort.architectures, plain_architectures=effort.plain_architectures,
+            shares=effort.shares, plain_shares=effort.plain_shares,
+            seeds=range(self.first_seed, self.first_seed + effort.seeds),
+        )  # fmt: skip
+        cells = plan.cells()
+        done: list[dict[str, Any]] = []
+        with _bar(self.console) as bar:
+            every = bar.add_task("cells", total=len(cells))
+            lines: dict[Cell, TaskID] = {}
+
+            def watch(cell: Cell, step: int, steps: int) -> None:
+                if cell not in lines:
+                    lines[cell] = bar.add_task(cell.name, total=steps)
+                bar.update(lines[cell], completed=step, visible=step < steps)
+
+            for result in matrix.run(cells, watch):
+                done.append(result)
+                bar.advance(every)
+        return done
+
+    def _subjects(self) -> Subjects:
+        sources = self._exhibits()
+        control = self._load(sources.clean)
+        classes = control.classes
+        return assemble(
+            control, {name: self._load(p, classes) for name, p in sources.protected.items()},
+            self._load(sources.test, classes) if sources.test else None,
+            holdout=self.holdout, limit=self.effort.pictures,
+        )  # fmt: skip
+
+    def _load(self, source: Path, classes: list[str] | None = None) -> LabelledPictures:
+        with _bar(self.console) as bar:
+            return load_pictures(
+                source, self.size, classes, lambda files: bar.track(files, description=source.name)
+            )
+
+    def _exhibits(self) -> Exhibits:
+        sources = self.sources
+        if sources.clean:
+            return exhibits.named(sources.clean, sources.protected, sources.test)
+        if not (sources.service and sources.data):
+            return exhibits.own_shapes(self.folder / "shapes", sources.options)
+        files, classes = labelled_files(sources.data)
+        self._load(sources.data)  # what cannot be read is told before anything is sent
+        with _bar(self.console) as bar:
+            protected = exhibits.through_service(
+                sources.service, sources.data, [(path, classes[n]) for path, n in files],
+                self.folder / "protected", options=sources.options,
+                track=lambda pending: bar.track(pending, description="protect"),
+            )  # fmt: skip
+        return exhibits.Exhibits(sources.data, protected, sources.test)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), console=console,
+    )  # fmt: skip
+
+
+def tell(found: dict[str, Any]) -> None:
+    """The report on the terminal: a table, and what it says."""
+    console = Console()
+    protections = ["clean", *found["findings"]]
+    table = Table(
+        "trainer", "network", "protected", *protections, title="clean test pictures that are right"
+    )
+    titles = {name: one["title"] for name, one in found["countermeasures"].items()}
+    shown: dict[tuple[str, str], dict[int, dict[str, str]]] = {}
+    for row in found["rows"]:
+        mean, spread = row["test_accuracy"]["mean"], row["test_accuracy"]["sd"]
+        figure = f"{mean:.1%}" if spread is None else f"{mean:.1%} ± {100 * spread:.1f}"
+        trainer = shown.setdefault((row["countermeasure"], row["architecture"]), {})
+        trainer.setdefault(row["share"], {})[row["protection"]] = figure
+    for (name, architecture), shares in shown.items():
+        control = shares.pop(0)
+        for share, figures in shares.items():
+            line = {**control, **figures}
+            table.add_row(titles[name], architecture, f"{share} %", *map(line.get, protections))
+    console.print(table)
+    if found["note"]:
+        console.print(found["note"])
+    for name, sentences in found["findings"].items():
+        for sentence in sentences:
+            console.print(f"{name}: {sentence}", markup=False, highlight=False)

@@ -1,0 +1,86 @@
+"""What a countermeasure is: up to four places at which a trainer departs from plain training.
+
+Everything else of the trainer's run (views, schedule, network) stays as it is, so that rows of a
+table differ in one thing. Knows no protection: a countermeasure is told nothing of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import nn
+
+    from photoward.models.training.data import LabelledPictures
+
+    Network: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+    """Logits ``[N, classes]`` of pictures in [0, 1]."""
+
+    Lens: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+    """A change of the input space, for pictures ``[N, 3, S, S]`` to train and to test on."""
+
+    Objective: TypeAlias = Callable[
+        [Network, torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]
+    ]
+    """Network, views in [0, 1], one-hot labels, randomness on their device → loss, logits."""
+
+
+def plain(
+    network: Network, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-entropy of the views as they are."""
+    del generator
+    logits = network(x)
+    return functional.cross_entropy(logits, y), logits
+
+
+def same(pictures: torch.Tensor) -> torch.Tensor:
+    """The lens that changes nothing."""
+    return pictures
+
+
+def no_lens(train: LabelledPictures, seed: int, device: torch.device) -> Lens:
+    """Most countermeasures leave the input space alone."""
+    del train, seed, device
+    return same
+
+
+@dataclass(frozen=True)
+class Countermeasure:
+    """One answer of a trainer who suspects protected pictures."""
+
+    title: str
+    """In a table, a few words."""
+    source: str
+    """Who described it."""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """What decides it; stands in each cell's recipe."""
+    once: Callable[[Image.Image], Image.Image] | None = None
+    """What each training picture goes through before training; test pictures do not."""
+    lens: Callable[[LabelledPictures, int, torch.device], Lens] = no_lens
+    """Given the training set and a seed: what training *and* test pictures go through."""
+    objective: Objective = plain
+    pretrained: Callable[[int, int], nn.Module] | None = None
+    """Given the number of classes and the side: the network to start from in place of fresh
+    weights."""
+    effort: float = 1.0
+    """Epochs as a share of the recipe's."""
+    missing: str = ""
+    """What has to be installed before it can be tried; empty when it can."""
+
+
+def changed_once(
+    train: LabelledPictures, change: Callable[[Image.Image], Image.Image]
+) -> torch.Tensor:
+    """All training pictures after ``change``, as 8-bit samples ``[N, 3, S, S]``."""
+    shown = train.pictures.permute(0, 2, 3, 1).contiguous().numpy()
+    changed = np.stack([np.asarray(change(Image.fromarray(one)).convert("RGB")) for one in shown])
+    return torch.from_numpy(changed).permute(0, 3, 1, 2).contiguous()
