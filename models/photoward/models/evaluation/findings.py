@@ -89,9 +89,11 @@ def _verdict(judged: list[str], passed: list[str]) -> str:
             f"It does not stop {len(passed)} of {len(judged)} trainers: each of these keeps {half} "
             f"{meaning}. {'; '.join(passed)}."
         )
+    tried = (
+        f"all {len(judged)} trainers that were" if len(judged) > 1 else "the one trainer that was"
+    )
     return (
-        f"It stopped all {len(judged)} trainers that were tried, in that none kept {half}; the "
-        f"best was {judged[0]} {meaning}."
+        f"It stopped {tried} tried, in that none kept {half}; the best was {judged[0]} {meaning}."
     )
 
 
