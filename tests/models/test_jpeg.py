@@ -10,7 +10,7 @@ import skimage.data
 import torch
 from PIL import Image
 
-from photoward.models.jpeg import jpeg, smooth, straight_through
+from photoward.models.jpeg import cosines, jpeg, smooth, straight_through
 from photoward.models.pixels import LEVELS, from_bytes
 
 
@@ -75,3 +75,8 @@ def test_the_smooth_rounding_has_the_slope_of_its_formula() -> None:
     assert torch.allclose(y, torch.tensor([-1.027, 0.0, 0.015625, 2.125, 7.999]))
     (slope,) = torch.autograd.grad(y.sum(), x)
     assert torch.allclose(slope, 3 * (x - x.round()) ** 2)
+
+
+def test_cosines_are_orthonormal() -> None:
+    basis = cosines(9)
+    assert torch.allclose(basis @ basis.T, torch.eye(9), atol=1e-5)

@@ -7,13 +7,12 @@ every device; only rounding has to be given one. Entropy coding loses nothing an
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
-from photoward.models.pixels import LEVELS
+from photoward.models.pixels import LEVELS, LUMA_WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +34,7 @@ CHROMA = (
 
 # JFIF 1.02: R, G, B to Y, Cb, Cr (the latter two about zero).
 COLOURS = (
-    (0.299, 0.587, 0.114),
+    LUMA_WEIGHTS,
     (-0.168735892, -0.331264108, 0.5),
     (0.5, -0.418687589, -0.081312411),
 )
@@ -90,7 +89,7 @@ def _coded(
     planes: torch.Tensor, steps: torch.Tensor, rounding: Callable[[torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
     """Each 8×8 block transformed, quantised and transformed back (T.81, A.3.3 and A.3.4)."""
-    rows, cols = (_cosines(side, planes.device) for side in planes.shape[2:])
+    rows, cols = (_blocks(side, planes.device) for side in planes.shape[2:])
     tiled = steps.repeat(1, 1, planes.shape[2] // BLOCK, planes.shape[3] // BLOCK)
     whole = rounding(rows @ planes @ cols.T / tiled) * tiled
     return rows.T @ whole @ cols
@@ -116,12 +115,18 @@ def _between(
     return rows @ planes @ cols.T
 
 
-def _cosines(side: int, device: torch.device) -> torch.Tensor:
-    """``[side, side]``: the orthonormal DCT of every run of eight samples."""
-    k = torch.arange(BLOCK, device=device, dtype=torch.float32)
-    waves = torch.cos((2 * k + 1) * k[:, None] * (math.pi / (2 * BLOCK))) / 2
-    waves[0] *= math.sqrt(0.5)
-    blocks: torch.Tensor = torch.block_diag(*[waves] * (side // BLOCK))
+def cosines(side: int) -> torch.Tensor:
+    """The orthonormal DCT-II's basis ``[side, side]``, a row a frequency, lowest first."""
+    k = torch.arange(side, dtype=torch.float64)
+    basis = torch.cos(torch.pi * k[:, None] * (2 * k[None, :] + 1) / (2 * side))
+    basis *= (2 / side) ** 0.5
+    basis[0] /= 2**0.5
+    return basis.float()
+
+
+def _blocks(side: int, device: torch.device) -> torch.Tensor:
+    """``[side, side]``: the DCT of every run of eight samples."""
+    blocks: torch.Tensor = torch.block_diag(*[cosines(BLOCK).to(device)] * (side // BLOCK))
     return blocks
 
 

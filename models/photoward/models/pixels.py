@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LEVELS = 255
 """Steps between black and white in an 8-bit sample; 1/255 is the unit of every budget."""
 
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""Of R, G and B in brightness: ITU-R BT.601, as Pillow's ``L`` and JFIF have it."""
+
 
 def from_bytes(
     pictures: NDArray[np.uint8 | np.int16], device: torch.device | str = "cpu"

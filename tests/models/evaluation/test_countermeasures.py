@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from photoward.models.evaluation.countermeasures import pretrained, registry
 from photoward.models.evaluation.countermeasures.base import changed_once, no_lens
-from photoward.models.evaluation.countermeasures.batches import cosines
 from photoward.models.evaluation.victims import VictimRecipe, train_victim
 from photoward.models.training.data import LabelledPictures
 from tests.models.evaluation.pictures import pictures
@@ -187,11 +186,6 @@ def test_sharpening_keeps_flat_and_drops_the_finest() -> None:
     assert (shown("rsk", checked) - 0.5).abs().mean() < 0.01
     soft = torch.linspace(0, 1, 16).sin().expand(8, 3, 16, 16) * 0.5
     assert shown("rsk", soft).std() > soft.std()
-
-
-def test_cosines_are_orthonormal() -> None:
-    basis = cosines(9)
-    assert torch.allclose(basis @ basis.T, torch.eye(9), atol=1e-5)
 
 
 def test_projection_removes_what_a_linear_model_finds() -> None:

@@ -9,16 +9,18 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photoward.api.cli.client import Client, Refusal
-from photoward.api.cli.protect import protect
+from photoward.api.cli.protect import SUFFIX_OF, protect
 from photoward.api.cli.shapes import write_shapes
+from photoward.core.catalogue import DEFAULT_METHOD, FORMATS
 from photoward.core.errors import BadInput, Unavailable
+from photoward.core.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,31}")
 SHAPES_EACH, SHAPES_TEST_EACH = 150, 60
@@ -30,10 +32,9 @@ UPLOADERS = 4
 BUSY, BUSY_S, ATTEMPTS = 429, 1.0, 300
 """A full queue's status, how long to wait then, and how often."""
 
-MEDIA_TYPES = {
-    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp",
-    ".avif": "image/avif",
-}  # fmt: skip
+MEDIA_TYPES = {suffix: FORMATS[name] for name, suffix in SUFFIX_OF.items()} | {
+    ".jpeg": FORMATS["jpeg"]
+}
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,6 @@ def named(clean: Path, protected: Sequence[str], test: Path | None) -> Exhibits:
     Raises:
         BadInput: a name that is none, or given twice.
     """
-    from pathlib import Path  # noqa: PLC0415  # else for annotations only
-
     found: dict[str, Path] = {}
     for given in protected:
         name, equals, path = given.partition("=")
@@ -72,7 +71,7 @@ def own_shapes(out: Path, options: Mapping[str, str | None]) -> Exhibits:
     """Draw our shapes into ``out`` and protect them as ``photoward protect`` does."""
     write_shapes(out / "clean", SHAPES_EACH)
     write_shapes(out / "test", SHAPES_TEST_EACH, seed=1)
-    method = options.get("method") or "sem"
+    method = options.get("method") or DEFAULT_METHOD
     protect(
         out / "clean", out / method, labels_from_folders=True, data_dir=out / "secret",
         method=options.get("method"), preset=options.get("preset"),
@@ -104,11 +103,7 @@ def through_service(  # noqa: PLR0913  # where from, what, where to, how, and wh
         path, label = file
         target = out / path.relative_to(clean)
         if not target.exists():
-            data = _protected(url, path, label, options)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            draft = target.with_name(f".{target.name}.part")
-            draft.write_bytes(data)
-            draft.replace(target)
+            write_whole(target, _protected(url, path, label, options))
 
     with ThreadPoolExecutor(UPLOADERS, "upload") as threads:
         pending = {file: threads.submit(send, file) for file in files}

@@ -19,7 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from photoward.api.cli.environment import require_extra, settings_from
 from photoward.core.catalogue import DEFAULT_METHOD, METHODS, Catalogue
-from photoward.core.errors import BadInput, PhotowardError, Unavailable
+from photoward.core.errors import BadInput, PhotowardError
+from photoward.core.files import write_whole
 from photoward.core.imaging.sniff import Limits, sniff
 from photoward.core.keys import read_or_make_master, tenant_secret
 from photoward.core.ledger import open_ledger
@@ -232,16 +233,5 @@ def _outcomes(pipeline: Pipeline, batch: Batch) -> Iterator[Outcome]:
         if isinstance(outcome, Refused):
             yield entry, outcome.error
         else:
-            _write(entry.target, outcome.data)
+            write_whole(entry.target, outcome.data)
             yield entry, outcome
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Appears whole or not at all."""
-    draft = target.with_name(f".{target.name}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(data)
-        draft.replace(target)
-    except OSError as error:
-        raise Unavailable(f"{target} cannot be written: {error.strerror}.") from error

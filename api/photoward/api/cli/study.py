@@ -135,8 +135,10 @@ class Study:
         return done
 
     def _subjects(self) -> Subjects:
+        given = self.sources.clean or self.sources.data
+        control = self._load(given) if given else None  # unreadable ones are told before work
         sources = self._exhibits()
-        control = self._load(sources.clean)
+        control = control or self._load(sources.clean)
         classes = control.classes
         return assemble(
             control, {name: self._load(p, classes) for name, p in sources.protected.items()},
@@ -157,7 +159,6 @@ class Study:
         if not (sources.service and sources.data):
             return exhibits.own_shapes(self.folder / "shapes", sources.options)
         files, classes = labelled_files(sources.data)
-        self._load(sources.data)  # what cannot be read is told before anything is sent
         with _bar(self.console) as bar:
             protected = exhibits.through_service(
                 sources.service, sources.data, [(path, classes[n]) for path, n in files],

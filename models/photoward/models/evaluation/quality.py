@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from photoward.core.imaging.similarity import Similarity
-from photoward.models.pixels import LEVELS
+from photoward.models.pixels import LEVELS, LUMA_WEIGHTS
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
-
-LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def likeness(clean: torch.Tensor, protected: torch.Tensor) -> dict[str, float | None]:
@@ -31,13 +29,12 @@ def likeness(clean: torch.Tensor, protected: torch.Tensor) -> dict[str, float | 
         squares += int((change * change).sum())
         largest = max(largest, int(np.abs(change).max()))
         similarity = Similarity((old.shape[2], old.shape[1]))
-        similarity.add(
-            *(np.rint(np.tensordot(LUMA, one, 1)).astype(np.uint8) for one in (old, new))
-        )
+        similarity.add(_luma(old), _luma(new))
         ssim += similarity.mean()
     psnr = round(10 * math.log10(LEVELS**2 * before.size / squares), 2) if squares else None
     return {"psnr_db": psnr, "ssim": round(ssim / len(before), 4), "linf": largest}
 
 
 def _luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.rint(np.tensordot(LUMA, picture, 1)).astype(np.uint8)
+    brightness: NDArray[np.float64] = np.tensordot(LUMA_WEIGHTS, picture, 1)
+    return np.rint(brightness).astype(np.uint8)

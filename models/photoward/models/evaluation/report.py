@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from photoward.core.files import write_whole
 from photoward.models.evaluation.findings import findings
 from photoward.models.evaluation.quality import likeness
 
@@ -103,18 +104,14 @@ def about(command: str) -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "command": command,
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": _versions(),
     }
 
 
 def machine(device: torch.device) -> dict[str, Any]:
     """Where tensors were computed, and with which versions."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"device": name, "versions": about("")["versions"]}
+    return {"device": name, "versions": _versions()}
 
 
 def write(result: Mapping[str, Any], path: Path) -> None:
@@ -124,10 +121,13 @@ def write(result: Mapping[str, Any], path: Path) -> None:
 
 def write_text(text: str, path: Path) -> None:
     """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_text(text)
-    draft.replace(path)
+    write_whole(path, text.encode())
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()
+    }  # fmt: skip
 
 
 def _described(pictures: LabelledPictures) -> dict[str, Any]:

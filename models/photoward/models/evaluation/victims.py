@@ -18,7 +18,7 @@ from photoward.models.evaluation.countermeasures import NONE, registry
 from photoward.models.evaluation.countermeasures.base import changed_once
 from photoward.models.pixels import LEVELS, normalise
 from photoward.models.surrogates.architectures import build
-from photoward.models.surrogates.surrogate import fastest_dtype
+from photoward.models.surrogates.surrogate import autocast
 from photoward.models.training.schedule import one_cycle, up_and_down
 
 if TYPE_CHECKING:
@@ -180,8 +180,7 @@ class _Run:
 
     def logits(self, pictures: torch.Tensor) -> torch.Tensor:
         """Logits ``[N, classes]``, float32, of pictures in [0, 1]."""
-        dtype = fastest_dtype(self.device)
-        with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
+        with autocast(self.device):
             found: torch.Tensor = self.network(normalise(pictures))
         return found.float()
 

@@ -102,6 +102,7 @@ class SEM(Method):
     ) -> torch.Tensor:
         """K steps on one chunk."""
         plan, strength = self.schedule, epsilon / budget(8)
+        radius = budget(plan.radius) * strength
         random = _Stream(briefs, x.device)
         aspect = torch.tensor([b.aspect for b in briefs], device=x.device)
         objective = _Objective(self.surrogate, briefs)
@@ -117,7 +118,6 @@ class SEM(Method):
             total = torch.zeros_like(delta)
             for _ in range(plan.samples):
                 view = self._view(random.uniform(views.DRAWS), grid, aspect)
-                radius = budget(plan.radius) * strength
                 jitter = random.symmetric((3, size, size)) * radius
                 delta.requires_grad_()
                 hosted = self._hosted(x + delta, random)

@@ -79,6 +79,12 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
+def autocast(device: torch.device) -> torch.autocast:
+    """Training in the fastest precision, as surrogates and victims do."""
+    dtype = fastest_dtype(device)
+    return torch.autocast(device.type, dtype, enabled=dtype is not torch.float32)
+
+
 class Surrogate(nn.Module):
     """Features and logits of pictures in [0, 1], float32 in and out.
 

@@ -61,11 +61,12 @@ def load_pictures(
     if not source.is_file():
         return load_folders(source, size, classes, track)
     listed = read_manifest(source)
-    found = classes or sorted({label for _, label in listed})
+    named = {label for _, label in listed}
+    found = classes or sorted(named)
     _require_classes(source, found)
     numbers = {name: number for number, name in enumerate(found)}
     for name in found:
-        if name not in {label for _, label in listed}:
+        if name not in named:
             raise BadInput("invalid_option", f"{source} names no pictures of the class {name}.")
     files = [(path, numbers[label]) for path, label in listed if label in numbers]
     return _load(sorted(files, key=lambda file: file[1]), source.parent, size, found, track)

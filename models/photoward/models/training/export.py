@@ -80,7 +80,7 @@ def _feature_mean(trainer: Trainer) -> torch.Tensor:
     order = torch.randperm(len(trainer.data.labels), generator=trainer.generator)[: 8 * BATCH]
     for index in order.split(BATCH):
         x = trainer.data.pictures[index].to(trainer.device, torch.float32) / LEVELS
-        total.append(trainer.network.features(normalise(x)).float())  # type: ignore[operator]  # every architecture has it
+        total.append(trainer.network.features(normalise(x)).float())
     return torch.cat(total).mean(0).cpu()
 
 

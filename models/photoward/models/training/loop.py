@@ -20,7 +20,7 @@ from torch.nn import functional
 from photoward.models import views
 from photoward.models.pixels import LEVELS, budget, normalise, project
 from photoward.models.surrogates.architectures import build
-from photoward.models.surrogates.surrogate import fastest_dtype
+from photoward.models.surrogates.surrogate import autocast
 from photoward.models.training.schedule import one_cycle
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Trainer:
             steps=recipe.attack_steps, step_size=recipe.attack_step_size,
         )  # fmt: skip
         self.network.train()
-        with self._autocast():
+        with autocast(self.device):
             logits = self.network(normalise(seen))
         loss = functional.cross_entropy(logits.float(), y)
         self.optimiser.zero_grad()
@@ -174,7 +174,7 @@ class Trainer:
         return seen
 
     def _gradient(self, seen: torch.Tensor, y: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        with self._autocast():
+        with autocast(self.device):
             logits = self.network(normalise(seen))
         loss = functional.cross_entropy(logits.float(), y, reduction="sum")
         return torch.autograd.grad(loss, wanted)[0]
@@ -186,10 +186,6 @@ class Trainer:
     def _jitter(self, like: torch.Tensor) -> torch.Tensor:
         noise = torch.empty(like.shape).uniform_(-1, 1, generator=self.generator)
         return noise.to(self.device).mul_(budget(self.recipe.radius))
-
-    def _autocast(self) -> torch.autocast:
-        dtype = fastest_dtype(self.device)
-        return torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32)
 
     # -- interruption ------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from photoward.models.evaluation.countermeasures.base import Countermeasure
+from photoward.models.evaluation.countermeasures.base import Countermeasure, learn
+from photoward.models.jpeg import cosines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ def mixup() -> Countermeasure:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         share, partner = _pairs(x, generator)
         mixed = share[:, None, None, None] * x + (1 - share[:, None, None, None]) * x[partner]
-        return _soft(network, mixed, share[:, None] * y + (1 - share[:, None]) * y[partner])
+        return learn(network, mixed, share[:, None] * y + (1 - share[:, None]) * y[partner])
 
     return Countermeasure(
         "mixup", "Zhang et al.: mixup. ICLR 2018, arXiv 1710.09412", {"alpha": 1.0},
@@ -51,7 +52,7 @@ def cutmix() -> Countermeasure:
         box = _boxes(x, (1 - share).sqrt() * x.shape[-1], generator)
         kept = (1 - box.float().mean(dim=(1, 2, 3)))[:, None]
         mixed = torch.where(box, x[partner], x)
-        return _soft(network, mixed, kept * y + (1 - kept) * y[partner])
+        return learn(network, mixed, kept * y + (1 - kept) * y[partner])
 
     return Countermeasure(
         "CutMix", "Yun et al.: CutMix. ICCV 2019, arXiv 1905.04899", {"alpha": 1.0},
@@ -120,25 +121,9 @@ def changed(change: Change) -> Objective:
     def objective(
         network: Network, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        return _soft(network, change(x, generator), y)
+        return learn(network, change(x, generator), y)
 
     return objective
-
-
-def cosines(side: int) -> torch.Tensor:
-    """The orthonormal DCT-II's basis ``[side, side]``, a row a frequency, lowest first."""
-    k = torch.arange(side, dtype=torch.float64)
-    basis = torch.cos(torch.pi * k[:, None] * (2 * k[None, :] + 1) / (2 * side))
-    basis *= (2 / side) ** 0.5
-    basis[0] /= 2**0.5
-    return basis.float()
-
-
-def _soft(
-    network: Network, x: torch.Tensor, y: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
-    logits = network(x)
-    return functional.cross_entropy(logits, y), logits
 
 
 def _pairs(x: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

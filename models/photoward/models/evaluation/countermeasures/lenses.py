@@ -13,14 +13,11 @@ from torch import nn
 from torch.nn import functional
 
 from photoward.models.evaluation.countermeasures.base import Countermeasure
-from photoward.models.pixels import LEVELS
+from photoward.models.pixels import LEVELS, LUMA_WEIGHTS
 
 if TYPE_CHECKING:
     from photoward.models.evaluation.countermeasures.base import Lens
     from photoward.models.training.data import LabelledPictures
-
-LUMA = (0.299, 0.587, 0.114)
-"""ITU-R BT.601, as Pillow's ``L``."""
 
 FIT_BATCH = 128
 
@@ -33,7 +30,7 @@ def grayscale() -> Countermeasure:
     """Luma in all three channels."""
 
     def to_grey(pictures: torch.Tensor) -> torch.Tensor:
-        weights = torch.tensor(LUMA, device=pictures.device).reshape(1, 3, 1, 1)
+        weights = torch.tensor(LUMA_WEIGHTS, device=pictures.device).reshape(1, 3, 1, 1)
         return (pictures * weights).sum(1, keepdim=True).expand_as(pictures)
 
     return Countermeasure(

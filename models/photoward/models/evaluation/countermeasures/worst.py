@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from photoward.models.evaluation.countermeasures.base import Countermeasure
+from photoward.models.evaluation.countermeasures.base import Countermeasure, learn
 from photoward.models.pixels import budget
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def adversarial(epsilon: int, steps: int) -> Countermeasure:
             loss = functional.cross_entropy(network((x + noise).clamp(0, 1)), y)
             (gradient,) = torch.autograd.grad(loss, noise)
             noise = (noise.detach() + step * gradient.sign()).clamp(-radius, radius)
-        logits = network((x + noise).clamp(0, 1))
-        return functional.cross_entropy(logits, y), logits
+        return learn(network, (x + noise).clamp(0, 1), y)
 
     return Countermeasure(
         f"adversarial training {epsilon}/255", "Madry et al., ICLR 2018, arXiv 1706.06083",
@@ -62,8 +61,7 @@ def hardest_augmentation(candidates: int) -> Countermeasure:
                 found = functional.cross_entropy(network(tried), y, reduction="none")
             worst = torch.where((found > loss)[:, None, None, None], tried, worst)
             loss = torch.maximum(found, loss)
-        logits = network(worst)
-        return functional.cross_entropy(logits, y), logits
+        return learn(network, worst, y)
 
     return Countermeasure(
         "hardest of strong augmentations",

@@ -12,9 +12,9 @@ from photoward.models.surrogates.architectures.vit import ViT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import nn
+    from photoward.models.surrogates.architectures.base import Classifier
 
-ARCHITECTURES: dict[str, Callable[[int, int], nn.Module]] = {
+ARCHITECTURES: dict[str, Callable[[int, int], Classifier]] = {
     "resnet18": ResNet18,
     "vgg": VGG11,
     "mobilenetv2": MobileNetV2,
@@ -23,7 +23,7 @@ ARCHITECTURES: dict[str, Callable[[int, int], nn.Module]] = {
 """Name → constructor taking the number of classes and the width."""
 
 
-def build(name: str, classes: int, width: int) -> nn.Module:
+def build(name: str, classes: int, width: int) -> Classifier:
     """Make a network with fresh weights.
 
     Raises:

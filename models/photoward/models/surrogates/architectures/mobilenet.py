@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from photoward.models.surrogates.architectures.base import Classifier
+
 PAPER_WIDTH = 32
 LEAST = 16
 """Channels: below that, torch 2.15's CPU gradients crash at odd batch sizes (as in ResNet-18)."""
@@ -42,7 +44,7 @@ class Inverted(nn.Module):
         return x + y if self.shortcut else y
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(Classifier):
     """Logits from normalised pictures; ``features`` gives the pooled vector before the head.
 
     Args:
@@ -67,11 +69,6 @@ class MobileNetV2(nn.Module):
         """Pooled features ``[N, 40·width]`` of normalised pictures ``[N, 3, H, W]``."""
         pooled: torch.Tensor = self.stages(x).mean(dim=(2, 3))
         return pooled
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits ``[N, classes]`` of normalised pictures."""
-        logits: torch.Tensor = self.head(self.features(x))
-        return logits
 
 
 def _layer(

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from photoward.models.surrogates.architectures.base import Classifier
+
 
 class Block(nn.Module):
     """Two 3×3 convolutions with a shortcut (the paper's basic block)."""
@@ -28,7 +30,7 @@ class Block(nn.Module):
         return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
-class ResNet18(nn.Module):
+class ResNet18(Classifier):
     """Logits from normalised pictures; ``features`` gives the pooled vector before the head.
 
     Args:
@@ -58,8 +60,3 @@ class ResNet18(nn.Module):
         """Pooled features ``[N, 8·width]`` of normalised pictures ``[N, 3, H, W]``."""
         pooled: torch.Tensor = self.stages(self.stem(x)).mean(dim=(2, 3))
         return pooled
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits ``[N, classes]`` of normalised pictures."""
-        logits: torch.Tensor = self.head(self.features(x))
-        return logits

@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from photoward.models.surrogates.architectures.base import Classifier
+
 PLAN: tuple[int | None, ...] = (1, None, 2, None, 4, 4, None, 8, 8, None, 8, 8)
 """Column A of the paper's table 1 in multiples of the width; None halves the sides. Its fifth
 halving gives way to a mean over what is left, so that any size from 16 px goes in."""
 
 
-class VGG11(nn.Module):
+class VGG11(Classifier):
     """Logits from normalised pictures; ``features`` gives the pooled vector before the head.
 
     Args:
@@ -39,8 +41,3 @@ class VGG11(nn.Module):
         """Pooled features ``[N, 8·width]`` of normalised pictures ``[N, 3, H, W]``."""
         pooled: torch.Tensor = self.stages(x).mean(dim=(2, 3))
         return pooled
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits ``[N, classes]`` of normalised pictures."""
-        logits: torch.Tensor = self.head(self.features(x))
-        return logits

@@ -11,13 +11,15 @@ import math
 import torch
 from torch import nn
 
+from photoward.models.surrogates.architectures.base import Classifier
+
 PATCH = 4
 DEPTH = 6
 HEAD_WIDTH = 32
 PERIODS = 10_000.0
 
 
-class ViT(nn.Module):
+class ViT(Classifier):
     """Logits from normalised pictures; ``features`` gives the pooled vector before the head.
 
     Args:
@@ -44,11 +46,6 @@ class ViT(nn.Module):
         places = positions(grid.shape[2], grid.shape[3], self.length).to(tokens)
         pooled: torch.Tensor = self.norm(self.stages(tokens + places)).mean(dim=1)
         return pooled
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits ``[N, classes]`` of normalised pictures."""
-        logits: torch.Tensor = self.head(self.features(x))
-        return logits
 
 
 def positions(rows: int, columns: int, length: int) -> torch.Tensor:
