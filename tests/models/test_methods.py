@@ -231,7 +231,7 @@ def test_the_noise_makes_the_class_likelier(trained: Surrogate) -> None:
     method, n = SEM(trained), 4
     x = photos(n, 32)
     for index in (0, 7):
-        noise = method.perturb(x, briefs(method, n, direction=None, class_index=index))
+        noise = method.perturb(x, briefs(method, n, direction=None, code=(index,)))
         after = trained.logits(shown(x, noise)).softmax(1)[:, index]
         assert (after > 0.9).all(), after
 
@@ -239,7 +239,7 @@ def test_the_noise_makes_the_class_likelier(trained: Surrogate) -> None:
 def test_a_batch_with_mixed_or_missing_targets_is_refused() -> None:
     method = SEM(SURROGATE, SHORT)
     x = pictures(2)
-    mixed = [*briefs(method, 1), *briefs(method, 1, direction=None, class_index=0)]
+    mixed = [*briefs(method, 1), *briefs(method, 1, direction=None, code=(0,))]
     with pytest.raises(ValueError, match="either directions or class indices"):
         method.perturb(x, mixed)
     with pytest.raises(ValueError, match="either directions or class indices"):
@@ -342,7 +342,7 @@ def test_pictures_of_one_label_share_their_filter_whatever_else_differs() -> Non
     method, x = CUDA(SURROGATE), photos(1, 32)
     label = briefs(method, 1)[0].label_stream
     one, other = (
-        method.perturb(x, briefs(method, 1, epsilon=e, seed=s, label_stream=label, class_index=c))
+        method.perturb(x, briefs(method, 1, epsilon=e, seed=s, label_stream=label, code=(c,)))
         for e, s, c in ((8, 1, None), (0, 2, 1))
     )
     assert (one == other).all()

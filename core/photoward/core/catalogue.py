@@ -131,6 +131,12 @@ class SurrogateCard(BaseModel):
     size: int
     """Side of the input in pixels."""
     classes: list[str]
+    """What its logits stand for; none of a surrogate of codewords."""
+    code: list[int] = []
+    """Alphabets of the codewords that it can be asked for: any label gets one by the tenant's
+    key. Empty: it knows its classes only."""
+    labeller: str | None = None
+    """Without classes of its own: the surrogate that guesses the label of a picture without."""
     feature_dim: int
     sha256: str
     """Digest of the safetensors file; checked at every load."""
@@ -142,6 +148,11 @@ class SurrogateCard(BaseModel):
     hardware: str
     versions: dict[str, str]
     licence: str
+
+    @property
+    def alphabets(self) -> list[int]:
+        """How many logits stand for each symbol of a codeword; a class is a word of one."""
+        return self.code or [len(self.classes)]
 
 
 def shipped_dir() -> Path:
@@ -226,6 +237,16 @@ class Catalogue:
                 field="output_format",
             )  # fmt: skip
         _check_label(label)
+        if target == "logits" and not card.classes:
+            raise BadInput(
+                "invalid_option", f"The surrogate {card.name} has no classes: leave target out, or "
+                "name a surrogate that has.", field="target",
+            )  # fmt: skip
+        if label is None and not card.classes and card.labeller not in self.surrogates:
+            raise BadInput(
+                "invalid_option", f"The surrogate {card.name} cannot guess labels: send one.",
+                field="label",
+            )  # fmt: skip
         if target == "logits" and label is not None and label not in card.classes:
             raise BadInput(
                 "unknown_label", f"The surrogate {card.name} does not know the label "

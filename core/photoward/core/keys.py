@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -93,6 +94,23 @@ def label_stream(secret: bytes, purpose: str, label: str, length: int) -> bytes:
     info = f"photoward {purpose}\0{label}".encode()
     seed = HKDFExpand(SHA256(), SECRET_BYTES, info=info).derive(secret)
     return key_stream(seed, length)
+
+
+def codeword(secret: bytes, label: str, alphabets: Sequence[int]) -> tuple[int, ...]:
+    """The label's secret word: one symbol of each alphabet, each as likely as any other.
+
+    Args:
+        secret: the tenant's secret.
+        label: any string.
+        alphabets: how many symbols each has.
+    """
+    width = 8
+    drawn = label_stream(secret, "codeword", label, width * len(alphabets))
+    numbers = (drawn[i : i + width] for i in range(0, len(drawn), width))
+    return tuple(
+        int.from_bytes(number, "little") % size
+        for number, size in zip(numbers, alphabets, strict=True)
+    )
 
 
 def prototype(secret: bytes, label: str, dimension: int) -> NDArray[np.float32]:

@@ -76,7 +76,6 @@ class _Work:
     opened: Opened
     label: str = ""
     label_source: str = "given"
-    class_index: int | None = None
     noise: np.ndarray[Any, np.dtype[np.int16]] | None = None
     perturb_s: float = 0.0
 
@@ -114,11 +113,11 @@ class Pipeline:
         One method does for all: others make the same passes, or none.
         """
         loaded = self._cache.get(surrogate)
-        direction = np.ones(loaded.card.feature_dim, np.float32)
+        code = (0,) * len(loaded.card.alphabets)
         method = METHODS[DEFAULT_METHOD](loaded)
         stream = np.zeros(method.stream_bytes(), np.uint8)
         for grid in (loaded.card.size, 2 * loaded.card.size):
-            brief = Brief(epsilon=1.0, stream=stream, aspect=1.0, direction=direction)
+            brief = Brief(epsilon=1.0, stream=stream, aspect=1.0, code=code)
             method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
 
     def protect(
@@ -201,19 +200,19 @@ class Pipeline:
 
     def _choose_labels(self, work: Sequence[_Work], surrogate: Surrogate) -> None:
         """The label that was given, or the surrogate's prediction on the unprotected picture."""
-        classes = surrogate.card.classes
         unlabelled = [entry for entry in work if entry.job.options.label is None]
         predicted: list[int] = []
         if unlabelled:
+            if not surrogate.card.classes:
+                surrogate = self._cache.get(surrogate.card.labeller or surrogate.card.name)
             grids = np.stack([entry.opened.pixels for entry in unlabelled])
             aspects = torch.tensor([_aspect(e) for e in unlabelled], device=surrogate.device)
             predicted = surrogate.predict(from_bytes(grids, surrogate.device), aspects)
         for entry, index in zip(unlabelled, predicted, strict=True):
-            entry.label, entry.label_source = classes[index], "predicted"
+            entry.label = surrogate.card.classes[index]
+            entry.label_source = "predicted"
         for entry in work:
             entry.label = entry.label or entry.job.options.label or ""
-            if entry.job.options.target == "logits":
-                entry.class_index = classes.index(entry.label)
 
     def _finish(self, entry: _Work) -> Protected | Refused:
         job = entry.job
@@ -247,11 +246,17 @@ def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
     seed = keys.image_seed(secret, method.version, epsilon, entry.opened.digest)
     stream = keys.key_stream(seed, method.stream_bytes())
     label_stream = keys.label_stream(secret, "filter", entry.label, method.label_bytes())
+    card = surrogate.card
     direction = None
-    if options.target == "prototype":
-        direction = keys.prototype(secret, entry.label, surrogate.card.feature_dim)
+    code: tuple[int, ...] | None = None
+    if options.target == "logits":
+        code = (card.classes.index(entry.label),)
+    elif options.target == "prototype" and card.code:
+        code = keys.codeword(secret, entry.label, card.code)
+    elif options.target == "prototype":
+        direction = keys.prototype(secret, entry.label, card.feature_dim)
     return Brief(
         epsilon=epsilon, stream=np.frombuffer(stream, np.uint8), aspect=_aspect(entry),
-        grey=entry.opened.grey, direction=direction, class_index=entry.class_index,
+        grey=entry.opened.grey, direction=direction, code=code,
         label_stream=np.frombuffer(label_stream, np.uint8),
     )  # fmt: skip

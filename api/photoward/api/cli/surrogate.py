@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,6 +20,11 @@ from rich.table import Table
 
 from photoward.api.cli.environment import require_extra, settings_from
 from photoward.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from photoward.core.catalogue import SurrogateCard
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -47,7 +53,14 @@ def train(  # noqa: PLR0913  # one option each
     out: Annotated[Path, typer.Option(help="Folder for the surrogate and the checkpoint.")],
     name: Annotated[str, typer.Option(help="Name of the surrogate.")] = "surrogate",
     holdout: Annotated[Path | None, typer.Option(help="Unseen pictures, same classes.")] = None,
-    steps: Annotated[int, typer.Option(min=1)] = 6000,
+    code: Annotated[str | None, typer.Option(
+        help="Learn codewords instead of the folders' classes: their alphabets, as 16,16."
+    )] = None,
+    start: Annotated[str | None, typer.Option(
+        help="An installed surrogate whose features to start from; guesses labels for one of "
+        "codewords.",
+    )] = None,
+    steps: Annotated[int | None, typer.Option(min=1)] = None,
     width: Annotated[int, typer.Option(min=16, help="Channels of the first stage.")] = 16,
     size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 32,
     batch: Annotated[int, typer.Option(min=2)] = 128,
@@ -60,22 +73,30 @@ def train(  # noqa: PLR0913  # one option each
     from photoward.models.surrogates.cache import pick_device  # noqa: PLC0415  # heavy
     from photoward.models.training.data import load_folders  # noqa: PLC0415  # heavy
     from photoward.models.training.export import export  # noqa: PLC0415  # heavy
+    from photoward.models.training.loop import CODED, Recipe, Trainer  # noqa: PLC0415  # heavy
     from photoward.models.training.loop import Progress as Step  # noqa: PLC0415  # heavy
-    from photoward.models.training.loop import Recipe, Trainer  # noqa: PLC0415  # heavy
 
-    recipe = Recipe(steps=steps, width=width, size=size, batch=batch, seed=seed)
+    features, card = _start(start)
+    recipe = replace(CODED, code=_alphabets(code)) if code else Recipe()
+    recipe = replace(
+        recipe, steps=steps or recipe.steps, width=width, size=size, batch=batch, seed=seed,
+        start=card.sha256 if card else "",
+    )  # fmt: skip
+    if card and (card.architecture, card.width) != (recipe.architecture, width):
+        detail = f"{card.name} is a {card.architecture} of width {card.width}: use that width."
+        raise BadInput("invalid_option", detail)
     with _bar() as bar:
         pictures = load_folders(
             data, size, track=lambda files: bar.track(files, description="read")
         )
         unseen = load_folders(holdout, size, pictures.classes) if holdout else None
-        trainer = Trainer(pictures, recipe, pick_device(settings_from().device))
+        trainer = Trainer(pictures, recipe, pick_device(settings_from().device), features)
         if (out / "checkpoint.safetensors").exists():
             try:
                 trainer.resume(out)
             except ValueError as error:
                 raise BadInput("invalid_option", f"{error}.") from error
-        task = bar.add_task("train", total=steps, completed=trainer.step)
+        task = bar.add_task("train", total=recipe.steps, completed=trainer.step)
 
         def report(step: Step) -> None:
             bar.update(
@@ -85,11 +106,36 @@ def train(  # noqa: PLR0913  # one option each
             )  # fmt: skip
 
         trainer.run(report, checkpoint=out)
-        card = export(
+        made = export(
             trainer, out, name=name, data=description or data.name,
             data_sha256=pictures.digest(), licence=licence, holdout=unseen,
+            labeller=card.name if card and card.classes and code else None,
         )  # fmt: skip
-    Console().print(f"{out / name}.safetensors  {card.figures}", highlight=False)
+    Console().print(f"{out / name}.safetensors  {made.figures}", highlight=False)
+
+
+def _alphabets(text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(int(size) for size in text.split(","))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 2:  # noqa: PLR2004  # one symbol says nothing
+        raise BadInput("invalid_option", "--code takes alphabets of 2 or more symbols, as 16,16.")
+    return sizes
+
+
+def _start(name: str | None) -> tuple[nn.Module | None, SurrogateCard | None]:
+    """The network to start from, and its card."""
+    if name is None:
+        return None, None
+    from photoward.core.catalogue import read_cards  # noqa: PLC0415  # only here
+    from photoward.models.surrogates.surrogate import load_network  # noqa: PLC0415  # heavy
+
+    cards = read_cards(settings_from().surrogate_dirs)
+    if name not in cards:
+        raise BadInput("unknown_surrogate", f"There is no surrogate {name}: {', '.join(cards)}.")
+    card, weights = cards[name]
+    return load_network(card, weights)[0], card
 
 
 def _bar() -> Progress:

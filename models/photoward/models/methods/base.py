@@ -40,8 +40,9 @@ class Brief:
     """Whether the noise must be the same in all channels."""
     direction: NDArray[np.float32] | None = None
     """Target prototype: a unit vector in the surrogate's feature space."""
-    class_index: int | None = None
-    """Target logit. A method that asks the surrogate is given exactly one of the two targets."""
+    code: tuple[int, ...] | None = None
+    """Target symbols, one of each of the surrogate's alphabets; a class number is a word of one.
+    A method that asks the surrogate is given exactly one of the two targets."""
     label_stream: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     """The label's own pseudo-random bytes, ``method.label_bytes`` of them: the same for all
     pictures of a tenant's label."""

@@ -2,8 +2,8 @@
 
 For each picture: start δ uniform in ±ε; repeat K times: for J samples draw a view t and a uniform
 perturbation η in ±ρa, take the gradient of the objective of ``clip(t(x + δ) + η)``, add up, and
-step δ against its sign within ±ε. The objective is the label's: the cosine to its keyed prototype
-(``target=prototype``) or the cross-entropy of its class (``target=logits``).
+step δ against its sign within ±ε. The objective is the label's: the cross-entropy of its keyed
+codeword or of its class, or the cosine to its keyed direction.
 
 Two things are not the paper's: the steps get smaller, and the gradient has momentum (Dong et al.,
 CVPR 2018). With them one sample a step does about what five do without (decision 10).
@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from photoward.models import views
+from photoward.models import codes, views
 from photoward.models.jpeg import jpeg
 from photoward.models.methods.base import Brief, Method
 from photoward.models.pixels import budget, project
@@ -161,17 +160,18 @@ class _Objective:
     def __init__(self, surrogate: Surrogate, briefs: Sequence[Brief]) -> None:
         self.surrogate = surrogate
         given = [brief.direction for brief in briefs if brief.direction is not None]
-        classes = [brief.class_index for brief in briefs if brief.class_index is not None]
-        if len(given) + len(classes) != len(briefs) or (given and classes):
-            message = "a batch has either directions or class indices, one a picture"
+        words = [brief.code for brief in briefs if brief.code is not None]
+        if len(given) + len(words) != len(briefs) or (given and words):
+            message = "a batch has either directions or codewords, one a picture"
             raise ValueError(message)
         self.directions = torch.from_numpy(np.stack(given)).to(surrogate.device) if given else None
-        self.classes = torch.tensor(classes, device=surrogate.device)
+        self.code = torch.tensor(words, device=surrogate.device)
 
     def __call__(self, seen: torch.Tensor) -> torch.Tensor:
         if self.directions is not None:
             return -(self.surrogate.directions(seen) * self.directions).sum()
-        return functional.cross_entropy(self.surrogate.logits(seen), self.classes, reduction="sum")
+        alphabets = self.surrogate.card.alphabets
+        return codes.cross_entropy(self.surrogate.logits(seen), self.code, alphabets)
 
 
 class _Stream:

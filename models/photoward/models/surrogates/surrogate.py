@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from photoward.core.catalogue import SurrogateCard
+    from photoward.models.surrogates.architectures.base import Classifier
     from photoward.models.surrogates.fused import Features
 
 
@@ -126,7 +127,7 @@ class Surrogate(nn.Module):
         return functional.normalize(self.raw_features(pictures) - self.feature_mean, dim=1)
 
     def logits(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Class logits ``[N, len(card.classes)]``."""
+        """Logits ``[N, sum(card.alphabets)]``."""
         logits: torch.Tensor = self.network.head(self._features(pictures))  # type: ignore[operator]  # every architecture has it
         return logits.float()
 
@@ -162,6 +163,12 @@ def load_surrogate(
         DigestMismatch: the file's SHA-256 is not the card's.
         OSError: the file cannot be read.
     """
+    network, feature_mean = load_network(card, weights)
+    return Surrogate(card, network, feature_mean, device, dtype)
+
+
+def load_network(card: SurrogateCard, weights: Path) -> tuple[Classifier, torch.Tensor]:
+    """The network as it was trained, in float32, and its features' mean; raises the same."""
     data = weights.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if digest != card.sha256:
@@ -169,9 +176,9 @@ def load_surrogate(
         raise DigestMismatch(message)
     tensors = load(data)
     feature_mean = tensors.pop("feature_mean")
-    network = build(card.architecture, len(card.classes), card.width)
+    network = build(card.architecture, sum(card.alphabets), card.width)
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    return Surrogate(card, network, feature_mean.float(), device, dtype)
+    return network, feature_mean.float()
 
 
 def fold(network: nn.Module) -> nn.Module:

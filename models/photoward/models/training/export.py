@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import platform
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from safetensors.torch import save
 
 from photoward.core.catalogue import SurrogateCard
-from photoward.models.pixels import LEVELS, normalise
+from photoward.models import codes
+from photoward.models.methods.base import Brief
+from photoward.models.methods.sem import SEM
+from photoward.models.pixels import LEVELS, from_bytes, normalise
+from photoward.models.surrogates.surrogate import Surrogate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +26,12 @@ if TYPE_CHECKING:
     from photoward.models.training.loop import Trainer
 
 BATCH = 500
+
+PICTURES = 1000
+"""Of the holdout, for the card's figures."""
+
+RADII = (2, 4, 8)
+"""Of the attacks that the card tells of, in 1/255."""
 
 
 def export(  # noqa: PLR0913  # one keyword for each thing that a card must say
@@ -31,6 +43,7 @@ def export(  # noqa: PLR0913  # one keyword for each thing that a card must say
     data_sha256: str,
     licence: str,
     holdout: LabelledPictures | None,
+    labeller: str | None = None,
 ) -> SurrogateCard:
     """Write ``NAME.safetensors`` and ``NAME.json`` to ``folder``.
 
@@ -41,32 +54,37 @@ def export(  # noqa: PLR0913  # one keyword for each thing that a card must say
         data: what it was trained on, in words.
         data_sha256: digest of the training pictures.
         licence: of the weights.
-        holdout: unseen pictures of the same classes, to measure clean and robust accuracy.
+        holdout: unseen pictures of the same classes, to measure what it does with them.
+        labeller: name of the surrogate that guesses labels where this one has no classes.
     """
-    network = trainer.network.eval()
-    figures: dict[str, Any] = {"protected_accuracy_under_attack": round(trainer.converged, 4)}
-    if holdout is not None:
-        figures["clean_accuracy"] = round(_accuracy(trainer, holdout, steps=0), 4)
-        figures["pgd20_accuracy_4_255"] = round(_accuracy(trainer, holdout, steps=20), 4)
+    network, recipe = trainer.network.eval(), trainer.recipe
     tensors = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     tensors["feature_mean"] = _feature_mean(trainer)
     weights = save(tensors)
     card = SurrogateCard(
         name=name,
-        architecture=trainer.recipe.architecture,
-        width=trainer.recipe.width,
-        size=trainer.recipe.size,
-        classes=list(trainer.data.classes),
+        architecture=recipe.architecture,
+        width=recipe.width,
+        size=recipe.size,
+        classes=[] if recipe.code else list(trainer.data.classes),
+        code=list(recipe.code),
+        labeller=labeller,
         feature_dim=tensors["feature_mean"].numel(),
         sha256=hashlib.sha256(weights).hexdigest(),
         data=f"{data} (SHA-256 of the pictures {data_sha256})",
-        recipe=asdict(trainer.recipe),
-        figures=figures,
+        recipe=asdict(recipe),
+        figures={"protected_accuracy_under_attack": round(trainer.converged, 4)},
         seconds=round(trainer.seconds, 1),
         hardware=f"{platform.machine()}, {trainer.device.type}, {torch.get_num_threads()} threads",
         versions={"torch": torch.__version__, "python": platform.python_version()},
         licence=licence,
     )
+    if holdout is not None:
+        surrogate = Surrogate(
+            card, copy.deepcopy(network), tensors["feature_mean"], trainer.device, torch.float32
+        )
+        figures = {**card.figures, **_figures(trainer, surrogate, holdout)}
+        card = card.model_copy(update={"figures": figures})
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.safetensors").write_bytes(weights)
     (folder / f"{name}.json").write_text(card.model_dump_json(indent=2) + "\n")
@@ -84,16 +102,42 @@ def _feature_mean(trainer: Trainer) -> torch.Tensor:
     return torch.cat(total).mean(0).cpu()
 
 
-def _accuracy(trainer: Trainer, data: LabelledPictures, steps: int) -> float:
-    """Accuracy on the first pictures of ``data``, under PGD of the recipe's radius if asked."""
-    right, order = 0, torch.randperm(
-        len(data.labels), generator=torch.Generator().manual_seed(0)
-    )[: 4 * BATCH]  # fmt: skip
-    for index in order.split(BATCH):
-        x = data.pictures[index].to(trainer.device, torch.float32) / LEVELS
-        y = data.labels[index].to(trainer.device)
-        if steps:
-            x = trainer.attack(x, y, steps=steps, step_size=trainer.recipe.radius / 4)
+def _figures(
+    trainer: Trainer, surrogate: Surrogate, holdout: LabelledPictures
+) -> dict[str, float]:  # fmt: skip
+    """Accuracy on unseen pictures as they are, and protected as the service does; under PGD-20."""
+    random = np.random.default_rng(0)
+    shown = holdout.take(random.permutation(len(holdout.labels))[:PICTURES].tolist())
+    x = shown.pictures.to(trainer.device, torch.float32) / LEVELS
+    own, found = shown.labels[:, None].to(trainer.device), {}
+    if not trainer.recipe.code:
+        found["clean_accuracy"] = _accuracy(trainer, x, own, 0)
+        found |= {f"pgd20_accuracy_{r}_255": _accuracy(trainer, x, own, r) for r in RADII}
+    method = SEM(surrogate)
+    words = np.stack([random.integers(k, size=len(x)) for k in surrogate.card.alphabets], axis=1)
+    briefs = [
+        Brief(
+            epsilon=trainer.recipe.epsilon, aspect=1.0, code=tuple(word),
+            stream=random.integers(0, 256, method.stream_bytes(), dtype=np.uint8),
+        )
+        for word in words.tolist()
+    ]  # fmt: skip
+    noise = method.perturb(shown.pictures.permute(0, 2, 3, 1).numpy(), briefs)
+    protected, code = x + from_bytes(noise, trainer.device), torch.tensor(words).to(x.device)
+    for radius in (0, *RADII):
+        key = f"unseen_protected_pgd20_accuracy_{radius}_255"
+        found[key] = _accuracy(trainer, protected, code, radius)
+    return found
+
+
+def _accuracy(trainer: Trainer, x: torch.Tensor, code: torch.Tensor, radius: float) -> float:
+    """Share of the symbols that are read right under PGD-20 of ``radius``."""
+    right = 0.0
+    for part, said in zip(x.split(BATCH), code.split(BATCH), strict=True):
+        seen = part
+        if radius:
+            seen = trainer.attack(part, said, radius=radius, steps=20, step_size=radius / 4)
         with torch.no_grad():
-            right += int((trainer.network(normalise(x)).argmax(1) == y).sum())
-    return right / len(order)
+            outputs = trainer.network(normalise(seen))
+        right += codes.share_right(outputs, said, trainer.targets.alphabets) * len(said)
+    return round(right / len(x), 4)

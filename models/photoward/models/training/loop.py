@@ -2,8 +2,9 @@
 
 Each step does, for one mini-batch: a *noise step* that descends the cross-entropy under random
 views and random perturbations (the noise makes the label easy), then a *surrogate step* that
-trains on the protected views under a PGD attack. δ is kept per picture between visits, so that a
-few inner steps a visit are enough. Knows tensors and a folder to write to; no service.
+trains on the protected views under a PGD attack. δ starts from what is known already
+(``targets``), so that a few inner steps are enough. Knows tensors and a folder to write to; no
+service.
 """
 
 from __future__ import annotations
@@ -15,23 +16,29 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch.nn import functional
 
-from photoward.models import views
+from photoward.models import codes, views
 from photoward.models.pixels import LEVELS, budget, normalise, project
 from photoward.models.surrogates.architectures import build
 from photoward.models.surrogates.surrogate import autocast
 from photoward.models.training.schedule import one_cycle
+from photoward.models.training.targets import Classes, Codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from torch import nn
+
     from photoward.models.training.data import LabelledPictures
+    from photoward.models.training.targets import Targets
 
 
 SMOOTHING = 0.99
 """Weight of the past in ``Trainer.converged``."""
+
+TINY = 1e-12
+"""Below any gradient's mean that means something."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +59,29 @@ class Recipe:
     epsilon: float = 8.0
     noise_steps: int = 2
     noise_step_size: float = 1.6
+    noise_falling: float = 0.0
+    noise_momentum: float = 0.0
     noise_samples: int = 1
     radius: float = 4.0
+    ramp: int = 0
+    """Steps in which the attack's radius grows to its full."""
     attack_steps: int = 2
     attack_step_size: float = 3.0
     learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
     seed: int = 0
+    code: tuple[int, ...] = ()
+    """Alphabets of the codewords that it learns; empty: it learns the data's classes."""
+    start: str = ""
+    """Digest of the weights whose features it starts from; empty: fresh ones."""
+
+
+CODED = Recipe(
+    steps=2000, noise_steps=3, noise_step_size=4.8, noise_falling=1.0, noise_momentum=0.5,
+    ramp=200, learning_rate=0.05, code=(16, 16),
+)  # fmt: skip
+"""For a surrogate of codewords that starts from the features of one of classes."""
 
 
 @dataclass(frozen=True)
@@ -73,21 +95,36 @@ class Progress:
 
 
 class Trainer:
-    """The state of one training run: network, momentum, the noise of every picture, the clock."""
+    """The state of one training run: network, momentum, noise, the clock.
 
-    def __init__(self, data: LabelledPictures, recipe: Recipe, device: torch.device) -> None:
+    Args:
+        data: what it trains on.
+        recipe: how.
+        device: where.
+        features: a network of the recipe's shape to take the features from.
+    """
+
+    def __init__(
+        self, data: LabelledPictures, recipe: Recipe, device: torch.device,
+        features: nn.Module | None = None,
+    ) -> None:  # fmt: skip
         self.data, self.recipe, self.device = data, recipe, device
         self.generator = torch.Generator().manual_seed(recipe.seed)
         torch.manual_seed(recipe.seed)  # the initial weights
-        self.network = build(recipe.architecture, len(data.classes), recipe.width)
+        outputs = sum(recipe.code) or len(data.classes)
+        self.network = build(recipe.architecture, outputs, recipe.width)
+        if features is not None:
+            known = {k: v for k, v in features.state_dict().items() if not k.startswith("head.")}
+            self.network.load_state_dict({**self.network.state_dict(), **known})
         self.network.to(device).to(memory_format=torch.channels_last)
         self.optimiser, self.schedule = one_cycle(
             self.network, learning_rate=recipe.learning_rate, momentum=recipe.momentum,
             weight_decay=recipe.weight_decay, steps=recipe.steps,
         )  # fmt: skip
-        radius = budget(recipe.epsilon)
-        start = torch.empty(data.pictures.shape, dtype=torch.float16)
-        self.noise = start.uniform_(-radius, radius, generator=self.generator)
+        self.targets: Targets = (
+            Codes(recipe.size, recipe.epsilon, recipe.code, device, self.generator)
+            if recipe.code else Classes(data, recipe.epsilon, device, self.generator)
+        )  # fmt: skip
         self._data_sha256 = data.digest()
         self.step = 0
         self.seconds = 0.0
@@ -119,73 +156,92 @@ class Trainer:
         # count, because torch 2.15's CPU kernels corrupt memory at odd batches of few channels.
         order = torch.randperm(len(self.data.labels), generator=self.generator)
         index = order[: self.recipe.batch]
+        recipe, radius = self.recipe, self._radius()
         x = self.data.pictures[index].to(self.device, torch.float32).div_(LEVELS)
-        y = self.data.labels[index].to(self.device)
-        delta = self._noise_step(x, y, self.noise[index].to(self.device, torch.float32))
-        self.noise[index] = delta.to("cpu", torch.float16)
-        recipe = self.recipe
+        code, start = self.targets.draw(index, self.generator)
+        delta = self._noise_step(x, code, start, radius)
+        self.targets.keep(index, delta)
         seen = self.attack(
-            self._views(len(y))(x + delta), y,
-            steps=recipe.attack_steps, step_size=recipe.attack_step_size,
+            self._views(len(x))(x + delta), code, radius=radius,
+            steps=recipe.attack_steps, step_size=recipe.attack_step_size * radius / recipe.radius,
         )  # fmt: skip
         self.network.train()
-        with autocast(self.device):
-            logits = self.network(normalise(seen))
-        loss = functional.cross_entropy(logits.float(), y)
+        outputs = self._outputs(seen)
+        loss = codes.cross_entropy(outputs, code, self.targets.alphabets) / code.numel()
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
         self.schedule.step()
         self.step += 1
-        right = (logits.argmax(1) == y).float().mean()
-        self.converged += (right.item() - self.converged) * max(1 / self.step, 1 - SMOOTHING)
-        return Progress(self.step, loss.item(), right.item())
+        right = codes.share_right(outputs, code, self.targets.alphabets)
+        self.converged += (right - self.converged) * max(1 / self.step, 1 - SMOOTHING)
+        return Progress(self.step, loss.item(), right)
 
-    def _noise_step(self, x: torch.Tensor, y: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
+    def _radius(self) -> float:
+        """Of this step's attack, in 1/255."""
+        grown = (self.step + 1) / self.recipe.ramp if self.recipe.ramp else 1.0
+        return self.recipe.radius * min(1.0, grown)
+
+    def _noise_step(
+        self, x: torch.Tensor, code: torch.Tensor, start: torch.Tensor, radius: float
+    ) -> torch.Tensor:
         self.network.eval()  # stays so until the surrogate step
-        radius = budget(self.recipe.epsilon)
-        for _ in range(self.recipe.noise_steps):
+        recipe, epsilon = self.recipe, budget(self.recipe.epsilon)
+        delta = project(start, x, epsilon)
+        direction = torch.zeros_like(delta)
+        for number in range(recipe.noise_steps):
             total = torch.zeros_like(delta)
-            for _ in range(self.recipe.noise_samples):
-                view = self._views(len(y))
+            for _ in range(recipe.noise_samples):
+                view = self._views(len(x))
                 delta.requires_grad_()
                 seen = view(x + delta)
-                gradient = self._gradient((seen + self._jitter(seen)).clamp(0, 1), y, delta)
+                seen = (seen + self._jitter(seen, radius)).clamp(0, 1)
+                gradient = self._gradient(seen, code, delta)
                 delta = delta.detach()
                 total += gradient
-            delta = project(delta - budget(self.recipe.noise_step_size) * total.sign(), x, radius)
+            self.targets.learn(code, total)
+            length = total.abs().mean((1, 2, 3), keepdim=True).clamp(min=TINY)
+            direction = recipe.noise_momentum * direction + total / length
+            left = 1 - recipe.noise_falling * number / recipe.noise_steps
+            moved = delta - budget(recipe.noise_step_size) * left * direction.sign()
+            delta = project(moved, x, epsilon)
         return delta
 
     def attack(
-        self, clean: torch.Tensor, y: torch.Tensor, *, steps: int, step_size: float
-    ) -> torch.Tensor:
-        """PGD (Madry et al., 2018) of the recipe's radius on views that are already augmented.
+        self, clean: torch.Tensor, code: torch.Tensor, *, radius: float, steps: int,
+        step_size: float,
+    ) -> torch.Tensor:  # fmt: skip
+        """PGD (Madry et al., 2018) on views that are already augmented.
 
-        ``step_size`` is in 1/255.
+        ``radius`` and ``step_size`` are in 1/255; ``code`` is ``[N, alphabets]``.
         """
         clean = clean.detach()
-        radius = budget(self.recipe.radius)
-        seen = (clean + self._jitter(clean)).clamp(0, 1)
+        seen = (clean + self._jitter(clean, radius)).clamp(0, 1)
         for _ in range(steps):
             seen.requires_grad_()
-            gradient = self._gradient(seen, y, seen)
+            gradient = self._gradient(seen, code, seen)
             moved = seen.detach() + budget(step_size) * gradient.sign()
-            seen = clean + project(moved - clean, clean, radius)
+            seen = clean + project(moved - clean, clean, budget(radius))
         return seen
 
-    def _gradient(self, seen: torch.Tensor, y: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        with autocast(self.device):
-            logits = self.network(normalise(seen))
-        loss = functional.cross_entropy(logits.float(), y, reduction="sum")
+    def _gradient(
+        self, seen: torch.Tensor, code: torch.Tensor, wanted: torch.Tensor
+    ) -> torch.Tensor:  # fmt: skip
+        loss = codes.cross_entropy(self._outputs(seen), code, self.targets.alphabets)
         return torch.autograd.grad(loss, wanted)[0]
+
+    def _outputs(self, seen: torch.Tensor) -> torch.Tensor:
+        with autocast(self.device):
+            outputs: torch.Tensor = self.network(normalise(seen))
+        return outputs.float()
 
     def _views(self, n: int) -> views.Views:
         uniforms = torch.rand((n, views.DRAWS), generator=self.generator).to(self.device)
         return views.draw(uniforms, size=self.recipe.size, grid=self.recipe.size)
 
-    def _jitter(self, like: torch.Tensor) -> torch.Tensor:
+    def _jitter(self, like: torch.Tensor, radius: float) -> torch.Tensor:
         noise = torch.empty(like.shape).uniform_(-1, 1, generator=self.generator)
-        return noise.to(self.device).mul_(budget(self.recipe.radius))
+        return noise.to(self.device).mul_(budget(radius))
 
     # -- interruption ------------------------------------------------------------------------
 
@@ -195,7 +251,7 @@ class Trainer:
         tensors = {f"network.{k}": v.contiguous() for k, v in self.network.state_dict().items()}
         for i, state in enumerate(self.optimiser.state.values()):
             tensors[f"momentum.{i}"] = state["momentum_buffer"].contiguous()
-        tensors["noise"] = self.noise
+        tensors |= {f"targets.{k}": v for k, v in self.targets.tensors.items()}
         tensors["generator"] = self.generator.get_state()
         facts = {
             "step": self.step,
@@ -222,7 +278,8 @@ class Trainer:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["state"])
         tensors = load_file(path)
-        if (facts["recipe"], facts["data"]) != (asdict(self.recipe), self._data_sha256):
+        own = json.loads(json.dumps(asdict(self.recipe)))
+        if (facts["recipe"], facts["data"]) != (own, self._data_sha256):
             message = f"{path} belongs to another recipe or other data: move it away to start anew"
             raise ValueError(message)
         self.network.load_state_dict(
@@ -231,7 +288,8 @@ class Trainer:
         for i, parameter in enumerate(self.network.parameters()):
             state = self.optimiser.state[parameter]
             state["momentum_buffer"] = tensors[f"momentum.{i}"].to(self.device)
-        self.noise = tensors["noise"]
+        for key, kept in self.targets.tensors.items():
+            self.targets.tensors[key] = tensors[f"targets.{key}"].to(kept.device)
         self.generator.set_state(tensors["generator"])
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.converged = facts["converged"]

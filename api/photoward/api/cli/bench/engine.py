@@ -110,10 +110,11 @@ def _published(surrogate: Surrogate, shown: np.ndarray[Any, Any], width: int) ->
     from photoward.models.surrogates.architectures import build  # noqa: PLC0415  # heavy
 
     card, device = surrogate.card, surrogate.device
-    network = build(card.architecture, len(card.classes), width)
+    classes = sum(card.alphabets)
+    network = build(card.architecture, classes, width)
     network.eval().requires_grad_(requires_grad=False).to(device)
     x = from_bytes(shown, device)
-    labels = torch.arange(len(x), device=device) % len(card.classes)
+    labels = torch.arange(len(x), device=device) % classes
     loop = ReferenceLoop(network, x, labels, torch.Generator().manual_seed(0))
     return Part(
         f"published, width {width}", loop.passes,
@@ -130,10 +131,10 @@ def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> Part:
 
     method, card = SEM(surrogate), surrogate.card
     random = np.random.default_rng(0)
-    direction = keys.prototype(bytes(32), "bench", card.feature_dim)
+    code = keys.codeword(bytes(32), "bench", card.alphabets)
     briefs = [
         Brief(
-            epsilon=8, aspect=1, direction=direction,
+            epsilon=8, aspect=1, code=code,
             stream=random.integers(0, 256, method.stream_bytes(), dtype=np.uint8),
         )
         for _ in shown
