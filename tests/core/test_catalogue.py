@@ -21,6 +21,9 @@ CARD = SurrogateCard(
     sha256="", data="", recipe={}, figures={}, seconds=0, hardware="", versions={}, licence="",
 )  # fmt: skip
 CATALOGUE = Catalogue({"one": CARD}, "one")
+CODED = CARD.model_copy(
+    update={"name": "coded", "classes": [], "code": [4, 3], "labeller": "one"}
+)  # fmt: skip
 
 
 def test_asking_for_nothing_gives_the_defaults() -> None:
@@ -29,6 +32,29 @@ def test_asking_for_nothing_gives_the_defaults() -> None:
     assert (options.preset, options.epsilon) == ("strong", 8)
     assert options.label is None
     assert options.output_format is None
+
+
+def test_a_surrogate_of_codewords_asks_another_for_labels_and_classes() -> None:
+    catalogue = Catalogue({"one": CARD, "coded": CODED}, "coded")
+    assert CARD.alphabets == [2]
+    assert CODED.alphabets == [4, 3]
+    assert catalogue.options(label="cow").surrogate == "coded"
+    assert catalogue.options().surrogate == "coded"
+    assert catalogue.options(target="logits", label="cat").surrogate == "one"
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({}, "label"),
+        ({"method": "cuda"}, "label"),
+        ({"target": "logits", "label": "cat"}, "target"),
+    ],
+)
+def test_what_no_surrogate_can_guess_is_refused(asked: dict[str, str], field: str) -> None:
+    with pytest.raises(BadInput, match="coded") as caught:
+        Catalogue({"coded": CODED}, "coded").options(**asked)  # type: ignore[arg-type]  # mixed
+    assert caught.value.field == field
 
 
 @pytest.mark.parametrize("preset", PRESETS)

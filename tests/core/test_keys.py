@@ -106,3 +106,26 @@ def test_prototypes_of_many_labels_are_spread_over_the_sphere() -> None:
     assert abs(cosines.mean()) < 0.01
     assert abs(cosines.std() - 1 / np.sqrt(128)) < 0.01
     assert np.abs(vectors.mean(0)).max() < 0.02
+
+
+@given(st.text(min_size=1, max_size=40), st.lists(st.integers(2, 300), min_size=1, max_size=5))
+def test_a_codeword_is_fixed_and_of_its_alphabets(label: str, alphabets: list[int]) -> None:
+    word = keys.codeword(SECRET, label, alphabets)
+    assert len(word) == len(alphabets)
+    assert all(0 <= symbol < size for symbol, size in zip(word, alphabets, strict=True))
+    assert word == keys.codeword(SECRET, label, alphabets)
+    assert word[:1] == keys.codeword(SECRET, label, alphabets[:1])
+
+
+def test_codewords_of_many_labels_and_tenants_use_every_symbol_alike() -> None:
+    for place in (0, 1):
+        labels = [keys.codeword(SECRET, f"label {i}", (16, 16))[place] for i in range(3200)]
+        tenants = [keys.codeword(bytes([i % 256, i // 256] * 16), "cat", (16, 16))[place]
+                   for i in range(3200)]  # fmt: skip
+        for drawn in (labels, tenants):
+            counts = np.bincount(drawn, minlength=16)
+            assert ((counts - 200) ** 2 / 200).sum() < 44.3  # χ², 15 degrees, p = 0.0001
+
+
+def test_a_published_codeword_stays() -> None:
+    assert keys.codeword(SECRET, "my cat", (16, 16)) == (11, 10)

@@ -240,9 +240,9 @@ def test_a_batch_with_mixed_or_missing_targets_is_refused() -> None:
     method = SEM(SURROGATE, SHORT)
     x = pictures(2)
     mixed = [*briefs(method, 1), *briefs(method, 1, direction=None, code=(0,))]
-    with pytest.raises(ValueError, match="either directions or class indices"):
+    with pytest.raises(ValueError, match="either directions or codewords"):
         method.perturb(x, mixed)
-    with pytest.raises(ValueError, match="either directions or class indices"):
+    with pytest.raises(ValueError, match="either directions or codewords"):
         method.perturb(x, briefs(method, 2, direction=None))
 
 

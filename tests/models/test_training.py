@@ -16,13 +16,16 @@ from photoward.models.evaluation.victims import VictimRecipe, train_victim
 from photoward.models.surrogates.surrogate import load_surrogate
 from photoward.models.training.data import LabelledPictures, load_folders
 from photoward.models.training.export import export
-from photoward.models.training.loop import Progress, Recipe, Trainer
+from photoward.models.training.loop import CODED, Progress, Recipe, Trainer
+from photoward.models.training.targets import Codes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CPU = torch.device("cpu")
 TINY = Recipe(width=16, steps=8, batch=16)
+TINY_CODED = replace(CODED, width=16, steps=8, batch=16, ramp=4, code=(3, 2))
+BOTH = pytest.mark.parametrize("recipe", [TINY, TINY_CODED], ids=["classes", "codewords"])
 
 
 def stripes(n: int = 64, seed: int = 0) -> LabelledPictures:
@@ -39,8 +42,9 @@ def ignore(_: Progress) -> None:
     """Nobody watches."""
 
 
-def test_an_interrupted_run_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
-    whole = Trainer(stripes(), TINY, CPU)
+@BOTH
+def test_an_interrupted_run_ends_as_an_undisturbed_one(tmp_path: Path, recipe: Recipe) -> None:
+    whole = Trainer(stripes(), recipe, CPU)
     whole.run(ignore)
 
     class Interrupted(Exception):  # noqa: N818  # what happens, not an error of ours
@@ -50,17 +54,18 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
         if progress.step == 5:
             raise Interrupted
 
-    first = Trainer(stripes(), TINY, CPU)
+    first = Trainer(stripes(), recipe, CPU)
     with pytest.raises(Interrupted):
         first.run(stop)
     first.save(tmp_path)
-    second = Trainer(stripes(), TINY, CPU)
+    second = Trainer(stripes(), recipe, CPU)
     second.resume(tmp_path)
     assert second.step == 5
     second.run(ignore, tmp_path)
     for key, value in whole.network.state_dict().items():
         assert value.equal(second.network.state_dict()[key]), key
-    assert second.noise.equal(whole.noise)
+    for key, kept in whole.targets.tensors.items():
+        assert kept.equal(second.targets.tensors[key]), key
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
@@ -73,9 +78,10 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
 def test_the_noise_of_training_stays_within_its_budget() -> None:
     trainer = Trainer(stripes(), TINY, CPU)
     trainer.run(ignore)
-    assert trainer.noise.abs().max() <= TINY.epsilon / 255 + 1e-4  # stored in 16 bits
-    shown = trainer.data.pictures / 255 + trainer.noise
-    visited = trainer.noise.abs().sum((1, 2, 3)) > 0
+    noise = trainer.targets.tensors["noise"]
+    assert noise.abs().max() <= TINY.epsilon / 255 + 1e-4  # stored in 16 bits
+    shown = trainer.data.pictures / 255 + noise
+    visited = noise.abs().sum((1, 2, 3)) > 0
     assert visited.all()
     assert shown[visited].max() <= 1 + TINY.epsilon / 255
 
@@ -84,7 +90,7 @@ def test_the_attack_stays_within_its_radius_and_hurts() -> None:
     trainer = Trainer(stripes(), TINY, CPU)
     x, y = trainer.data.pictures.float() / 255, trainer.data.labels
     trainer.network.eval()
-    attacked = trainer.attack(x, y, steps=5, step_size=1.0)
+    attacked = trainer.attack(x, y[:, None], radius=4, steps=5, step_size=1.0)
     assert (attacked - x).abs().max() <= 4 / 255 + 1e-6
     loss = torch.nn.functional.cross_entropy
     with torch.no_grad():
@@ -100,15 +106,54 @@ def test_what_is_exported_can_be_loaded_and_served(tmp_path: Path) -> None:
         licence="Apache-2.0", holdout=stripes(seed=1),
     )  # fmt: skip
     assert card.classes == ["up", "down"]
+    attacks = [f"pgd20_accuracy_{radius}_255" for radius in (2, 4, 8)]
     assert set(card.figures) == {
-        "protected_accuracy_under_attack", "clean_accuracy", "pgd20_accuracy_4_255"
+        "protected_accuracy_under_attack", "clean_accuracy", *attacks,
+        "unseen_protected_pgd20_accuracy_0_255", *(f"unseen_protected_{one}" for one in attacks),
     }  # fmt: skip
+    assert card.figures[attacks[0]] >= card.figures[attacks[2]]
     read, weights = read_cards([tmp_path])["stripes"]
     assert read == card
     surrogate = load_surrogate(read, weights, CPU, torch.float32)
     x = trainer.data.pictures[:4].float() / 255
     with torch.no_grad():
         assert torch.allclose(surrogate.logits(x), trainer.network(x * 2 - 1), atol=1e-3)
+
+
+def test_a_surrogate_of_codewords_learns_to_read_them_off_any_picture(tmp_path: Path) -> None:
+    recipe = replace(TINY_CODED, steps=80, ramp=30, radius=1.0)
+    trainer = Trainer(stripes(), recipe, CPU)
+    trainer.run(ignore)
+    card = export(
+        trainer, tmp_path, name="words", data="stripes", data_sha256=stripes().digest(),
+        licence="Apache-2.0", holdout=stripes(seed=1), labeller="other",
+    )  # fmt: skip
+    assert (card.classes, card.code, card.labeller) == ([], [3, 2], "other")
+    assert "clean_accuracy" not in card.figures
+    assert card.figures["unseen_protected_pgd20_accuracy_0_255"] > 0.7  # by chance: 0.42
+    surrogate = load_surrogate(card, tmp_path / "words.safetensors", CPU, torch.float32)
+    assert surrogate.logits(torch.rand(2, 3, 32, 32)).shape == (2, 5)
+
+
+def test_universal_noise_stays_within_the_budget_and_starts_the_noise() -> None:
+    generator = torch.Generator().manual_seed(0)
+    targets = Codes(32, 8.0, (3, 2), CPU, generator)
+    for _ in range(30):
+        code, start = targets.draw(torch.arange(16), generator)
+        assert code.max(0).values.tolist() <= [2, 1]
+        assert start.abs().max() <= 8 / 255 + 1e-6
+        targets.learn(code, torch.ones_like(start))
+    assert targets.tensors["universal"].min() >= -8 / 255 - 1e-6
+    assert targets.tensors["universal"].mean() < -7 / 255
+
+
+def test_training_goes_on_from_given_features() -> None:
+    first = Trainer(stripes(), TINY, CPU)
+    first.run(ignore)
+    second = Trainer(stripes(), TINY_CODED, CPU, first.network)
+    before, after = first.network.state_dict(), second.network.state_dict()
+    assert after["stem.0.weight"].equal(before["stem.0.weight"])
+    assert len(after["head.bias"]) == 5
 
 
 def test_a_victim_learns_what_can_be_learnt_and_repeats() -> None:

@@ -48,6 +48,7 @@ def surrogate_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the surrogate ``tiny``."""
     folder = tmp_path_factory.mktemp("surrogates")
     surrogates.write(folder)
+    surrogates.write(folder, "coded", code=(3, 2))
     return folder
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from photoward.core import keys
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Stage
 from photoward.models.methods.registry import METHODS
@@ -135,6 +136,17 @@ def test_a_class_of_the_surrogate_can_be_the_target(pipeline: Pipeline) -> None:
     assert len({as_cat.data, as_dog.data, prototype.data}) == 3
     unlabelled = finished(pipeline, job(target="logits", label=None))["a"]
     assert unlabelled.data == {"cat": as_cat, "dog": as_dog}[unlabelled.label_used].data
+
+
+def test_a_surrogate_of_codewords_takes_any_label_and_has_them_guessed(pipeline: Pipeline) -> None:
+    labels = {keys.codeword(SECRET, str(i), (3, 2)): str(i) for i in range(50)}
+    assert len(labels) == 6
+    done = [finished(pipeline, job(surrogate="coded", label=i))["a"] for i in labels.values()]
+    assert len({one.data for one in done}) == 6
+    unlabelled = finished(pipeline, job(surrogate="coded", label=None))["a"]
+    assert (unlabelled.label_source, unlabelled.label_used) == (
+        "predicted", finished(pipeline, job(label=None))["a"].label_used
+    )  # fmt: skip
 
 
 def test_grey_stays_grey(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,10 +237,12 @@ class Catalogue:
                 field="output_format",
             )  # fmt: skip
         _check_label(label)
+        if target == "logits" and not surrogate and not card.classes and card.labeller:
+            card = self.surrogates.get(card.labeller, card)
         if target == "logits" and not card.classes:
             raise BadInput(
                 "invalid_option", f"The surrogate {card.name} has no classes: leave target out, or "
-                "name a surrogate that has.", field="target",
+                "name a surrogate that has some.", field="target",
             )  # fmt: skip
         if label is None and not card.classes and card.labeller not in self.surrogates:
             raise BadInput(

@@ -61,6 +61,35 @@ def test_a_surrogate_is_trained_described_and_listed(
     assert "cifar10" in listed
 
 
+def test_a_surrogate_of_codewords_starts_from_one_of_classes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, tmp_path / "a", "--code", "3,2", "--start", "cifar10-r18w16") == 0
+    card, _ = read_cards([tmp_path / "a"])["stripes"]
+    assert (card.classes, card.code, card.labeller) == ([], [3, 2], "cifar10-r18w16")
+    assert card.recipe["start"] == read_cards([])["cifar10-r18w16"][0].sha256
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--code", "3,1", "2 or more"),
+        ("--code", "three", "2 or more"),
+        ("--start", "absent", "no surrogate absent"),
+        ("--width", "32", "of width 16"),
+    ],
+)
+def test_a_start_or_code_that_cannot_be_is_bad_input(
+    tmp_path: Path, option: str, value: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = striped(tmp_path / "data")
+    start = () if option == "--start" else ("--start", "cifar10-r18w16")
+    assert train(data, tmp_path / "out", *start, option, value) == 2
+    assert sentence in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_interrupted_training_goes_on_to_the_same_weights(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,13 +53,19 @@ def train(  # noqa: PLR0913  # one option each
     out: Annotated[Path, typer.Option(help="Folder for the surrogate and the checkpoint.")],
     name: Annotated[str, typer.Option(help="Name of the surrogate.")] = "surrogate",
     holdout: Annotated[Path | None, typer.Option(help="Unseen pictures, same classes.")] = None,
-    code: Annotated[str | None, typer.Option(
-        help="Learn codewords instead of the folders' classes: their alphabets, as 16,16."
-    )] = None,
-    start: Annotated[str | None, typer.Option(
-        help="An installed surrogate whose features to start from; guesses labels for one of "
-        "codewords.",
-    )] = None,
+    code: Annotated[
+        str | None,
+        typer.Option(
+            help="Learn codewords instead of the folders' classes: their alphabets, as 16,16."
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="An installed surrogate whose features to start from; guesses labels for one of "
+            "codewords.",
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1)] = None,
     width: Annotated[int, typer.Option(min=16, help="Channels of the first stage.")] = 16,
     size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 32,

@@ -72,7 +72,7 @@ def export(  # noqa: PLR0913  # one keyword for each thing that a card must say
         feature_dim=tensors["feature_mean"].numel(),
         sha256=hashlib.sha256(weights).hexdigest(),
         data=f"{data} (SHA-256 of the pictures {data_sha256})",
-        recipe=asdict(recipe),
+        recipe={**asdict(recipe), "code": list(recipe.code)},
         figures={"protected_accuracy_under_attack": round(trainer.converged, 4)},
         seconds=round(trainer.seconds, 1),
         hardware=f"{platform.machine()}, {trainer.device.type}, {torch.get_num_threads()} threads",
