@@ -7,7 +7,7 @@ tensors can list them and refuse what no worker could do.
 from __future__ import annotations
 
 import importlib.resources
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,9 @@ class SurrogateCard(BaseModel):
     key. Empty: it knows its classes only."""
     labeller: str | None = None
     """Without classes of its own: the surrogate that guesses the label of a picture without."""
+    photos: str | None = None
+    """The surrogate that takes pictures of other sizes in its place where it is the default:
+    it has not learnt noise that survives resizing."""
     feature_dim: int
     sha256: str
     """Digest of the safetensors file; checked at every load."""
@@ -258,6 +261,14 @@ class Catalogue:
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
         )  # fmt: skip
+
+    def placed(self, options: Options, width: int, height: int) -> Options:
+        """The options for a picture of this size, with the surrogate that is made for it."""
+        card = self.surrogates[options.surrogate]
+        own = grid_side(card.size, width, height) == card.size
+        if own or card.name != self.default_surrogate or card.photos not in self.surrogates:
+            return options
+        return replace(options, surrogate=card.photos)
 
     def batch_key(self, options: Options, width: int, height: int) -> str:
         """Items with equal keys may be protected in one batch."""

@@ -113,10 +113,12 @@ class Pipeline:
         One method does for all: others make the same passes, or none.
         """
         loaded = self._cache.get(surrogate)
-        code = (0,) * len(loaded.card.alphabets)
-        method = METHODS[DEFAULT_METHOD](loaded)
-        stream = np.zeros(method.stream_bytes(), np.uint8)
-        for grid in (loaded.card.size, 2 * loaded.card.size):
+        size, photos = loaded.card.size, loaded.card.photos
+        for_photos = self._cache.get(photos) if photos in self._cache.cards else loaded
+        for grid, asked in ((size, loaded), (2 * size, for_photos)):
+            code = (0,) * len(asked.card.alphabets)
+            method = METHODS[DEFAULT_METHOD](asked)
+            stream = np.zeros(method.stream_bytes(), np.uint8)
             brief = Brief(epsilon=1.0, stream=stream, aspect=1.0, code=code)
             method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
 

@@ -189,7 +189,8 @@ def _batches(
         if header is None:
             yield [(entry, BadInput("truncated", "The file ends within its header."))]
             continue
-        key = catalogue.batch_key(entry.options, header.width, header.height)
+        options = catalogue.placed(entry.options, header.width, header.height)
+        key = catalogue.batch_key(options, header.width, header.height)
         batch = open_batches.setdefault(key, [])
         size = header.width * header.height / 1e6
         if batch and (
@@ -201,7 +202,7 @@ def _batches(
             megapixels[key] = 0.0
         megapixels[key] = megapixels.get(key, 0.0) + size
         batch.append(
-            (entry, Job(str(number), data, entry.options, secret, header.width, header.height))
+            (entry, Job(str(number), data, options, secret, header.width, header.height))
         )
     yield from (batch for batch in open_batches.values() if batch)
 

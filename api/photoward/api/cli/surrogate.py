@@ -68,6 +68,13 @@ def train(  # noqa: PLR0913  # one option each
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1)] = None,
     width: Annotated[int, typer.Option(min=16, help="Channels of the first stage.")] = 16,
+    photos: Annotated[
+        bool,
+        typer.Option(
+            "--photos",
+            help="Look at pictures of twice the input's side, as photos are worked on.",
+        ),
+    ] = False,
     size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 32,
     batch: Annotated[int, typer.Option(min=2)] = 128,
     seed: int = 0,
@@ -86,16 +93,17 @@ def train(  # noqa: PLR0913  # one option each
     recipe = replace(CODED, code=_alphabets(code)) if code else Recipe()
     recipe = replace(
         recipe, steps=steps or recipe.steps, width=width, size=size, batch=batch, seed=seed,
-        start=card.sha256 if card else "",
+        grid=2 * size if photos else 0, start=card.sha256 if card else "",
     )  # fmt: skip
     if card and (card.architecture, card.width) != (recipe.architecture, width):
         detail = f"{card.name} is a {card.architecture} of width {card.width}: use that width."
         raise BadInput("invalid_option", detail)
     with _bar() as bar:
+        side = recipe.grid or size
         pictures = load_folders(
-            data, size, track=lambda files: bar.track(files, description="read")
+            data, side, track=lambda files: bar.track(files, description="read")
         )
-        unseen = load_folders(holdout, size, pictures.classes) if holdout else None
+        unseen = load_folders(holdout, side, pictures.classes) if holdout else None
         trainer = Trainer(pictures, recipe, pick_device(settings_from().device), features)
         if (out / "checkpoint.safetensors").exists():
             try:
@@ -115,7 +123,7 @@ def train(  # noqa: PLR0913  # one option each
         made = export(
             trainer, out, name=name, data=description or data.name,
             data_sha256=pictures.digest(), licence=licence, holdout=unseen,
-            labeller=card.name if card and card.classes and code else None,
+            labeller=_labeller(card) if code else None,
         )  # fmt: skip
     Console().print(f"{out / name}.safetensors  {made.figures}", highlight=False)
 
@@ -128,6 +136,13 @@ def _alphabets(text: str) -> tuple[int, ...]:
     if not sizes or min(sizes) < 2:  # noqa: PLR2004  # one symbol says nothing
         raise BadInput("invalid_option", "--code takes alphabets of 2 or more symbols, as 16,16.")
     return sizes
+
+
+def _labeller(card: SurrogateCard | None) -> str | None:
+    """The one to start from, or the one that guesses for it."""
+    if card is None:
+        return None
+    return card.name if card.classes else card.labeller
 
 
 def _start(name: str | None) -> tuple[nn.Module | None, SurrogateCard | None]:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save
 
 from photoward.core.catalogue import SurrogateCard
-from photoward.models import codes
+from photoward.models import codes, views
 from photoward.models.methods.base import Brief
 from photoward.models.methods.sem import SEM
 from photoward.models.pixels import LEVELS, from_bytes, normalise
@@ -97,7 +97,7 @@ def _feature_mean(trainer: Trainer) -> torch.Tensor:
     total: list[torch.Tensor] = []
     order = torch.randperm(len(trainer.data.labels), generator=trainer.generator)[: 8 * BATCH]
     for index in order.split(BATCH):
-        x = trainer.data.pictures[index].to(trainer.device, torch.float32) / LEVELS
+        x = _whole(trainer, trainer.data.pictures[index].to(trainer.device, torch.float32) / LEVELS)
         total.append(trainer.network.features(normalise(x)).float())
     return torch.cat(total).mean(0).cpu()
 
@@ -130,13 +130,20 @@ def _figures(
     return found
 
 
+def _whole(trainer: Trainer, pictures: torch.Tensor) -> torch.Tensor:
+    """All of each picture, in the size that the network takes."""
+    aspect = torch.ones(len(pictures), device=pictures.device)
+    view = views.centred(size=trainer.recipe.size, grid=pictures.shape[-1], aspect=aspect)
+    return view(pictures)
+
+
 def _accuracy(trainer: Trainer, x: torch.Tensor, code: torch.Tensor, radius: float) -> float:
     """Share of the symbols that are read right under PGD-20 of ``radius``."""
     right = 0.0
     for part, said in zip(x.split(BATCH), code.split(BATCH), strict=True):
-        seen = part
+        seen = whole = _whole(trainer, part)
         if radius:
-            seen = trainer.attack(part, said, radius=radius, steps=20, step_size=radius / 4)
+            seen = trainer.attack(whole, said, radius=radius, steps=20, step_size=radius / 4)
         with torch.no_grad():
             outputs = trainer.network(normalise(seen))
         right += codes.share_right(outputs, said, trainer.targets.alphabets) * len(said)

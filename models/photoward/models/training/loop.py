@@ -54,6 +54,8 @@ class Recipe:
     architecture: str = "resnet18"
     width: int = 16
     size: int = 32
+    grid: int = 0
+    """Side of the pictures that views are taken from: twice the size for photos; 0: the size."""
     steps: int = 6000
     batch: int = 128
     epsilon: float = 8.0
@@ -122,7 +124,7 @@ class Trainer:
             weight_decay=recipe.weight_decay, steps=recipe.steps,
         )  # fmt: skip
         self.targets: Targets = (
-            Codes(recipe.size, recipe.epsilon, recipe.code, device, self.generator)
+            Codes(recipe.grid or recipe.size, recipe.epsilon, recipe.code, device, self.generator)
             if recipe.code else Classes(data, recipe.epsilon, device, self.generator)
         )  # fmt: skip
         self._data_sha256 = data.digest()
@@ -237,7 +239,7 @@ class Trainer:
 
     def _views(self, n: int) -> views.Views:
         uniforms = torch.rand((n, views.DRAWS), generator=self.generator).to(self.device)
-        return views.draw(uniforms, size=self.recipe.size, grid=self.recipe.size)
+        return views.draw(uniforms, size=self.recipe.size, grid=self.data.pictures.shape[-1])
 
     def _jitter(self, like: torch.Tensor, radius: float) -> torch.Tensor:
         noise = torch.empty(like.shape).uniform_(-1, 1, generator=self.generator)

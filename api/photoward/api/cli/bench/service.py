@@ -142,7 +142,8 @@ def _engine(
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
     from photoward.worker.pipeline import Job, Protected  # noqa: PLC0415  # heavy
 
-    options = Catalogue.of(settings).options(label="bench")
+    catalogue = Catalogue.of(settings)
+    options = catalogue.placed(catalogue.options(label="bench"), *size)
     pipeline, pool = open_pipeline(settings)
     each = int(max(settings.max_batch_megapixels * 1e6 // (size[0] * size[1]), 1))
     each = min(each, settings.max_batch)

@@ -123,7 +123,8 @@ def _accept(parts: Parts, tenant: str, upload: Upload) -> Item:
     """Object first, row second: a row without its object would be a promise nobody can keep."""
     item_id = new_id()
     key = original_key(tenant, item_id)
-    source, options = upload.source, upload.options
+    source = upload.source
+    options = parts.catalogue.placed(upload.options, source.width, source.height)
     batch_key = parts.catalogue.batch_key(options, source.width, source.height)
     parts.store.put(key, upload.file)
     try:
