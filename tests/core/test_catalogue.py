@@ -43,6 +43,19 @@ def test_a_surrogate_of_codewords_asks_another_for_labels_and_classes() -> None:
     assert catalogue.options(target="logits", label="cat").surrogate == "one"
 
 
+def test_the_default_leaves_photos_to_the_one_that_its_card_names() -> None:
+    own = CODED.model_copy(update={"photos": "one"})
+    catalogue = Catalogue({"one": CARD, "coded": own}, "coded")
+    options = catalogue.options(label="cow")
+    assert catalogue.placed(options, 32, 32) == options
+    assert catalogue.placed(options, 640, 480) == catalogue.options(label="cow", surrogate="one")
+    named = Catalogue({"one": CARD, "coded": own}, "one").options(label="cow", surrogate="coded")
+    other = Catalogue({"one": CARD, "coded": own}, "one")
+    assert other.placed(named, 640, 480) == named  # asked for by name
+    alone = Catalogue({"coded": own}, "coded")
+    assert alone.placed(options, 640, 480) == options
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [

@@ -103,7 +103,7 @@ def test_what_is_exported_can_be_loaded_and_served(tmp_path: Path) -> None:
     trainer.run(ignore)
     card = export(
         trainer, tmp_path, name="stripes", data="stripes", data_sha256=stripes().digest(),
-        licence="Apache-2.0", holdout=stripes(seed=1),
+        licence="Apache-2.0", holdout=stripes(16, 1),
     )  # fmt: skip
     assert card.classes == ["up", "down"]
     attacks = [f"pgd20_accuracy_{radius}_255" for radius in (2, 4, 8)]
@@ -127,7 +127,7 @@ def test_a_surrogate_of_codewords_reads_them_off_pictures_that_it_never_saw(tmp_
     trainer.run(ignore)
     card = export(
         trainer, tmp_path, name="words", data="stripes", data_sha256=stripes().digest(),
-        licence="Apache-2.0", holdout=stripes(seed=1), labeller="other",
+        licence="Apache-2.0", holdout=stripes(32, 1), labeller="other",
     )  # fmt: skip
     assert (card.classes, card.code, card.labeller) == ([], [3, 2], "other")
     assert "clean_accuracy" not in card.figures
@@ -137,6 +137,22 @@ def test_a_surrogate_of_codewords_reads_them_off_pictures_that_it_never_saw(tmp_
     assert sorted(read, reverse=True) == read
     surrogate = load_surrogate(card, tmp_path / "words.safetensors", CPU, torch.float32)
     assert surrogate.logits(torch.rand(2, 3, 32, 32)).shape == (2, 5)
+
+
+def test_a_surrogate_for_photos_looks_at_parts_of_larger_pictures(tmp_path: Path) -> None:
+    photos = stripes()
+    photos = replace(
+        photos, pictures=photos.pictures.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    )
+    trainer = Trainer(photos, replace(TINY_CODED, grid=64), CPU)
+    trainer.run(ignore)
+    assert trainer.targets.tensors["universal"].shape == (5, 3, 64, 64)
+    card = export(
+        trainer, tmp_path, name="photos", data="stripes", data_sha256="", licence="Apache-2.0",
+        holdout=photos,
+    )  # fmt: skip
+    assert (card.size, card.recipe["grid"]) == (32, 64)
+    assert 0 <= card.figures["unseen_protected_pgd20_accuracy_2_255"] <= 1
 
 
 def test_universal_noise_stays_within_the_budget_and_starts_the_noise() -> None:

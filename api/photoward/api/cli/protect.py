@@ -201,9 +201,7 @@ def _batches(
             batch = open_batches.setdefault(key, [])
             megapixels[key] = 0.0
         megapixels[key] = megapixels.get(key, 0.0) + size
-        batch.append(
-            (entry, Job(str(number), data, options, secret, header.width, header.height))
-        )
+        batch.append((entry, Job(str(number), data, options, secret, header.width, header.height)))
     yield from (batch for batch in open_batches.values() if batch)
 
 
