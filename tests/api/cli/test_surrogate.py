@@ -59,6 +59,8 @@ def test_a_surrogate_is_trained_described_and_listed(
     assert "(default)" in listed
     assert card.sha256[:5] in listed  # a narrow terminal breaks the rest
     assert "cifar10" in listed
+    assert "2 classes" in listed
+    assert "64 words" in " ".join(listed.split())
 
 
 def test_a_surrogate_of_codewords_starts_from_one_of_classes(

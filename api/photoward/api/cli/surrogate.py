@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,12 +36,12 @@ def show() -> None:
     from photoward.core.catalogue import read_cards  # noqa: PLC0415  # only here
 
     settings = settings_from()
-    table = Table("name", "input", "classes", "protected accuracy under attack", "SHA-256")
+    table = Table("name", "input", "labels", "protected accuracy under attack", "SHA-256")
     for card, _ in read_cards(settings.surrogate_dirs).values():
         mark = " (default)" if card.name == settings.surrogate else ""
         converged = card.figures.get("protected_accuracy_under_attack", "")
         table.add_row(
-            card.name + mark, f"{card.size} px", str(len(card.classes)), str(converged),
+            card.name + mark, f"{card.size} px", _labels(card), str(converged),
             card.sha256[:12],
         )  # fmt: skip
     Console().print(table)
@@ -56,7 +57,7 @@ def train(  # noqa: PLR0913  # one option each
     code: Annotated[
         str | None,
         typer.Option(
-            help="Learn codewords instead of the folders' classes: their alphabets, as 16,16."
+            help="Learn codewords instead of the folders' classes: their alphabets, as 64 or 16,16."
         ),
     ] = None,
     start: Annotated[
@@ -126,6 +127,12 @@ def train(  # noqa: PLR0913  # one option each
             labeller=_labeller(card) if code else None,
         )  # fmt: skip
     Console().print(f"{out / name}.safetensors  {made.figures}", highlight=False)
+
+
+def _labels(card: SurrogateCard) -> str:
+    if card.code:
+        return f"any, as {math.prod(card.code)} words"
+    return f"{len(card.classes)} classes"
 
 
 def _alphabets(text: str) -> tuple[int, ...]:

@@ -80,8 +80,8 @@ class Recipe:
 
 
 CODED = Recipe(
-    steps=2000, noise_steps=3, noise_step_size=4.8, noise_falling=1.0, noise_momentum=0.5,
-    ramp=200, learning_rate=0.05, code=(16, 16),
+    steps=1700, noise_steps=3, noise_step_size=4.8, noise_falling=1.0, noise_momentum=0.5,
+    ramp=200, learning_rate=0.05, code=(64,),
 )  # fmt: skip
 """For a surrogate of codewords that starts from the features of one of classes."""
 
