@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from photoward.core.catalogue import read_cards
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -17,25 +19,28 @@ def result(name: str) -> dict[str, Any]:
     return found
 
 
-def accuracy(name: str, protection: str, countermeasure: str) -> float:
-    """Clean test pictures right."""
-    (row,) = (
-        row for row in result(name)["rows"]
-        if (row["protection"], row["countermeasure"]) == (protection, countermeasure)
-    )  # fmt: skip
-    mean: float = row["test_accuracy"]["mean"]
-    return mean
-
-
 def protection() -> list[str]:
-    shared = accuracy("cifar10-unseen-shared", "protected", "none")
+    found = result("cifar10-unseen")
+    return [
+        f"| unprotected files | {found['control']['test_accuracy']:.1%} |",
+        f"| protected files | {found['protected']['test_accuracy']:.1%} |",
+    ]
+
+
+def words() -> list[str]:
+    rows = {
+        (row["protection"], row["countermeasure"]): row["test_accuracy"]["mean"]
+        for row in result("cifar10-words")["rows"]
+    }
+    shared = result("cifar10-words-shared")["protected"]["test_accuracy"]
+    read = read_cards([])["keyed-r18w16"][0].figures["unseen_protected_pgd20_accuracy_4_255"]
     return [
         *(
-            f"| {title} | {accuracy('cifar10-unseen', 'clean', trainer):.1%} "
-            f"| {accuracy('cifar10-unseen', 'distinct', trainer):.1%} |"
+            f"| {title} | {rows['clean', trainer]:.1%} | {rows['distinct', trainer]:.1%} |"
             for trainer, title in (("none", "plain"), ("at-4", "adversarial, 4/255"))
         ),
-        f"two of the ten labels share a word, it was {shared:.1%}",
+        f"it was {shared:.1%} after plain",
+        f"reads {read:.0%} of its words",
     ]
 
 
@@ -73,16 +78,15 @@ def engine() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "lines", [protection, latency, throughput, engine], ids=lambda f: f.__name__
+    "lines", [protection, words, latency, throughput, engine], ids=lambda f: f.__name__
 )
-def test_the_readme_says_what_was_measured(lines: Any) -> None:  # noqa: ANN401  # one of four functions
+def test_the_readme_says_what_was_measured(lines: Any) -> None:  # noqa: ANN401  # one of five functions
     for line in lines():
         assert line in README
 
 
 def test_the_results_are_good_enough_to_be_told() -> None:
     """What the project claims of itself: half of the control's accuracy at most."""
-    for trainer in ("none", "at-4"):
-        control = accuracy("cifar10-unseen", "clean", trainer)
-        assert control >= 0.6
-        assert accuracy("cifar10-unseen", "distinct", trainer) <= control / 2
+    found = result("cifar10-unseen")
+    assert found["control"]["test_accuracy"] >= 0.68
+    assert found["protected"]["test_accuracy"] <= 0.35

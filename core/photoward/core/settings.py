@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     """Longest ``Prefer: wait``."""
 
     # the engine
-    surrogate: str = "keyed-r18w16"
+    surrogate: str = "cifar10-r18w16"
     """The default surrogate: what an upload gets that names none, and what is warmed up."""
     surrogate_dirs: tuple[Path, ...] = ()
     """Folders with further surrogates (``NAME.safetensors`` beside ``NAME.json``)."""
