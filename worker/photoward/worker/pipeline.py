@@ -116,10 +116,10 @@ class Pipeline:
         size, photos = loaded.card.size, loaded.card.photos
         for_photos = self._cache.get(photos) if photos in self._cache.cards else loaded
         for grid, asked in ((size, loaded), (2 * size, for_photos)):
-            code = (0,) * len(asked.card.alphabets)
+            direction = np.ones(asked.card.feature_dim, np.float32)
             method = METHODS[DEFAULT_METHOD](asked)
             stream = np.zeros(method.stream_bytes(), np.uint8)
-            brief = Brief(epsilon=1.0, stream=stream, aspect=1.0, code=code)
+            brief = Brief(epsilon=1.0, stream=stream, aspect=1.0, direction=direction)
             method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
 
     def protect(

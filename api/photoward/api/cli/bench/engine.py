@@ -131,10 +131,10 @@ def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> Part:
 
     method, card = SEM(surrogate), surrogate.card
     random = np.random.default_rng(0)
-    code = keys.codeword(bytes(32), "bench", card.alphabets)
+    direction = keys.prototype(bytes(32), "bench", card.feature_dim)
     briefs = [
         Brief(
-            epsilon=8, aspect=1, code=code,
+            epsilon=8, aspect=1, direction=direction,
             stream=random.integers(0, 256, method.stream_bytes(), dtype=np.uint8),
         )
         for _ in shown
