@@ -54,7 +54,7 @@ class Requested(BaseModel):
         description="See `GET /v1/methods`.", examples=["sem"]
     )] = None  # fmt: skip
     target: Annotated[str | None, Field(
-        description="What the noise says: a secret word made of the label, or a class. "
+        description="What the noise says: a secret that is made of the label, or a class. "
         "`GET /v1/methods` lists each method's.",
         examples=["prototype"],
     )] = None  # fmt: skip
