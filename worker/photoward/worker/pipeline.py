@@ -205,8 +205,7 @@ class Pipeline:
         unlabelled = [entry for entry in work if entry.job.options.label is None]
         predicted: list[int] = []
         if unlabelled:
-            if not surrogate.card.classes:
-                surrogate = self._cache.get(surrogate.card.labeller or surrogate.card.name)
+            surrogate = self._cache.get(surrogate.card.labeller or surrogate.card.name)
             grids = np.stack([entry.opened.pixels for entry in unlabelled])
             aspects = torch.tensor([_aspect(e) for e in unlabelled], device=surrogate.device)
             predicted = surrogate.predict(from_bytes(grids, surrogate.device), aspects)

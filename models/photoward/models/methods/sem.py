@@ -124,8 +124,7 @@ class SEM(Method):
                 total += torch.autograd.grad(loss, delta)[0]
                 delta = delta.detach()
             total = coloured(total)
-            length = total.abs().mean((1, 2, 3), keepdim=True).clamp(min=TINY)
-            direction = plan.momentum * direction + total / length
+            direction = followed(direction, total, plan.momentum)
             step = budget(plan.step_size) * (1 - plan.falling * number / plan.steps) * strength
             delta = project(delta - step * direction.sign(), x, epsilon)
         return delta
@@ -152,6 +151,14 @@ class SEM(Method):
     ) -> torch.Tensor:
         """What the objective sees of ``shown``; ``jitter`` is uniform within ±radius."""
         return (shown + jitter).clamp(0, 1)
+
+
+def followed(
+    direction: torch.Tensor, gradient: torch.Tensor, momentum: float
+) -> torch.Tensor:  # fmt: skip
+    """The next direction: ``momentum`` of the last, and each picture's gradient at mean size 1."""
+    length = gradient.abs().mean((1, 2, 3), keepdim=True).clamp(min=TINY)
+    return momentum * direction + gradient / length
 
 
 class _Objective:

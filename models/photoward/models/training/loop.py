@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from photoward.models import codes, views
+from photoward.models.methods.sem import followed
 from photoward.models.pixels import LEVELS, budget, normalise, project
 from photoward.models.surrogates.architectures import build
 from photoward.models.surrogates.surrogate import autocast
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
 SMOOTHING = 0.99
 """Weight of the past in ``Trainer.converged``."""
-
-TINY = 1e-12
-"""Below any gradient's mean that means something."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ class Trainer:
             weight_decay=recipe.weight_decay, steps=recipe.steps,
         )  # fmt: skip
         self.targets: Targets = (
-            Codes(recipe.grid or recipe.size, recipe.epsilon, recipe.code, device, self.generator)
+            Codes(data.pictures.shape[-1], recipe.epsilon, recipe.code, device, self.generator)
             if recipe.code else Classes(data, recipe.epsilon, device, self.generator)
         )  # fmt: skip
         self._data_sha256 = data.digest()
@@ -202,8 +200,7 @@ class Trainer:
                 delta = delta.detach()
                 total += gradient
             self.targets.learn(code, total)
-            length = total.abs().mean((1, 2, 3), keepdim=True).clamp(min=TINY)
-            direction = recipe.noise_momentum * direction + total / length
+            direction = followed(direction, total, recipe.noise_momentum)
             left = 1 - recipe.noise_falling * number / recipe.noise_steps
             moved = delta - budget(recipe.noise_step_size) * left * direction.sign()
             delta = project(moved, x, epsilon)
