@@ -17,6 +17,7 @@ from photoward.models.surrogates.surrogate import load_network, load_surrogate
 from photoward.models.training.data import LabelledPictures, load_folders
 from photoward.models.training.export import export
 from photoward.models.training.loop import CODED, Progress, Recipe, Trainer
+from photoward.models.training.selection import Boundary
 from photoward.models.training.targets import Codes
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 CPU = torch.device("cpu")
 TINY = Recipe(width=16, steps=8, batch=16)
 TINY_CODED = replace(CODED, width=16, steps=8, batch=16, ramp=4, code=(3, 2))
-BOTH = pytest.mark.parametrize("recipe", [TINY, TINY_CODED], ids=["classes", "codewords"])
+TINY_THRIFTY = replace(TINY, select="bullettrain", prune="rsr")
+EACH = pytest.mark.parametrize(
+    "recipe", [TINY, TINY_CODED, TINY_THRIFTY], ids=["classes", "codewords", "thrifty"]
+)
 
 
 def stripes(n: int = 64, seed: int = 0) -> LabelledPictures:
@@ -42,7 +46,7 @@ def ignore(_: Progress) -> None:
     """Nobody watches."""
 
 
-@BOTH
+@EACH
 def test_an_interrupted_run_ends_as_an_undisturbed_one(tmp_path: Path, recipe: Recipe) -> None:
     whole = Trainer(stripes(), recipe, CPU)
     whole.run(ignore)
@@ -66,6 +70,8 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one(tmp_path: Path, recipe: R
         assert value.equal(second.network.state_dict()[key]), key
     for key, kept in whole.targets.tensors.items():
         assert kept.equal(second.targets.tensors[key]), key
+    if whole.boundary and second.boundary:
+        assert whole.boundary.share == second.boundary.share < 1
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
@@ -153,6 +159,48 @@ def test_a_surrogate_for_photos_looks_at_parts_of_larger_pictures(tmp_path: Path
     )  # fmt: skip
     assert (card.size, card.recipe["grid"]) == (32, 64)
     assert 0 <= card.figures["unseen_protected_pgd20_accuracy_2_255"] <= 1
+
+
+def test_only_what_a_random_perturbation_nearly_turns_is_attacked() -> None:
+    boundary = Boundary([2])
+    code = torch.zeros((16, 1), dtype=torch.long)
+    margins = torch.arange(16.0) - 4  # five wrong ones, then surer and surer
+    outputs = torch.stack([margins, torch.zeros(16)], dim=1)
+    assert sorted(boundary.choose(outputs, code).tolist()) == list(range(16))  # nothing known yet
+    for _ in range(50):
+        chosen = boundary.choose(outputs, code)
+        turned = outputs.clone()
+        turned[5:7, 0] = -1  # two are turned each time
+        boundary.hear(turned, code)
+    assert boundary.share == pytest.approx(2 / 16, abs=0.01)
+    assert chosen.tolist() == [5, 6, 7, 8]  # half as many again, in whole eighths
+    for _ in range(50):
+        boundary.choose(outputs, code)
+        boundary.hear(outputs, code)
+    assert len(boundary.choose(outputs, code)) == 2  # never none
+
+
+def test_a_pruned_surrogate_is_the_trained_one_without_its_silent_channels(
+    tmp_path: Path,
+) -> None:
+    trainer = Trainer(stripes(), replace(TINY, prune="rsr", steps=24), CPU)
+    before = [tensor.clone() for tensor in trainer.sparsity.tensors.values()]  # type: ignore[union-attr]
+    trainer.run(ignore)
+    strengths = trainer.sparsity.tensors.values()  # type: ignore[union-attr]
+    assert all(not ours.equal(first) for ours, first in zip(strengths, before, strict=True))
+    card = export(
+        trainer, tmp_path, name="thin", data="stripes", data_sha256="", licence="Apache-2.0",
+        holdout=None,
+    )  # fmt: skip
+    assert card.inner == [8, 8, 16, 16, 32, 32, 64, 64]
+    surrogate = load_surrogate(card, tmp_path / "thin.safetensors", CPU, torch.float32)
+    whole = load_network(*read_cards([])["cifar10-r18w16"])[0]
+    assert sum(p.numel() for p in surrogate.network.parameters()) < 0.6 * sum(
+        p.numel() for p in whole.parameters()
+    )
+    x = trainer.data.pictures[:4].float() / 255
+    with torch.no_grad():
+        assert torch.allclose(surrogate.logits(x), trainer.network(x * 2 - 1), atol=1e-3)
 
 
 def test_universal_noise_stays_within_the_budget_and_starts_the_noise() -> None:

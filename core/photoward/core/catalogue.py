@@ -128,6 +128,8 @@ class SurrogateCard(BaseModel):
     name: str
     architecture: str
     width: int
+    inner: list[int] = []
+    """Channels inside each residual block, where pruning has left fewer."""
     size: int
     """Side of the input in pixels."""
     classes: list[str]

@@ -37,3 +37,16 @@ def share_right(outputs: torch.Tensor, code: torch.Tensor, alphabets: Sequence[i
     parts = outputs.split(list(alphabets), dim=1)
     said = torch.stack([part.argmax(1) for part in parts], dim=1)
     return (said == code).float().mean().item()
+
+
+def margins(outputs: torch.Tensor, code: torch.Tensor, alphabets: Sequence[int]) -> torch.Tensor:
+    """How far ``[N]`` each right logit is above the best other, in the worst of the alphabets.
+
+    Positive where every symbol is read right; arguments as ``cross_entropy`` has them.
+    """
+    found = []
+    for i, part in enumerate(outputs.split(list(alphabets), dim=1)):
+        own = code[:, i, None]
+        others = part.scatter(1, own, -torch.inf)
+        found.append(part.gather(1, own)[:, 0] - others.amax(1))
+    return torch.stack(found).amin(0)

@@ -78,6 +78,16 @@ def train(  # noqa: PLR0913  # one option each
     ] = False,
     size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 32,
     batch: Annotated[int, typer.Option(min=2)] = 128,
+    select: Annotated[
+        str | None,
+        typer.Option(help="bullettrain: attack only pictures near the decision boundary."),
+    ] = None,
+    prune: Annotated[
+        str | None, typer.Option(help="rsr: learn to do with fewer channels, to serve faster.")
+    ] = None,
+    pruned: Annotated[
+        float, typer.Option(min=0.1, max=0.9, help="Share of the inner channels that go.")
+    ] = 0.5,
     seed: int = 0,
     description: Annotated[str, typer.Option(help="The data in words, for the card.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
@@ -89,14 +99,18 @@ def train(  # noqa: PLR0913  # one option each
     from photoward.models.training.export import export  # noqa: PLC0415  # heavy
     from photoward.models.training.loop import CODED, Recipe, Trainer  # noqa: PLC0415  # heavy
     from photoward.models.training.loop import Progress as Step  # noqa: PLC0415  # heavy
+    from photoward.models.training.selection import BULLETTRAIN  # noqa: PLC0415  # heavy
+    from photoward.models.training.sparsity import RSR  # noqa: PLC0415  # heavy
 
     features, card = _start(start)
     recipe = replace(CODED, code=_alphabets(code)) if code else Recipe()
     recipe = replace(
         recipe, steps=steps or recipe.steps, width=width, size=size, batch=batch, seed=seed,
         grid=2 * size if photos else 0, start=card.sha256 if card else "",
+        select=_known(select, "--select", BULLETTRAIN), prune=_known(prune, "--prune", RSR),
+        pruned=pruned,
     )  # fmt: skip
-    if card and (card.architecture, card.width) != (recipe.architecture, width):
+    if card and (card.architecture, card.width, card.inner) != (recipe.architecture, width, []):
         detail = f"{card.name} is a {card.architecture} of width {card.width}: use that width."
         raise BadInput("invalid_option", detail)
     with _bar() as bar:
@@ -143,6 +157,12 @@ def _alphabets(text: str) -> tuple[int, ...]:
     if not sizes or min(sizes) < 2:  # noqa: PLR2004  # one symbol says nothing
         raise BadInput("invalid_option", "--code takes alphabets of 2 or more symbols, as 16,16.")
     return sizes
+
+
+def _known(word: str | None, option: str, only: str) -> str:
+    if word not in {None, only}:
+        raise BadInput("invalid_option", f"{option} {word}: there is {only}, or leave it out.")
+    return word or ""
 
 
 def _labeller(card: SurrogateCard | None) -> str | None:

@@ -17,7 +17,9 @@ from photoward.models import codes, views
 from photoward.models.methods.base import Brief
 from photoward.models.methods.sem import SEM
 from photoward.models.pixels import LEVELS, from_bytes, normalise
+from photoward.models.surrogates.architectures.resnet import ResNet18
 from photoward.models.surrogates.surrogate import Surrogate
+from photoward.models.training.sparsity import compacted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +59,10 @@ def export(  # noqa: PLR0913  # one keyword for each thing that a card must say
         holdout: unseen pictures of the same classes, to measure what it does with them.
         labeller: name of the surrogate that guesses labels where this one has no classes.
     """
-    network, recipe = trainer.network.eval(), trainer.recipe
+    network, recipe, inner = trainer.network.eval(), trainer.recipe, []
+    if trainer.sparsity and isinstance(network, ResNet18):
+        network = compacted(network).eval()
+        inner = network.inner
     tensors = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     tensors["feature_mean"] = _feature_mean(trainer)
     weights = save(tensors)
@@ -65,6 +70,7 @@ def export(  # noqa: PLR0913  # one keyword for each thing that a card must say
         name=name,
         architecture=recipe.architecture,
         width=recipe.width,
+        inner=inner,
         size=recipe.size,
         classes=[] if recipe.code else list(trainer.data.classes),
         code=list(recipe.code),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,12 @@ from photoward.models.pixels import LEVELS, budget, normalise, project
 from photoward.models.surrogates.architectures import build
 from photoward.models.surrogates.surrogate import autocast
 from photoward.models.training.schedule import one_cycle
+from photoward.models.training.selection import BULLETTRAIN, Boundary
+from photoward.models.training.sparsity import RSR, Sparsity
 from photoward.models.training.targets import Classes, Codes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from torch import nn
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from photoward.models.training.data import LabelledPictures
     from photoward.models.training.targets import Targets
 
+
+CUT_AT = 0.5
+"""When channels go that are to go: what is left has as long to get used to it."""
 
 SMOOTHING = 0.99
 """Weight of the past in ``Trainer.converged``."""
@@ -71,6 +77,12 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     seed: int = 0
+    select: str = ""
+    """``bullettrain``: attack only what is near the decision boundary; empty: everything."""
+    prune: str = ""
+    """``rsr``: learn to do with fewer channels; empty: keep all."""
+    pruned: float = 0.5
+    """Share of the blocks' inner channels that go."""
     code: tuple[int, ...] = ()
     """Alphabets of the codewords that it learns; empty: it learns the data's classes."""
     start: str = ""
@@ -125,6 +137,10 @@ class Trainer:
             Codes(data.pictures.shape[-1], recipe.epsilon, recipe.code, device, self.generator)
             if recipe.code else Classes(data, recipe.epsilon, device, self.generator)
         )  # fmt: skip
+        chosen = recipe.select == BULLETTRAIN
+        self.boundary = Boundary(self.targets.alphabets) if chosen else None
+        sparse = recipe.prune == RSR
+        self.sparsity = Sparsity(self.network, recipe.pruned, self.generator) if sparse else None
         self._data_sha256 = data.digest()
         self.step = 0
         self.seconds = 0.0
@@ -156,26 +172,47 @@ class Trainer:
         # count, because torch 2.15's CPU kernels corrupt memory at odd batches of few channels.
         order = torch.randperm(len(self.data.labels), generator=self.generator)
         index = order[: self.recipe.batch]
-        recipe, radius = self.recipe, self._radius()
+        radius = self._radius()
         x = self.data.pictures[index].to(self.device, torch.float32).div_(LEVELS)
         code, start = self.targets.draw(index, self.generator)
         delta = self._noise_step(x, code, start, radius)
         self.targets.keep(index, delta)
-        seen = self.attack(
-            self._views(len(x))(x + delta), code, radius=radius,
-            steps=recipe.attack_steps, step_size=recipe.attack_step_size * radius / recipe.radius,
-        )  # fmt: skip
-        self.network.train()
-        outputs = self._outputs(seen)
-        loss = codes.cross_entropy(outputs, code, self.targets.alphabets) / code.numel()
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
-        self.schedule.step()
+        seen = self._attacked(self._views(len(x))(x + delta), code, radius)
+        outputs, loss = self._learn(seen, code)
+        if self.boundary:
+            self.boundary.hear(outputs, code)
         self.step += 1
+        if self.sparsity and self.step == round(CUT_AT * self.recipe.steps):
+            self.sparsity.cut(self.optimiser)
         right = codes.share_right(outputs, code, self.targets.alphabets)
         self.converged += (right - self.converged) * max(1 / self.step, 1 - SMOOTHING)
-        return Progress(self.step, loss.item(), right)
+        return Progress(self.step, loss, right)
+
+    def _learn(self, seen: torch.Tensor, code: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """The surrogate step: its logits and its loss."""
+        self.network.train()
+        rate = self.optimiser.param_groups[0]["lr"]
+        with self.sparsity.noisy(rate) if self.sparsity else nullcontext():
+            outputs = self._outputs(seen)
+            loss = codes.cross_entropy(outputs, code, self.targets.alphabets) / code.numel()
+            self.optimiser.zero_grad()
+            (loss + self.sparsity.penalty() if self.sparsity else loss).backward()
+        self.optimiser.step()
+        self.schedule.step()
+        return outputs.detach(), loss.item()
+
+    def _attacked(self, shown: torch.Tensor, code: torch.Tensor, radius: float) -> torch.Tensor:
+        """What the surrogate step sees: all of the batch under attack, or what is worth it."""
+        recipe, seen, index = self.recipe, shown, torch.arange(len(shown), device=shown.device)
+        if self.boundary:
+            seen = (shown + self._jitter(shown, radius)).clamp(0, 1)
+            with torch.no_grad():
+                index = self.boundary.choose(self._outputs(seen), code)
+        attacked = self.attack(
+            shown[index], code[index], radius=radius, steps=recipe.attack_steps,
+            step_size=recipe.attack_step_size * radius / recipe.radius,
+        )  # fmt: skip
+        return seen.index_copy(0, index, attacked)
 
     def _radius(self) -> float:
         """Of this step's attack, in 1/255."""
@@ -250,12 +287,14 @@ class Trainer:
         tensors = {f"network.{k}": v.contiguous() for k, v in self.network.state_dict().items()}
         for i, state in enumerate(self.optimiser.state.values()):
             tensors[f"momentum.{i}"] = state["momentum_buffer"].contiguous()
-        tensors |= {f"targets.{k}": v for k, v in self.targets.tensors.items()}
+        for part, kept in self._kept():
+            tensors |= {f"{part}.{k}": v for k, v in kept.items()}
         tensors["generator"] = self.generator.get_state()
         facts = {
             "step": self.step,
             "seconds": self.seconds,
             "converged": self.converged,
+            "boundary": self.boundary.share if self.boundary else None,
             "data": self._data_sha256,
             "schedule": self.schedule.state_dict(),
             "groups": self.optimiser.state_dict()["param_groups"],
@@ -264,6 +303,12 @@ class Trainer:
         new = folder / "checkpoint.safetensors.new"
         save_file(tensors, new, metadata={"state": json.dumps(facts)})
         new.replace(folder / "checkpoint.safetensors")
+
+    def _kept(self) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+        """What there is to keep beside network and momentum."""
+        yield "targets", self.targets.tensors
+        if self.sparsity:
+            yield "sparsity", self.sparsity.tensors
 
     def resume(self, folder: Path) -> None:
         """Take up the state that ``save`` left in ``folder``.
@@ -287,8 +332,10 @@ class Trainer:
         for i, parameter in enumerate(self.network.parameters()):
             state = self.optimiser.state[parameter]
             state["momentum_buffer"] = tensors[f"momentum.{i}"].to(self.device)
-        for key, kept in self.targets.tensors.items():
-            self.targets.tensors[key] = tensors[f"targets.{key}"].to(kept.device)
+        for part, kept in self._kept():
+            kept |= {k: tensors[f"{part}.{k}"].to(v.device) for k, v in kept.items()}
+        if self.boundary:
+            self.boundary.share = facts["boundary"]
         self.generator.set_state(tensors["generator"])
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.converged = facts["converged"]

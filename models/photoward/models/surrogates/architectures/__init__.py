@@ -10,11 +10,11 @@ from photoward.models.surrogates.architectures.vgg import VGG11
 from photoward.models.surrogates.architectures.vit import ViT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from photoward.models.surrogates.architectures.base import Classifier
 
-ARCHITECTURES: dict[str, Callable[[int, int], Classifier]] = {
+ARCHITECTURES: dict[str, Callable[..., Classifier]] = {
     "resnet18": ResNet18,
     "vgg": VGG11,
     "mobilenetv2": MobileNetV2,
@@ -23,14 +23,15 @@ ARCHITECTURES: dict[str, Callable[[int, int], Classifier]] = {
 """Name → constructor taking the number of classes and the width."""
 
 
-def build(name: str, classes: int, width: int) -> Classifier:
-    """Make a network with fresh weights.
+def build(name: str, classes: int, width: int, inner: Sequence[int] = ()) -> Classifier:
+    """Make a network with fresh weights; ``inner`` is for a pruned ``resnet18``.
 
     Raises:
         KeyError: no such architecture; the message lists what there is.
     """
     try:
-        return ARCHITECTURES[name](classes, width)
+        make = ARCHITECTURES[name]
     except KeyError:
         message = f"unknown architecture {name!r}; there are: {', '.join(sorted(ARCHITECTURES))}"
         raise KeyError(message) from None
+    return make(classes, width, inner) if inner else make(classes, width)
