@@ -47,13 +47,14 @@ def test_the_default_leaves_photos_to_the_one_that_its_card_names() -> None:
     own = CODED.model_copy(update={"photos": "one"})
     catalogue = Catalogue({"one": CARD, "coded": own}, "coded")
     options = catalogue.options(label="cow")
-    assert catalogue.placed(options, 32, 32) == options
-    assert catalogue.placed(options, 640, 480) == catalogue.options(label="cow", surrogate="one")
+    assert catalogue.placed(options, 32, 32) == (options, "sem/prototype/coded/32")
+    photo = catalogue.options(label="cow", surrogate="one")
+    assert catalogue.placed(options, 640, 480) == (photo, "sem/prototype/one/64")
     named = Catalogue({"one": CARD, "coded": own}, "one").options(label="cow", surrogate="coded")
     other = Catalogue({"one": CARD, "coded": own}, "one")
-    assert other.placed(named, 640, 480) == named  # asked for by name
+    assert other.placed(named, 640, 480)[0] == named  # asked for by name
     alone = Catalogue({"coded": own}, "coded")
-    assert alone.placed(options, 640, 480) == options
+    assert alone.placed(options, 640, 480)[0] == options
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_any_printable_label_goes_to_prototypes(label: str) -> None:
 
 def test_compatible_items_have_equal_keys() -> None:
     def key(width: int, height: int, **asked: str) -> str:
-        return CATALOGUE.batch_key(CATALOGUE.options(**asked), width, height)  # type: ignore[arg-type]  # all strings
+        return CATALOGUE.placed(CATALOGUE.options(**asked), width, height)[1]  # type: ignore[arg-type]  # all strings
 
     assert key(32, 32) == key(32, 32, label="cat", preset="subtle")
     assert key(4000, 3000) == key(50, 9000)

@@ -264,18 +264,18 @@ class Catalogue:
             preset=preset, label=label, output_format=output_format,
         )  # fmt: skip
 
-    def placed(self, options: Options, width: int, height: int) -> Options:
-        """The options for a picture of this size, with the surrogate that is made for it."""
+    def placed(self, options: Options, width: int, height: int) -> tuple[Options, str]:
+        """The options for a picture of this size, with the surrogate that is made for it.
+
+        And the key of its batches: items with equal keys may be protected in one.
+        """
         card = self.surrogates[options.surrogate]
         own = grid_side(card.size, width, height) == card.size
-        if own or card.name != self.default_surrogate or card.photos not in self.surrogates:
-            return options
-        return replace(options, surrogate=card.photos)
-
-    def batch_key(self, options: Options, width: int, height: int) -> str:
-        """Items with equal keys may be protected in one batch."""
-        grid = grid_side(self.surrogates[options.surrogate].size, width, height)
-        return f"{options.method}/{options.target}/{options.surrogate}/{grid}"
+        if not own and card.name == self.default_surrogate and card.photos in self.surrogates:
+            card = self.surrogates[card.photos]
+        grid = grid_side(card.size, width, height)
+        key = f"{options.method}/{options.target}/{card.name}/{grid}"
+        return replace(options, surrogate=card.name), key
 
 
 def grid_side(size: int, width: int, height: int) -> int:

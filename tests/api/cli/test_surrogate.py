@@ -80,6 +80,8 @@ def test_a_surrogate_of_codewords_starts_from_one_of_classes(
         ("--code", "three", "2 or more"),
         ("--start", "absent", "no surrogate absent"),
         ("--width", "32", "of width 16"),
+        ("--select", "all", "there is bullettrain"),
+        ("--prune", "half", "there is rsr"),
     ],
 )
 def test_a_start_or_code_that_cannot_be_is_bad_input(
@@ -90,6 +92,26 @@ def test_a_start_or_code_that_cannot_be_is_bad_input(
     assert train(data, tmp_path / "out", *start, option, value) == 2
     assert sentence in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_start_whose_weights_are_damaged_is_bad_input(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(data, tmp_path / "a") == 0
+    weights = tmp_path / "a" / "stripes.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    os.environ["PHOTOWARD_SURROGATE_DIRS"] = json.dumps([str(tmp_path / "a")])
+    assert train(data, tmp_path / "b", "--start", "stripes") == 2
+    assert "cannot be loaded" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_surrogate_that_was_trained_thriftily_says_so(data: Path, tmp_path: Path) -> None:
+    more = ("--select", "bullettrain", "--prune", "rsr", "--pruned", "0.25")
+    assert train(data, tmp_path / "a", *more) == 0
+    card, weights = read_cards([tmp_path / "a"])["stripes"]
+    assert (card.recipe["select"], card.recipe["prune"]) == ("bullettrain", "rsr")
+    assert card.inner == [16, 16, 24, 24, 48, 48, 96, 96]  # 12 of 16 are no whole eights
+    load_surrogate(card, weights, torch.device("cpu"))
 
 
 def test_an_interrupted_training_goes_on_to_the_same_weights(

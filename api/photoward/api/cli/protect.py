@@ -189,8 +189,7 @@ def _batches(
         if header is None:
             yield [(entry, BadInput("truncated", "The file ends within its header."))]
             continue
-        options = catalogue.placed(entry.options, header.width, header.height)
-        key = catalogue.batch_key(options, header.width, header.height)
+        options, key = catalogue.placed(entry.options, header.width, header.height)
         batch = open_batches.setdefault(key, [])
         size = header.width * header.height / 1e6
         if batch and (

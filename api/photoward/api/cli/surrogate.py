@@ -177,13 +177,19 @@ def _start(name: str | None) -> tuple[nn.Module | None, SurrogateCard | None]:
     if name is None:
         return None, None
     from photoward.core.catalogue import read_cards  # noqa: PLC0415  # only here
-    from photoward.models.surrogates.surrogate import load_network  # noqa: PLC0415  # heavy
+    from photoward.models.surrogates.surrogate import (  # noqa: PLC0415  # heavy
+        DigestMismatch,
+        load_network,
+    )
 
     cards = read_cards(settings_from().surrogate_dirs)
     if name not in cards:
         raise BadInput("unknown_surrogate", f"There is no surrogate {name}: {', '.join(cards)}.")
     card, weights = cards[name]
-    return load_network(card, weights)[0], card
+    try:
+        return load_network(card, weights)[0], card
+    except (OSError, DigestMismatch) as error:
+        raise BadInput("invalid_option", f"{name} cannot be loaded: {error}.") from error
 
 
 def _bar() -> Progress:

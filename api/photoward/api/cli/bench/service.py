@@ -143,7 +143,7 @@ def _engine(
     from photoward.worker.pipeline import Job, Protected  # noqa: PLC0415  # heavy
 
     catalogue = Catalogue.of(settings)
-    options = catalogue.placed(catalogue.options(label="bench"), *size)
+    options, _ = catalogue.placed(catalogue.options(label="bench"), *size)
     pipeline, pool = open_pipeline(settings)
     each = int(max(settings.max_batch_megapixels * 1e6 // (size[0] * size[1]), 1))
     each = min(each, settings.max_batch)

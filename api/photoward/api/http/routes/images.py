@@ -124,8 +124,7 @@ def _accept(parts: Parts, tenant: str, upload: Upload) -> Item:
     item_id = new_id()
     key = original_key(tenant, item_id)
     source = upload.source
-    options = parts.catalogue.placed(upload.options, source.width, source.height)
-    batch_key = parts.catalogue.batch_key(options, source.width, source.height)
+    options, batch_key = parts.catalogue.placed(upload.options, source.width, source.height)
     parts.store.put(key, upload.file)
     try:
         return parts.ledger.add(item_id, tenant, options, source, batch_key)
