@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from docs import tables
 from photoward.core.catalogue import read_cards
 
 ROOT = Path(__file__).parents[1]
@@ -44,45 +45,20 @@ def words() -> list[str]:
     ]
 
 
-def latency() -> list[str]:
-    found = result("latency")
-    stages = found["stages_median_s"]
-    names = ("decode", "noise", "encode", "verify and measure", "everything else")
-    shares = " | ".join(
-        f"{stages[name]:.2f} s ({stages[name] / sum(stages.values()):.0%})" for name in names
-    )
-    return [f"{found['median_s']:.2f} s (`photoward bench latency`)", f"| {shares} |"]
-
-
-def throughput() -> list[str]:
-    rows = []
-    for name, title, digits in (
-        ("32px", "32-pixel PNG", 0), ("12MP", "12-megapixel JPEG", 2)
-    ):  # fmt: skip
-        one = result("throughput")[name]
-        rows.append(
-            f"| {title} | {one['engine_alone_per_s']:.{digits}f} "
-            f"| {one['pictures_per_s']:.{digits}f} ({one['share_of_engine']:.0%}) "
-            f"| {one['after_uploads_per_s']:.{digits}f} "
-            f"({one['share_of_engine_after_uploads']:.0%}) |"
-        )
-    return rows
-
-
-def engine() -> list[str]:
-    return [
-        f"| {one['loop']} | {one['passes']} | {one['pictures_per_s']:.2f} "
-        f"| {one['ours_is_faster_by']:.1f}× | {one['share_of_peak']:.0%} |"
-        for one in result("engine")["loops"]
-    ]
-
-
 @pytest.mark.parametrize(
-    "lines", [protection, words, latency, throughput, engine], ids=lambda f: f.__name__
+    "lines", [protection, words], ids=lambda f: f.__name__
 )
-def test_the_readme_says_what_was_measured(lines: Any) -> None:  # noqa: ANN401  # one of five functions
+def test_the_readme_says_what_was_measured(lines: Any) -> None:  # noqa: ANN401  # one of two functions
     for line in lines():
         assert line in README
+
+
+def test_the_readmes_tables_are_made_from_the_results() -> None:
+    assert tables.rendered(README) == README, "run: make tables"
+
+
+def test_every_table_that_can_be_made_is_shown() -> None:
+    assert {name for _, name, _ in tables.BLOCK.findall(README)} == set(tables.TABLES)
 
 
 def test_the_results_are_good_enough_to_be_told() -> None:

@@ -32,7 +32,7 @@ def registry(
     return {
         NONE: Countermeasure("plain training", "crop and flip, one-cycle SGD"),
         **{f"at-{epsilon}": worst.adversarial(epsilon, attack_steps) for epsilon in (1, 2, 4, 8)},
-        **{f"jpeg-{quality}": files.jpeg(quality) for quality in (10, 50, 75, 90)},
+        **{f"jpeg-{quality}": files.jpeg(quality) for quality in (10, 30, 50, 75, 90)},
         "grayscale": lenses.grayscale(),
         "bit-depth": files.bit_depth(2),
         "gaussian": files.gaussian(1.0),

@@ -1,0 +1,82 @@
+"""Writes the README's figures from the results in docs/benchmarks: ``python docs/tables.py``.
+
+A block between ``<!-- measured: NAME -->`` and ``<!-- end -->`` is what the function NAME makes;
+nobody types it. ``tests/test_readme.py`` fails when a block is not up to date.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def result(name: str) -> dict[str, Any]:
+    """One file of docs/benchmarks."""
+    found: dict[str, Any] = json.loads((ROOT / "docs" / "benchmarks" / f"{name}.json").read_text())
+    return found
+
+
+def latency() -> str:
+    """A 12-megapixel JPEG through REST, by stage."""
+    found = result("latency")
+    stages = found["stages_median_s"]
+    names = ("decode", "noise", "encode", "verify and measure", "everything else")
+    shares = [f"{stages[name]:.2f} s ({stages[name] / sum(stages.values()):.0%})" for name in names]
+    return table(("all", *names), [(f"{found['median_s']:.2f} s", *shares)])
+
+
+def throughput() -> str:
+    """Pictures a second, of the engine and of the whole service."""
+    rows = []
+    for name, title, digits in (
+        ("32px", "32-pixel PNG", 0), ("12MP", "12-megapixel JPEG", 2)
+    ):  # fmt: skip
+        one = result("throughput")[name]
+        rows.append((
+            title, f"{one['engine_alone_per_s']:.{digits}f}",
+            f"{one['pictures_per_s']:.{digits}f} ({one['share_of_engine']:.0%})",
+            f"{one['after_uploads_per_s']:.{digits}f} ({one['share_of_engine_after_uploads']:.0%})",
+        ))  # fmt: skip
+    heads = ("", "engine alone", "whole service, uploads included", "after the last upload")
+    return table(heads, rows)
+
+
+def engine() -> str:
+    """Our noise loop beside the published one's work."""
+    rows = [
+        (one["loop"], str(one["passes"]), f"{one['pictures_per_s']:.2f}",
+         f"{one['ours_is_faster_by']:.1f}×", f"{one['share_of_peak']:.0%}")
+        for one in result("engine")["loops"]
+    ]  # fmt: skip
+    heads = ("loop", "passes", "pictures a second", "ours is faster by",
+             "of the matrix-multiply peak")  # fmt: skip
+    return table(heads, rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    made.__name__: made for made in (latency, throughput, engine)
+}
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def rendered(text: str) -> str:
+    """The text with all of its blocks made anew."""
+    return BLOCK.sub(lambda block: block[1] + TABLES[block[2]]() + block[3], text)
+
+
+if __name__ == "__main__":
+    README.write_text(rendered(README.read_text()))
