@@ -45,9 +45,7 @@ def words() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    "lines", [protection, words], ids=lambda f: f.__name__
-)
+@pytest.mark.parametrize("lines", [protection, words], ids=lambda f: f.__name__)
 def test_the_readme_says_what_was_measured(lines: Any) -> None:  # noqa: ANN401  # one of two functions
     for line in lines():
         assert line in README

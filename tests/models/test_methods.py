@@ -81,7 +81,7 @@ def test_the_catalogue_tells_the_methods_that_there_are() -> None:
 def test_each_methods_noise_has_a_version_of_its_own() -> None:
     versions = {name: method.version for name, method in METHODS.items()}
     assert versions == {
-        "sem": SEM.version, "cuda": "cuda-1", "sem+cuda": f"cuda-1+{SEM.version}",
+        "sem": SEM.version, "cuda": "cuda-2", "sem+cuda": f"cuda-2+{SEM.version}",
         "em": "em-1", "rem": "rem-1",
     }  # fmt: skip
     assert len(set(versions.values())) == len(versions)
@@ -287,13 +287,13 @@ def test_em_looks_at_the_whole_picture_and_sem_never_twice_at_the_same(grid: int
 
 
 @pytest.mark.parametrize(
-    ("grid", "k", "most"), [(32, 3, 0.3), (64, 3, 0.6), (128, 5, 0.2), (224, 9, 0.06)]
+    ("grid", "k", "most"), [(32, 3, 0.6), (64, 3, 0.6), (128, 5, 0.2), (224, 9, 0.06)]
 )
-def test_filters_are_the_papers_at_the_papers_sizes(grid: int, k: int, most: float) -> None:
+def test_filters_are_the_papers_at_its_size_for_photos(grid: int, k: int, most: float) -> None:
     assert cuda.shape(grid) == pytest.approx((k, most))
 
 
-@given(st.integers(33, 1000))
+@given(st.integers(16, 1000))
 def test_filters_span_and_weigh_the_same_at_every_size(grid: int) -> None:
     k, most = cuda.shape(grid)
     assert k % 2 == 1
@@ -301,38 +301,35 @@ def test_filters_span_and_weigh_the_same_at_every_size(grid: int) -> None:
     assert (k * k - 1) * most / 2 == pytest.approx(2.4)
 
 
-@given(st.binary(min_size=11, max_size=20))
-def test_a_filter_has_a_single_one(drawn: bytes) -> None:
+@given(st.binary(min_size=33, max_size=40))
+def test_a_filter_has_a_single_peak_and_keeps_brightness(drawn: bytes) -> None:
     (weights,) = cuda.filters([np.frombuffer(drawn, np.uint8)], 3, 0.3)
-    assert weights.shape == (3, 3)
-    assert int((weights == 1).sum()) == 1
-    assert weights[weights != 1].max() <= 0.3 + 1e-6
-    assert weights.min() >= 0
+    assert weights.shape == (3, 3, 3)
+    for one in weights:
+        assert one.sum() == pytest.approx(1)
+        assert int((one == one.max()).sum()) == 1
+        levels = one[one < one.max()] / one.max()
+        assert (torch.isclose(levels, torch.tensor(0.3)) | (levels == 0)).all()
 
 
-def test_the_one_may_be_anywhere_and_weights_use_their_range() -> None:
-    drawn = np.random.default_rng(0).integers(0, 256, (9000, 11), dtype=np.uint8)
-    weights = cuda.filters(list(drawn), 3, 0.3)
-    share = (weights == 1).float().mean(0)
-    assert (share - 1 / 9).abs().max() < 0.015
-    others = weights[weights != 1]
-    assert others.mean() == pytest.approx(0.15, abs=0.002)
-    assert others.min() == 0
-    assert others.max() == pytest.approx(0.3)
+def test_the_peak_may_be_anywhere_and_the_coin_is_fair() -> None:
+    drawn = np.random.default_rng(0).integers(0, 256, (3000, 33), dtype=np.uint8)
+    weights = cuda.filters(list(drawn), 3, 0.3).reshape(-1, 3, 3)
+    peak = weights == weights.amax((1, 2), keepdim=True)
+    assert (peak.float().mean(0) - 1 / 9).abs().max() < 0.015
+    assert (weights[~peak] > 0).float().mean() == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("grid", [32, 64])
-def test_the_change_is_that_of_the_labels_convolution(grid: int) -> None:
+def test_the_change_is_that_of_the_labels_convolutions(grid: int) -> None:
     method, x = CUDA(SURROGATE), photos(3, grid)
     wanted = briefs(method, 3)
     noise = method.perturb(x, wanted)
     for picture, brief, change in zip(x, wanted, noise, strict=True):
         (weights,) = cuda.filters([brief.label_stream], *cuda.shape(grid))
         before = from_bytes(picture[None])
-        filtered = torch.nn.functional.conv2d(
-            before, weights.expand(3, 1, *weights.shape), padding="same", groups=3
-        )
-        filtered *= before.max() / filtered.max()
+        framed = torch.nn.functional.pad(before, (1, 1, 1, 1), mode="replicate")
+        filtered = torch.nn.functional.conv2d(framed, weights[:, None], groups=3)
         expected = ((filtered - before) * 255).clamp(-127, 127)[0].permute(1, 2, 0)
         assert np.abs(change - expected.numpy()).max() <= 0.51
         assert np.abs(change).max() > 16
@@ -348,14 +345,16 @@ def test_pictures_of_one_label_share_their_filter_whatever_else_differs() -> Non
     assert (one == other).all()
 
 
-def test_black_stays_black_dark_stays_dark_and_grey_stays_grey() -> None:
+def test_flat_stays_flat_dark_stays_dark_and_grey_stays_grey() -> None:
     method = CUDA(SURROGATE)
     (photo,) = photos(1, 32)
     grey = np.repeat(photo[..., :1], 3, axis=2)
-    x = np.stack([0 * photo, photo // 5, grey])
-    after = x + method.perturb(x, briefs(method, 3))
-    assert not after[0].any()
-    assert after[1].max() == x[1].max()
+    x = np.stack([np.full_like(photo, (10, 120, 255)), photo // 5, grey])
+    wanted = [*briefs(method, 2), *briefs(method, 1, grey=True)]
+    after = x + method.perturb(x, wanted)
+    assert (after[0] == x[0]).all()
+    assert after[1].max() <= x[1].max()
+    assert (after[2] != grey).any()
     assert (np.ptp(after[2], axis=2) == 0).all()
 
 
