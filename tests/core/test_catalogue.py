@@ -95,6 +95,7 @@ def test_a_preset_is_an_epsilon(preset: str) -> None:
         ({"label": "cow", "target": "logits"}, "unknown_label", "label"),
         ({"method": "cuda", "epsilon": 8.0}, "invalid_option", "epsilon"),
         ({"method": "cuda", "preset": "strong"}, "invalid_option", "preset"),
+        ({"method": "em", "preset": "hosted"}, "invalid_option", "preset"),
         ({"method": "cuda", "target": "prototype"}, "invalid_option", "target"),
         ({"method": "sem", "target": "filter"}, "invalid_option", "target"),
     ],
@@ -108,7 +109,7 @@ def test_what_cannot_be_done_is_refused(asked: dict[str, str], code: str, field:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_has_a_strength_or_none(method: str) -> None:
     options = CATALOGUE.options(method=method)
-    wanted = ("strong", 8) if METHODS[method].adjustable else (None, None)
+    wanted = ("strong", 8) if METHODS[method].presets else (None, None)
     assert (options.preset, options.epsilon) == wanted
     assert options.target == METHODS[method].targets[0]
 
@@ -134,6 +135,7 @@ def test_compatible_items_have_equal_keys() -> None:
     assert key(32, 32) == key(32, 32, label="cat", preset="subtle")
     assert key(4000, 3000) == key(50, 9000)
     assert len({key(32, 32), key(64, 64), key(32, 32, target="logits")}) == 3
+    assert key(32, 32) != key(32, 32, preset="hosted")
     assert len({key(32, 32, method=method) for method in METHODS}) == len(METHODS)
 
 

@@ -21,9 +21,9 @@ from photoward.models.methods import cuda, rem
 from photoward.models.methods.base import Brief, Method
 from photoward.models.methods.cuda import CUDA
 from photoward.models.methods.em import EM
-from photoward.models.methods.registry import METHODS
+from photoward.models.methods.registry import METHODS, make
 from photoward.models.methods.rem import REM
-from photoward.models.methods.sem import PAPER, SEM, Schedule
+from photoward.models.methods.sem import PAPER, SEM, SURVIVING, Schedule
 from photoward.models.methods.sem_cuda import SEMOverCUDA
 from photoward.models.pixels import from_bytes
 from photoward.models.surrogates.surrogate import CHUNK, Surrogate, load_surrogate
@@ -281,6 +281,16 @@ def test_em_looks_at_the_whole_picture_and_sem_never_twice_at_the_same(grid: int
         )
         assert torch.equal(one, other) == same
         assert torch.equal(one, looked) == (same and grid == 32)
+
+
+@pytest.mark.parametrize("name", ["sem", "sem+cuda"])
+def test_the_preset_for_hosts_is_another_schedule(name: str) -> None:
+    x = photos(2, 32)
+    strong, hosted = (make(name, SURROGATE, preset) for preset in ("strong", "hosted"))
+    assert (SURVIVING.steps, SURVIVING.jpeg_share) == (20, 0.5)
+    assert hosted.stream_bytes() > 1.9 * strong.stream_bytes() - 3 * 64 * 64
+    own = briefs(hosted, 2)
+    assert (hosted.perturb(x, own) != strong.perturb(x, own)).any()
 
 
 # CUDA

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from photoward.core.settings import Settings
 
-PRESETS: dict[str, float] = {"subtle": 2.0, "standard": 4.0, "strong": 8.0}
+HOSTED = "hosted"
+"""As strong, and made through JPEGs of many qualities, for files that a host will save again."""
+
+PRESETS: dict[str, float] = {"subtle": 2.0, "standard": 4.0, "strong": 8.0, HOSTED: 8.0}
 """Preset → ε in 1/255."""
 
 DEFAULT_PRESET = "strong"
@@ -52,8 +55,8 @@ class Method:
     source: str
     bounded: bool = True
     """Whether ε is an L∞ bound on the change."""
-    adjustable: bool = True
-    """Whether a preset or ε may be chosen."""
+    presets: tuple[str, ...] = ("subtle", "standard", "strong")
+    """Which may be chosen; with none of them, ε may not be chosen either."""
     baseline: bool = False
     """Whether it is here to be compared with, not to be recommended."""
 
@@ -68,6 +71,7 @@ METHODS: dict[str, Method] = {
             "noise instead of the picture."
         ),
         targets=TARGETS,
+        presets=tuple(PRESETS),
         source="Liu, Xu, Chen, Sun: Stable Unlearnable Example. AAAI 2024, arXiv 2311.13091",
     ),
     "cuda": Method(
@@ -81,7 +85,7 @@ METHODS: dict[str, Method] = {
         ),
         targets=("filter",),
         bounded=False,
-        adjustable=False,
+        presets=(),
         source="Sadasivan, Soltanolkotabi, Feizi: CUDA. CVPR 2023, arXiv 2303.04278",
     ),
     "sem+cuda": Method(
@@ -92,6 +96,7 @@ METHODS: dict[str, Method] = {
             "whole the change is bounded as little as that of cuda."
         ),
         targets=TARGETS,
+        presets=tuple(PRESETS),
         bounded=False,
         source="See sem and cuda",
     ),
@@ -274,7 +279,8 @@ class Catalogue:
         if not own and card.name == self.default_surrogate and card.photos in self.surrogates:
             card = self.surrogates[card.photos]
         grid = grid_side(card.size, width, height)
-        key = f"{options.method}/{options.target}/{card.name}/{grid}"
+        hosted = f"/{HOSTED}" if options.preset == HOSTED else ""
+        key = f"{options.method}/{options.target}/{card.name}/{grid}{hosted}"
         return replace(options, surrogate=card.name), key
 
 
@@ -290,7 +296,7 @@ def grid_side(size: int, width: int, height: int) -> int:
 def _strength(
     method: Method, preset: str | None, epsilon: float | None
 ) -> tuple[str | None, float | None]:
-    if not method.adjustable:
+    if not method.presets:
         if preset is None and epsilon is None:
             return None, None
         raise BadInput(
@@ -301,6 +307,11 @@ def _strength(
         raise BadInput(
             "unknown_preset", f"There is no preset {_quoted(preset)}; there are: "
             f"{', '.join(PRESETS)}.", field="preset",
+        )  # fmt: skip
+    if preset is not None and preset not in method.presets:
+        raise BadInput(
+            "invalid_option", f"{method.name} has no preset {preset}: "
+            f"{', '.join(method.presets)}.", field="preset",
         )  # fmt: skip
     if epsilon is None:
         preset = preset or DEFAULT_PRESET

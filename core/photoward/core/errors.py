@@ -74,7 +74,7 @@ PROBLEMS: dict[str, Problem] = {
     "invalid_option": Problem(422, "An option is not valid", "Correct the option named in detail."),
     "unknown_method": Problem(422, "There is no such method", "See GET /v1/methods."),
     "unknown_preset": Problem(
-        422, "There is no such preset", "Use subtle, standard or strong, or give epsilon."
+        422, "There is no such preset", "Use subtle, standard, strong or hosted, or give epsilon."
     ),
     "unknown_surrogate": Problem(422, "There is no such surrogate", "See GET /v1/surrogates."),
     "unknown_label": Problem(

@@ -116,14 +116,14 @@ def test_the_catalogue_is_told(service: Service) -> None:
     get = service.client.get
     methods = {method.pop("name"): method for method in get("/v1/methods").json()["methods"]}
     assert list(methods) == ["sem", "cuda", "sem+cuda", "em", "rem"]
-    assert (methods["cuda"]["bounded"], methods["cuda"]["adjustable"]) == (False, False)
+    assert (methods["cuda"]["bounded"], methods["cuda"]["presets"]) == (False, [])
     assert methods["cuda"]["targets"] == ["filter"]
     assert [name for name, method in methods.items() if method["baseline"]] == ["em", "rem"]
     surrogates = get("/v1/surrogates").json()
     assert surrogates["default"] == "test"
     assert surrogates["surrogates"][0]["classes"] == ["cat", "dog"]
     limits = get("/v1/limits").json()
-    assert limits["presets"] == {"subtle": 2, "standard": 4, "strong": 8}
+    assert limits["presets"] == {"subtle": 2, "standard": 4, "strong": 8, "hosted": 8}
     assert limits["max_body_bytes"] == 25 * 2**20
 
 

@@ -21,7 +21,7 @@ from photoward.core.catalogue import DEFAULT_METHOD, grid_side
 from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.jobs import Stage
 from photoward.models.methods.base import Brief
-from photoward.models.methods.registry import METHODS
+from photoward.models.methods.registry import METHODS, make
 from photoward.models.pixels import from_bytes
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Pipeline:
         for_photos = self._cache.get(photos) if photos in self._cache.cards else loaded
         for grid, asked in ((size, loaded), (2 * size, for_photos)):
             direction = np.ones(asked.card.feature_dim, np.float32)
-            method = METHODS[DEFAULT_METHOD](asked)
+            method = make(DEFAULT_METHOD, asked)
             stream = np.zeros(method.stream_bytes(), np.uint8)
             brief = Brief(epsilon=1.0, stream=stream, aspect=1.0, direction=direction)
             method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
@@ -173,7 +173,7 @@ class Pipeline:
         began = time.perf_counter()
         options = work[0].job.options
         surrogate = self._cache.get(options.surrogate)
-        method = METHODS[options.method](surrogate)
+        method = make(options.method, surrogate, options.preset)
         try:
             self._choose_labels(work, surrogate)
             noise = method.perturb(

@@ -34,7 +34,7 @@ SUFFIX = {"image/jpeg": ".jpg", "image/png": ".png"}
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("demo-out"),
-    preset: Annotated[str, typer.Option(help="subtle, standard or strong.")] = "strong",
+    preset: Annotated[str, typer.Option(help="subtle, standard, strong or hosted.")] = "strong",
 ) -> None:
     """Start a service, protect a dozen sample pictures through REST, show before and after."""
     for extra in ("api", "worker"):

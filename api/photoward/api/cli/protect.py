@@ -63,7 +63,7 @@ def protect(  # noqa: PLR0913  # one option each
     method: Annotated[str | None, typer.Option(help=_METHODS)] = None,
     target: str | None = None,
     surrogate: str | None = None,
-    preset: Annotated[str | None, typer.Option(help="subtle, standard or strong.")] = None,
+    preset: Annotated[str | None, typer.Option(help="subtle, standard, strong or hosted.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Budget in 1/255.")] = None,
     output_format: Annotated[str | None, typer.Option(help="jpeg, png, webp or avif.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files in OUT.")] = False,

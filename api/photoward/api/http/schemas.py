@@ -60,8 +60,8 @@ class Requested(BaseModel):
     )] = None  # fmt: skip
     surrogate: Annotated[str | None, Field(description="See `GET /v1/surrogates`.")] = None
     preset: Annotated[str | None, Field(
-        description=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if nothing is said. Only for methods "
-        "that are `adjustable`.",
+        description=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if nothing is said. `GET /v1/methods` "
+        "lists each method's.",
         examples=[DEFAULT_PRESET],
     )] = None  # fmt: skip
     epsilon: Annotated[float | None, Field(

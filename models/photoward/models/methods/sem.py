@@ -70,6 +70,10 @@ PAPER = Schedule(samples=5, step_size=1.6, falling=0.0, momentum=0.0)
 """As published, for comparisons."""
 
 
+SURVIVING = Schedule(steps=20, jpeg_share=0.5)
+"""For files that will be saved as JPEG again: half of the samples are, for twice the work."""
+
+
 class SEM(Method):
     """Noise that makes a label easy for a robust surrogate, under random views and jitter."""
 

@@ -37,7 +37,7 @@ class Method(BaseModel):
         description="Whether epsilon bounds the change of every sample. If not, `psnr_db` and "
         "`ssim` of a result tell how much it changed."
     )
-    adjustable: bool = Field(description="Whether a preset or epsilon may be given.")
+    presets: list[str] = Field(description="If there are none, epsilon cannot be chosen either.")
     baseline: bool = Field(description="Here to be compared with, not recommended.")
 
 
