@@ -25,6 +25,41 @@ def result(name: str) -> dict[str, Any]:
     return found
 
 
+def protection() -> str:
+    """What was trained on 10 000 unseen pictures, per method: plainly, and adversarially."""
+    found = result("cifar10-unseen")
+    heads = ("trained on", *(titles(found)[name] for name in ("none", "at-4")), "PSNR", "SSIM")
+    rows = []
+    for name in ("clean", *found["findings"]):
+        figures = [f"{accuracy(found, name, trainer):.1%}" for trainer in ("none", "at-4")]
+        rows.append((told(name), *figures, *quality(found, name)))
+    return table(heads, rows)
+
+
+def matrix() -> str:
+    """Every countermeasure beside its control."""
+    found = result("cifar10-matrix")
+    names = ("clean", *found["findings"])
+    rows = [
+        (title, *(f"{accuracy(found, name, trainer):.0%}" for name in names))
+        for trainer, title in titles(found).items()
+    ]
+    worst = [max(accuracy(found, name, trainer) for trainer in titles(found)) for name in names]
+    rows.append(("**the most that any of them learns**", *(f"**{one:.0%}**" for one in worst)))
+    return table(("trainer", *map(told, names)), rows)
+
+
+def photos() -> str:
+    """Photos as JPEG, from scratch and from ImageNet weights."""
+    found = result("photos-unseen")
+    names = ("clean", *found["findings"])
+    rows = [
+        (title, *(f"{accuracy(found, name, trainer):.1%}" for name in names))
+        for trainer, title in titles(found).items()
+    ]
+    return table(("trainer", *map(told, names)), rows)
+
+
 def latency() -> str:
     """A 12-megapixel JPEG through REST, by stage."""
     found = result("latency")
@@ -63,8 +98,36 @@ def engine() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    made.__name__: made for made in (latency, throughput, engine)
+    made.__name__: made for made in (protection, matrix, photos, latency, throughput, engine)
 }
+
+
+def accuracy(found: dict[str, Any], protection: str, trainer: str) -> float:
+    """Share of the clean test pictures that a trainer's network recognises."""
+    (row,) = (
+        row for row in found["rows"]
+        if (row["protection"], row["countermeasure"]) == (protection, trainer)
+    )  # fmt: skip
+    figure: float = row["test_accuracy"]["mean"]
+    return figure
+
+
+def titles(found: dict[str, Any]) -> dict[str, str]:
+    """The trainers of an evaluation, by name."""
+    return {name: one["title"] for name, one in found["countermeasures"].items()}
+
+
+def told(protection: str) -> str:
+    """A protection as it is called in the README."""
+    return "unprotected files" if protection == "clean" else f"`{protection}`"
+
+
+def quality(found: dict[str, Any], protection: str) -> tuple[str, str]:
+    """Mean PSNR and SSIM; nothing for what is not protected."""
+    if protection == "clean":
+        return "", ""
+    likeness = found["quality"][protection]
+    return f"{likeness['psnr_db']:.1f} dB", f"{likeness['ssim']:.2f}"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

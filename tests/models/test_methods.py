@@ -160,7 +160,7 @@ def test_a_pictures_noise_does_not_depend_on_its_batch(
 def test_another_stream_gives_other_noise(name: str) -> None:
     method, x = short(name), pictures(1)
     one, other = (method.perturb(x, briefs(method, 1, seed=s)) for s in (1, 2))
-    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < (0.3 if method.bounded else 0.9)
+    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < (0.3 if method.bounded else 0.97)
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +297,7 @@ def test_the_preset_for_hosts_is_another_schedule(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("grid", "k", "most"), [(32, 3, 0.6), (64, 3, 0.6), (128, 5, 0.2), (224, 9, 0.06)]
+    ("grid", "k", "most"), [(32, 5, 0.2), (128, 5, 0.2), (224, 9, 0.06)]
 )
 def test_filters_are_the_papers_at_its_size_for_photos(grid: int, k: int, most: float) -> None:
     assert cuda.shape(grid) == pytest.approx((k, most))
@@ -307,7 +307,7 @@ def test_filters_are_the_papers_at_its_size_for_photos(grid: int, k: int, most: 
 def test_filters_span_and_weigh_the_same_at_every_size(grid: int) -> None:
     k, most = cuda.shape(grid)
     assert k % 2 == 1
-    assert k == 3 or abs(k - 9 / 224 * grid) <= 1
+    assert k == 5 or abs(k - 9 / 224 * grid) <= 1
     assert (k * k - 1) * most / 2 == pytest.approx(2.4)
 
 
@@ -338,7 +338,7 @@ def test_the_change_is_that_of_the_labels_convolutions(grid: int) -> None:
     for picture, brief, change in zip(x, wanted, noise, strict=True):
         (weights,) = cuda.filters([brief.label_stream], *cuda.shape(grid))
         before = from_bytes(picture[None])
-        framed = torch.nn.functional.pad(before, (1, 1, 1, 1), mode="replicate")
+        framed = torch.nn.functional.pad(before, (2, 2, 2, 2), mode="replicate")
         filtered = torch.nn.functional.conv2d(framed, weights[:, None], groups=3)
         expected = ((filtered - before) * 255).clamp(-127, 127)[0].permute(1, 2, 0)
         assert np.abs(change - expected.numpy()).max() <= 0.51

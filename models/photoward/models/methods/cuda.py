@@ -38,6 +38,9 @@ SPAN = 9 / 224
 MASS = (9**2 - 1) * 0.06 / 2
 """What that filter's weights beside the 1 add up to on average (p_b = 0.06): 2.4."""
 
+LEAST = 5
+"""Side of the smallest filter: around one of 3 an adversarial trainer learns (decision 12)."""
+
 POSITION_BYTES = 2
 
 HEADS = 128
@@ -47,11 +50,11 @@ HEADS = 128
 def shape(grid: int) -> tuple[int, float]:
     """Side k and bound p_b of the filters for a working grid.
 
-    The odd k, at least 3, that spans the same share of the picture as 9 does of 224, and p_b such
-    that the weights beside the 1 add up to as much on average: up to 74 px 3 and 0.6, at 128 px
-    5 and 0.2, at 224 px the paper's 9 and 0.06.
+    The odd k, at least 5, that spans the same share of the picture as 9 does of 224, and p_b such
+    that the weights beside the 1 add up to as much on average: up to 149 px 5 and 0.2, at 224 px
+    the paper's 9 and 0.06.
     """
-    k = max(3, 2 * round((SPAN * grid - 1) / 2) + 1)
+    k = max(LEAST, 2 * round((SPAN * grid - 1) / 2) + 1)
     return k, 2 * MASS / (k * k - 1)
 
 
