@@ -296,9 +296,7 @@ def test_the_preset_for_hosts_is_another_schedule(name: str) -> None:
 # CUDA
 
 
-@pytest.mark.parametrize(
-    ("grid", "k", "most"), [(32, 5, 0.2), (128, 5, 0.2), (224, 9, 0.06)]
-)
+@pytest.mark.parametrize(("grid", "k", "most"), [(32, 5, 0.2), (128, 5, 0.2), (224, 9, 0.06)])
 def test_filters_are_the_papers_at_its_size_for_photos(grid: int, k: int, most: float) -> None:
     assert cuda.shape(grid) == pytest.approx((k, most))
 
