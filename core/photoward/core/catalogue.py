@@ -78,10 +78,10 @@ METHODS: dict[str, Method] = {
         name="cuda",
         title="Class-wise convolutions",
         description=(
-            "A secret blur that all pictures of a label share; no surrogate network is asked. The "
-            "change is visible and has no bound but 127/255: PSNR and SSIM tell of it. A picture "
-            "of the surrogate's own size is filtered as in the paper; of a larger photo only the "
-            "coarse part of the filter reaches the file."
+            "A secret filter of each colour that all pictures of a label share; no surrogate "
+            "network is asked. Adversarial trainers learn it, too. The change is visible, as "
+            "coloured fringes and less contrast, and has no bound but 127/255: PSNR and SSIM tell "
+            "of it. Of a larger photo only the coarse part of the filter reaches the file."
         ),
         targets=("filter",),
         bounded=False,

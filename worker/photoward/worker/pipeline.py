@@ -230,10 +230,18 @@ class Pipeline:
             return Refused(job.id, error)
         measured = dict(finished.measured)
         measured["seconds"] = {**measured["seconds"], "perturb": round(entry.perturb_s, 4)}
-        measured["notes"] = list(entry.opened.notes)
+        measured["notes"] = [*entry.opened.notes, *self._misgivings(job)]
         return Protected(
             job.id, finished.data, finished.media_type, entry.label, entry.label_source, measured
         )
+
+    def _misgivings(self, job: Job) -> list[str]:
+        """What was done as asked, though the surrogate's card advises against it."""
+        card, _ = self._cache.cards[job.options.surrogate]
+        if card.photos and grid_side(card.size, job.width, job.height) != card.size:
+            better = f"for pictures of this size {card.photos} is better"
+            return [f"{card.name} has not learnt noise that survives resizing: {better}."]
+        return []
 
 
 def _aspect(entry: _Work) -> float:
