@@ -57,7 +57,20 @@ def photos() -> str:
         (title, *(f"{accuracy(found, name, trainer):.1%}" for name in names))
         for trainer, title in titles(found).items()
     ]
+    looks = [", ".join(quality(found, name)) if name != "clean" else "" for name in names]
+    rows.append(("PSNR and SSIM at 64 × 64", *looks))
     return table(("trainer", *map(told, names)), rows)
+
+
+def words() -> str:
+    """The surrogate of codewords: ten labels with ten words."""
+    found = result("cifar10-words")
+    names = ("clean", *found["findings"])
+    rows = [
+        (title, *(f"{accuracy(found, name, trainer):.1%}" for name in names))
+        for trainer, title in titles(found).items()
+    ]
+    return table(("trainer", "unprotected files", "ten labels, ten words"), rows)
 
 
 def latency() -> str:
@@ -98,7 +111,7 @@ def engine() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    made.__name__: made for made in (protection, matrix, photos, latency, throughput, engine)
+    made.__name__: made for made in (protection, matrix, photos, words, latency, throughput, engine)
 }
 
 
