@@ -13,7 +13,13 @@ README = tables.README.read_text()
 def test_the_sentences_say_what_was_measured() -> None:
     shared = tables.result("cifar10-words-shared")["protected"]["test_accuracy"]
     read = read_cards([])["keyed-r18w16"][0].figures["unseen_protected_pgd20_accuracy_4_255"]
-    for sentence in (f"it was {shared:.1%} after plain", f"reads {read:.0%} of its words"):
+    labels = tables.result("cifar10-labels")
+    invented, names = (tables.accuracy(labels, one, "none") for one in ("invented", "names"))
+    for sentence in (
+        f"it was {shared:.1%} after plain",
+        f"reads {read:.0%} of its words",
+        f"reached {invented:.1%}\ninstead of {names:.1%}",
+    ):
         assert sentence in README
 
 
