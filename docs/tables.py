@@ -30,7 +30,7 @@ def protection() -> str:
     found = result("cifar10-unseen")
     heads = ("trained on", *(titles(found)[name] for name in ("none", "at-4")), "PSNR", "SSIM")
     rows = []
-    for name in ("clean", *found["findings"]):
+    for name in protections(found):
         figures = [f"{accuracy(found, name, trainer):.1%}" for trainer in ("none", "at-4")]
         rows.append((told(name), *figures, *quality(found, name)))
     return table(heads, rows)
@@ -39,38 +39,25 @@ def protection() -> str:
 def matrix() -> str:
     """Every countermeasure beside its control."""
     found = result("cifar10-matrix")
-    names = ("clean", *found["findings"])
-    rows = [
-        (title, *(f"{accuracy(found, name, trainer):.0%}" for name in names))
-        for trainer, title in titles(found).items()
-    ]
+    names = protections(found)
     worst = [max(accuracy(found, name, trainer) for trainer in titles(found)) for name in names]
-    rows.append(("**the most that any of them learns**", *(f"**{one:.0%}**" for one in worst)))
-    return table(("trainer", *map(told, names)), rows)
+    last = ("**the most that any of them learns**", *(f"**{one:.0%}**" for one in worst))
+    return table(("trainer", *map(told, names)), [*by_trainer(found, digits=0), last])
 
 
 def photos() -> str:
     """Photos as JPEG, from scratch and from ImageNet weights."""
     found = result("photos-unseen")
-    names = ("clean", *found["findings"])
-    rows = [
-        (title, *(f"{accuracy(found, name, trainer):.1%}" for name in names))
-        for trainer, title in titles(found).items()
-    ]
-    looks = [", ".join(quality(found, name)) if name != "clean" else "" for name in names]
-    rows.append(("PSNR and SSIM at 64 × 64", *looks))
-    return table(("trainer", *map(told, names)), rows)
+    names = protections(found)
+    looks = [", ".join(filter(None, quality(found, name))) for name in names]
+    last = ("PSNR and SSIM at 64 × 64", *looks)
+    return table(("trainer", *map(told, names)), [*by_trainer(found, digits=1), last])
 
 
 def words() -> str:
     """The surrogate of codewords: ten labels with ten words."""
-    found = result("cifar10-words")
-    names = ("clean", *found["findings"])
-    rows = [
-        (title, *(f"{accuracy(found, name, trainer):.1%}" for name in names))
-        for trainer, title in titles(found).items()
-    ]
-    return table(("trainer", "unprotected files", "ten labels, ten words"), rows)
+    heads = ("trainer", "unprotected files", "ten labels, ten words")
+    return table(heads, by_trainer(result("cifar10-words"), digits=1))
 
 
 def latency() -> str:
@@ -123,6 +110,19 @@ def accuracy(found: dict[str, Any], protection: str, trainer: str) -> float:
     )  # fmt: skip
     figure: float = row["test_accuracy"]["mean"]
     return figure
+
+
+def by_trainer(found: dict[str, Any], *, digits: int) -> list[tuple[str, ...]]:
+    """A row for each trainer: its title, and what it learns of each protection."""
+    return [
+        (title, *(f"{accuracy(found, name, trainer):.{digits}%}" for name in protections(found)))
+        for trainer, title in titles(found).items()
+    ]
+
+
+def protections(found: dict[str, Any]) -> tuple[str, ...]:
+    """The control, and what it is compared with."""
+    return ("clean", *found["findings"])
 
 
 def titles(found: dict[str, Any]) -> dict[str, str]:

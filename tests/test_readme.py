@@ -18,9 +18,9 @@ def test_the_sentences_say_what_was_measured() -> None:
     for sentence in (
         f"it was {shared:.1%} after plain",
         f"reads {read:.0%} of its words",
-        f"reached {invented:.1%}\ninstead of {names:.1%}",
+        f"reached {invented:.1%} instead of {names:.1%}",
     ):
-        assert sentence in README
+        assert sentence in " ".join(README.split())
 
 
 def test_the_readmes_tables_are_made_from_the_results() -> None:

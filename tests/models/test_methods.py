@@ -158,9 +158,15 @@ def test_a_pictures_noise_does_not_depend_on_its_batch(
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_another_stream_gives_other_noise(name: str) -> None:
-    method, x = short(name), pictures(1)
-    one, other = (method.perturb(x, briefs(method, 1, seed=s)) for s in (1, 2))
-    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < (0.3 if method.bounded else 0.97)
+    method, x = short(name), photos(1, 32)
+    alike = []
+    for seed in (1, 3, 5, 7):
+        one, other = (method.perturb(x, briefs(method, 1, seed=s)) for s in (seed, seed + 1))
+        alike.append(abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]))
+    if method.bounded:
+        assert max(alike) < 0.3
+    else:  # filters take away the same picture, and now and then two are much alike
+        assert np.mean(alike) < 0.9
 
 
 @pytest.fixture(scope="module")
@@ -357,7 +363,7 @@ def test_flat_stays_flat_dark_stays_dark_and_grey_stays_grey() -> None:
     method = CUDA(SURROGATE)
     (photo,) = photos(1, 32)
     grey = np.repeat(photo[..., :1], 3, axis=2)
-    x = np.stack([np.full_like(photo, (10, 120, 255)), photo // 5, grey])
+    x = np.stack([np.full_like(photo, (0, 120, 255)), photo // 5, grey])
     wanted = [*briefs(method, 2), *briefs(method, 1, grey=True)]
     after = x + method.perturb(x, wanted)
     assert (after[0] == x[0]).all()

@@ -55,7 +55,7 @@ class Method:
     source: str
     bounded: bool = True
     """Whether ε is an L∞ bound on the change."""
-    presets: tuple[str, ...] = ("subtle", "standard", "strong")
+    presets: tuple[str, ...] = tuple(name for name in PRESETS if name != HOSTED)
     """Which may be chosen; with none of them, ε may not be chosen either."""
     baseline: bool = False
     """Whether it is here to be compared with, not to be recommended."""

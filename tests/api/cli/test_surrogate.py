@@ -105,13 +105,19 @@ def test_a_start_whose_weights_are_damaged_is_bad_input(
     assert "cannot be loaded" in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_surrogate_that_was_trained_thriftily_says_so(data: Path, tmp_path: Path) -> None:
+def test_a_surrogate_that_was_trained_thriftily_says_so(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     more = ("--select", "bullettrain", "--prune", "rsr", "--pruned", "0.25")
     assert train(data, tmp_path / "a", *more) == 0
     card, weights = read_cards([tmp_path / "a"])["stripes"]
     assert (card.recipe["select"], card.recipe["prune"]) == ("bullettrain", "rsr")
     assert card.inner == [16, 16, 24, 24, 48, 48, 96, 96]  # 12 of 16 are no whole eights
     load_surrogate(card, weights, torch.device("cpu"))
+    os.environ["PHOTOWARD_SURROGATE_DIRS"] = json.dumps([str(tmp_path / "a")])
+    capsys.readouterr()
+    assert train(data, tmp_path / "b", "--start", "stripes") == 2
+    assert "stripes is pruned" in " ".join(capsys.readouterr().err.split())
 
 
 def test_an_interrupted_training_goes_on_to_the_same_weights(

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from photoward.api.cli.environment import require_extra, settings_from
-from photoward.core.catalogue import DEFAULT_METHOD, METHODS, Catalogue
+from photoward.core.catalogue import DEFAULT_METHOD, METHODS, PRESETS, Catalogue
 from photoward.core.errors import BadInput, PhotowardError
 from photoward.core.files import write_whole
 from photoward.core.imaging.sniff import Limits, sniff
@@ -63,7 +63,7 @@ def protect(  # noqa: PLR0913  # one option each
     method: Annotated[str | None, typer.Option(help=_METHODS)] = None,
     target: str | None = None,
     surrogate: str | None = None,
-    preset: Annotated[str | None, typer.Option(help="subtle, standard, strong or hosted.")] = None,
+    preset: Annotated[str | None, typer.Option(help=f"{', '.join(PRESETS)}.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Budget in 1/255.")] = None,
     output_format: Annotated[str | None, typer.Option(help="jpeg, png, webp or avif.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files in OUT.")] = False,

@@ -110,7 +110,9 @@ def train(  # noqa: PLR0913  # one option each
         select=_known(select, "--select", BULLETTRAIN), prune=_known(prune, "--prune", RSR),
         pruned=pruned,
     )  # fmt: skip
-    if card and (card.architecture, card.width, card.inner) != (recipe.architecture, width, []):
+    if card and card.inner:
+        raise BadInput("invalid_option", f"{card.name} is pruned: start from one that is whole.")
+    if card and (card.architecture, card.width) != (recipe.architecture, width):
         detail = f"{card.name} is a {card.architecture} of width {card.width}: use that width."
         raise BadInput("invalid_option", detail)
     with _bar() as bar:

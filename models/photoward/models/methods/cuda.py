@@ -12,9 +12,8 @@ paper's, and make the change both smaller and harder to learn around (decision 1
 - the picture goes on beyond its edges as it ends there (the paper has black, and so a dark frame).
 
 No network is asked. The change is not bounded by ε: PSNR and SSIM tell of it. What is returned
-is filtered − picture *on the working grid*, clipped to ±127. A picture of the grid's own size is
-filtered as in the paper; of a larger photo only the coarse part of the convolution reaches the
-file: its own detail beyond the grid stays as it is.
+is filtered − picture *on the working grid*, clipped to ±127. Of a larger photo only the coarse part
+of the convolution reaches the file: its own detail beyond the grid stays as it is.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import json
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -203,16 +204,17 @@ class Trainer:
 
     def _attacked(self, shown: torch.Tensor, code: torch.Tensor, radius: float) -> torch.Tensor:
         """What the surrogate step sees: all of the batch under attack, or what is worth it."""
-        recipe, seen, index = self.recipe, shown, torch.arange(len(shown), device=shown.device)
-        if self.boundary:
-            seen = (shown + self._jitter(shown, radius)).clamp(0, 1)
-            with torch.no_grad():
-                index = self.boundary.choose(self._outputs(seen), code)
-        attacked = self.attack(
-            shown[index], code[index], radius=radius, steps=recipe.attack_steps,
+        recipe = self.recipe
+        attack = partial(
+            self.attack, radius=radius, steps=recipe.attack_steps,
             step_size=recipe.attack_step_size * radius / recipe.radius,
         )  # fmt: skip
-        return seen.index_copy(0, index, attacked)
+        if not self.boundary:
+            return attack(shown, code)
+        seen = (shown + self._jitter(shown, radius)).clamp(0, 1)
+        with torch.no_grad():
+            index = self.boundary.choose(self._outputs(seen), code)
+        return seen.index_copy(0, index, attack(shown[index], code[index]))
 
     def _radius(self) -> float:
         """Of this step's attack, in 1/255."""

@@ -91,13 +91,14 @@ class Sparsity:
 @torch.no_grad()
 def compacted(network: ResNet18) -> ResNet18:
     """The same network without its silent inner channels."""
-    old = [m for m in network.modules() if isinstance(m, Block)]
-    heard = [_scales(block) != 0 for block in old]
-    inner = [int(one.sum()) for one in heard]
+    heard = {
+        name: _scales(block) != 0
+        for name, block in network.named_modules() if isinstance(block, Block)
+    }  # fmt: skip
+    inner = [int(one.sum()) for one in heard.values()]
     new = ResNet18(network.head.out_features, network.width, inner).to(network.head.weight.device)
     tensors = network.state_dict()
-    names = [name for name, module in network.named_modules() if isinstance(module, Block)]
-    for name, one in zip(names, heard, strict=True):
+    for name, one in heard.items():
         tensors[f"{name}.conv1.weight"] = tensors[f"{name}.conv1.weight"][one]
         tensors[f"{name}.conv2.weight"] = tensors[f"{name}.conv2.weight"][:, one]
         for part in ("weight", "bias", "running_mean", "running_var"):
