@@ -15,24 +15,24 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def frozen() -> torch.nn.Module:
-    network = fold(surrogates.network()).requires_grad_(requires_grad=False)
+def frozen(stride: int = 1) -> torch.nn.Module:
+    network = fold(surrogates.network(stride=stride)).requires_grad_(requires_grad=False)
     return network.to(memory_format=torch.channels_last)
 
 
-def pictures(n: int, seed: int = 0) -> torch.Tensor:
-    return normalise(torch.rand(n, 3, 32, 32, generator=torch.Generator().manual_seed(seed)))
+def pictures(n: int, seed: int = 0, side: int = 32) -> torch.Tensor:
+    return normalise(torch.rand(n, 3, side, side, generator=torch.Generator().manual_seed(seed)))
 
 
-@pytest.mark.parametrize("n", [1, 5, 16])
-def test_features_and_gradients_are_autograds(n: int) -> None:
-    network = frozen()
-    fused = fuse(network, pictures(16))
+@pytest.mark.parametrize(("n", "stride"), [(1, 1), (5, 1), (16, 1), (5, 2), (5, 3)])
+def test_features_and_gradients_are_autograds(n: int, stride: int) -> None:
+    network, side = frozen(stride), 32 * stride
+    fused = fuse(network, pictures(16, side=side))
     assert fused is not None
     weights = torch.randn(n, 128)
     answers = []
     for features in (network.features, fused):
-        x = pictures(n, seed=1).requires_grad_()
+        x = pictures(n, seed=1, side=side).requires_grad_()
         found = features(x)  # type: ignore[operator]  # torch types attributes as modules
         answers.append((found, torch.autograd.grad((found * weights).sum(), x)[0]))
     for plain, ours in zip(*answers, strict=True):

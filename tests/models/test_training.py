@@ -81,6 +81,20 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
         Trainer(stripes(), replace(TINY, steps=9), CPU).resume(tmp_path)
 
 
+def test_a_longer_stride_starts_by_seeing_means_of_what_a_shorter_one_saw() -> None:
+    features, _ = load_network(*read_cards([])["cifar10-r18w16"])
+    recipe = replace(TINY, size=96, stride=3)
+    large = stripes()
+    large = replace(large, pictures=large.pictures.repeat_interleave(3, 2).repeat_interleave(3, 3))
+    trainer = Trainer(large, recipe, CPU, features)
+    x = torch.rand(4, 3, 96, 96)
+    with torch.no_grad():
+        wanted = features.eval().features(torch.nn.functional.avg_pool2d(x, 3))
+        assert torch.allclose(trainer.network.eval().features(x), wanted, atol=1e-4)
+    trainer.run(ignore)
+    assert trainer.step == recipe.steps
+
+
 def test_the_noise_of_training_stays_within_its_budget() -> None:
     trainer = Trainer(stripes(), TINY, CPU)
     trainer.run(ignore)
@@ -121,6 +135,20 @@ def test_what_is_exported_can_be_loaded_and_served(tmp_path: Path) -> None:
     read, weights = read_cards([tmp_path])["stripes"]
     assert read == card
     surrogate = load_surrogate(read, weights, CPU, torch.float32)
+    x = trainer.data.pictures[:4].float() / 255
+    with torch.no_grad():
+        assert torch.allclose(surrogate.logits(x), trainer.network(x * 2 - 1), atol=1e-3)
+
+
+def test_a_longer_stride_is_exported_and_served(tmp_path: Path) -> None:
+    trainer = Trainer(stripes(), replace(TINY, stride=2), CPU)
+    trainer.run(ignore)
+    export(
+        trainer, tmp_path, name="strided", data="stripes", data_sha256="", licence="Apache-2.0",
+        holdout=None,
+    )  # fmt: skip
+    card, weights = read_cards([tmp_path])["strided"]
+    surrogate = load_surrogate(card, weights, CPU, torch.float32)
     x = trainer.data.pictures[:4].float() / 255
     with torch.no_grad():
         assert torch.allclose(surrogate.logits(x), trainer.network(x * 2 - 1), atol=1e-3)

@@ -29,11 +29,11 @@ def card(name: str = "tiny", sha256: str = "", code: Sequence[int] = ()) -> Surr
     )  # fmt: skip
 
 
-def network(seed: int = 0, outputs: int = 2) -> torch.nn.Module:
+def network(seed: int = 0, outputs: int = 2, stride: int = 1) -> torch.nn.Module:
     """Fresh weights whose batch norms have seen something, so that folding them matters."""
     torch.manual_seed(seed)
-    net = build("resnet18", outputs, WIDTH)
-    net.train()(torch.rand(8, 3, SIZE, SIZE) * 2 - 1)
+    net = build("resnet18", outputs, WIDTH, stride=stride)
+    net.train()(torch.rand(8, 3, stride * SIZE, stride * SIZE) * 2 - 1)
     return net.eval()
 
 

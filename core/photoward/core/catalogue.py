@@ -137,6 +137,8 @@ class SurrogateCard(BaseModel):
     """Channels inside each residual block, where pruning has left fewer."""
     size: int
     """Side of the input in pixels."""
+    stride: int = 1
+    """Of the first convolution: how many of them make one of what the rest looks at."""
     classes: list[str]
     """What its logits stand for; none of a surrogate of codewords."""
     code: list[int] = []

@@ -80,6 +80,7 @@ def test_a_surrogate_of_codewords_starts_from_one_of_classes(
         ("--code", "three", "2 or more"),
         ("--start", "absent", "no surrogate absent"),
         ("--width", "32", "of width 16"),
+        ("--stride", "3", "does not go into --size 32"),
         ("--select", "all", "there is bullettrain"),
         ("--prune", "half", "there is rsr"),
     ],

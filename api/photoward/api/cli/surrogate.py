@@ -77,6 +77,10 @@ def train(  # noqa: PLR0913  # one option each
         ),
     ] = False,
     size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 32,
+    stride: Annotated[
+        int,
+        typer.Option(min=1, help="Of the stem: with 3, 96 pixels cost about what 32 do with 1."),
+    ] = 1,
     batch: Annotated[int, typer.Option(min=2)] = 128,
     select: Annotated[
         str | None,
@@ -105,7 +109,8 @@ def train(  # noqa: PLR0913  # one option each
     features, card = _start(start)
     recipe = replace(CODED, code=_alphabets(code)) if code else Recipe()
     recipe = replace(
-        recipe, steps=steps or recipe.steps, width=width, size=size, batch=batch, seed=seed,
+        recipe, steps=steps or recipe.steps, width=width, size=size, stride=stride, batch=batch,
+        seed=seed,
         grid=2 * size if photos else 0, start=card.sha256 if card else "",
         select=_known(select, "--select", BULLETTRAIN), prune=_known(prune, "--prune", RSR),
         pruned=pruned,
@@ -115,6 +120,9 @@ def train(  # noqa: PLR0913  # one option each
     if card and (card.architecture, card.width) != (recipe.architecture, width):
         detail = f"{card.name} is a {card.architecture} of width {card.width}: use that width."
         raise BadInput("invalid_option", detail)
+    if size % stride or (card and stride % card.stride):
+        detail = f"--stride {stride} does not go into --size {size}, or not in whole steps of that "
+        raise BadInput("invalid_option", f"{detail}of --start.")
     with _bar() as bar:
         side = recipe.grid or size
         pictures = load_folders(

@@ -40,7 +40,7 @@ def fuse(network: nn.Module, pictures: torch.Tensor) -> Features | None:
     """
     if not (isinstance(network, ResNet18) and pictures.device.type == "cpu"):
         return None
-    if pictures.shape[-1] % 8 or not torch.backends.mkldnn.is_available():
+    if pictures.shape[-1] % (8 * network.stride) or not torch.backends.mkldnn.is_available():
         return None
     try:
         fused = FusedResNet18(network, pictures.shape)
@@ -119,15 +119,16 @@ class _Convolution:
     """A frozen square convolution with bias, its weights packed for both directions.
 
     Args:
-        layer: with padding of half its kernel and a stride of 1 or 2.
+        layer: with the padding at which it answers one number for each ``stride`` pixels a side.
         shape: of its input.
     """
 
     def __init__(self, layer: nn.Conv2d, shape: Sequence[int]) -> None:
         weight, self._bias = layer.weight.detach(), layer.bias
-        self._stride, self._pad = list(layer.stride), [layer.kernel_size[0] // 2] * 2
-        step = self._stride[0]
+        self._stride, self._pad = list(layer.stride), [int(layer.padding[0])] * 2
+        step, kernel = self._stride[0], layer.kernel_size[0]
         self.shape_out = [shape[0], len(weight), shape[2] // step, shape[3] // step]
+        self._rest = [(shape[2] + 2 * self._pad[0] - kernel) % step] * 2
         ops = torch.ops.mkldnn
         self._forth = ops._reorder_convolution_weight(
             weight, self._pad, self._stride, ONE, 1, list(shape)
@@ -135,7 +136,7 @@ class _Convolution:
         self._spreads = step > 1 and self._pad != ZERO
         if self._spreads:
             self._back = ops._reorder_convolution_transpose_weight(
-                weight, self._pad, ONE, self._stride, ONE, 1, self.shape_out
+                weight, self._pad, self._rest, self._stride, ONE, 1, self.shape_out
             )
         else:  # the gradient is a convolution with the mirrored kernel
             mirrored = weight.transpose(0, 1).flip(2, 3)
@@ -166,8 +167,9 @@ class _Convolution:
         found: torch.Tensor
         if self._spreads:
             found = ops._convolution_transpose_pointwise(
-                grad, self._back, None, self._pad, ONE, self._stride, ONE, 1, "none", [], ""
-            )
+                grad, self._back, None, self._pad, self._rest, self._stride, ONE, 1,
+                "none", [], "",
+            )  # fmt: skip
         else:
             found = ops._convolution_pointwise(
                 grad, self._back, None, self._pad, ONE, ONE, 1, "none", [], ""

@@ -176,7 +176,9 @@ def load_network(card: SurrogateCard, weights: Path) -> tuple[Classifier, torch.
         raise DigestMismatch(message)
     tensors = load(data)
     feature_mean = tensors.pop("feature_mean")
-    network = build(card.architecture, sum(card.alphabets), card.width, card.inner)
+    network = build(
+        card.architecture, sum(card.alphabets), card.width, inner=card.inner, stride=card.stride
+    )
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return network, feature_mean.float()
 

@@ -72,6 +72,7 @@ def export(  # noqa: PLR0913  # one keyword for each thing that a card must say
         width=recipe.width,
         inner=inner,
         size=recipe.size,
+        stride=recipe.stride,
         classes=[] if recipe.code else list(trainer.data.classes),
         code=list(recipe.code),
         labeller=labeller,

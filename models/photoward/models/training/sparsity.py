@@ -96,7 +96,8 @@ def compacted(network: ResNet18) -> ResNet18:
         for name, block in network.named_modules() if isinstance(block, Block)
     }  # fmt: skip
     inner = [int(one.sum()) for one in heard.values()]
-    new = ResNet18(network.head.out_features, network.width, inner).to(network.head.weight.device)
+    new = ResNet18(network.head.out_features, network.width, inner, network.stride)
+    new.to(network.head.weight.device)
     tensors = network.state_dict()
     for name, one in heard.items():
         tensors[f"{name}.conv1.weight"] = tensors[f"{name}.conv1.weight"][one]

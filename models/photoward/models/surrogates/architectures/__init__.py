@@ -23,8 +23,10 @@ ARCHITECTURES: dict[str, Callable[..., Classifier]] = {
 """Name → constructor taking the number of classes and the width."""
 
 
-def build(name: str, classes: int, width: int, inner: Sequence[int] = ()) -> Classifier:
-    """Make a network with fresh weights; ``inner`` is for a pruned ``resnet18``.
+def build(
+    name: str, classes: int, width: int, *, inner: Sequence[int] = (), stride: int = 1
+) -> Classifier:
+    """Make a network with fresh weights; ``inner`` and ``stride`` are those of a ``resnet18``.
 
     Raises:
         KeyError: no such architecture; the message lists what there is.
@@ -34,4 +36,6 @@ def build(name: str, classes: int, width: int, inner: Sequence[int] = ()) -> Cla
     except KeyError:
         message = f"unknown architecture {name!r}; there are: {', '.join(sorted(ARCHITECTURES))}"
         raise KeyError(message) from None
-    return make(classes, width, inner) if inner else make(classes, width)
+    if inner or stride > 1:
+        return make(classes, width, inner, stride)
+    return make(classes, width)
