@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from docs import tables
-from photoward.core.catalogue import read_cards
+from photoward.core.catalogue import METHODS, read_cards
 
 README = tables.README.read_text()
+
+CHANCE = 0.1
+"""Of ten classes."""
 
 
 def test_the_sentences_say_what_was_measured() -> None:
@@ -40,3 +43,12 @@ def test_the_results_are_good_enough_to_be_told() -> None:
     assert learnt("sem+cuda", "none") <= 0.2
     assert learnt("clean", "at-4") >= 0.6
     assert learnt("sem+cuda", "at-4") <= 0.4
+
+
+def test_a_method_says_that_it_stops_adversarial_trainers_where_it_does() -> None:
+    found = tables.result("cifar10-unseen")
+    control, *protected = (
+        tables.accuracy(found, name, "at-4") - CHANCE for name in tables.protections(found)
+    )
+    stopped = [above < control / 2 for above in protected]
+    assert stopped == [METHODS[name].adversarial for name in tables.protections(found)[1:]]

@@ -57,6 +57,8 @@ class Method:
     """Whether ε is an L∞ bound on the change."""
     presets: tuple[str, ...] = tuple(name for name in PRESETS if name != HOSTED)
     """Which may be chosen; with none of them, ε may not be chosen either."""
+    adversarial: bool = False
+    """Whether, as measured, it also stops adversarial trainers, for any label; else plain ones."""
     baseline: bool = False
     """Whether it is here to be compared with, not to be recommended."""
 
@@ -68,7 +70,8 @@ METHODS: dict[str, Method] = {
         description=(
             "Noise within ±ε that makes the picture's label easy for a robust surrogate network "
             "under random views and perturbations, so that a network trained on it learns the "
-            "noise instead of the picture."
+            "noise instead of the picture. Adversarial trainers are not stopped by it, whatever "
+            "the label: sem+cuda is for those."
         ),
         targets=TARGETS,
         presets=tuple(PRESETS),
@@ -79,12 +82,13 @@ METHODS: dict[str, Method] = {
         title="Class-wise convolutions",
         description=(
             "A secret filter of each colour that all pictures of a label share; no surrogate "
-            "network is asked. Adversarial trainers learn it, too. The change is visible, as "
+            "network is asked. Adversarial trainers fall for it, too. The change is visible, as "
             "coloured fringes and less contrast, and has no bound but 127/255: PSNR and SSIM tell "
             "of it. Of a larger photo only the coarse part of the filter reaches the file."
         ),
         targets=("filter",),
         bounded=False,
+        adversarial=True,
         presets=(),
         source="Sadasivan, Soltanolkotabi, Feizi: CUDA. CVPR 2023, arXiv 2303.04278",
     ),
@@ -98,6 +102,7 @@ METHODS: dict[str, Method] = {
         targets=TARGETS,
         presets=tuple(PRESETS),
         bounded=False,
+        adversarial=True,
         source="See sem and cuda",
     ),
     "em": Method(

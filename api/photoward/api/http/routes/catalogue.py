@@ -38,6 +38,10 @@ class Method(BaseModel):
         "`ssim` of a result tell how much it changed."
     )
     presets: list[str] = Field(description="If there are none, epsilon cannot be chosen either.")
+    adversarial: bool = Field(
+        description="Whether, as measured, it also stops a trainer who trains adversarially "
+        "(4/255), for any label; if not, it is for plain trainers."
+    )
     baseline: bool = Field(description="Here to be compared with, not recommended.")
 
 
