@@ -119,6 +119,14 @@ def test_only_what_is_here_for_comparison_is_a_baseline() -> None:
     assert {name for name, method in METHODS.items() if not method.bounded} == {"cuda", "sem+cuda"}
 
 
+def test_training_on_the_file_is_prohibited_unless_something_else_is_said() -> None:
+    assert CATALOGUE.options().data_mining == "no-ai-training"
+    assert CATALOGUE.options(data_mining="nothing").data_mining == "nothing"
+    with pytest.raises(BadInput) as caught:
+        CATALOGUE.options(data_mining="please")
+    assert (caught.value.code, caught.value.field) == ("invalid_option", "data_mining")
+
+
 @given(st.text(min_size=1, max_size=MAX_LABEL))
 def test_any_printable_label_goes_to_prototypes(label: str) -> None:
     if label.isprintable() and label.strip():

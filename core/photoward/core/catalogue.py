@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from photoward.core import rights
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.jobs import Options
 
@@ -220,6 +221,7 @@ class Catalogue:
         preset: str | None = None,
         epsilon: float | None = None,
         output_format: str | None = None,
+        data_mining: str | None = None,
     ) -> Options:
         """Fill in defaults and refuse what cannot be done.
 
@@ -253,6 +255,11 @@ class Catalogue:
                 "invalid_option", f"output_format must be one of {', '.join(FORMATS)}.",
                 field="output_format",
             )  # fmt: skip
+        if data_mining is not None and data_mining not in rights.CHOICES:
+            raise BadInput(
+                "invalid_option", f"data_mining must be one of {', '.join(rights.CHOICES)}.",
+                field="data_mining",
+            )  # fmt: skip
         _check_label(label)
         if target == "logits" and not surrogate and not card.classes and card.labeller:
             card = self.surrogates.get(card.labeller, card)
@@ -274,6 +281,7 @@ class Catalogue:
         return Options(
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
+            data_mining=data_mining or rights.DEFAULT,
         )  # fmt: skip
 
     def placed(self, options: Options, width: int, height: int) -> tuple[Options, str]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from photoward.core import rights
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -72,6 +74,8 @@ class Options:
     """None: the surrogate's own prediction is used, and the item says so."""
     output_format: str | None
     """``jpeg``, ``png``, ``webp``, ``avif``, or None for the input's own."""
+    data_mining: str = rights.DEFAULT
+    """What the file shall say about being trained on: one of ``rights.CHOICES``."""
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,19 @@ def test_the_file_comes_with_its_type_name_and_digests(service: Service, done: s
     encoded = base64.b64encode(digest.digest()).decode()
     assert answer.headers["Repr-Digest"] == f"sha-256=:{encoded}:"
     assert answer.headers["X-Robots-Tag"] == "noai, noimageai"
+    assert answer.headers["TDM-Reservation"] == "1"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     disposition = answer.headers["Content-Disposition"]
     assert disposition.startswith("attachment; ")
     assert disposition.endswith("filename*=UTF-8''m%C3%A4h%22-protected.webp")
+
+
+def test_who_reserves_nothing_has_nothing_said(service: Service) -> None:
+    place = service.upload(picture(), params={"data_mining": "nothing"}).headers["Location"]
+    assert work(service) == 1
+    answer = service.client.get(f"{place}/content")
+    assert answer.status_code == 200
+    assert not {"X-Robots-Tag", "TDM-Reservation"} & set(answer.headers)
 
 
 def test_head_says_the_same_without_the_file(service: Service, done: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from photoward.core import rights
 from photoward.core.imaging.child import Desk
 
 CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
@@ -67,10 +68,11 @@ class Bench:
         self.pixels = bytes(blobs[0]) if blobs else b""
 
     def finish(
-        self, steps: np.ndarray[Any, np.dtype[np.int16]], epsilon: float | None, output: str
-    ) -> tuple[dict[str, Any], bytes]:
+        self, steps: np.ndarray[Any, np.dtype[np.int16]], epsilon: float | None, output: str,
+        mining: str = rights.NOTHING,
+    ) -> tuple[dict[str, Any], bytes]:  # fmt: skip
         """The answer and the finished file."""
-        options = {"grid": self.grid, "epsilon": epsilon, "output": output}
+        options = {"grid": self.grid, "epsilon": epsilon, "output": output, "mining": mining}
         request = {"do": "finish", "handle": 1, "drop": [], "with": options}
         answer, blobs = self.desk.serve(request, [bytearray(steps.astype("<i2").tobytes())])
         return answer, bytes(blobs[0]) if blobs else b""

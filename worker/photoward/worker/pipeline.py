@@ -222,8 +222,9 @@ class Pipeline:
         bound = job.options.epsilon if METHODS[job.options.method].bounded else None
         try:
             finished = self._pool.finish(
-                entry.opened, entry.noise, epsilon=bound, output_format=job.options.output_format
-            )
+                entry.opened, entry.noise, epsilon=bound, output_format=job.options.output_format,
+                data_mining=job.options.data_mining,
+            )  # fmt: skip
         except Unavailable:
             raise
         except PhotowardError as error:

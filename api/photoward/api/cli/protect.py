@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from photoward.api.cli.environment import require_extra, settings_from
+from photoward.core import rights
 from photoward.core.catalogue import DEFAULT_METHOD, METHODS, PRESETS, Catalogue
 from photoward.core.errors import BadInput, PhotowardError
 from photoward.core.files import write_whole
@@ -66,6 +67,9 @@ def protect(  # noqa: PLR0913  # one option each
     preset: Annotated[str | None, typer.Option(help=f"{', '.join(PRESETS)}.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Budget in 1/255.")] = None,
     output_format: Annotated[str | None, typer.Option(help="jpeg, png, webp or avif.")] = None,
+    data_mining: Annotated[
+        str | None, typer.Option(help=f"What the files say: {', '.join(rights.CHOICES)}.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files in OUT.")] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Holds the secret.")] = None,
 ) -> None:
@@ -81,7 +85,7 @@ def protect(  # noqa: PLR0913  # one option each
     def options(own: str | None) -> Options:
         return catalogue.options(
             label=own, method=method, target=target, surrogate=surrogate, preset=preset,
-            epsilon=epsilon, output_format=output_format,
+            epsilon=epsilon, output_format=output_format, data_mining=data_mining,
         )  # fmt: skip
 
     if labels_from_folders and (label is not None or not source.is_dir()):

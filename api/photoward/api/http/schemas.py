@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from photoward.core.catalogue import DEFAULT_PRESET, FORMATS, MAX_EPSILON, MAX_LABEL, PRESETS
 from photoward.core.errors import PROBLEMS
 from photoward.core.jobs import FINAL, Item, Stage, State
+from photoward.core.rights import CHOICES, DEFAULT
 
 EXAMPLE_ID = "3f2a9c0d5b7e41868d0c6a1f2e9b4d77"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -73,6 +74,10 @@ class Requested(BaseModel):
         description=f"{', '.join(FORMATS)}; the input's own if nothing is said.",
         examples=["png"],
     )] = None  # fmt: skip
+    data_mining: Annotated[str | None, Field(
+        description=f"What the file's XMP says about being trained on: {', '.join(CHOICES)}; "
+        f"{DEFAULT} if nothing is said.", examples=[DEFAULT],
+    )] = None  # fmt: skip
 
 
 class Progress(BaseModel):
@@ -97,6 +102,7 @@ class Chosen(BaseModel):
     preset: str | None = Field(examples=["strong"])
     label: str | None
     output_format: str | None
+    data_mining: str = Field(examples=[DEFAULT])
 
 
 class SourceFile(BaseModel):

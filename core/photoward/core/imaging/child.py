@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import AvifImagePlugin, Image
 
+from photoward.core import rights
 from photoward.core.errors import PhotowardError
 from photoward.core.imaging import encode, frames, measure, noise, picture
 from photoward.core.imaging.sniff import Header, Limits, sniff
@@ -95,9 +96,10 @@ class Desk:
         }  # fmt: skip
         return answer, [pixels.tobytes()]
 
-    def finish(
-        self, handle: int, steps: bytearray, *, grid: int, epsilon: float | None, output: str
-    ) -> tuple[dict[str, Any], Blobs]:
+    def finish(  # noqa: PLR0913  # what a request may say
+        self, handle: int, steps: bytearray, *, grid: int, epsilon: float | None, output: str,
+        mining: str,
+    ) -> tuple[dict[str, Any], Blobs]:  # fmt: skip
         """Add noise, encode, decode again, compare."""
         opened = self.pictures[handle]
         encode.check(opened, output)
@@ -106,7 +108,7 @@ class Desk:
         layer = noise.Enlarged(levels, epsilon=epsilon, size=opened.image.size, grey=opened.grey)
         changed = noise.add(opened.image, layer)
         clock.append(time.perf_counter())
-        data = encode.encode(changed, opened, output)
+        data = encode.encode(changed, opened, output, rights.packet(mining))
         del changed
         clock.append(time.perf_counter())
         measured = verify(data, opened, layer, output)

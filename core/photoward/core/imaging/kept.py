@@ -45,9 +45,11 @@ class Kept:
             block[_DENSITY_UNIT] = _INCH
         return block.tobytes() if len(block) else b""
 
-    def png_info(self) -> PngInfo:
-        """Chunks for a PNG; a profile says it better."""
+    def png_info(self, xmp: bytes = b"") -> PngInfo:
+        """Chunks for a PNG: the packet, and the colour space where no profile says it better."""
         info = PngInfo()
+        if xmp:
+            info.add_itxt("XML:com.adobe.xmp", xmp.decode())
         for kind, data in () if self.icc else self.colour_space:
             info.add(kind, data)
         return info

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from photoward.core import rights
 from photoward.core.errors import PhotowardError
 from photoward.core.imaging.process import Child
 from photoward.core.imaging.slot import Held, Slot
@@ -122,7 +123,7 @@ class ImagingPool:
 
     def finish(
         self, opened: Opened, noise: NDArray[np.int16], *, epsilon: float | None,
-        output_format: str | None = None,
+        output_format: str | None = None, data_mining: str = rights.DEFAULT,
     ) -> Finished:  # fmt: skip
         """Add noise, encode, decode again, verify, measure.
 
@@ -131,6 +132,7 @@ class ImagingPool:
             noise: ``[G, G, 3]`` in 8-bit steps; enlarged by bicubic curves, clipped to ±epsilon.
             epsilon: bound in 8-bit steps; its whole part counts. None: what noise can hold, 127.
             output_format: ``jpeg``, ``png``, ``webp``, ``avif``; None: the input's own.
+            data_mining: one of ``rights.CHOICES``, for the file to say.
 
         Raises:
             BadInput: ``unsupported_output``, or ``corrupt``: it cannot be done in time.
@@ -142,7 +144,7 @@ class ImagingPool:
         steps = np.ascontiguousarray(noise, dtype="<i2").tobytes()
         most = 6 * held.pixels + (4 << 20)  # no format is less frugal, metadata included
         answer, blobs = opened.slot.finish(
-            held, [steps], most, grid=held.grid, epsilon=epsilon, output=output
+            held, [steps], most, grid=held.grid, epsilon=epsilon, output=output, mining=data_mining
         )
         data = bytes(blobs[0])
         media_type = f"image/{output}"

@@ -15,6 +15,7 @@ from photoward.api.http import filenames
 from photoward.api.http.deps import ItemIdDep, PartsDep, TenantDep
 from photoward.api.http.errors import documented, respond
 from photoward.api.http.schemas import error_of
+from photoward.core import rights
 from photoward.core.catalogue import FORMATS
 from photoward.core.errors import Conflict
 from photoward.core.jobs import Item, Output
@@ -30,7 +31,13 @@ FILE: dict[str, Any] = {
     },
     "headers": {
         name: {"schema": {"type": "string"}}
-        for name in ("ETag", "Repr-Digest", "Content-Disposition", "X-Robots-Tag")
+        for name in (
+            "ETag",
+            "Repr-Digest",
+            "Content-Disposition",
+            "X-Robots-Tag",
+            "TDM-Reservation",
+        )
     },
 }
 
@@ -103,8 +110,15 @@ def _headers(item: Item, output: Output) -> dict[str, str]:
         "ETag": f'"{output.sha256}"',
         "Repr-Digest": f"sha-256=:{digest}:",
         "Cache-Control": "private, no-cache",
-        "X-Robots-Tag": "noai, noimageai",
+        **_reserved(item.options.data_mining),
     }
+
+
+def _reserved(data_mining: str) -> dict[str, str]:
+    """The file's own words again, where a crawler reads them before the file."""
+    if data_mining == rights.NOTHING:
+        return {}
+    return {"X-Robots-Tag": "noai, noimageai", "TDM-Reservation": "1"}
 
 
 def _opened(store: ObjectStore, key: str) -> Iterator[bytes]:
