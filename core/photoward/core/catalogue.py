@@ -244,22 +244,12 @@ class Catalogue:
                 field="surrogate",
             )  # fmt: skip
         target = target or chosen.targets[0]
-        if target not in chosen.targets:
-            raise BadInput(
-                "invalid_option", f"target must be one of {', '.join(chosen.targets)}.",
-                field="target",
-            )  # fmt: skip
+        _one_of("target", target, chosen.targets)
         preset, epsilon = _strength(chosen, preset, epsilon)
-        if output_format is not None and output_format not in FORMATS:
-            raise BadInput(
-                "invalid_option", f"output_format must be one of {', '.join(FORMATS)}.",
-                field="output_format",
-            )  # fmt: skip
-        if data_mining is not None and data_mining not in rights.CHOICES:
-            raise BadInput(
-                "invalid_option", f"data_mining must be one of {', '.join(rights.CHOICES)}.",
-                field="data_mining",
-            )  # fmt: skip
+        data_mining = data_mining or rights.DEFAULT
+        if output_format is not None:
+            _one_of("output_format", output_format, FORMATS)
+        _one_of("data_mining", data_mining, rights.CHOICES)
         _check_label(label)
         if target == "logits" and not surrogate and not card.classes and card.labeller:
             card = self.surrogates.get(card.labeller, card)
@@ -281,7 +271,7 @@ class Catalogue:
         return Options(
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
-            data_mining=data_mining or rights.DEFAULT,
+            data_mining=data_mining,
         )  # fmt: skip
 
     def placed(self, options: Options, width: int, height: int) -> tuple[Options, str]:
@@ -339,6 +329,13 @@ def _strength(
             field="epsilon",
         )  # fmt: skip
     return None, float(epsilon)
+
+
+def _one_of(field: str, value: str, allowed: Iterable[str]) -> None:
+    if value not in allowed:
+        raise BadInput(
+            "invalid_option", f"{field} must be one of {', '.join(allowed)}.", field=field
+        )
 
 
 def _check_label(label: str | None) -> None:
