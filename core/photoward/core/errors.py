@@ -70,6 +70,9 @@ PROBLEMS: dict[str, Problem] = {
     "unsupported_animation": Problem(
         422, "Animations are not supported", "Send the frames as single pictures."
     ),
+    "unsupported_pages": Problem(
+        422, "Several pages in one file are not supported", "Send each page as a file of its own."
+    ),
     # the options
     "invalid_option": Problem(422, "An option is not valid", "Correct the option named in detail."),
     "unknown_method": Problem(422, "There is no such method", "See GET /v1/methods."),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from photoward.core.imaging import encode, kept
+from photoward.core.imaging.header import READ_ONLY
 from photoward.core.imaging.noise import WIDEST, Enlarged
 from photoward.core.imaging.sniff import Limits, sniff
 from tests.core.imaging.pictures import Bench, file, image, noise, reopened, smooth
@@ -157,14 +158,14 @@ def test_the_grid_shows_the_whole_picture_and_grey_through_its_holes() -> None:
     assert (pixels[:, 10:] == (200, 100, 0)).all()
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_orientation_is_applied_and_reset(kind: str, turn: int) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = turn
     data = file(smooth((60, 40)), kind, exif=exif)
     upright = ImageOps.exif_transpose(reopened(data))
-    after = protected(data, kind.lower(), epsilon=1)
+    after = protected(data, READ_ONLY.get(kind.lower(), kind.lower()), epsilon=1)
     assert after.size == upright.size
     assert after.getexif().get(ORIENTATION, 1) == 1
     assert abs(change(upright, after, "RGB")).mean() < 4
@@ -259,6 +260,35 @@ def test_a_broken_or_huge_profile_is_left_out_and_said() -> None:
         made = bench(file(smooth(), "JPEG", icc_profile=profile))
         assert "profile" in made.opened["notes"][0]
         assert "icc_profile" not in reopened(made.finish(noise(), 8, "jpeg")[1]).info
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF"])
+def test_what_is_only_read_leaves_as_it_is_but_as_png(kind: str) -> None:
+    source = image("P")
+    data = file(source, kind)
+    header = sniff(data, Limits(), complete=True)
+    assert header is not None
+    assert (header.format, header.output) == (kind.lower(), "png")
+    after = protected(data, header.output)
+    assert (after.format, after.size) == ("PNG", source.size)
+    assert abs(change(source, after, "RGB")).max() <= 8
+
+
+def test_a_tiffs_rights_and_profile_reach_the_png() -> None:
+    said = {ARTIST: "Ada", COPYRIGHT: "by Ada", 271: "SECRET maker"}
+    data = file(smooth(), "TIFF", tiffinfo=said, icc_profile=SRGB, dpi=(300, 300))
+    finished = bench(data).finish(noise(), 8, "png")[1]
+    assert b"SECRET" not in finished
+    after = reopened(finished)
+    assert dict(after.getexif()) == {ARTIST: "Ada", COPYRIGHT: "by Ada"}
+    assert after.info["icc_profile"] == SRGB
+    assert after.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_a_gif_that_moves_is_refused_when_it_is_decoded() -> None:
+    frames = [image("P", seed=1), image("P", seed=2)]
+    made = bench(file(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    assert made.opened["error"] == "unsupported_animation"
 
 
 def test_a_pngs_own_colour_space_stays() -> None:

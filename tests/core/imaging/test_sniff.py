@@ -45,6 +45,7 @@ def segment(marker: int, length: int) -> bytes:
     return bytes([0xFF, marker]) + (length + 2).to_bytes(2, "big") + bytes(length)
 
 
+GIF = file(image("P"), "GIF")
 SAMPLES = {
     "jpeg": (file(image(), "JPEG"), "rgb", False),
     "jpeg progressive": (file(image(), "JPEG", progressive=True), "rgb", False),
@@ -64,13 +65,19 @@ SAMPLES = {
     "avif": (file(image(), "AVIF"), "rgb", False),
     "avif alpha": (file(image("RGBA"), "AVIF"), "rgb", True),
     "avif grey": (file(image("L"), "AVIF"), "grey", False),
+    "gif": (GIF, "palette", False),
+    "gif with a transparent entry": (file(image("P"), "GIF", transparency=2), "palette", True),
+    "tiff": (file(image(), "TIFF"), "rgb", False),
+    "tiff compressed": (file(image(), "TIFF", compression="tiff_lzw"), "rgb", False),
+    "tiff alpha": (file(image("RGBA"), "TIFF"), "rgb", True),
+    "tiff grey": (file(image("L"), "TIFF"), "grey", False),
+    "tiff palette": (file(image("P"), "TIFF"), "palette", False),
+    "tiff of one bit": (file(image("1"), "TIFF"), "grey", False),
 }
 FILES = [data for data, _, _ in SAMPLES.values()]
-GIF = file(image("P"), "GIF")
 FRAMES = [image(seed=1), image(seed=2)]
 FOREIGN = {
-    "gif": GIF,
-    "tiff": file(image(), "TIFF"),
+    "big tiff": b"II+\0" + bytes(30),
     "bmp": file(image(), "BMP"),
     "jpeg 2000": file(image(), "JPEG2000"),
     "icon": file(image(size=(32, 32)), "ICO"),
@@ -89,7 +96,7 @@ def test_a_header_says_what_the_file_is(name: str) -> None:
     assert header.format == name.split(maxsplit=1)[0]
     assert (header.width, header.height) == (40, 30)
     assert (header.mode, header.has_alpha) == (mode, alpha)
-    assert header.lossless == ("png" in name or "lossless" in name)
+    assert header.lossless == any(one in name for one in ("png", "gif", "tiff", "lossless"))
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
@@ -125,6 +132,16 @@ def test_pixels_that_say_too_much_depth_colour_or_motion_are_refused() -> None:
     assert refusal(animated_png) == "unsupported_animation"
     assert refusal(animated_webp) == "unsupported_animation"
     assert refusal(sequence) == "unsupported_animation"
+    pages = file(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:])
+    assert refusal(file(Image.new("I;16", (4, 4)), "TIFF")) == "unsupported_bit_depth"
+    assert refusal(file(Image.new("F", (4, 4)), "TIFF")) == "unsupported_bit_depth"
+    assert refusal(file(Image.new("CMYK", (4, 4)), "TIFF")) == "unsupported_colour_mode"
+    assert refusal(pages) == "unsupported_pages"
+
+
+@pytest.mark.parametrize("tag", [50706, 330])
+def test_a_raw_photo_is_told_from_a_tiff(tag: int) -> None:
+    assert refusal(file(image(), "TIFF", tiffinfo={tag: 1})) == "unsupported_type"
 
 
 @pytest.mark.parametrize("name", FOREIGN)

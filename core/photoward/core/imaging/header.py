@@ -7,6 +7,9 @@ from typing import Literal
 
 from photoward.core.errors import BadInput
 
+READ_ONLY = {"gif": "png", "tiff": "png"}
+"""Formats that are read but not written → what is written instead, as lossless as they are."""
+
 Mode = Literal["rgb", "grey", "palette"]
 
 
@@ -15,7 +18,8 @@ class Header:
     """A supported picture, known from its file's head alone."""
 
     media_type: str
-    """``image/jpeg``, ``image/png``, ``image/webp`` or ``image/avif``."""
+    """``image/jpeg``, ``image/png``, ``image/webp``, ``image/avif``, ``image/gif`` or
+    ``image/tiff``."""
     width: int
     """Displayed pixels: ``orientation`` is applied."""
     height: int
@@ -32,8 +36,13 @@ class Header:
 
     @property
     def format(self) -> str:
-        """``jpeg``, ``png``, ``webp`` or ``avif``."""
+        """``jpeg``, ``png``, ``webp``, ``avif``, ``gif`` or ``tiff``."""
         return self.media_type.removeprefix("image/")
+
+    @property
+    def output(self) -> str:
+        """The format that the picture leaves in when none is asked for."""
+        return READ_ONLY.get(self.format, self.format)
 
     @property
     def stored_size(self) -> tuple[int, int]:

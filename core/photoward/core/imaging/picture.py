@@ -80,7 +80,8 @@ def decode(data: bytes | bytearray, header: Header) -> Picture:
     file = _load(data, header)
     notes: list[str] = []
     image = _plain(file, header, notes)
-    keep = kept.read(file.info, image.mode, notes)
+    described = {**file.info, "exif": bytes(data)} if header.format == "tiff" else file.info
+    keep = kept.read(described, image.mode, notes)
     tables = getattr(file, "quantization", None) or {}
     if header.orientation in _TURNS:
         image = image.transpose(_TURNS[header.orientation])
@@ -96,10 +97,12 @@ def _load(data: bytes | bytearray, header: Header) -> Image.Image:
             warnings.simplefilter("ignore")  # what a decoder merely wonders about is no matter
             with Image.open(io.BytesIO(data), formats=[header.format.upper()]) as file:
                 # The header's size was checked against the limits, and is the one that counts.
+                if header.format == "gif" and getattr(file, "n_frames", 1) > 1:
+                    raise BadInput("unsupported_animation", "The file holds several pictures.")
                 if file.size == header.stored_size:
                     file.load()
                     return file
-    except MemoryError:
+    except (MemoryError, BadInput):
         raise
     except Exception as error:  # decoders fail with about anything on a hostile file
         code = "truncated" if "truncated" in str(error).lower() else "corrupt"

@@ -140,7 +140,7 @@ class ImagingPool:
             Unavailable: no child can be started.
         """
         held = opened.held
-        output = output_format or held.header.format
+        output = output_format or held.header.output
         steps = np.ascontiguousarray(noise, dtype="<i2").tobytes()
         most = 6 * held.pixels + (4 << 20)  # no format is less frugal, metadata included
         answer, blobs = opened.slot.finish(

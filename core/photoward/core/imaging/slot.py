@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     Answer = tuple[dict[str, Any], list[bytearray]]
 
-_CALLERS_TURN = {"corrupt", "truncated", "unsupported_colour_mode", "unsupported_output"}
+_CALLERS_TURN = {
+    "corrupt", "truncated", "unsupported_animation", "unsupported_colour_mode",
+    "unsupported_output",
+}  # fmt: skip
 
 
 class _OutOfMemory(Exception):  # noqa: N818  # it says what happened

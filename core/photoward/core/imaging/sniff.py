@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from photoward.core.errors import BadInput
-from photoward.core.imaging.formats import avif, foreign, jpeg, png, webp
+from photoward.core.imaging.formats import avif, foreign, gif, jpeg, png, tiff, webp
 from photoward.core.imaging.formats.window import Short, Window
 from photoward.core.imaging.header import Header, Limits
 
@@ -21,6 +21,7 @@ __all__ = ["Header", "Limits", "sniff"]
 _ENOUGH = 18
 """Bytes that tell every kind of file from every other (but for markup)."""
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_GIF, _TIFF = (b"GIF87a", b"GIF89a"), (b"II*\0", b"MM\0*")
 
 
 def sniff(head: bytes, limits: Limits, *, complete: bool) -> Header | None:
@@ -61,6 +62,10 @@ def _reader(window: Window, *, complete: bool) -> Callable[[Window, Limits], Hea
         return png.read
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return webp.read
+    if head[:6] in _GIF:
+        return gif.read
+    if head[:4] in _TIFF:
+        return tiff.read
     if len(head) < _ENOUGH and (not complete or _begins_like_ours(head)):
         raise Short
     if head[4:8] == b"ftyp" and avif.brands(window) & {b"avif", b"avis"}:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"GIF87a", "a GIF"),
-    (b"GIF89a", "a GIF"),
-    (b"II*\0", "a TIFF or raw photo"),
-    (b"MM\0*", "a TIFF or raw photo"),
     (b"II+\0", "a BigTIFF"),
     (b"MM\0+", "a BigTIFF"),
     (b"IIU\0", "a raw photo"),
