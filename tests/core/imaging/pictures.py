@@ -11,7 +11,7 @@ from PIL import Image
 from photoward.core import rights
 from photoward.core.imaging.child import Desk
 
-CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 
 
 def image(mode: str = "RGB", size: tuple[int, int] = (40, 30), seed: int = 0) -> Image.Image:
@@ -27,6 +27,8 @@ def image(mode: str = "RGB", size: tuple[int, int] = (40, 30), seed: int = 0) ->
             random.integers(0, 2, size[::-1], dtype=np.uint8) * np.uint8(255)
         ).convert("1")
     samples = random.integers(0, 256, (size[1], size[0], CHANNELS[mode]), dtype=np.uint8)
+    if mode == "CMYK":
+        return Image.frombytes(mode, size, samples.tobytes())
     if CHANNELS[mode] % 2 == 0:
         samples[random.random(samples.shape[:2]) < 1 / 3, -1] = 0
     return Image.fromarray(samples[..., 0] if mode == "L" else samples)

@@ -150,6 +150,22 @@ def test_a_picture_of_the_grids_size_is_worked_on_as_it_is() -> None:
     assert (np.asarray(after) == expected).all()
 
 
+def test_inks_stay_inks_and_a_brighter_colour_gets_less_of_them() -> None:
+    source = smooth((64, 48), "CMYK")
+    data = file(source, "JPEG", quality=100)
+    before = reopened(data)
+    answer, finished = bench(data).finish(np.full((16, 16, 3), 8, np.int16), 8, "jpeg")
+    after = reopened(finished)
+    assert (after.mode, after.size) == ("CMYK", source.size)
+    moved = np.asarray(after, int) - np.asarray(before, int)
+    assert -9 < moved[..., :3].mean() < -6
+    assert abs(moved[..., 3]).mean() < 2
+    assert answer["measured"]["psnr_db"] > 29
+    answer, _ = bench(data).finish(noise(), 8, "jpeg")
+    assert answer["measured"]["survival"] > 0.8
+    assert bench(data).finish(noise(), 8, "png")[0]["error"] == "unsupported_output"
+
+
 def test_the_grid_shows_the_whole_picture_and_grey_through_its_holes() -> None:
     halves = Image.new("RGBA", (90, 30), (0, 0, 0, 0))
     halves.paste((200, 100, 0, 255), (45, 0, 90, 30))

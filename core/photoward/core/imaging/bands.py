@@ -43,8 +43,8 @@ def samples(band: Image.Image) -> NDArray[np.uint8]:
 
 def paste(array: NDArray[np.uint8], image: Image.Image, top: int) -> None:
     """Write a band back."""
-    flat = array[..., 0] if array.shape[2] == 1 else array
-    image.paste(Image.fromarray(flat), (0, top))
+    height, width, _ = array.shape
+    image.paste(Image.frombytes(image.mode, (width, height), array.tobytes()), (0, top))
 
 
 def has_alpha(image: Image.Image) -> bool:

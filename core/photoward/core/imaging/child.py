@@ -105,7 +105,10 @@ class Desk:
         encode.check(opened, output)
         clock = [time.perf_counter()]
         levels = np.frombuffer(steps, dtype="<i2").reshape(grid, grid, 3)
-        layer = noise.Enlarged(levels, epsilon=epsilon, size=opened.image.size, grey=opened.grey)
+        layer = noise.Enlarged(
+            levels, epsilon=epsilon, size=opened.image.size, grey=opened.grey,
+            inks=opened.image.mode == "CMYK",
+        )  # fmt: skip
         changed = noise.add(opened.image, layer)
         clock.append(time.perf_counter())
         data = encode.encode(changed, opened, output, rights.packet(mining))

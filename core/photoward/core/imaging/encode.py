@@ -44,6 +44,8 @@ def check(picture: Picture, output: str) -> None:
     """
     if output == "jpeg" and bands.has_alpha(picture.image):
         raise _refusal("JPEG cannot hold transparency.")
+    if output != "jpeg" and picture.image.mode == "CMYK":
+        raise _refusal("Of the formats that are written only JPEG can hold CMYK.")
     if output == "webp" and max(picture.image.size) > WEBP_SIDE:
         raise _refusal(f"A WebP's side has at most {WEBP_SIDE} pixels.")
     if output == "avif" and picture.image.width * picture.image.height > AVIF_MEGAPIXELS * 1e6:

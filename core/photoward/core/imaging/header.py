@@ -10,7 +10,7 @@ from photoward.core.errors import BadInput
 READ_ONLY = {"gif": "png", "tiff": "png"}
 """Formats that are read but not written → what is written instead, as lossless as they are."""
 
-Mode = Literal["rgb", "grey", "palette"]
+Mode = Literal["rgb", "grey", "palette", "cmyk"]
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def read(info: Mapping[Any, Any], mode: str, notes: list[str]) -> Kept:
 
 def _usable(icc: bytes, mode: str) -> bool:
     """The profile header of ICC.1, section 7.2: length, colour space, signature."""
-    space = b"GRAY" if mode in ("L", "LA") else b"RGB "
+    space = {"L": b"GRAY", "LA": b"GRAY", "CMYK": b"CMYK"}.get(mode, b"RGB ")
     length = int.from_bytes(icc[:4], "big")
     return length == len(icc) <= MAX_ICC and icc[16:20] == space and icc[36:40] == b"acsp"
 

@@ -101,4 +101,6 @@ class Comparison:
 
 
 def _luma(band: Image.Image) -> NDArray[np.uint8]:
+    if band.mode == "CMYK":
+        band = band.convert("RGB")
     return np.asarray(band if band.mode == "L" else band.convert("L"))

@@ -31,18 +31,23 @@ class Enlarged:
         epsilon: bound in 8-bit steps; its whole part counts. None: ``WIDEST``.
         size: of the picture, pixels.
         grey: one plane, the mean of the three, for all channels.
+        inks: the picture's colours are cyan, magenta, yellow and black: what shall be brighter
+            gets less of the first three.
     """
 
     def __init__(
-        self, noise: NDArray[np.int16], *, epsilon: float | None, size: tuple[int, int], grey: bool
-    ) -> None:
+        self, noise: NDArray[np.int16], *, epsilon: float | None, size: tuple[int, int],
+        grey: bool, inks: bool = False,
+    ) -> None:  # fmt: skip
         self.bound = WIDEST if epsilon is None else math.floor(epsilon)
         if not 0 <= self.bound <= WIDEST:
             raise ValueError(f"epsilon must lie between 0 and {WIDEST}")
         planes = np.rint(noise.mean(axis=2)) if grey else noise
+        planes = -planes if inks else planes
         stored = (np.clip(planes, -self.bound, self.bound) + ZERO).astype(np.uint8)
         self.grid = noise.shape[0]
         self.size = size
+        self._inks = inks
         # Columns first and once: rows then follow band by band, as in one resize of the whole.
         self._wide = Image.fromarray(stored).resize((size[0], self.grid), Image.Resampling.BICUBIC)
 
@@ -53,7 +58,7 @@ class Enlarged:
             top: first row.
             bottom: one past the last row.
             pixels: the picture's rows with 1 to 4 channels; where they are wholly transparent
-                (two or four channels) there is no noise.
+                (two or four channels, if these are no inks) there is no noise.
         """
         width, height = self.size
         scale = self.grid / height
@@ -64,7 +69,7 @@ class Enlarged:
         # Bicubic curves overshoot between grid points.
         noise = np.clip(bands.samples(strip), ZERO - self.bound, ZERO + self.bound)
         channels = pixels.shape[2]
-        if channels % 2 == 0:
+        if channels % 2 == 0 and not self._inks:
             noise[pixels[..., -1] == 0] = ZERO
         colours = channels - 1 + channels % 2
         return noise if noise.shape[2] == colours else np.repeat(noise, colours, axis=2)

@@ -1,4 +1,4 @@
-"""A decoded picture: oriented pixels in one of four modes, and what its file said besides.
+"""A decoded picture: oriented pixels in one of five modes, and what its file said besides.
 
 Runs in a child only: the files are hostile and their decoders are not ours.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from photoward.core.imaging.header import Header
 
-MODES = ("L", "LA", "RGB", "RGBA")
+MODES = ("L", "LA", "RGB", "RGBA", "CMYK")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,

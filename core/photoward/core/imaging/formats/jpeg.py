@@ -17,7 +17,7 @@ _RESTARTS_AND_START = range(0xD0, 0xD9)
 _FRAMES = {0xC0, 0xC1, 0xC2}
 """Baseline, extended sequential, progressive; all with Huffman coding."""
 _OTHER_FRAMES = {0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
-_MODES: dict[int, Mode] = {1: "grey", 3: "rgb"}
+_MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "cmyk"}
 
 
 def read(window: Window, limits: Limits) -> Header:
@@ -70,6 +70,5 @@ def _frame(window: Window, at: int, limits: Limits) -> tuple[tuple[int, int], Mo
     if bits != 8:  # noqa: PLR2004  # bits a sample
         raise BadInput("unsupported_bit_depth", f"The JPEG has {bits} bits a channel.")
     if components not in _MODES:
-        what = "CMYK" if components == 4 else f"{components} channels"  # noqa: PLR2004  # C, M, Y, K
-        raise BadInput("unsupported_colour_mode", f"The JPEG has {what}.")
+        raise BadInput("unsupported_colour_mode", f"The JPEG has {components} channels.")
     return (width, height), _MODES[components]
