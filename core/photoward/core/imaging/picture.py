@@ -97,8 +97,8 @@ def _load(data: bytes | bytearray, header: Header) -> Image.Image:
             warnings.simplefilter("ignore")  # what a decoder merely wonders about is no matter
             with Image.open(io.BytesIO(data), formats=[header.format.upper()]) as file:
                 # The header's size was checked against the limits, and is the one that counts.
-                if header.format == "gif" and getattr(file, "n_frames", 1) > 1:
-                    raise BadInput("unsupported_animation", "The file holds several pictures.")
+                if header.format == "gif":
+                    _refuse_motion(file)
                 if file.size == header.stored_size:
                     file.load()
                     return file
@@ -108,6 +108,12 @@ def _load(data: bytes | bytearray, header: Header) -> Image.Image:
         code = "truncated" if "truncated" in str(error).lower() else "corrupt"
         raise BadInput(code, "The picture cannot be decoded to its end.") from error
     raise BadInput("corrupt", "The picture has not the size that its header says.")
+
+
+def _refuse_motion(file: Image.Image) -> None:
+    """A GIF's head does not tell whether more pictures follow."""
+    if getattr(file, "n_frames", 1) > 1:
+        raise BadInput("unsupported_animation", "This is an animated GIF.")
 
 
 def _plain(file: Image.Image, header: Header, notes: list[str]) -> Image.Image:
