@@ -49,7 +49,9 @@ PROBLEMS: dict[str, Problem] = {
         "Send the Content-Type that fits the bytes.",
     ),
     # the picture
-    "not_an_image": Problem(415, "This is not a picture", "Send a JPEG, PNG, WebP or AVIF file."),
+    "not_an_image": Problem(
+        415, "This is not a picture", "Send a JPEG, PNG, WebP, AVIF, TIFF or GIF."
+    ),
     "unsupported_type": Problem(
         415, "This kind of picture is not supported", "Convert it to JPEG, PNG, WebP or AVIF."
     ),

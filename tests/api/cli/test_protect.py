@@ -121,7 +121,7 @@ def test_a_folder_keeps_its_shape_and_a_second_run_changes_nothing(
     for name, kind in (("a.png", "PNG"), ("b/a.jpg", "JPEG"), ("b/c/d.WEBP", "WEBP")):
         save(source / name, kind)
     (source / "notes.txt").write_text("no picture")
-    (source / "b" / "clip.gif").write_bytes(b"GIF89a")
+    (source / "b" / "clip.psd").write_bytes(b"8BPS")
     (source / ".DS_Store").write_bytes(b"hidden")
     assert protect(source) == 0
     assert tree(out) == {"a.png", "b/a.jpg", "b/c/d.WEBP"}
@@ -303,3 +303,15 @@ def test_a_folder_that_cannot_be_written_is_said(
     (tmp_path / "taken").write_text("a file where a folder is wanted")
     assert protect(source, into=tmp_path / "taken") == 1
     assert "cannot be written" in said(capsys)
+
+
+def test_what_is_only_read_leaves_under_the_suffix_of_what_is_written(
+    protect: Protect, source: Path, out: Path
+) -> None:
+    for name, kind in (("a.GIF", "GIF"), ("b.tif", "TIFF"), ("c.heic", "HEIF")):
+        save(source / name, kind)
+    assert protect(source) == 0
+    assert tree(out) == {"a.png", "b.png", "c.jpg"}
+    assert reopened((out / "c.jpg").read_bytes()).format == "JPEG"
+    assert protect(source, "--output-format", "webp", into=out / "w") == 0
+    assert tree(out / "w") == {"a.webp", "b.webp", "c.webp"}

@@ -126,6 +126,7 @@ def test_the_catalogue_is_told(service: Service) -> None:
     assert surrogates["surrogates"][0]["classes"] == ["cat", "dog"]
     limits = get("/v1/limits").json()
     assert limits["presets"] == {"subtle": 2, "standard": 4, "strong": 8, "hosted": 8}
+    assert {"gif", "tiff", "heic"} == limits["inputs"].keys() - limits["formats"].keys()
     assert limits["max_body_bytes"] == 25 * 2**20
 
 

@@ -49,7 +49,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "empty part": (form(("file", "a.png", b"")), "empty_body", None),
     "text": (raw(b"hello, world! " * 9), "not_an_image", None),
     "text in a form": (form(("file", "a.png", b"hello, world! " * 9)), "not_an_image", None),
-    "gif": (raw(b"GIF89a" + bytes(40), "image/gif"), "unsupported_type", None),
+    "photoshop": (raw(b"8BPS" + bytes(40), "image/x-psd"), "unsupported_type", None),
     "svg": (raw(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "unsupported_type", None),
     "cut in its header": (raw(PNG[:20]), "truncated", None),
     "177 megapixels": (raw(png_header(13312, 13312)), "too_many_pixels", None),

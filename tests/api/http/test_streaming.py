@@ -103,7 +103,7 @@ def test_a_bad_field_is_refused_before_the_file(wire: Wire) -> None:
 
 
 def test_a_file_in_a_form_is_refused_at_its_header(wire: Wire) -> None:
-    start = form(("file", "a.gif", b"GIF89a" + bytes(60)), end=b"")["content"]
+    start = form(("file", "a.psd", b"8BPS" + bytes(60)), end=b"")["content"]
     wire.post("Content-Type: multipart/form-data; boundary=x", "Content-Length: 99999", body=start)
     assert wire.answer() == (415, "unsupported_type")
 
@@ -115,7 +115,7 @@ def test_whoever_asks_whether_to_continue_is_told_no(wire: Wire) -> None:
 
 def test_a_refused_sender_that_goes_on_still_reads_the_answer(service: Service) -> None:
     """A connection cut at once would lose the answer of a client that only reads at the end."""
-    body = b"GIF89a" + bytes(8_000_000)
+    body = b"8BPS" + bytes(8_000_000)
     answer = service.upload(body)
     assert answer.json()["code"] == "unsupported_type"
     assert service.upload(b"nothing").status_code == 415  # the connection still works

@@ -123,7 +123,7 @@ def test_the_difference_lines_up_whatever_the_orientation(
 
 
 def test_a_refusal_is_told_with_its_remedy(page: Page) -> None:
-    protect(page, b"GIF89a" + bytes(50))
+    protect(page, b"8BPS" + bytes(50))
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("This kind of picture is not supported")
     expect(alert).to_contain_text("Convert it to JPEG")

@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image
 
 from photoward.core import rights
-from photoward.core.imaging.child import Desk
+from photoward.core.imaging.child import Desk, load_codecs
+
+load_codecs()
 
 CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 

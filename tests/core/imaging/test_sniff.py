@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from photoward.core.errors import BadInput
+from photoward.core.imaging import sniff as sniffing
 from photoward.core.imaging.formats import exif
 from photoward.core.imaging.sniff import Header, Limits, sniff
 from tests.core.imaging.pictures import file, image, reopened
@@ -66,6 +67,8 @@ SAMPLES = {
     "avif": (file(image(), "AVIF"), "rgb", False),
     "avif alpha": (file(image("RGBA"), "AVIF"), "rgb", True),
     "avif grey": (file(image("L"), "AVIF"), "grey", False),
+    "heic": (file(image(), "HEIF"), "rgb", False),
+    "heic alpha": (file(image("RGBA"), "HEIF"), "rgb", True),
     "gif": (GIF, "palette", False),
     "gif with a transparent entry": (file(image("P"), "GIF", transparency=2), "palette", True),
     "tiff": (file(image(), "TIFF"), "rgb", False),
@@ -84,7 +87,6 @@ FOREIGN = {
     "icon": file(image(size=(32, 32)), "ICO"),
     "pdf": b"%PDF-1.7 and so on and so on",
     "svg": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>',
-    "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
     "video": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(100),
     "jpeg xl": b"\xff\x0a" + bytes(30),
 }
@@ -107,6 +109,11 @@ def test_the_size_is_the_displayed_one(kind: str, turn: int) -> None:
     header = whole(data)
     assert header.orientation == turn
     assert (header.width, header.height) == ImageOps.exif_transpose(reopened(data)).size
+
+
+def test_without_its_reader_a_heic_is_named_and_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sniffing, "HEIC_IS_READ", False)
+    assert refusal(file(image(), "HEIF")) == "unsupported_type"
 
 
 @pytest.mark.parametrize("turn", [0, 9, 65_535])
@@ -132,6 +139,9 @@ def test_pixels_that_say_too_much_depth_colour_or_motion_are_refused() -> None:
     assert refusal(animated_png) == "unsupported_animation"
     assert refusal(animated_webp) == "unsupported_animation"
     assert refusal(sequence) == "unsupported_animation"
+    deep_heic = bytearray(file(image(), "HEIF"))
+    deep_heic[deep_heic.index(b"hvcC") + 4 + 17] |= 2
+    assert refusal(bytes(deep_heic)) == "unsupported_bit_depth"
     pages = file(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:])
     assert refusal(file(Image.new("I;16", (4, 4)), "TIFF")) == "unsupported_bit_depth"
     assert refusal(file(Image.new("F", (4, 4)), "TIFF")) == "unsupported_bit_depth"

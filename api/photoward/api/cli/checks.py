@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from photoward.api.cli.finding import Finding
 from photoward.core.catalogue import FORMATS, read_cards
+from photoward.core.imaging.sniff import HEIC_IS_READ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,9 +81,10 @@ def _pillow() -> Finding:
 
     codecs = {"jpeg": "jpg", "png": "zlib", "webp": "webp", "avif": "avif"}
     missing = [name for name in FORMATS if not features.check(codecs[name])]
+    heic = "reads HEIC, too" if HEIC_IS_READ else "no HEIC: that needs photoward[heif]"
     return Finding(
         "Pillow", not missing,
-        f"{PIL.__version__}" + (f", cannot do {', '.join(missing)}" if missing else ""),
+        f"{PIL.__version__}, " + (f"cannot do {', '.join(missing)}" if missing else heic),
         "Install Pillow's own wheel: pip install --force-reinstall pillow" if missing else "",
     )  # fmt: skip
 

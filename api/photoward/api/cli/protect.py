@@ -22,6 +22,7 @@ from photoward.core import rights
 from photoward.core.catalogue import DEFAULT_METHOD, METHODS, PRESETS, Catalogue
 from photoward.core.errors import BadInput, PhotowardError
 from photoward.core.files import write_whole
+from photoward.core.imaging.header import READ_ONLY
 from photoward.core.imaging.sniff import Limits, sniff
 from photoward.core.keys import read_or_make_master, tenant_secret
 from photoward.core.ledger import open_ledger
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
     from photoward.worker.pipeline import Job, Pipeline, Protected
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif"})
 TENANT = "default"
 SUFFIX_OF = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
+READ_ONLY_SUFFIXES = {
+    ".gif": "gif", ".tif": "tiff", ".tiff": "tiff", ".heic": "heic", ".heif": "heic", ".hif": "heic"
+}  # fmt: skip
+SUFFIXES = frozenset({*SUFFIX_OF.values(), ".jpeg", *READ_ONLY_SUFFIXES})
 
 _METHODS = (
     f"{', '.join(name for name, method in METHODS.items() if not method.baseline)}; to compare "
@@ -75,7 +79,8 @@ def protect(  # noqa: PLR0913  # one option each
 ) -> None:
     """Protect a file or a folder of pictures; folders are kept.
 
-    A file keeps its name, but for the suffix of another --output-format. What is in OUT already is
+    A file keeps its name, but for the suffix of another --output-format; a TIFF or GIF becomes a
+    PNG, a HEIC a JPEG, if nothing else is said. What is in OUT already is
     left as it is, so that an interrupted run can go on. Exit code 1: some file was refused.
     """
     require_extra("worker")
@@ -129,9 +134,11 @@ def _files(source: Path, out: Path) -> tuple[list[Path], int]:
 
 def _target(source: Path, path: Path, out: Path, output_format: str | None) -> Path:
     target = out / (path.relative_to(source) if source.is_dir() else path.name)
-    suffix = SUFFIX_OF.get(output_format or "", path.suffix)
+    own = path.suffix.lower()
+    written = output_format or READ_ONLY.get(READ_ONLY_SUFFIXES.get(own, ""), "")
+    suffix = SUFFIX_OF.get(written, path.suffix)
     same = {".jpg", ".jpeg"} if suffix == ".jpg" else {suffix}
-    return target if path.suffix.lower() in same else target.with_suffix(suffix)
+    return target if own in same else target.with_suffix(suffix)
 
 
 def _run(

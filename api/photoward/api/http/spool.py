@@ -25,7 +25,10 @@ SMALL_HEAD = 1 << 16
 so that a picture that hides its size behind megabytes of metadata costs linear time."""
 
 UNTOLD = "application/octet-stream"
-ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+ALIASES = {
+    "image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png",
+    "image/heif": "image/heic", "image/tif": "image/tiff",
+}  # fmt: skip
 
 
 class Spool:

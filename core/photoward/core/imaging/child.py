@@ -8,6 +8,7 @@ environment, and ends with its parent.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import itertools
 import resource
 import signal
@@ -23,7 +24,7 @@ from PIL import AvifImagePlugin, Image
 from photoward.core import rights
 from photoward.core.errors import PhotowardError
 from photoward.core.imaging import encode, frames, measure, noise, picture
-from photoward.core.imaging.sniff import Header, Limits, sniff
+from photoward.core.imaging.sniff import HEIC_IS_READ, Header, Limits, sniff
 from photoward.core.lifeline import die_with
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ CROWDED = 16_000_000
 their fault: not all codecs say that it is memory they lack."""
 
 _ANY = Limits(max_megapixels=float("inf"), max_side=sys.maxsize)
+
+
+def load_codecs() -> None:
+    """All of them now: under the limits nothing more is loaded."""
+    Image.init()
+    if HEIC_IS_READ:
+        pillow_heif = importlib.import_module("pillow_heif")
+        pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False)
 
 
 def confine(memory_mib: int, parent: int) -> None:
@@ -165,7 +174,7 @@ def _error(code: str, detail: str, field: str | None = None) -> tuple[dict[str, 
 def main(memory_mib: int, timeout_s: float, max_blob: int, parent: int) -> None:
     """Serve until the pool closes the socket."""
     with socket.socket(fileno=0) as pool:
-        Image.init()  # all codecs now: under the limits nothing more is loaded
+        load_codecs()
         confine(memory_mib, parent)
         frames.send(pool, {"ready": True})
         desk = Desk()

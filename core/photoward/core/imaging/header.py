@@ -7,7 +7,7 @@ from typing import Literal
 
 from photoward.core.errors import BadInput
 
-READ_ONLY = {"gif": "png", "tiff": "png"}
+READ_ONLY = {"gif": "png", "tiff": "png", "heic": "jpeg"}
 """Formats that are read but not written → what is written instead, as lossless as they are."""
 
 Mode = Literal["rgb", "grey", "palette", "cmyk"]
@@ -18,8 +18,7 @@ class Header:
     """A supported picture, known from its file's head alone."""
 
     media_type: str
-    """``image/jpeg``, ``image/png``, ``image/webp``, ``image/avif``, ``image/gif`` or
-    ``image/tiff``."""
+    """``image/`` and: jpeg, png, webp, avif, heic, gif or tiff."""
     width: int
     """Displayed pixels: ``orientation`` is applied."""
     height: int
@@ -36,7 +35,7 @@ class Header:
 
     @property
     def format(self) -> str:
-        """``jpeg``, ``png``, ``webp``, ``avif``, ``gif`` or ``tiff``."""
+        """``jpeg``, ``png``, ``webp``, ``avif``, ``heic``, ``gif`` or ``tiff``."""
         return self.media_type.removeprefix("image/")
 
     @property

@@ -28,6 +28,8 @@ _TURNS = {
     4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
+_DECODERS = {"heic": "HEIF"}
+"""Format → Pillow's name for it, where that is another."""
 _LUMA_SUMS = {95: 369, 96: 292, 97: 221, 98: 151, 99: 86}
 """JPEG quality (libjpeg's scale) → sum of the luma quantisation table."""
 
@@ -95,7 +97,9 @@ def _load(data: bytes | bytearray, header: Header) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a decoder merely wonders about is no matter
-            with Image.open(io.BytesIO(data), formats=[header.format.upper()]) as file:
+            with Image.open(
+                io.BytesIO(data), formats=[_DECODERS.get(header.format) or header.format.upper()]
+            ) as file:
                 # The header's size was checked against the limits, and is the one that counts.
                 if header.format == "gif":
                     _refuse_motion(file)

@@ -6,22 +6,31 @@ however long the file. ``BadInput`` is all that it raises.
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 from photoward.core.errors import BadInput
-from photoward.core.imaging.formats import avif, foreign, gif, jpeg, png, tiff, webp
+from photoward.core.imaging.formats import foreign, gif, heif, jpeg, png, tiff, webp
 from photoward.core.imaging.formats.window import Short, Window
 from photoward.core.imaging.header import Header, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Header", "Limits", "sniff"]
+HEIC_IS_READ = importlib.util.find_spec("pillow_heif") is not None
+"""Whether the extra ``heif`` is installed."""
+
+INPUTS = ["jpeg", "png", "webp", "avif", "gif", "tiff", *(["heic"] if HEIC_IS_READ else [])]
+"""Formats that are read here."""
+
+__all__ = ["HEIC_IS_READ", "INPUTS", "Header", "Limits", "sniff"]
 
 _ENOUGH = 18
 """Bytes that tell every kind of file from every other (but for markup)."""
-_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-_GIF, _TIFF = (b"GIF87a", b"GIF89a"), (b"II*\0", b"MM\0*")
+_MAGIC = (
+    (b"\xff\xd8\xff", jpeg.read), (b"\x89PNG\r\n\x1a\n", png.read), (b"GIF87a", gif.read),
+    (b"GIF89a", gif.read), (b"II*\0", tiff.read), (b"MM\0*", tiff.read),
+)  # fmt: skip
 
 
 def sniff(head: bytes, limits: Limits, *, complete: bool) -> Header | None:
@@ -56,20 +65,15 @@ def sniff(head: bytes, limits: Limits, *, complete: bool) -> Header | None:
 
 def _reader(window: Window, *, complete: bool) -> Callable[[Window, Limits], Header]:
     head = window.data
-    if head.startswith(_JPEG):
-        return jpeg.read
-    if head.startswith(_PNG):
-        return png.read
+    for magic, read in _MAGIC:
+        if head.startswith(magic):
+            return read
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return webp.read
-    if head[:6] in _GIF:
-        return gif.read
-    if head[:4] in _TIFF:
-        return tiff.read
     if len(head) < _ENOUGH and (not complete or _begins_like_ours(head)):
         raise Short
-    if head[4:8] == b"ftyp" and avif.brands(window) & {b"avif", b"avis"}:
-        return avif.read
+    if head[4:8] == b"ftyp" and heif.brands(window) & _brands_that_are_read():
+        return heif.read
     if foreign.is_markup(head) and len(head) < foreign.TEXT and not complete:
         raise Short
     what = foreign.name(head)
@@ -78,5 +82,10 @@ def _reader(window: Window, *, complete: bool) -> Callable[[Window, Limits], Hea
     raise BadInput("not_an_image", "The bytes are of no kind of picture that is known.")
 
 
+def _brands_that_are_read() -> set[bytes]:
+    return heif.AVIF | heif.HEIC if HEIC_IS_READ else heif.AVIF
+
+
 def _begins_like_ours(head: bytes) -> bool:
-    return _JPEG.startswith(head) or _PNG.startswith(head) or head[:4] == b"RIFF"[: len(head)]
+    whole = (*(magic for magic, _ in _MAGIC), b"RIFF")
+    return any(magic[: len(head)] == head[: len(magic)] for magic in whole)

@@ -21,6 +21,7 @@ from photoward.core.catalogue import (
     SurrogateCard,
 )
 from photoward.core.errors import PROBLEMS, NotFound
+from photoward.core.imaging.sniff import INPUTS
 
 router = APIRouter(tags=["catalogue"])
 
@@ -66,7 +67,8 @@ class Limits(BaseModel):
     max_side: int = Field(examples=[16_384])
     max_wait_s: float = Field(examples=[60])
     max_label: int = Field(description="Characters.", examples=[MAX_LABEL])
-    formats: dict[str, str] = Field(examples=[FORMATS])
+    inputs: dict[str, str] = Field(description="What may be sent.", examples=[FORMATS])
+    formats: dict[str, str] = Field(description="What may be had.", examples=[FORMATS])
     presets: dict[str, float] = Field(description="In 1/255.", examples=[PRESETS])
     default_preset: str = Field(examples=[DEFAULT_PRESET])
     min_epsilon: float = Field(examples=[1])
@@ -105,6 +107,7 @@ async def get_limits(parts: PartsDep) -> Limits:
         max_side=settings.max_side,
         max_wait_s=settings.max_wait_s,
         max_label=MAX_LABEL,
+        inputs={name: f"image/{name}" for name in INPUTS},
         formats=FORMATS,
         presets=PRESETS,
         default_preset=DEFAULT_PRESET,

@@ -16,8 +16,8 @@ from photoward.api.http.errors import documented
 from photoward.api.http.intake import Intake, Upload
 from photoward.api.http.schemas import Image, Requested
 from photoward.api.http.waiting import until_final
-from photoward.core.catalogue import FORMATS
 from photoward.core.errors import BadInput, Unavailable
+from photoward.core.imaging.sniff import INPUTS
 from photoward.core.jobs import FINAL, Item, State, new_id
 from photoward.core.ports import original_key, output_key
 
@@ -50,7 +50,7 @@ UPLOAD_BODY: dict[str, Any] = {
             "schema": FORM_SCHEMA,
             "example": {"file": "(the photo)", "label": "tabby cat", "preset": "strong"},
         },
-        **dict.fromkeys([*FORMATS.values(), "application/octet-stream"], BINARY),
+        **dict.fromkeys([*(f"image/{one}" for one in INPUTS), "application/octet-stream"], BINARY),
     },
 }
 UPLOAD_PARAMETERS = [{

@@ -1,4 +1,7 @@
-"""AVIF: boxes of the ISO base media format (ISO/IEC 14496-12, 23008-12; AV1 image format 1.1)."""
+"""AVIF and HEIC: boxes of the ISO base media format (ISO/IEC 14496-12, 23008-12).
+
+What is AV1's own is in its image format 1.1, HEVC's configuration in ISO/IEC 14496-15.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +26,27 @@ _ORIENTATIONS = {
 """(quarter turns against the clock, then mirror axis) → EXIF orientation."""
 
 
+AVIF, HEIC = {b"avif", b"avis"}, {b"heic", b"heix", b"heim", b"heis"}
+"""Brands of what is read."""
+_SEQUENCES = {b"avis", b"hevc", b"hevx"}
+_HEVC_CHROMA, _HEVC_DEPTH = 16, 17
+"""Offsets in HEVC's configuration of the chroma format, and of the bits a sample beyond 8."""
+
+
 def read(window: Window, limits: Limits) -> Header:
     """Everything is in the ``meta`` box; the primary item's properties count."""
-    if b"avis" in brands(window):
-        raise BadInput("unsupported_animation", "This is an AVIF sequence.")
+    if window.take(8, 4) in _SEQUENCES or b"avis" in brands(window):
+        raise BadInput("unsupported_animation", "This is a sequence of pictures.")
     at, length = next(
         ((at, length) for kind, at, length in _boxes(window, 0, None) if kind == b"meta"), (0, 0)
     )
     if not 4 <= length <= MAX_META:  # noqa: PLR2004  # version and flags
-        raise corrupt("The AVIF has no usable description of its picture.")
+        raise corrupt("The file has no usable description of its picture.")
     meta = Window(window.take(at, length))
     try:
         return _header(meta, limits)
     except Short:
-        raise corrupt("The AVIF's description is cut off.") from None
+        raise corrupt("The file's description is cut off.") from None
 
 
 def brands(window: Window) -> set[bytes]:
@@ -57,10 +67,10 @@ def _boxes(window: Window, at: int, end: int | None) -> Iterator[tuple[bytes, in
         if length == 1:
             length, head = window.number(at + 8, 8), 16
         if length < head or (end is not None and at + length > end):
-            raise corrupt("The AVIF has an impossible box.")
+            raise corrupt("The file has an impossible box.")
         yield kind, at + head, length - head
         at += length
-    raise corrupt("The AVIF has too many boxes.")
+    raise corrupt("The file has too many boxes.")
 
 
 def _inside(meta: Window, box: tuple[int, int]) -> Iterator[tuple[bytes, int, int]]:
@@ -70,12 +80,12 @@ def _inside(meta: Window, box: tuple[int, int]) -> Iterator[tuple[bytes, int, in
 def _header(meta: Window, limits: Limits) -> Header:
     boxes = _by_kind(meta, (4, len(meta.data) - 4))
     if b"pitm" not in boxes or b"iprp" not in boxes:
-        raise corrupt("The AVIF names no primary picture.")
+        raise corrupt("The file names no primary picture.")
     at = boxes[b"pitm"][0]
     primary = meta.number(at + 4, 4 if meta.number(at, 1) else 2)
     inner = _by_kind(meta, boxes[b"iprp"])
     if b"ipco" not in inner or b"ipma" not in inner:
-        raise corrupt("The AVIF's picture has no properties.")
+        raise corrupt("The file's picture has no properties.")
     every = list(_inside(meta, inner[b"ipco"]))
     own = {
         every[index - 1][0]: every[index - 1][1:]
@@ -89,6 +99,8 @@ def _header(meta: Window, limits: Limits) -> Header:
         for kind, at, length in every
         if length >= 4  # noqa: PLR2004  # version and flags
     )
+    if b"hvcC" in {kind for kind, _, _ in every}:  # its decoder turns the picture
+        return Header("image/heic", width, height, mode, 8, alpha)
     return Header("image/avif", width, height, mode, 8, alpha, orientation)
 
 
@@ -115,10 +127,15 @@ def _geometry(
     meta: Window, own: dict[bytes, tuple[int, int]], limits: Limits
 ) -> tuple[int, int, int]:
     if b"ispe" not in own:
-        raise corrupt("The AVIF does not say its size.")
+        raise corrupt("The file does not say its size.")
     at = own[b"ispe"][0]
     width, height = meta.number(at + 4, 4), meta.number(at + 8, 4)
     limits.check(width, height)
+    if b"clap" in own:  # what is shown of it, as two fractions
+        at = own[b"clap"][0]
+        sides = [(meta.number(at + i, 4), meta.number(at + i + 4, 4)) for i in (0, 8)]
+        width, height = (number // (over or 1) for number, over in sides)
+        limits.check(width, height)
     turns = meta.number(own[b"irot"][0], 1) & 3 if b"irot" in own else 0
     axis = meta.number(own[b"imir"][0], 1) & 1 if b"imir" in own else None
     orientation = _ORIENTATIONS[turns, axis]
@@ -129,11 +146,21 @@ def _channels(
     meta: Window, own: dict[bytes, tuple[int, int]], every: list[tuple[bytes, int, int]]
 ) -> Mode:
     """Grey or colour; refuses more than 8 bits."""
-    # The tiles of a grid carry av1C, the grid itself does not: there any of the file's must do.
-    configurations = [own[b"av1C"]] if b"av1C" in own else [
-        (at, length) for kind, at, length in every if kind == b"av1C"
-    ]  # fmt: skip
-    flags = [meta.number(at + 2, 1) for at, _ in configurations]
-    if any(flag & 0x40 for flag in flags):
-        raise BadInput("unsupported_bit_depth", "The AVIF has more than 8 bits a channel.")
-    return "grey" if flags and all(flag & 0x10 for flag in flags) else "rgb"
+    # The tiles of a grid carry av1C or hvcC, the grid itself does not: there any of the file's
+    # must do.
+    kinds = {b"av1C", b"hvcC"}
+    configurations = [(kind, own[kind][0]) for kind in kinds & own.keys()] or [
+        (kind, at) for kind, at, _ in every if kind in kinds
+    ]
+    grey, deep = [], []
+    for kind, at in configurations:
+        if kind == b"av1C":
+            flags = meta.number(at + 2, 1)
+            grey.append(bool(flags & 0x10))
+            deep.append(bool(flags & 0x40))
+        else:
+            grey.append(not meta.number(at + _HEVC_CHROMA, 1) & 3)
+            deep.append(bool(meta.number(at + _HEVC_DEPTH, 1) & 7))
+    if any(deep):
+        raise BadInput("unsupported_bit_depth", "The picture has more than 8 bits a channel.")
+    return "grey" if grey and all(grey) else "rgb"
