@@ -36,6 +36,8 @@ MAX_LABEL = 256
 
 DEFAULT_METHOD = "sem"
 TARGETS = ("prototype", "logits")
+SHAPINGS = ("even", "perceptual")
+"""How a budget is spread over a picture; the first is the default."""
 FORMATS: dict[str, str] = {
     "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"
 }  # fmt: skip
@@ -221,6 +223,7 @@ class Catalogue:
         preset: str | None = None,
         epsilon: float | None = None,
         output_format: str | None = None,
+        shaping: str | None = None,
         data_mining: str | None = None,
     ) -> Options:
         """Fill in defaults and refuse what cannot be done.
@@ -246,9 +249,10 @@ class Catalogue:
         target = target or chosen.targets[0]
         _one_of("target", target, chosen.targets)
         preset, epsilon = _strength(chosen, preset, epsilon)
-        data_mining = data_mining or rights.DEFAULT
+        shaping, data_mining = shaping or SHAPINGS[0], data_mining or rights.DEFAULT
         if output_format is not None:
             _one_of("output_format", output_format, FORMATS)
+        _one_of("shaping", shaping, SHAPINGS)
         _one_of("data_mining", data_mining, rights.CHOICES)
         _check_label(label)
         if target == "logits" and not surrogate and not card.classes and card.labeller:
@@ -271,7 +275,7 @@ class Catalogue:
         return Options(
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
-            data_mining=data_mining,
+            shaping=shaping, data_mining=data_mining,
         )  # fmt: skip
 
     def placed(self, options: Options, width: int, height: int) -> tuple[Options, str]:

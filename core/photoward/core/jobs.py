@@ -74,6 +74,8 @@ class Options:
     """None: the surrogate's own prediction is used, and the item says so."""
     output_format: str | None
     """``jpeg``, ``png``, ``webp``, ``avif``, or None for the input's own."""
+    shaping: str = "even"
+    """``perceptual``: less of ε where the eye would see it; ``even``: all of it everywhere."""
     data_mining: str = rights.DEFAULT
     """What the file shall say about being trained on: one of ``rights.CHOICES``."""
 

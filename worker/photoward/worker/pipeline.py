@@ -267,6 +267,7 @@ def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
         direction = keys.prototype(secret, entry.label, card.feature_dim)
     return Brief(
         epsilon=epsilon, stream=np.frombuffer(stream, np.uint8), aspect=_aspect(entry),
-        grey=entry.opened.grey, direction=direction, code=code,
+        grey=entry.opened.grey, shaped=options.shaping == "perceptual",
+        direction=direction, code=code,
         label_stream=np.frombuffer(label_stream, np.uint8),
     )  # fmt: skip

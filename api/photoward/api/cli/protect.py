@@ -71,6 +71,9 @@ def protect(  # noqa: PLR0913  # one option each
     preset: Annotated[str | None, typer.Option(help=f"{', '.join(PRESETS)}.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Budget in 1/255.")] = None,
     output_format: Annotated[str | None, typer.Option(help="jpeg, png, webp or avif.")] = None,
+    shaping: Annotated[
+        str | None, typer.Option(help="perceptual: less of the change where it would be seen.")
+    ] = None,
     data_mining: Annotated[
         str | None, typer.Option(help=f"What the files say: {', '.join(rights.CHOICES)}.")
     ] = None,
@@ -90,7 +93,8 @@ def protect(  # noqa: PLR0913  # one option each
     def options(own: str | None) -> Options:
         return catalogue.options(
             label=own, method=method, target=target, surrogate=surrogate, preset=preset,
-            epsilon=epsilon, output_format=output_format, data_mining=data_mining,
+            epsilon=epsilon, output_format=output_format, shaping=shaping,
+            data_mining=data_mining,
         )  # fmt: skip
 
     if labels_from_folders and (label is not None or not source.is_dir()):

@@ -10,7 +10,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from photoward.core.catalogue import DEFAULT_PRESET, FORMATS, MAX_EPSILON, MAX_LABEL, PRESETS
+from photoward.core.catalogue import (
+    DEFAULT_PRESET,
+    FORMATS,
+    MAX_EPSILON,
+    MAX_LABEL,
+    PRESETS,
+    SHAPINGS,
+)
 from photoward.core.errors import PROBLEMS
 from photoward.core.jobs import FINAL, Item, Stage, State
 from photoward.core.rights import CHOICES, DEFAULT
@@ -74,6 +81,11 @@ class Requested(BaseModel):
         description=f"{', '.join(FORMATS)}; the input's own if nothing is said.",
         examples=["png"],
     )] = None  # fmt: skip
+    shaping: Annotated[str | None, Field(
+        description="perceptual: less of the change where it would be seen, in flat, bright and "
+        f"skin-like regions; even: as much everywhere. {SHAPINGS[0]} if nothing is said.",
+        examples=["perceptual"],
+    )] = None  # fmt: skip
     data_mining: Annotated[str | None, Field(
         description=f"What the file's XMP says about being trained on: {', '.join(CHOICES)}; "
         f"{DEFAULT} if nothing is said.", examples=[DEFAULT],
@@ -102,6 +114,7 @@ class Chosen(BaseModel):
     preset: str | None = Field(examples=["strong"])
     label: str | None
     output_format: str | None
+    shaping: str = Field(examples=[SHAPINGS[0]])
     data_mining: str = Field(examples=[DEFAULT])
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from photoward.core.imaging.noise import WIDEST
+from photoward.models import masking
 from photoward.models.pixels import LEVELS, budget, from_bytes, project, to_levels
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Brief:
     """Displayed width / height."""
     grey: bool = False
     """Whether the noise must be the same in all channels."""
+    shaped: bool = False
+    """Whether less of ε is to be spent where the eye would see it (``models.masking``)."""
     direction: NDArray[np.float32] | None = None
     """Target prototype: a unit vector in the surrogate's feature space."""
     code: tuple[int, ...] | None = None
@@ -72,7 +75,7 @@ class Method(ABC):
     def _propose(
         self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]
     ) -> torch.Tensor:
-        """δ for pictures ``[N, 3, G, G]`` in [0, 1]; ``epsilon`` is ``[N, 1, 1, 1]``."""
+        """δ for pictures ``[N, 3, G, G]`` in [0, 1]; ``epsilon`` is ``[N, 1, G, G]``."""
 
     def perturb(self, pictures: NDArray[np.uint8], briefs: Sequence[Brief]) -> NDArray[np.int16]:
         """The noise of a batch, in whole 8-bit steps.
@@ -98,10 +101,23 @@ class Method(ABC):
         device = self.surrogate.device
         x = from_bytes(pictures, device)
         radii = torch.tensor([np.floor(b.epsilon) for b in briefs], device=device)
-        epsilon = (radii / LEVELS).to(torch.float32).reshape(n, 1, 1, 1)
+        epsilon = _spread(radii.to(torch.float32), x, [b.shaped for b in briefs]) / LEVELS
         proposal = self._propose(x, epsilon, briefs)
         if proposal.shape != x.shape:
             message = f"{self.name} returned {tuple(proposal.shape)} for {tuple(x.shape)}"
             raise ValueError(message)
         bound = epsilon if self.bounded else budget(WIDEST)
         return to_levels(project(torch.nan_to_num(proposal.float()), x, bound))
+
+
+def _spread(radii: torch.Tensor, x: torch.Tensor, shaped: Sequence[bool]) -> torch.Tensor:
+    """Each picture's radius at each of its pixels, in whole steps ``[N, 1, G, G]``."""
+    even = torch.ones_like(x[:, :1])
+    chosen = torch.tensor(shaped, device=x.device).reshape(-1, 1, 1, 1)
+    where = torch.where(chosen, masking.share(x), even) if any(shaped) else even
+    return (
+        (radii.reshape(-1, 1, 1, 1) * where)
+        .round()
+        .clamp(min=1)
+        .minimum(radii.reshape(-1, 1, 1, 1))
+    )

@@ -105,7 +105,7 @@ class SEM(Method):
     ) -> torch.Tensor:
         """K steps on one chunk."""
         plan, strength = self.schedule, epsilon / budget(8)
-        radius = budget(plan.radius) * strength
+        radius = budget(plan.radius) * strength.amax((2, 3), keepdim=True)
         random = _Stream(briefs, x.device)
         aspect = torch.tensor([b.aspect for b in briefs], device=x.device)
         objective = _Objective(self.surrogate, briefs)
