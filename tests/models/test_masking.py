@@ -28,7 +28,7 @@ def test_the_difference_that_is_noticed_in_flat_regions_is_the_papers() -> None:
 
 
 def test_texture_and_darkness_take_all_and_flat_grey_takes_least() -> None:
-    assert masking.share(textured()).mean() > 0.95
+    assert masking.share(textured()).mean() > 0.9
     assert masking.share(flat(0, 0, 0)).min() == 1
     assert masking.share(flat(130, 130, 130)).max() < 0.4
     assert masking.share(flat(250, 250, 250)).max() < 0.8

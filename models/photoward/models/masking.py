@@ -7,6 +7,8 @@ Skin is what Chai and Ngan (the same, 9(4), 1999) call so, by its chroma.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.nn import functional
 
@@ -54,8 +56,6 @@ def noticeable(luma: torch.Tensor) -> torch.Tensor:
     return torch.maximum(adapted, masked)
 
 
-def _filtered(
-    luma: torch.Tensor, kernel: torch.Tensor | tuple[tuple[int, ...], ...]
-) -> torch.Tensor:
+def _filtered(luma: torch.Tensor, kernel: Any) -> torch.Tensor:  # noqa: ANN401  # 5 × 5 numbers
     weights = torch.as_tensor(kernel, dtype=luma.dtype, device=luma.device)[None, None]
     return functional.conv2d(functional.pad(luma, (2, 2, 2, 2), mode="replicate"), weights)

@@ -112,12 +112,9 @@ class Method(ABC):
 
 def _spread(radii: torch.Tensor, x: torch.Tensor, shaped: Sequence[bool]) -> torch.Tensor:
     """Each picture's radius at each of its pixels, in whole steps ``[N, 1, G, G]``."""
-    even = torch.ones_like(x[:, :1])
+    whole = radii.reshape(-1, 1, 1, 1).expand_as(x[:, :1])
+    if not any(shaped):
+        return whole
     chosen = torch.tensor(shaped, device=x.device).reshape(-1, 1, 1, 1)
-    where = torch.where(chosen, masking.share(x), even) if any(shaped) else even
-    return (
-        (radii.reshape(-1, 1, 1, 1) * where)
-        .round()
-        .clamp(min=1)
-        .minimum(radii.reshape(-1, 1, 1, 1))
-    )
+    less = (whole * masking.share(x)).round().clamp(min=1).minimum(whole)
+    return torch.where(chosen, less, whole)
