@@ -128,6 +128,20 @@ def test_what_was_added_is_found_in_the_file(output: str) -> None:
     assert measured["linf"] >= measured["p99_9"] >= 7
 
 
+@pytest.mark.parametrize(
+    ("mode", "least"), [("L", 0.7), ("RGB", 0.7), ("RGBA", 0.4), ("CMYK", 0.7)]
+)
+def test_what_a_host_leaves_of_coarse_noise_is_told(mode: str, least: float) -> None:
+    output = "jpeg" if mode == "CMYK" else "png"
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    large = smooth((1600, 1200), mode)
+    made = bench(file(large, kind))
+    measured = made.finish(noise(), 8, output)[0]["measured"]
+    assert least < measured["survival_hosted"] < measured["survival"]
+    gone = bench(file(large, kind), 800).finish(noise(800), 8, output)[0]["measured"]
+    assert gone["survival_hosted"] < measured["survival_hosted"] * 0.8
+
+
 def test_lossless_and_unclipped_noise_survives_whole() -> None:
     grey = Image.new("RGB", (100, 80), (128, 90, 60))
     measured = bench(file(grey)).finish(noise(), 8, "png")[0]["measured"]
@@ -140,7 +154,8 @@ def test_no_noise_changes_nothing() -> None:
     answer, finished = made.finish(np.zeros((16, 16, 3), np.int16), 8, "png")
     assert not change(image(), reopened(finished), "RGB").any()
     assert answer["measured"] == {
-        "linf": 0, "p99_9": 0, "psnr_db": None, "ssim": 1.0, "survival": None
+        "linf": 0, "p99_9": 0, "psnr_db": None, "ssim": 1.0, "survival": None,
+        "survival_hosted": None,
     }  # fmt: skip
 
 

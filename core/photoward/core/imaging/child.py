@@ -164,7 +164,8 @@ def verify(
         raise PhotowardError(
             "postcondition", f"A sample changed by {comparison.linf}, {layer.bound} are allowed."
         )
-    return comparison.report()
+    hosted = measure.hosted(opened.image, finished, layer)
+    return {**comparison.report(), "survival_hosted": hosted and round(hosted, 5)}
 
 
 def _error(code: str, detail: str, field: str | None = None) -> tuple[dict[str, Any], Blobs]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,32 @@ class Comparison:
             "ssim": round(self.ssim, 5),
             "survival": None if survival is None else round(survival, 5),
         }
+
+
+HOST_SIDE = 1080
+"""Pixels of the longer side that hosts commonly show."""
+
+HOST_QUALITY = 75
+
+
+def hosted(before: Image.Image, after: Image.Image, noise: Enlarged) -> float | None:
+    """Survival once a host has shrunk the finished file and saved it as JPEG, 4:2:0.
+
+    Args:
+        before: the original.
+        after: the finished file.
+        noise: of both's size.
+    """
+    shrunk = min(1.0, HOST_SIDE / max(before.size))
+    size = (max(1, round(before.width * shrunk)), max(1, round(before.height * shrunk)))
+    small, shown = (
+        image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0).convert("RGB")
+        for image in (before, after)
+    )
+    file = io.BytesIO()
+    shown.save(file, "JPEG", quality=HOST_QUALITY, subsampling="4:2:0")
+    with Image.open(file) as saved:
+        return Comparison(small, saved.convert("RGB"), noise.of_size(size)).survival
 
 
 def _luma(band: Image.Image) -> NDArray[np.uint8]:

@@ -42,14 +42,17 @@ class Enlarged:
         self.bound = WIDEST if epsilon is None else math.floor(epsilon)
         if not 0 <= self.bound <= WIDEST:
             raise ValueError(f"epsilon must lie between 0 and {WIDEST}")
+        self._given, self._grey, self._inks = noise, grey, inks
         planes = np.rint(noise.mean(axis=2)) if grey else noise
-        planes = -planes if inks else planes
         stored = (np.clip(planes, -self.bound, self.bound) + ZERO).astype(np.uint8)
         self.grid = noise.shape[0]
         self.size = size
-        self._inks = inks
         # Columns first and once: rows then follow band by band, as in one resize of the whole.
         self._wide = Image.fromarray(stored).resize((size[0], self.grid), Image.Resampling.BICUBIC)
+
+    def of_size(self, size: tuple[int, int]) -> Enlarged:
+        """The same noise over the same picture in another size, in RGB or grey."""
+        return Enlarged(self._given, epsilon=self.bound, size=size, grey=self._grey)
 
     def band(self, top: int, bottom: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Noise for rows ``[top, bottom)``, as wide as ``pixels``' colours and stored + ``ZERO``.
@@ -69,7 +72,9 @@ class Enlarged:
         # Bicubic curves overshoot between grid points.
         noise = np.clip(bands.samples(strip), ZERO - self.bound, ZERO + self.bound)
         channels = pixels.shape[2]
-        if channels % 2 == 0 and not self._inks:
+        if self._inks:
+            noise = np.negative(noise)  # 128 + n becomes 128 - n, modulo 256
+        elif channels % 2 == 0:
             noise[pixels[..., -1] == 0] = ZERO
         colours = channels - 1 + channels % 2
         return noise if noise.shape[2] == colours else np.repeat(noise, colours, axis=2)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_CHILDREN = 4
-_FIGURES = ("linf", "p99_9", "psnr_db", "ssim", "survival")
+_FIGURES = ("linf", "p99_9", "psnr_db", "ssim", "survival", "survival_hosted")
 _STEPS = ("enlarge", "encode", "verify")
 
 
@@ -63,8 +63,9 @@ class Finished:
     media_type: str
     measured: dict[str, Any]
     """JSON-able: ``linf`` and ``p99_9`` (8-bit steps), ``psnr_db`` (None: nothing changed),
-    ``ssim``, ``survival`` (None: the noise was flat), ``epsilon`` (None: no bound was asked for),
-    ``seconds`` by step."""
+    ``ssim``, ``survival`` (None: the noise was flat),
+    ``survival_hosted`` (after a host's shrinking and JPEG), ``epsilon`` (None: no bound was asked
+    for), ``seconds`` by step."""
 
 
 class ImagingPool:
