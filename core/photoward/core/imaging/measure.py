@@ -118,7 +118,7 @@ def hosted(before: Image.Image, after: Image.Image, noise: Enlarged) -> float | 
     shrunk = min(1.0, HOST_SIDE / max(before.size))
     size = (max(1, round(before.width * shrunk)), max(1, round(before.height * shrunk)))
     small, shown = (
-        image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0).convert("RGB")
+        image.resize(size, Image.Resampling.BICUBIC, reducing_gap=1.0).convert("RGB")
         for image in (before, after)
     )
     file = io.BytesIO()
