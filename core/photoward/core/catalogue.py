@@ -36,6 +36,9 @@ MAX_LABEL = 256
 
 DEFAULT_METHOD = "sem"
 TARGETS = ("prototype", "logits")
+METADATA = ("date", "camera", "position")
+"""What may be kept of EXIF beside copyright and artist."""
+
 SHAPINGS = ("even", "perceptual")
 """How a budget is spread over a picture; the first is the default."""
 FORMATS: dict[str, str] = {
@@ -224,6 +227,7 @@ class Catalogue:
         epsilon: float | None = None,
         output_format: str | None = None,
         shaping: str | None = None,
+        metadata: str | None = None,
         data_mining: str | None = None,
     ) -> Options:
         """Fill in defaults and refuse what cannot be done.
@@ -252,6 +256,9 @@ class Catalogue:
         shaping, data_mining = shaping or SHAPINGS[0], data_mining or rights.DEFAULT
         if output_format is not None:
             _one_of("output_format", output_format, FORMATS)
+        asked = tuple(dict.fromkeys(filter(None, (metadata or "").replace(" ", "").split(","))))
+        for group in asked:
+            _one_of("metadata", group, METADATA)
         _one_of("shaping", shaping, SHAPINGS)
         _one_of("data_mining", data_mining, rights.CHOICES)
         _check_label(label)
@@ -275,7 +282,7 @@ class Catalogue:
         return Options(
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
-            shaping=shaping, data_mining=data_mining,
+            shaping=shaping, metadata=",".join(asked), data_mining=data_mining,
         )  # fmt: skip
 
     def placed(self, options: Options, width: int, height: int) -> tuple[Options, str]:

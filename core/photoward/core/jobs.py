@@ -76,6 +76,8 @@ class Options:
     """``jpeg``, ``png``, ``webp``, ``avif``, or None for the input's own."""
     shaping: str = "even"
     """``perceptual``: less of ε where the eye would see it; ``even``: all of it everywhere."""
+    metadata: str = ""
+    """What else of EXIF is kept: date, camera, position; several with commas."""
     data_mining: str = rights.DEFAULT
     """What the file shall say about being trained on: one of ``rights.CHOICES``."""
 

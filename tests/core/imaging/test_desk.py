@@ -278,6 +278,30 @@ def test_rights_stay_and_secrets_go(kind: str) -> None:
         assert after.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
+@pytest.mark.parametrize("group", ["date", "camera", "position"])
+def test_what_is_asked_for_of_exif_is_kept_and_nothing_else(kind: str, group: str) -> None:
+    exif = loaded_exif()
+    exif[0x0132] = "2026:11-25 12:00:00"
+    exif.get_ifd(GPS)[2] = (48.0, 8.0, 6.5)
+    data = file(smooth(), kind, exif=exif)
+    finished = bench(data).finish(noise(), 8, written(kind), metadata=(group,))[1]
+    found = reopened(finished).getexif()
+    assert found.get(0x0132) == ("2026:11-25 12:00:00" if group == "date" else None)
+    assert (b"BODY-SECRET" in finished) == (group == "camera")
+    position = {1: "N-SECRET", 2: (48.0, 8.0, 6.5)}
+    assert found.get_ifd(GPS) == (position if group == "position" else {})
+    assert b"SERIAL-SECRET" not in finished  # a maker's note may hold anything
+    assert found[ARTIST] == "Ada"
+
+
+@given(st.sampled_from([b"II*\0", b"MM\0*"]), st.binary(max_size=200))
+@settings(deadline=None)
+def test_no_exif_block_hinders_what_is_kept(order: bytes, rest: bytes) -> None:
+    found = kept.read({"exif": b"Exif\0\0" + order + rest}, "RGB", [])
+    found.exif(density=True, groups=list(kept.GROUPS))
+
+
 def test_no_second_picture_comes_along() -> None:
     thumbnail = file(image(size=(16, 16), seed=9), "JPEG")
     exif = b"Exif\0\0" + b"II*\0\x08\0\0\0\0\0" + b"\x1a\0\0\0" + bytes(12) + thumbnail

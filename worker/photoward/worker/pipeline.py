@@ -224,6 +224,7 @@ class Pipeline:
             finished = self._pool.finish(
                 entry.opened, entry.noise, epsilon=bound, output_format=job.options.output_format,
                 data_mining=job.options.data_mining,
+                metadata=list(filter(None, job.options.metadata.split(","))),
             )  # fmt: skip
         except Unavailable:
             raise

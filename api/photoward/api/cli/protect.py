@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from photoward.api.cli.environment import require_extra, settings_from
 from photoward.core import rights
-from photoward.core.catalogue import DEFAULT_METHOD, METHODS, PRESETS, Catalogue
+from photoward.core.catalogue import DEFAULT_METHOD, METADATA, METHODS, PRESETS, Catalogue
 from photoward.core.errors import BadInput, PhotowardError
 from photoward.core.files import write_whole
 from photoward.core.imaging.header import READ_ONLY
@@ -74,6 +74,9 @@ def protect(  # noqa: PLR0913  # one option each
     shaping: Annotated[
         str | None, typer.Option(help="perceptual: less of the change where it would be seen.")
     ] = None,
+    metadata: Annotated[
+        str | None, typer.Option(help=f"What of EXIF to keep: {','.join(METADATA)}.")
+    ] = None,
     data_mining: Annotated[
         str | None, typer.Option(help=f"What the files say: {', '.join(rights.CHOICES)}.")
     ] = None,
@@ -94,7 +97,7 @@ def protect(  # noqa: PLR0913  # one option each
         return catalogue.options(
             label=own, method=method, target=target, surrogate=surrogate, preset=preset,
             epsilon=epsilon, output_format=output_format, shaping=shaping,
-            data_mining=data_mining,
+            metadata=metadata, data_mining=data_mining,
         )  # fmt: skip
 
     if labels_from_folders and (label is not None or not source.is_dir()):

@@ -15,6 +15,7 @@ from photoward.core.catalogue import (
     FORMATS,
     MAX_EPSILON,
     MAX_LABEL,
+    METADATA,
     PRESETS,
     SHAPINGS,
 )
@@ -86,6 +87,10 @@ class Requested(BaseModel):
         f"skin-like regions; even: as much everywhere. {SHAPINGS[0]} if nothing is said.",
         examples=["perceptual"],
     )] = None  # fmt: skip
+    metadata: Annotated[str | None, Field(
+        description=f"What of EXIF to keep beside copyright and artist: {', '.join(METADATA)}, "
+        "several with commas. Nothing if nothing is said.", examples=["date,camera"],
+    )] = None  # fmt: skip
     data_mining: Annotated[str | None, Field(
         description=f"What the file's XMP says about being trained on: {', '.join(CHOICES)}; "
         f"{DEFAULT} if nothing is said.", examples=[DEFAULT],
@@ -115,6 +120,7 @@ class Chosen(BaseModel):
     label: str | None
     output_format: str | None
     shaping: str = Field(examples=[SHAPINGS[0]])
+    metadata: str = Field(examples=["date"])
     data_mining: str = Field(examples=[DEFAULT])
 
 

@@ -107,7 +107,7 @@ class Desk:
 
     def finish(  # noqa: PLR0913  # what a request may say
         self, handle: int, steps: bytearray, *, grid: int, epsilon: float | None, output: str,
-        mining: str,
+        mining: str, metadata: list[str],
     ) -> tuple[dict[str, Any], Blobs]:  # fmt: skip
         """Add noise, encode, decode again, compare."""
         opened = self.pictures[handle]
@@ -120,7 +120,7 @@ class Desk:
         )  # fmt: skip
         changed = noise.add(opened.image, layer)
         clock.append(time.perf_counter())
-        data = encode.encode(changed, opened, output, rights.packet(mining))
+        data = encode.encode(changed, opened, output, encode.Words(rights.packet(mining), metadata))
         del changed
         clock.append(time.perf_counter())
         measured = verify(data, opened, layer, output)

@@ -1,13 +1,14 @@
 """What of a file's metadata reaches the output: an allow-list, rebuilt from parsed values.
 
-Kept: colour profile, density, copyright, artist, PNG's colour space chunks. Nothing else is
-copied, so no thumbnail, position, serial number or second picture can come along.
+Kept: colour profile, density, copyright, artist, PNG's colour space chunks; and of EXIF what is
+asked for (``GROUPS``). Nothing else is copied, so no thumbnail, maker's note or second picture can
+come along.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from PIL.Image import Exif as ExifBlock
@@ -16,9 +17,32 @@ from PIL.PngImagePlugin import PngInfo
 from photoward.core.imaging.formats import exif
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 MAX_ICC = 1 << 20
+_FIRST, _EXIF, _GPS = 0, 0x8769, 0x8825
+"""EXIF's directories: the first, the picture's own, the position's."""
+
+GROUPS: dict[str, dict[int, frozenset[int]]] = {
+    "date": {
+        _FIRST: frozenset({0x0132}),
+        _EXIF: frozenset({0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x9290, 0x9291, 0x9292}),
+    },
+    "camera": {
+        _FIRST: frozenset({0x010F, 0x0110}),
+        _EXIF: frozenset({
+            0x829A, 0x829D, 0x8822, 0x8827, 0x9201, 0x9202, 0x9204, 0x9207, 0x9209, 0x920A,
+            0xA405, 0xA431, 0xA432, 0xA433, 0xA434, 0xA435,
+        }),
+    },
+    "position": {_GPS: frozenset({*range(8), 16, 17, 18, 29})},
+}  # fmt: skip
+"""What may be asked for → directory → tags (EXIF 3.0): time; maker, model, lens, their serial
+numbers and how the picture was taken; latitude, longitude, altitude, direction, time."""
+
+MAX_TEXT = 1024
+"""Bytes of a text or of other data in a field."""
+
 _X_DENSITY, _Y_DENSITY, _DENSITY_UNIT, _INCH = 0x011A, 0x011B, 0x0128, 2
 
 
@@ -32,10 +56,15 @@ class Kept:
     copyright: bytes = b""
     colour_space: tuple[tuple[bytes, bytes], ...] = ()
     """PNG chunks."""
+    more: Mapping[str, Mapping[int, Mapping[int, Any]]] = field(default_factory=dict)
+    """Of each of ``GROUPS`` that the file has something of: directory → tag → value."""
 
-    def exif(self, *, density: bool) -> bytes:
-        """An EXIF block with what is kept, empty if nothing is."""
+    def exif(self, *, density: bool, groups: Collection[str] = ()) -> bytes:
+        """An EXIF block with what is kept and those ``groups``, empty if nothing is."""
         block = ExifBlock()
+        for group in set(groups) & self.more.keys():
+            for directory, values in self.more[group].items():
+                (block if directory == _FIRST else block.get_ifd(directory)).update(values)
         if self.artist:
             block[exif.ARTIST] = self.artist
         if self.copyright:
@@ -67,11 +96,37 @@ def read(info: Mapping[Any, Any], mode: str, notes: list[str]) -> Kept:
     if icc and not _usable(icc, mode):
         notes.append("An unusable colour profile was left out.")
         icc = b""
-    found = exif.parse(info.get("exif") or b"")
+    block = info.get("exif") or b""
+    found = exif.parse(block)
     return Kept(
         icc, _density(info.get("dpi")),
         found.artist.encode("latin-1"), found.copyright.encode("latin-1"), _colour_space(info),
+        {name: tags for name in GROUPS if (tags := _group(block, GROUPS[name]))},
     )  # fmt: skip
+
+
+def _group(block: bytes, wanted: Mapping[int, Collection[int]]) -> dict[int, dict[int, Any]]:
+    """What there is of a group, if it can be read and written again; else nothing."""
+    kept: dict[int, dict[int, Any]] = {}
+    try:
+        parsed = ExifBlock()
+        parsed.load(block)
+        for directory, tags in wanted.items():
+            values = dict(parsed) if directory == _FIRST else parsed.get_ifd(directory)
+            kept[directory] = {
+                tag: value for tag, value in values.items() if tag in tags and _short(value)
+            }
+        Kept(more={"": kept}).exif(density=False, groups=[""])
+    except Exception:  # noqa: BLE001  # parsers fail with about anything on a hostile block
+        return {}
+    return {directory: values for directory, values in kept.items() if values}
+
+
+def _short(value: Any) -> bool:  # noqa: ANN401  # whatever the file said
+    parts = value if isinstance(value, tuple) else (value,)
+    return len(parts) <= MAX_TEXT and not any(
+        isinstance(part, str | bytes) and len(part) > MAX_TEXT for part in parts
+    )
 
 
 def _usable(icc: bytes, mode: str) -> bool:

@@ -24,6 +24,8 @@ from photoward.core.imaging.slot import Held, Slot
 from photoward.core.imaging.sniff import Limits, sniff
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 MOST_CHILDREN = 4
@@ -122,9 +124,10 @@ class ImagingPool:
             list(map(str, answer["notes"])), float(answer["decode_s"]), held, slot,
         )  # fmt: skip
 
-    def finish(
+    def finish(  # noqa: PLR0913  # one keyword for each thing that may be asked for
         self, opened: Opened, noise: NDArray[np.int16], *, epsilon: float | None,
         output_format: str | None = None, data_mining: str = rights.DEFAULT,
+        metadata: Sequence[str] = (),
     ) -> Finished:  # fmt: skip
         """Add noise, encode, decode again, verify, measure.
 
@@ -134,6 +137,7 @@ class ImagingPool:
             epsilon: bound in 8-bit steps; its whole part counts. None: what noise can hold, 127.
             output_format: ``jpeg``, ``png``, ``webp``, ``avif``; None: the input's own.
             data_mining: one of ``rights.CHOICES``, for the file to say.
+            metadata: what else of the original's EXIF to keep: of ``kept.GROUPS``.
 
         Raises:
             BadInput: ``unsupported_output``, or ``corrupt``: it cannot be done in time.
@@ -145,8 +149,9 @@ class ImagingPool:
         steps = np.ascontiguousarray(noise, dtype="<i2").tobytes()
         most = 6 * held.pixels + (4 << 20)  # no format is less frugal, metadata included
         answer, blobs = opened.slot.finish(
-            held, [steps], most, grid=held.grid, epsilon=epsilon, output=output, mining=data_mining
-        )
+            held, [steps], most, grid=held.grid, epsilon=epsilon, output=output, mining=data_mining,
+            metadata=list(metadata),
+        )  # fmt: skip
         data = bytes(blobs[0])
         media_type = f"image/{output}"
         self._check(data, media_type, opened)
