@@ -119,6 +119,22 @@ def test_only_what_is_here_for_comparison_is_a_baseline() -> None:
     assert {name for name, method in METHODS.items() if not method.bounded} == {"cuda", "sem+cuda"}
 
 
+def test_metadata_is_kept_by_name_and_only_once() -> None:
+    assert CATALOGUE.options().metadata == ""
+    assert CATALOGUE.options(metadata="date, camera,date").metadata == "date,camera"
+    with pytest.raises(BadInput) as caught:
+        CATALOGUE.options(metadata="date,thumbnail")
+    assert (caught.value.code, caught.value.field) == ("invalid_option", "metadata")
+
+
+def test_the_budget_is_spread_evenly_or_by_what_is_seen() -> None:
+    assert CATALOGUE.options().shaping == "even"
+    assert CATALOGUE.options(shaping="perceptual").shaping == "perceptual"
+    with pytest.raises(BadInput) as caught:
+        CATALOGUE.options(shaping="round")
+    assert (caught.value.code, caught.value.field) == ("invalid_option", "shaping")
+
+
 def test_training_on_the_file_is_prohibited_unless_something_else_is_said() -> None:
     assert CATALOGUE.options().data_mining == "no-ai-training"
     assert CATALOGUE.options(data_mining="nothing").data_mining == "nothing"
