@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from photoward.api.http.app import create_app
 from photoward.core.catalogue import Catalogue, SurrogateCard
 from photoward.core.errors import Unavailable
+from photoward.core.imaging.header import READ_ONLY
 from photoward.core.jobs import Failure, Output, Result
 from photoward.core.ledger import open_ledger
 from photoward.core.ports import original_key, output_key
@@ -182,7 +183,8 @@ def _protected(store: ObjectStore, item: Item) -> Result | Failure:
     step = max(1, min(pixels.shape[:2]) // 16)
     board = (np.indices(pixels.shape[:2]) // step).sum(0) % 2 * 2 - 1
     noisy = np.clip(pixels + (board * (item.options.epsilon or 0))[..., None], 0, 255)
-    kind = item.options.output_format or item.source.media_type.removeprefix("image/")
+    own = item.source.media_type.removeprefix("image/")
+    kind = item.options.output_format or READ_ONLY.get(own, own)
     buffer = io.BytesIO()
     Image.fromarray(noisy.astype(np.uint8)).save(buffer, kind, quality=95)
     made = buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from pathlib import Path
@@ -120,6 +121,20 @@ def test_the_difference_lines_up_whatever_the_orientation(
     assert np.abs(change).max() == 10 * EPSILON
     assert np.mean(np.abs(change) == 10 * EPSILON) > 0.9
     shoot(page, "difference")
+
+
+def test_an_original_that_the_browser_cannot_show_is_protected_all_the_same(
+    page: Page, service: Service
+) -> None:
+    with working(service):
+        tiff = io.BytesIO()
+        Image.new("RGB", (64, 48), (9, 99, 200)).save(tiff, "TIFF")
+        protect(page, tiff.getvalue(), name="cat.tif", kind="image/tiff")
+        expect(page.locator("#result")).to_be_visible()
+    expect(page.locator("#scaled")).to_contain_text("cannot show the original")
+    expect(page.locator("#views")).to_be_hidden()
+    expect(page.locator("#after")).to_be_visible()
+    shoot(page, "not-shown")
 
 
 def test_a_refusal_is_told_with_its_remedy(page: Page) -> None:

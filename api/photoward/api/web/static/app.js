@@ -23,6 +23,7 @@ function choose(chosen) {
   file = chosen;
   $("preview").src = address("preview", file);
   $("preview").hidden = false;
+  $("preview").onerror = () => { $("preview").hidden = true; };
   $("invitation").textContent = file.name || "The pasted photo";
   $("chosen").textContent = `${size(file.size)}. Choose another by clicking, dropping or pasting.`;
   $("go").disabled = false;
@@ -69,12 +70,20 @@ async function present(protectedFile, seconds) {
   $("after").src = address("after", protectedFile);
   $("download").href = item.links.content;
   $("stand").toggleAttribute("data-small", Math.max(item.source.width, item.source.height) <= SMALL);
-  const scale = await drawDifference(file, protectedFile, $("difference"), GAIN);
-  $("scaled").hidden = scale === 1;
-  $("scaled").textContent = `The difference is drawn at ${Math.round(100 * scale)} % of the photo’s size.`;
+  await compare(protectedFile);
   figures(seconds);
   show("result");
   $("result-title").focus();
+}
+
+async function compare(protectedFile) {
+  const scale = await drawDifference(file, protectedFile, $("difference"), GAIN).catch(() => null);
+  $("views").hidden = scale === null;
+  $("stand").dataset.view = scale === null ? "after" : document.querySelector("[name=view]:checked").value;
+  $("scaled").hidden = scale === 1;
+  $("scaled").textContent = scale === null
+    ? "This browser cannot show the original’s format, so there is nothing to compare."
+    : `The difference is drawn at ${Math.round(100 * scale)} % of the photo’s size.`;
 }
 
 function figures(seconds) {
@@ -84,6 +93,7 @@ function figures(seconds) {
     ["PSNR", measured.psnr_db === null ? "unchanged" : number(measured.psnr_db, 1, " dB")],
     ["SSIM", number(measured.ssim, 3)],
     ["Largest change (L∞)", number(measured.linf, 0, " / 255")],
+    ["Left of the noise after a site’s JPEG", number(100 * (measured.survival_hosted ?? NaN), 0, " %")],
     ["Time, all told", number(seconds, 1, " s")],
     ["File", `${size(source.size)} → ${size(output.size)}`],
     [origin === "given" ? "Word" : "Word (guessed)", label ?? "–"],
@@ -158,6 +168,8 @@ $("delete").addEventListener("click", erase);
 $("again").addEventListener("click", restart);
 $("another").addEventListener("click", restart);
 
-limits().then(({ max_body_bytes: bytes, max_megapixels: megapixels }) => {
-  if (!file) $("chosen").textContent = `JPEG, PNG, WebP or AVIF, up to ${Math.floor(bytes / 2 ** 20)} MiB and ${megapixels} megapixels`;
+limits().then(({ inputs, max_body_bytes: bytes, max_megapixels: megapixels }) => {
+  $("file").accept = Object.values(inputs).join();
+  const kinds = Object.keys(inputs).map((name) => name.toUpperCase()).join(", ");
+  if (!file) $("chosen").textContent = `${kinds}; up to ${Math.floor(bytes / 2 ** 20)} MiB and ${megapixels} megapixels`;
 }, () => {}); // without the limits the page still works, and the service names them when they matter
