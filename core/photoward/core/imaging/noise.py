@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from photoward.core.imaging import bands
 
@@ -42,26 +42,29 @@ class Enlarged:
         self.bound = WIDEST if epsilon is None else math.floor(epsilon)
         if not 0 <= self.bound <= WIDEST:
             raise ValueError(f"epsilon must lie between 0 and {WIDEST}")
-        self._given, self._grey, self._inks = noise, grey, inks
+        self._given, self._grey = noise, grey
         planes = np.rint(noise.mean(axis=2)) if grey else noise
         stored = (np.clip(planes, -self.bound, self.bound) + ZERO).astype(np.uint8)
         self.grid = noise.shape[0]
         self.size = size
         # Columns first and once: rows then follow band by band, as in one resize of the whole.
         self._wide = Image.fromarray(stored).resize((size[0], self.grid), Image.Resampling.BICUBIC)
+        # Bicubic curves overshoot between grid points.
+        within = [min(max(x, ZERO - self.bound), ZERO + self.bound) for x in range(256)]
+        self._within = [2 * ZERO - x for x in within] if inks else within
 
     def of_size(self, size: tuple[int, int]) -> Enlarged:
         """The same noise over the same picture in another size, in RGB or grey."""
         return Enlarged(self._given, epsilon=self.bound, size=size, grey=self._grey)
 
-    def band(self, top: int, bottom: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Noise for rows ``[top, bottom)``, as wide as ``pixels``' colours and stored + ``ZERO``.
+    def band(self, top: int, bottom: int, pixels: Image.Image) -> Image.Image:
+        """Noise for rows ``[top, bottom)``, stored + ``ZERO``, in the mode of ``pixels``.
 
         Args:
             top: first row.
             bottom: one past the last row.
-            pixels: the picture's rows with 1 to 4 channels; where they are wholly transparent
-                (two or four channels, if these are no inks) there is no noise.
+            pixels: the picture's rows; where they are wholly transparent there is no noise. None
+                goes to opacity and to black ink.
         """
         width, height = self.size
         scale = self.grid / height
@@ -69,27 +72,25 @@ class Enlarged:
             (width, bottom - top), Image.Resampling.BICUBIC,
             box=(0, top * scale, width, min(bottom * scale, self.grid)),
         )  # fmt: skip
-        # Bicubic curves overshoot between grid points.
-        noise = np.clip(bands.samples(strip), ZERO - self.bound, ZERO + self.bound)
-        channels = pixels.shape[2]
-        if self._inks:
-            noise = np.negative(noise)  # 128 + n becomes 128 - n, modulo 256
-        elif channels % 2 == 0:
-            noise[pixels[..., -1] == 0] = ZERO
-        colours = channels - 1 + channels % 2
-        return noise if noise.shape[2] == colours else np.repeat(noise, colours, axis=2)
+        strip = strip.point(self._within * len(strip.getbands()))
+        if bands.has_alpha(pixels):
+            clear = pixels.getchannel("A").point([255, *[0] * 255])
+            strip.paste((ZERO,) * len(strip.getbands()), mask=clear)
+        if strip.mode == pixels.mode:
+            return strip
+        names = pixels.getbands()
+        colours = min(len(names) - bands.has_alpha(pixels), 3)
+        planes = list(strip.split())
+        planes = planes if len(planes) == colours else planes * colours
+        if len(names) > colours:
+            planes.append(Image.new("L", pixels.size, ZERO))
+        return Image.merge(pixels.mode, planes)
 
 
 def add(image: Image.Image, noise: Enlarged) -> Image.Image:
     """A copy of a picture with the noise added to its colours, clipped at black and white."""
     changed = Image.new(image.mode, image.size)
     for top, bottom in bands.rows(image.size):
-        pixels = bands.samples(bands.cut(image, top, bottom))
-        steps = noise.band(top, bottom, pixels)
-        colours = pixels[..., : steps.shape[2]]
-        rise = np.minimum(np.maximum(steps, ZERO) - ZERO, ~colours)
-        fall = np.minimum(ZERO - np.minimum(steps, ZERO), colours)
-        colours += rise
-        colours -= fall
-        bands.paste(pixels, changed, top)
+        pixels = bands.cut(image, top, bottom)
+        changed.paste(ImageChops.add(pixels, noise.band(top, bottom, pixels), 1, -ZERO), (0, top))
     return changed
