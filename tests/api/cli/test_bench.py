@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from photoward.api.cli import main
 from photoward.api.cli.bench.service import _shares
+from photoward.models.methods.registry import METHODS
+from tests.core.imaging.pictures import file, smooth
+from tests.support import surrogates
+from tests.support.quick import Quick
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +53,44 @@ def test_the_engine_stands_beside_the_published_loop(
         assert reached == pytest.approx(row["gflop_per_s"])
         peak = result["peak_gflop_per_s"][row["precision"]]
         assert row["share_of_peak"] == pytest.approx(reached / peak)
+
+
+def test_photos_are_measured_in_every_strength_and_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "sem", Quick)
+    surrogates.write(tmp_path)
+    os.environ |= {
+        "PHOTOWARD_SURROGATE": "tiny",
+        "PHOTOWARD_SURROGATE_DIRS": json.dumps([str(tmp_path)]),
+    }
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "plain.png").write_bytes(file(smooth()))
+    (photos / "clear.png").write_bytes(file(smooth(mode="RGBA")))
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", "photo", str(photos), "--out", str(tmp_path / "result.json")])
+    assert caught.value.code == 0
+    assert "subtle" in capsys.readouterr().out
+    result = json.loads((tmp_path / "result.json").read_text())
+    found = {(row["strength"], row["format"]): row for row in result["summary"]}
+    assert len(found) == 16
+    for (_, output), row in found.items():
+        assert row["photos"] == (1 if output == "jpeg" else 2)  # it holds no transparency
+        assert sum(row["shares"].values()) == pytest.approx(1, abs=0.01)
+    assert found["subtle", "png"]["psnr_db"] > found["strong", "png"]["psnr_db"]
+    assert found["strong, perceptual", "png"]["psnr_db"] > found["strong", "png"]["psnr_db"]
+
+
+@pytest.mark.parametrize("source", ["absent", "empty"])
+def test_a_folder_without_photos_is_bad_input(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", "photo", str(tmp_path / source)])
+    assert caught.value.code == 2
+    assert source in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.bench

@@ -5,8 +5,9 @@ from __future__ import annotations
 import typer
 
 from photoward.api.cli.bench.engine import engine
+from photoward.api.cli.bench.fidelity import photo
 from photoward.api.cli.bench.service import latency, throughput
 
 app = typer.Typer(no_args_is_help=True)
-for command in (latency, throughput, engine):
+for command in (latency, throughput, engine, photo):
     app.command()(command)
