@@ -127,6 +127,27 @@ def test_metadata_is_kept_by_name_and_only_once() -> None:
     assert (caught.value.code, caught.value.field) == ("invalid_option", "metadata")
 
 
+@given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(16, 4000))
+def test_a_rendition_keeps_its_shape_within_its_side(
+    width: int, height: int, max_side: int
+) -> None:  # fmt: skip
+    small = CATALOGUE.options(max_side=max_side).leaving(width, height)
+    assert max(small) == min(max(width, height), max_side)
+    assert abs(small[0] * height - small[1] * width) <= max(width, height)
+    assert CATALOGUE.options().leaving(width, height) == (width, height)
+
+
+def test_a_rendition_of_next_to_nothing_is_refused() -> None:
+    with pytest.raises(BadInput) as caught:
+        CATALOGUE.options(max_side=15)
+    assert (caught.value.code, caught.value.field) == ("invalid_option", "max_side")
+
+
+def test_a_rendition_goes_with_pictures_of_its_size() -> None:
+    small = CATALOGUE.placed(CATALOGUE.options(max_side=32), 64, 64)[1]
+    assert small == CATALOGUE.placed(CATALOGUE.options(), 32, 32)[1]
+
+
 def test_the_budget_is_spread_evenly_or_by_what_is_seen() -> None:
     assert CATALOGUE.options().shaping == "even"
     assert CATALOGUE.options(shaping="perceptual").shaping == "perceptual"

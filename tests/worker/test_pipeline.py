@@ -335,6 +335,17 @@ def test_what_nobody_foresaw_is_not_hidden(
         pipeline.protect([job()])
 
 
+def test_a_rendition_leaves_in_the_size_that_was_asked_for(pipeline: Pipeline) -> None:
+    large = job("a", size=(200, 100), max_side=64, shaping="perceptual")
+    (outcome,) = pipeline.protect([large])
+    assert isinstance(outcome, Protected)
+    assert reopened(outcome.data).size == (64, 32)
+    assert "64 by 32" in outcome.measured["notes"][0]
+    (again,) = pipeline.protect([large])
+    assert isinstance(again, Protected)
+    assert again.data == outcome.data
+
+
 @pytest.mark.parametrize("step", ["open", "finish"])
 def test_our_own_trouble_stops_the_batch_and_leaves_nothing_open(
     pipeline: Pipeline, pool: ImagingPool, monkeypatch: pytest.MonkeyPatch, step: str
@@ -343,10 +354,10 @@ def test_our_own_trouble_stops_the_batch_and_leaves_nothing_open(
     opened: list[Any] = []
     real_open, real_close = pool.open, pool.close
 
-    def counted_open(data: bytes, *, grid: int) -> object:
+    def counted_open(data: bytes, **asked: Any) -> object:  # noqa: ANN401  # passed on
         if step == "open" and data == jobs[1].data:
             raise Unavailable("No child.")
-        opened.append(real_open(data, grid=grid))
+        opened.append(real_open(data, **asked))
         return opened[-1]
 
     def counted_close(one: Any) -> None:  # noqa: ANN401  # passed on

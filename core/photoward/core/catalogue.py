@@ -36,6 +36,9 @@ MAX_LABEL = 256
 
 DEFAULT_METHOD = "sem"
 TARGETS = ("prototype", "logits")
+LEAST_SIDE = 16
+"""Pixels to which a picture may be asked to shrink."""
+
 METADATA = ("date", "camera", "position")
 """What may be kept of EXIF beside copyright and artist."""
 
@@ -226,6 +229,7 @@ class Catalogue:
         preset: str | None = None,
         epsilon: float | None = None,
         output_format: str | None = None,
+        max_side: int | None = None,
         shaping: str | None = None,
         metadata: str | None = None,
         data_mining: str | None = None,
@@ -256,9 +260,7 @@ class Catalogue:
         shaping, data_mining = shaping or SHAPINGS[0], data_mining or rights.DEFAULT
         if output_format is not None:
             _one_of("output_format", output_format, FORMATS)
-        asked = tuple(dict.fromkeys(filter(None, (metadata or "").replace(" ", "").split(","))))
-        for group in asked:
-            _one_of("metadata", group, METADATA)
+        _check_side(max_side)
         _one_of("shaping", shaping, SHAPINGS)
         _one_of("data_mining", data_mining, rights.CHOICES)
         _check_label(label)
@@ -282,7 +284,7 @@ class Catalogue:
         return Options(
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
-            shaping=shaping, metadata=",".join(asked), data_mining=data_mining,
+            max_side=max_side, shaping=shaping, metadata=_groups(metadata), data_mining=data_mining,
         )  # fmt: skip
 
     def placed(self, options: Options, width: int, height: int) -> tuple[Options, str]:
@@ -290,6 +292,7 @@ class Catalogue:
 
         And the key of its batches: items with equal keys may be protected in one.
         """
+        width, height = options.leaving(width, height)
         card = self.surrogates[options.surrogate]
         own = grid_side(card.size, width, height) == card.size
         if not own and card.name == self.default_surrogate and card.photos in self.surrogates:
@@ -347,6 +350,21 @@ def _one_of(field: str, value: str, allowed: Iterable[str]) -> None:
         raise BadInput(
             "invalid_option", f"{field} must be one of {', '.join(allowed)}.", field=field
         )
+
+
+def _check_side(max_side: int | None) -> None:
+    if max_side is not None and max_side < LEAST_SIDE:
+        raise BadInput(
+            "invalid_option", f"max_side must be at least {LEAST_SIDE} (pixels).", field="max_side"
+        )
+
+
+def _groups(metadata: str | None) -> str:
+    """Each of the groups that are named with commas once."""
+    groups = dict.fromkeys(filter(None, (metadata or "").replace(" ", "").split(",")))
+    for group in groups:
+        _one_of("metadata", group, METADATA)
+    return ",".join(groups)
 
 
 def _check_label(label: str | None) -> None:

@@ -74,12 +74,22 @@ class Options:
     """None: the surrogate's own prediction is used, and the item says so."""
     output_format: str | None
     """``jpeg``, ``png``, ``webp``, ``avif``, or None for the input's own."""
+    max_side: int | None = None
+    """Pixels of the longer side that leaves; a larger picture is shrunk first, for a rendition."""
     shaping: str = "even"
     """``perceptual``: less of ε where the eye would see it; ``even``: all of it everywhere."""
     metadata: str = ""
     """What else of EXIF is kept: date, camera, position; several with commas."""
     data_mining: str = rights.DEFAULT
     """What the file shall say about being trained on: one of ``rights.CHOICES``."""
+
+    def leaving(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height in which a picture of this size leaves."""
+        longer = max(width, height)
+        if self.max_side is None or longer <= self.max_side:
+            return width, height
+        scale = self.max_side / longer
+        return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,15 @@ def noise(grid: int = 16, epsilon: int = 8, seed: int = 1) -> np.ndarray[Any, np
 class Bench:
     """A child's desk without the child: one picture through both requests."""
 
-    def __init__(self, header: dict[str, Any], data: bytes, *, grid: int = 16) -> None:
+    def __init__(
+        self, header: dict[str, Any], data: bytes, *, grid: int = 16,
+        size: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
         self.desk = Desk()
         self.grid = grid
-        request = {"do": "open", "handle": 1, "drop": [], "with": {"header": header, "grid": grid}}
+        size = size or (header["width"], header["height"])
+        options = {"header": header, "grid": grid, "size": list(size)}
+        request = {"do": "open", "handle": 1, "drop": [], "with": options}
         self.opened, blobs = self.desk.serve(request, [bytearray(data)])
         self.pixels = bytes(blobs[0]) if blobs else b""
 

@@ -169,6 +169,21 @@ def test_a_picture_of_the_grids_size_is_worked_on_as_it_is() -> None:
     assert (np.asarray(after) == expected).all()
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_a_rendition_is_shrunk_before_it_is_protected(mode: str) -> None:
+    source = smooth((300, 200), mode)
+    header = sniff(file(source), Limits(), complete=True)
+    assert header is not None
+    made = Bench(asdict(header), file(source), size=(150, 100))
+    answer, finished = made.finish(noise(), 8, "png")
+    after = reopened(finished)
+    small = source.resize((150, 100), Image.Resampling.LANCZOS)
+    assert (after.size, after.mode) == ((150, 100), mode)
+    assert 4 < abs(change(small, after, "RGB")).max() <= 8
+    assert answer["measured"]["survival"] > 0.9
+    assert "150 by 100" in made.opened["notes"][-1]
+
+
 def test_inks_stay_inks_and_a_brighter_colour_gets_less_of_them() -> None:
     source = smooth((64, 48), "CMYK")
     data = file(source, "JPEG", quality=100)

@@ -163,8 +163,9 @@ class Pipeline:
             detail = f"The surrogate {job.options.surrogate} is not installed any more."
             return Refused(job.id, PhotowardError("internal_error", detail))
         try:
-            grid = grid_side(known[0].size, job.width, job.height)
-            return _Work(job, self._pool.open(job.data, grid=grid))
+            size = job.options.leaving(job.width, job.height)
+            grid = grid_side(known[0].size, *size)
+            return _Work(job, self._pool.open(job.data, grid=grid, size=size))
         except PhotowardError as error:
             return Refused(job.id, error)
 
@@ -240,7 +241,8 @@ class Pipeline:
     def _misgivings(self, job: Job) -> list[str]:
         """What was done as asked, though the surrogate's card advises against it."""
         card, _ = self._cache.cards[job.options.surrogate]
-        if card.photos and grid_side(card.size, job.width, job.height) != card.size:
+        size = job.options.leaving(job.width, job.height)
+        if card.photos and grid_side(card.size, *size) != card.size:
             better = f"for pictures of this size {card.photos} is better"
             return [f"{card.name} has not learnt noise that survives resizing: {better}."]
         return []

@@ -71,6 +71,9 @@ def protect(  # noqa: PLR0913  # one option each
     preset: Annotated[str | None, typer.Option(help=f"{', '.join(PRESETS)}.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Budget in 1/255.")] = None,
     output_format: Annotated[str | None, typer.Option(help="jpeg, png, webp or avif.")] = None,
+    max_side: Annotated[
+        int | None, typer.Option(help="Shrink larger pictures to this longer side first.")
+    ] = None,
     shaping: Annotated[
         str | None, typer.Option(help="perceptual: less of the change where it would be seen.")
     ] = None,
@@ -96,7 +99,8 @@ def protect(  # noqa: PLR0913  # one option each
     def options(own: str | None) -> Options:
         return catalogue.options(
             label=own, method=method, target=target, surrogate=surrogate, preset=preset,
-            epsilon=epsilon, output_format=output_format, shaping=shaping,
+            epsilon=epsilon, output_format=output_format, max_side=max_side,
+            shaping=shaping,
             metadata=metadata, data_mining=data_mining,
         )  # fmt: skip
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from photoward.core.catalogue import (
     DEFAULT_PRESET,
     FORMATS,
+    LEAST_SIDE,
     MAX_EPSILON,
     MAX_LABEL,
     METADATA,
@@ -82,6 +83,10 @@ class Requested(BaseModel):
         description=f"{', '.join(FORMATS)}; the input's own if nothing is said.",
         examples=["png"],
     )] = None  # fmt: skip
+    max_side: Annotated[int | None, Field(
+        description="For a rendition: the longer side in pixels, at least "
+        f"{LEAST_SIDE}; a larger photo is shrunk before it is protected.", examples=[1080],
+    )] = None  # fmt: skip
     shaping: Annotated[str | None, Field(
         description="perceptual: less of the change where it would be seen, in flat, bright and "
         f"skin-like regions; even: as much everywhere. {SHAPINGS[0]} if nothing is said.",
@@ -119,6 +124,7 @@ class Chosen(BaseModel):
     preset: str | None = Field(examples=["strong"])
     label: str | None
     output_format: str | None
+    max_side: int | None
     shaping: str = Field(examples=[SHAPINGS[0]])
     metadata: str = Field(examples=["date"])
     data_mining: str = Field(examples=[DEFAULT])

@@ -92,11 +92,11 @@ class Desk:
             return _error(error.code, error.detail, error.field)
 
     def open(
-        self, handle: int, data: bytearray, *, header: dict[str, Any], grid: int
+        self, handle: int, data: bytearray, *, header: dict[str, Any], grid: int, size: list[int]
     ) -> tuple[dict[str, Any], Blobs]:
-        """Decode a file and keep it under ``handle``."""
+        """Decode a file, shrink it if need be, and keep it under ``handle``."""
         start = time.perf_counter()
-        opened = picture.decode(data, Header(**header))
+        opened = picture.decode(data, Header(**header)).shrunk((size[0], size[1]))
         pixels = opened.on_grid(grid)
         self.pictures[handle] = opened
         answer = {

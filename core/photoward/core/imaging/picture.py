@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +49,14 @@ class Picture:
     progressive: bool = False
     jpeg_quality: int = 95
     """The input's own if that was higher, else 95."""
+
+    def shrunk(self, size: tuple[int, int]) -> Picture:
+        """The same in another size, and a note of it; itself in its own."""
+        if size == self.image.size:
+            return self
+        small = self.image.resize(size, Image.Resampling.LANCZOS)
+        note = f"It was shrunk to {size[0]} by {size[1]} pixels, as asked."
+        return replace(self, image=small, notes=[*self.notes, note])
 
     def digest(self) -> bytes:
         """SHA-256 over mode, size and all oriented samples, opacity included."""

@@ -100,8 +100,15 @@ class ImagingPool:
     def __exit__(self, *_: object) -> None:
         self.close_all()
 
-    def open(self, data: bytes, *, grid: int) -> Opened:
+    def open(
+        self, data: bytes, *, grid: int, size: tuple[int, int] | None = None
+    ) -> Opened:  # fmt: skip
         """Decode a picture and show it on a square grid of side ``grid``.
+
+        Args:
+            data: the whole file.
+            grid: side of the working grid.
+            size: width and height in which it is to leave; None: its own.
 
         Raises:
             BadInput: it is refused, corrupt or truncated.
@@ -110,7 +117,8 @@ class ImagingPool:
         header = sniff(data, self._limits, complete=True)
         if header is None:  # never of a complete file
             raise PhotowardError("internal_error", "The header is undecided.")
-        held = Held(next(self._numbers), data, header, grid)
+        size = size or (header.width, header.height)
+        held = Held(next(self._numbers), data, header, grid, size)
         slot = self._choose(held)
         try:
             answer, blobs = slot.open(held)
@@ -120,7 +128,7 @@ class ImagingPool:
         held.digest = str(answer["digest"])
         pixels = np.frombuffer(blobs[0], dtype=np.uint8).reshape(grid, grid, 3)
         return Opened(
-            header.width, header.height, bytes.fromhex(held.digest), pixels, bool(answer["grey"]),
+            *size, bytes.fromhex(held.digest), pixels, bool(answer["grey"]),
             list(map(str, answer["notes"])), float(answer["decode_s"]), held, slot,
         )  # fmt: skip
 

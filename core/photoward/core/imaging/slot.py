@@ -36,6 +36,8 @@ class Held:
     data: bytes
     header: Header
     grid: int
+    size: tuple[int, int]
+    """Width and height in which it leaves."""
     digest: str = ""
     life: int = -1
     """In which of the slot's lives it was opened."""
@@ -135,7 +137,7 @@ class Slot:
         raise AssertionError  # the second round returns or raises
 
     def _open(self, held: Held) -> Answer:
-        options = {"header": asdict(held.header), "grid": held.grid}
+        options = {"header": asdict(held.header), "grid": held.grid, "size": held.size}
         answer = self._ask(held, "open", (held.data,), held.grid**2 * 3, options)
         if held.digest and answer[0].get("digest") != held.digest:
             raise PhotowardError("internal_error", "Decoding twice gave two results.")
