@@ -137,6 +137,15 @@ def test_a_rendition_keeps_its_shape_within_its_side(
     assert CATALOGUE.options().leaving(width, height) == (width, height)
 
 
+def test_a_class_of_the_default_is_not_asked_of_another_surrogate() -> None:
+    other = CARD.model_copy(update={"name": "other", "classes": ["fish", "bird"]})
+    own = CARD.model_copy(update={"photos": "other"})
+    catalogue = Catalogue({"one": own, "other": other}, "one")
+    asked = catalogue.options(target="logits", label="cat")
+    assert catalogue.placed(asked, 400, 300)[0].surrogate == "one"
+    assert catalogue.placed(catalogue.options(label="cat"), 400, 300)[0].surrogate == "other"
+
+
 def test_a_rendition_of_next_to_nothing_is_refused() -> None:
     with pytest.raises(BadInput) as caught:
         CATALOGUE.options(max_side=15)

@@ -295,7 +295,8 @@ class Catalogue:
         width, height = options.leaving(width, height)
         card = self.surrogates[options.surrogate]
         own = grid_side(card.size, width, height) == card.size
-        if not own and card.name == self.default_surrogate and card.photos in self.surrogates:
+        replaceable = card.name == self.default_surrogate and options.target != "logits"
+        if not own and replaceable and card.photos in self.surrogates:
             card = self.surrogates[card.photos]
         grid = grid_side(card.size, width, height)
         hosted = f"/{HOSTED}" if options.preset == HOSTED else ""
