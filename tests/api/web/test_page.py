@@ -80,6 +80,7 @@ def test_a_photo_goes_in_and_comes_out_protected(page: Page, service: Service) -
         choose(page, picture(size=(400, 300)))
         page.get_by_label("Subtle").check()
         page.get_by_label("What does it show?").fill("my cat")
+        shoot(page, "ask")
         page.get_by_role("button", name="Protect").click()
         expect(page.get_by_role("heading", name="Your photo is protected")).to_be_focused()
     figures = page.locator("#figures").inner_text()
@@ -92,6 +93,9 @@ def test_a_photo_goes_in_and_comes_out_protected(page: Page, service: Service) -
     assert caught.value.suggested_filename == "cat-protected.png"
     Image.open(caught.value.path()).verify()
     shoot(page, "done")
+    link = page.get_by_role("link", name="Download").get_attribute("href") or ""
+    chosen = service.client.get(link.removesuffix("/content")).json()["options"]
+    assert (chosen["preset"], chosen["shaping"]) == ("subtle", "perceptual")
 
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("button", name="Protect")).to_be_visible()

@@ -50,6 +50,7 @@ function form() {
   const fields = new FormData();
   // Options first: what is wrong with them is said before the photo has been sent.
   fields.append("preset", document.querySelector("[name=preset]:checked").value);
+  if ($("shaping").checked) fields.append("shaping", "perceptual");
   if ($("label").value.trim()) fields.append("label", $("label").value.trim());
   fields.append("file", file, file.name || "photo");
   return fields;
