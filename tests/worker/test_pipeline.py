@@ -210,7 +210,7 @@ def test_a_surrogate_that_is_not_made_for_photos_says_so(pipeline: Pipeline) -> 
     small, photo = (job(surrogate="keyed-r18w16", size=size) for size in ((32, 32), (64, 48)))
     assert finished(pipeline, small)["a"].measured["notes"] == []
     (note,) = finished(pipeline, photo)["a"].measured["notes"]
-    assert "cifar10-r18w16 is better" in note
+    assert "photo-r18w16 is better" in note
 
 
 CUDA: dict[str, Any] = {"method": "cuda", "target": "filter", "epsilon": None, "preset": None}
