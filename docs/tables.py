@@ -45,6 +45,17 @@ def matrix() -> str:
     return table(("trainer", *map(told, names)), [*by_trainer(found, digits=0), last])
 
 
+def hosted() -> str:
+    """The noise that is made through JPEGs, beside the one that is not, once a site saves again."""
+    plain, found = result("cifar10-matrix"), result("cifar10-hosted")
+    names = {"none": "as downloaded", "jpeg-75": "JPEG 75", "jpeg-30": "JPEG 30"}
+    rows = [
+        (told(name), *(f"{accuracy(of, name, trainer):.1%}" for trainer in names))
+        for of, name in ((plain, "clean"), (plain, "sem"), (found, "hosted"))
+    ]
+    return table(("trained on", *names.values()), rows)
+
+
 def photos() -> str:
     """Photos as JPEG, from scratch and from ImageNet weights."""
     found = result("photos-unseen")
@@ -58,6 +69,16 @@ def words() -> str:
     """The surrogate of codewords: ten labels with ten words."""
     heads = ("trainer", "unprotected files", "ten labels, ten words")
     return table(heads, by_trainer(result("cifar10-words"), digits=1))
+
+
+def fidelity() -> str:
+    """Photos in each strength and format: how much changed, and what survives."""
+    rows = [
+        (f"`{one['strength']}`", one["format"], f"{one['psnr_db']:.1f} dB", f"{one['ssim']:.3f}",
+         f"{one['survival']:.2f}", f"{one['survival_hosted']:.2f}")
+        for one in result("fidelity")["summary"]
+    ]  # fmt: skip
+    return table(("strength", "format", "PSNR", "SSIM", "survival", "after a host"), rows)
 
 
 def latency() -> str:
@@ -98,7 +119,8 @@ def engine() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    made.__name__: made for made in (protection, matrix, photos, words, latency, throughput, engine)
+    made.__name__: made
+    for made in (protection, matrix, hosted, photos, words, fidelity, latency, throughput, engine)
 }
 
 

@@ -18,10 +18,20 @@ def test_the_sentences_say_what_was_measured() -> None:
     read = read_cards([])["keyed-r18w16"][0].figures["unseen_protected_pgd20_accuracy_4_255"]
     labels = tables.result("cifar10-labels")
     invented, names = (tables.accuracy(labels, one, "none") for one in ("invented", "names"))
+    known = partial(tables.accuracy, tables.result("photos-unseen"), trainer="pretrained")
+    matrix = tables.result("cifar10-matrix")
+    trainers = tables.titles(matrix).keys() - {"at-4", "ueraser"}
+    best = {
+        name: max(tables.accuracy(matrix, name, trainer) for trainer in trainers)
+        for name in ("cuda", "sem+cuda")
+    }
     for sentence in (
         f"it was {shared:.1%} after plain",
         f"reads {read:.0%} of its words",
         f"reached {invented:.1%} instead of {names:.1%}",
+        f"the photos above: {known('sem'):.0%} in spite of `sem`, {known('sem+cuda'):.0%} in spite",
+        f"{best['cuda']:.0%} from `cuda` (it starts from ImageNet weights)",
+        f"{best['sem+cuda']:.0%} from `sem+cuda` (after JPEG 30)",
     ):
         assert sentence in " ".join(README.split())
 
@@ -52,3 +62,13 @@ def test_a_method_says_that_it_stops_adversarial_trainers_where_it_does() -> Non
     )
     stopped = [above < control / 2 for above in protected]
     assert stopped == [METHODS[name].adversarial for name in tables.protections(found)[1:]]
+
+
+def test_what_is_said_of_jpeg_and_photos_is_as_measured() -> None:
+    found = tables.result("cifar10-hosted")
+    learnt = partial(tables.accuracy, found, "hosted")
+    assert learnt("jpeg-75") - learnt("none") <= 0.1
+    assert learnt("jpeg-30") - learnt("none") <= 0.1
+    photos = partial(tables.accuracy, tables.result("photos-unseen"), trainer="none")
+    assert photos("sem+cuda") <= photos("clean") / 2
+    assert photos("sem-perceptual") - photos("sem") <= 0.05

@@ -16,6 +16,7 @@ import torch
 from photoward.core.files import write_whole
 from photoward.models.evaluation.findings import findings
 from photoward.models.evaluation.quality import likeness
+from photoward.models.surrogates.surrogate import fastest_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,9 +110,10 @@ def about(command: str) -> dict[str, Any]:
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """Where tensors were computed, and with which versions."""
+    """Where tensors were computed, in which precision, and with which versions."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"device": name, "versions": _versions()}
+    precision = str(fastest_dtype(device)).removeprefix("torch.")
+    return {"device": name, "precision": precision, "versions": _versions()}
 
 
 def write(result: Mapping[str, Any], path: Path) -> None:
