@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+    from PIL import Image
 
 PIXELS = 1 << 17
 """In one band, about."""
@@ -39,12 +39,6 @@ def samples(band: Image.Image) -> NDArray[np.uint8]:
     """Samples as ``[rows, width, channels]``, one to four channels; a copy."""
     array = np.array(band, dtype=np.uint8)
     return array.reshape(band.height, band.width, -1)
-
-
-def paste(array: NDArray[np.uint8], image: Image.Image, top: int) -> None:
-    """Write a band back."""
-    height, width, _ = array.shape
-    image.paste(Image.frombytes(image.mode, (width, height), array.tobytes()), (0, top))
 
 
 def has_alpha(image: Image.Image) -> bool:

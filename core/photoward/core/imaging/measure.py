@@ -73,6 +73,8 @@ class Comparison:
     def survival(self) -> float | None:
         """Pearson's correlation of the change with the noise before clipping and encoding.
 
+        From about ``SAMPLED`` pixels of a larger picture.
+
         1 when both are equal; 0 when nothing of it is left; None when the noise is flat, where it
         is not defined.
         """
