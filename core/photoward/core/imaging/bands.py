@@ -44,3 +44,8 @@ def samples(band: Image.Image) -> NDArray[np.uint8]:
 def has_alpha(image: Image.Image) -> bool:
     """Whether the last channel is opacity."""
     return image.mode in ("LA", "RGBA")
+
+
+def colours(image: Image.Image) -> int:
+    """How many channels the noise goes to: not opacity, and not black ink."""
+    return min(len(image.getbands()) - has_alpha(image), 3)

@@ -8,7 +8,7 @@ come along.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from PIL.Image import Exif as ExifBlock
@@ -56,15 +56,14 @@ class Kept:
     copyright: bytes = b""
     colour_space: tuple[tuple[bytes, bytes], ...] = ()
     """PNG chunks."""
-    more: Mapping[str, Mapping[int, Mapping[int, Any]]] = field(default_factory=dict)
-    """Of each of ``GROUPS`` that the file has something of: directory → tag → value."""
+    original: bytes = b""
+    """The file's own EXIF, read again only when something of it is asked for."""
 
     def exif(self, *, density: bool, groups: Collection[str] = ()) -> bytes:
         """An EXIF block with what is kept and those ``groups``, empty if nothing is."""
         block = ExifBlock()
-        for group in set(groups) & self.more.keys():
-            for directory, values in self.more[group].items():
-                (block if directory == _FIRST else block.get_ifd(directory)).update(values)
+        for group in groups:
+            _put(_group(self.original, GROUPS[group]), block)
         if self.artist:
             block[exif.ARTIST] = self.artist
         if self.copyright:
@@ -96,30 +95,37 @@ def read(info: Mapping[Any, Any], mode: str, notes: list[str]) -> Kept:
     if icc and not _usable(icc, mode):
         notes.append("An unusable colour profile was left out.")
         icc = b""
-    block = info.get("exif") or b""
-    found = exif.parse(block)
+    original = info.get("exif") or b""
+    found = exif.parse(original)
     return Kept(
         icc, _density(info.get("dpi")),
         found.artist.encode("latin-1"), found.copyright.encode("latin-1"), _colour_space(info),
-        {name: tags for name in GROUPS if (tags := _group(block, GROUPS[name]))},
+        original,
     )  # fmt: skip
 
 
-def _group(block: bytes, wanted: Mapping[int, Collection[int]]) -> dict[int, dict[int, Any]]:
+def _group(original: bytes, wanted: Mapping[int, Collection[int]]) -> dict[int, dict[int, Any]]:
     """What there is of a group, if it can be read and written again; else nothing."""
     kept: dict[int, dict[int, Any]] = {}
     try:
         parsed = ExifBlock()
-        parsed.load(block)
+        parsed.load(original)
         for directory, tags in wanted.items():
             values = dict(parsed) if directory == _FIRST else parsed.get_ifd(directory)
             kept[directory] = {
                 tag: value for tag, value in values.items() if tag in tags and _short(value)
             }
-        Kept(more={"": kept}).exif(density=False, groups=[""])
+        _put(kept, ExifBlock()).tobytes()
     except Exception:  # noqa: BLE001  # parsers fail with about anything on a hostile block
         return {}
-    return {directory: values for directory, values in kept.items() if values}
+    return kept
+
+
+def _put(values: Mapping[int, Mapping[int, Any]], block: ExifBlock) -> ExifBlock:
+    for directory, tags in values.items():
+        if tags:
+            (block if directory == _FIRST else block.get_ifd(directory)).update(tags)
+    return block
 
 
 def _short(value: Any) -> bool:  # noqa: ANN401  # whatever the file said

@@ -104,7 +104,7 @@ class Comparison:
 
 def _moments(old: Image.Image, new: Image.Image, noise: Image.Image) -> NDArray[np.float64]:
     """Sums of change, wanted change, their squares and product, and how many there are."""
-    colours = min(len(old.getbands()) - bands.has_alpha(old), 3)
+    colours = bands.colours(old)
     before, after, steps = (bands.samples(one)[..., :colours].ravel() for one in (old, new, noise))
     change = np.subtract(after, before, dtype=np.float32)
     wanted = np.subtract(steps, np.float32(ZERO), dtype=np.float32)

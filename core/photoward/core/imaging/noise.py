@@ -78,11 +78,10 @@ class Enlarged:
             strip.paste((ZERO,) * len(strip.getbands()), mask=clear)
         if strip.mode == pixels.mode:
             return strip
-        names = pixels.getbands()
-        colours = min(len(names) - bands.has_alpha(pixels), 3)
+        colours = bands.colours(pixels)
         planes = list(strip.split())
         planes = planes if len(planes) == colours else planes * colours
-        if len(names) > colours:
+        if len(pixels.getbands()) > colours:
             planes.append(Image.new("L", pixels.size, ZERO))
         return Image.merge(pixels.mode, planes)
 

@@ -106,7 +106,7 @@ def _load(data: bytes | bytearray, header: Header) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a decoder merely wonders about is no matter
             with Image.open(
-                io.BytesIO(data), formats=[_DECODERS.get(header.format) or header.format.upper()]
+                io.BytesIO(data), formats=[_DECODERS.get(header.format, header.format.upper())]
             ) as file:
                 # The header's size was checked against the limits, and is the one that counts.
                 if header.format == "gif":

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 HEIC_IS_READ = importlib.util.find_spec("pillow_heif") is not None
 """Whether the extra ``heif`` is installed."""
 
-INPUTS = ["jpeg", "png", "webp", "avif", "gif", "tiff", *(["heic"] if HEIC_IS_READ else [])]
-"""Formats that are read here."""
+_READ = ("jpeg", "png", "webp", "avif", "gif", "tiff", *(("heic",) if HEIC_IS_READ else ()))
+
+INPUTS = {name: f"image/{name}" for name in _READ}
+"""Formats that are read here → media type."""
 
 __all__ = ["HEIC_IS_READ", "INPUTS", "Header", "Limits", "sniff"]
 

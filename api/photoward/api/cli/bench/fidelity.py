@@ -12,7 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 from photoward.api.cli import samples
-from photoward.api.cli.bench.record import Out, console, write
+from photoward.api.cli.bench.record import Out, console, stages, write
 from photoward.api.cli.environment import require_extra, settings_from
 from photoward.api.cli.protect import SUFFIXES
 from photoward.core.catalogue import FORMATS, Catalogue
@@ -42,12 +42,13 @@ def photo(
     require_extra("worker")
     photos = _photos(source)
     rows = _measure(settings_from(), photos)
+    found = summary(rows)
     table = Table(
         "strength, format", "PSNR dB", "SSIM", "survival", "s", "% of it",
         caption=f"{len(photos)} photos, medians; in brackets the least. Survival in the file → "
         "shrunk to 1080 px and saved as JPEG 75. Shares: decode, noise, encode, verify.",
     )  # fmt: skip
-    for row in summary(rows):
+    for row in found:
         table.add_row(
             f"{row['strength']}, {row['format']}",
             f"{row['psnr_db']:.1f} ({row['least_psnr_db']:.1f})",
@@ -56,7 +57,7 @@ def photo(
             " ".join(f"{100 * share:.0f}" for share in row["shares"].values()),
         )  # fmt: skip
     console.print(table)
-    write(out, {"summary": summary(rows), "rows": rows})
+    write(out, {"summary": found, "rows": rows})
 
 
 def _photos(source: Path | None) -> list[tuple[str, bytes]]:
@@ -117,14 +118,8 @@ def summary(rows: Sequence[Row]) -> list[Row]:
         def figures(name: str, own: Sequence[Row] = own) -> list[float]:
             return [row[name] for row in own if row[name] is not None]
 
-        def seconds(stage: str, own: Sequence[Row] = own) -> float:
-            return float(statistics.median(row["seconds"].get(stage, 0.0) for row in own))
-
-        stages = {
-            "decode": seconds("decode"), "noise": seconds("perturb") + seconds("enlarge"),
-            "encode": seconds("encode"), "verify": seconds("verify"),
-        }  # fmt: skip
-        whole = sum(stages.values())
+        spent = stages([row["seconds"] for row in own])
+        whole = sum(spent.values())
         medians = {
             name: round(statistics.median(figures(name)), 4)
             for name in ("psnr_db", "ssim", "survival", "survival_hosted")
@@ -133,6 +128,6 @@ def summary(rows: Sequence[Row]) -> list[Row]:
             "strength": strength, "format": output, "photos": len(own), **medians,
             "least_psnr_db": min(figures("psnr_db")), "least_ssim": min(figures("ssim")),
             "seconds": round(whole, 3),
-            "shares": {stage: round(spent / whole, 3) for stage, spent in stages.items()},
+            "shares": {stage: round(seconds / whole, 3) for stage, seconds in spent.items()},
         })  # fmt: skip
     return found

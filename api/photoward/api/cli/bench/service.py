@@ -15,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from photoward.api.cli import samples
-from photoward.api.cli.bench.record import Out, console, write
+from photoward.api.cli.bench.record import Out, console, stages, write
 from photoward.api.cli.client import Client
 from photoward.api.cli.embedded import running
 from photoward.api.cli.environment import require_extra, settings_from
@@ -193,19 +193,9 @@ def _service(url: str, files: Sequence[bytes], media_type: str) -> dict[str, Any
 
 def _shares(items: Sequence[dict[str, Any]], walls: Sequence[float]) -> dict[str, float]:
     """Median seconds of decode, noise, encode, and of everything else in a request."""
-    stages = {
-        "decode": ("decode",), "noise": ("perturb", "enlarge"), "encode": ("encode",),
-        "verify and measure": ("verify",),
-    }  # fmt: skip
-    shares = {
-        name: statistics.median(
-            sum(item["measured"]["seconds"].get(part, 0.0) for part in parts) for item in items
-        )
-        for name, parts in stages.items()
-    }
-    known = [sum(item["measured"]["seconds"].values()) for item in items]
-    rest = [wall - seconds for wall, seconds in zip(walls, known, strict=True)]
-    return {**shares, "everything else": statistics.median(rest)}
+    seconds = [item["measured"]["seconds"] for item in items]
+    rest = [wall - sum(own.values()) for wall, own in zip(walls, seconds, strict=True)]
+    return {**stages(seconds), "everything else": statistics.median(rest)}
 
 
 def _must_be_done(item: dict[str, Any]) -> None:

@@ -107,7 +107,7 @@ async def get_limits(parts: PartsDep) -> Limits:
         max_side=settings.max_side,
         max_wait_s=settings.max_wait_s,
         max_label=MAX_LABEL,
-        inputs={name: f"image/{name}" for name in INPUTS},
+        inputs=INPUTS,
         formats=FORMATS,
         presets=PRESETS,
         default_preset=DEFAULT_PRESET,

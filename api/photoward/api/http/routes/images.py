@@ -50,7 +50,7 @@ UPLOAD_BODY: dict[str, Any] = {
             "schema": FORM_SCHEMA,
             "example": {"file": "(the photo)", "label": "tabby cat", "preset": "strong"},
         },
-        **dict.fromkeys([*(f"image/{one}" for one in INPUTS), "application/octet-stream"], BINARY),
+        **dict.fromkeys([*INPUTS.values(), "application/octet-stream"], BINARY),
     },
 }
 UPLOAD_PARAMETERS = [{

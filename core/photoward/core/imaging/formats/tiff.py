@@ -15,10 +15,8 @@ from photoward.core.imaging.header import Header, Limits, Mode, displayed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_ENTRIES = 512
-
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
-_SAMPLES, _EXTRA, _SAMPLE_FORMAT, _SUB_DIRECTORIES = 277, 338, 339, 330
+_EXTRA, _SAMPLE_FORMAT, _SUB_DIRECTORIES = 338, 339, 330
 _MAKE_OF_RAW: Final = {50706, 50341, 46275}
 """Tags that only raw photos have: DNG's version, and two makers'."""
 _RAW_COMPRESSIONS: Final = {34713, 32767, 32769, 32770, 34892, 65000}
@@ -35,7 +33,7 @@ def read(window: Window, limits: Limits) -> Header:
     )
     start = order(4, 4)
     count = order(start, 2)
-    if not 0 < count <= MAX_ENTRIES:
+    if not 0 < count <= exif.MAX_ENTRIES:
         raise corrupt("The TIFF has no directory.")
     if window.take(8, 2) == b"CR":
         raise _raw()
