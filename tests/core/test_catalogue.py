@@ -17,6 +17,7 @@ from photoward.core.catalogue import (
 )
 from photoward.core.errors import BadInput
 from photoward.core.imaging.kept import GROUPS
+from photoward.core.jobs import shrunk
 
 CARD = SurrogateCard(
     name="one", architecture="resnet18", width=4, size=32, classes=["cat", "dog"], feature_dim=32,
@@ -101,7 +102,11 @@ def test_a_preset_is_an_epsilon(preset: str) -> None:
         ({"method": "cuda", "target": "prototype"}, "invalid_option", "target"),
         ({"method": "sem", "target": "filter"}, "invalid_option", "target"),
         ({"metadata": "date,thumbnail"}, "invalid_option", "metadata"),
-        ({"max_side": 15}, "invalid_option", "max_side"),
+        ({"sizes": "1080,15"}, "invalid_option", "sizes"),
+        ({"sizes": "1080;320"}, "invalid_option", "sizes"),
+        ({"sizes": "²"}, "invalid_option", "sizes"),
+        ({"sizes": "9999999"}, "invalid_option", "sizes"),
+        ({"sizes": ",".join(map(str, range(100, 109)))}, "invalid_option", "sizes"),
         ({"shaping": "round"}, "invalid_option", "shaping"),
         ({"data_mining": "please"}, "invalid_option", "data_mining"),
     ],
@@ -131,14 +136,20 @@ def test_metadata_is_kept_by_name_and_only_once() -> None:
     assert CATALOGUE.options(metadata="date, camera,date").metadata == "date,camera"
 
 
-@given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(16, 4000))
-def test_a_rendition_keeps_its_shape_within_its_side(
-    width: int, height: int, max_side: int
-) -> None:  # fmt: skip
-    small = CATALOGUE.options(max_side=max_side).leaving(width, height)
-    assert max(small) == min(max(width, height), max_side)
-    assert abs(small[0] * height - small[1] * width) <= max(width, height)
-    assert CATALOGUE.options().leaving(width, height) == (width, height)
+@given(
+    st.integers(1, 20_000), st.integers(1, 20_000), st.lists(st.integers(16, 4000), max_size=8)
+)  # fmt: skip
+def test_renditions_keep_their_shape_within_their_sides(
+    width: int, height: int, sides: list[int]
+) -> None:
+    options = CATALOGUE.options(sizes=", ".join(map(str, sides)))
+    leaving = options.leaving(width, height)
+    wanted = sorted({min(max(width, height), side) for side in sides}, reverse=True)
+    assert [max(size) for size in leaving] == (wanted or [max(width, height)])
+    for size in leaving:
+        assert abs(size[0] * height - size[1] * width) <= max(width, height)
+        assert shrunk(width, height, max(size)) == size, "by its side it is found again"
+    assert CATALOGUE.options().leaving(width, height) == ((width, height),)
 
 
 def test_a_class_of_the_default_is_not_asked_of_another_surrogate() -> None:
@@ -151,7 +162,7 @@ def test_a_class_of_the_default_is_not_asked_of_another_surrogate() -> None:
 
 
 def test_a_rendition_goes_with_pictures_of_its_size() -> None:
-    small = CATALOGUE.placed(CATALOGUE.options(max_side=32), 64, 64)[1]
+    small = CATALOGUE.placed(CATALOGUE.options(sizes="32"), 64, 64)[1]
     assert small == CATALOGUE.placed(CATALOGUE.options(), 32, 32)[1]
 
 

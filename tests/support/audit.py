@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from photoward.core.jobs import FINAL, Item, State
 from photoward.core.keys import tenant_secret
 from photoward.core.ledger import open_ledger
-from photoward.core.ports import original_key, output_key
+from photoward.core.ports import original_key, output_keys
 from photoward.core.storage import open_store
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ API_MIB, WORKER_MIB = 400, 2048
 KNOWN_FILES = re.compile(
     r"master\.secret|up\.lock|redis\.sock|redis\.log|ledger\.sqlite(-wal|-shm)?"
     r"|logs/[a-z0-9-]+\.log(\.\d)?|metrics/[a-z]+_\d+\.db|appendonlydir/appendonly\.aof[a-z0-9.]*"
-    rf"|objects/(originals|outputs)/{TENANT}/[0-9a-f]{{32}}"
+    rf"|objects/(originals|outputs)/{TENANT}/[0-9a-f]{{32}}(-\d+x\d+)?"
 )
 """Everything that may lie in a data folder; a half-written or temporary file is none of it."""
 
@@ -70,15 +70,17 @@ def _every_item_ended_once(
 
 
 def _objects_are_those_of_the_ledger(items: dict[str, Item], store: ObjectStore) -> None:
-    outputs = {output_key(TENANT, i) for i, item in items.items() if item.state is State.DONE}
+    done = [item for item in items.values() if item.state is State.DONE]
+    outputs = {key for item in done for key in output_keys(item).values()}
     kept = {key for key, _ in store.keys("")}
     assert kept == outputs, "missing, orphaned, or an original of what has ended"
     for item_id, item in items.items():
         assert (item.state is State.DONE) == (item.output is not None)
         if item.output is not None:
-            data = store.get(output_key(TENANT, item_id))
-            assert hashlib.sha256(data).hexdigest() == item.output.sha256
-            assert len(data) == item.output.size
+            files = [(one.sha256, one.size) for one in item.output.files]
+            for file, key in zip(files, output_keys(item).values(), strict=True):
+                data = store.get(key)
+                assert (hashlib.sha256(data).hexdigest(), len(data)) == file
         assert original_key(TENANT, item_id) not in kept
 
 

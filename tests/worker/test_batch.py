@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from photoward.core.errors import BadInput, NotFound, Unavailable
 from photoward.core.jobs import Item, Stage, State, new_id
-from photoward.core.ports import original_key, output_key
+from photoward.core.ports import original_key, output_key, output_keys
 from photoward.worker.batch import BatchWorker
 from photoward.worker.pipeline import Job, Protected, Refused
 from tests.support.samples import OVER, claimed, options, source
@@ -44,7 +44,13 @@ class Fake:
         if b"bad" in job.data:
             return Refused(job.id, BadInput("corrupt", "It is bad."))
         measured = {"linf": 8, "seconds": {"decode": 0.1}}
-        return Protected(job.id, b"safe " + job.data, "image/png", "cat", "predicted", measured)
+        size = job.width, job.height
+        safe = b"safe " + job.data
+        if job.options.sizes:
+            safe += b" of %d by %d" % size
+            if b"no thumbnail" in job.data and max(size) < 100:
+                return Refused(job.id, BadInput("corrupt", "It is bad when it is small."))
+        return Protected(job.id, size, safe, "image/png", "cat", "predicted", measured)
 
 
 class Bench:
@@ -54,11 +60,11 @@ class Bench:
         self.ledger = ledger
         self.store = store
 
-    def upload(self, data: bytes, tenant: str = "alice") -> str:
+    def upload(self, data: bytes, tenant: str = "alice", sizes: tuple[int, ...] = ()) -> str:
         item_id = new_id()
         self.store.put(original_key(tenant, item_id), data)
         digest = hashlib.sha256(data).hexdigest()
-        self.ledger.add(item_id, tenant, options(), source(sha256=digest), "key")
+        self.ledger.add(item_id, tenant, options(sizes=sizes), source(sha256=digest), "key")
         return item_id
 
     def work(self, pipeline: Fake | Pipeline, items: list[Item] | None = None) -> int:
@@ -102,6 +108,30 @@ def test_good_ones_are_done_and_bad_ones_failed(bench: Bench) -> None:
     assert bench.kept() == {output_key("alice", good)}, "originals go when their item has ended"
     assert counted("photoward_items_ended_total", state="done", code="") == done + 1
     assert counted("photoward_items_ended_total", state="failed", code="corrupt") == failed + 1
+
+
+def test_a_set_of_renditions_is_done_as_one_or_not_at_all(bench: Bench) -> None:
+    whole = bench.upload(b"one", sizes=(2000, 1000, 500, 50))
+    partly = bench.upload(b"no thumbnail", sizes=(500, 50))
+    assert bench.work(Fake()) == 2
+    output = bench.item(whole).output
+    assert output is not None
+    assert [(one.width, one.height) for one in output.renditions] == [(500, 500), (50, 50)]
+    keys = output_keys(bench.item(whole))
+    assert list(keys) == [(1000, 1000), (500, 500), (50, 50)], "nothing is enlarged"
+    told = [(file.sha256, file.size) for file in output.files]
+    for size, file in zip(keys, told, strict=True):
+        data = bench.store.get(keys[size])
+        assert data == b"safe one of %d by %d" % size
+        assert file == (hashlib.sha256(data).hexdigest(), len(data))
+    assert (bench.item(partly).state, bench.item(partly).error_code) == (State.FAILED, "corrupt")
+    assert bench.kept() == set(keys.values())
+
+
+def test_of_a_set_that_was_cancelled_meanwhile_nothing_is_left(bench: Bench) -> None:
+    item_id = bench.upload(b"one", sizes=(500, 50))
+    assert bench.work(Fake(lambda: bench.ledger.cancel("alice", item_id))) == 0
+    assert bench.kept() == set()
 
 
 def test_each_tenant_has_a_secret_of_its_own(bench: Bench) -> None:

@@ -40,7 +40,8 @@ def job(
 ) -> Job:
     """A 32 px PNG of the name's own colours."""
     own = file(image(size=size, seed=sum(name.encode()))) if data is None else data
-    return Job(name, own, options(**{"surrogate": "tiny", **asked}), SECRET, *size)
+    asked_for = options(**{"surrogate": "tiny", **asked})
+    return Job(name, own, asked_for, SECRET, *asked_for.leaving(*size)[0])
 
 
 def finished(pipeline: Pipeline, *jobs: Job) -> dict[str, Protected]:
@@ -336,7 +337,7 @@ def test_what_nobody_foresaw_is_not_hidden(
 
 
 def test_a_rendition_leaves_in_the_size_that_was_asked_for(pipeline: Pipeline) -> None:
-    large = job("a", size=(200, 100), max_side=64, shaping="perceptual")
+    large = job("a", size=(200, 100), sizes=(64,), shaping="perceptual")
     (outcome,) = pipeline.protect([large])
     assert isinstance(outcome, Protected)
     assert reopened(outcome.data).size == (64, 32)

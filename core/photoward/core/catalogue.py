@@ -32,12 +32,13 @@ DEFAULT_PRESET = "strong"
 """Protection falls quickly with ε; who wants less change asks for it."""
 
 MAX_EPSILON = 16.0
+MAX_DIGITS = 6
 MAX_LABEL = 256
 
 DEFAULT_METHOD = "sem"
 TARGETS = ("prototype", "logits")
-LEAST_SIDE = 16
-"""Pixels to which a picture may be asked to shrink."""
+LEAST_SIDE, MOST_SIZES = 16, 8
+"""Pixels to which a picture may be asked to shrink, and in how many sizes."""
 
 METADATA = ("date", "camera", "position")
 """What may be kept of EXIF beside copyright and artist."""
@@ -229,7 +230,7 @@ class Catalogue:
         preset: str | None = None,
         epsilon: float | None = None,
         output_format: str | None = None,
-        max_side: int | None = None,
+        sizes: str | None = None,
         shaping: str | None = None,
         metadata: str | None = None,
         data_mining: str | None = None,
@@ -260,7 +261,6 @@ class Catalogue:
         shaping, data_mining = shaping or SHAPINGS[0], data_mining or rights.DEFAULT
         if output_format is not None:
             _one_of("output_format", output_format, FORMATS)
-        _check_side(max_side)
         _one_of("shaping", shaping, SHAPINGS)
         _one_of("data_mining", data_mining, rights.CHOICES)
         _check_label(label)
@@ -284,15 +284,17 @@ class Catalogue:
         return Options(
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
-            max_side=max_side, shaping=shaping, metadata=_groups(metadata), data_mining=data_mining,
+            sizes=_sides(sizes), shaping=shaping, metadata=_groups(metadata),
+            data_mining=data_mining,
         )  # fmt: skip
 
     def placed(self, options: Options, width: int, height: int) -> tuple[Options, str]:
         """The options for a picture of this size, with the surrogate that is made for it.
 
-        And the key of its batches: items with equal keys may be protected in one.
+        Of several renditions the largest decides. And the key of its batches: items with equal
+        keys may be protected in one.
         """
-        width, height = options.leaving(width, height)
+        width, height = options.leaving(width, height)[0]
         card = self.surrogates[options.surrogate]
         own = grid_side(card.size, width, height) == card.size
         replaceable = card.name == self.default_surrogate and options.target != "logits"
@@ -353,11 +355,20 @@ def _one_of(field: str, value: str, allowed: Iterable[str]) -> None:
         )
 
 
-def _check_side(max_side: int | None) -> None:
-    if max_side is not None and max_side < LEAST_SIDE:
+def _sides(sizes: str | None) -> tuple[int, ...]:
+    """Each of the numbers that are named with commas once, largest first."""
+    named = list(filter(None, (sizes or "").replace(" ", "").split(",")))
+    if not all(one.isascii() and one.isdigit() and len(one) <= MAX_DIGITS for one in named):
         raise BadInput(
-            "invalid_option", f"max_side must be at least {LEAST_SIDE} (pixels).", field="max_side"
+            "invalid_option", "sizes must be whole numbers with commas between them.", field="sizes"
         )
+    found = sorted({int(one) for one in named}, reverse=True)
+    if len(found) > MOST_SIZES or (found and found[-1] < LEAST_SIDE):
+        raise BadInput(
+            "invalid_option", f"sizes must be at most {MOST_SIZES} numbers of at least "
+            f"{LEAST_SIDE} (pixels of the longer side).", field="sizes",
+        )  # fmt: skip
+    return tuple(found)
 
 
 def _groups(metadata: str | None) -> str:

@@ -74,8 +74,9 @@ class Options:
     """None: the surrogate's own prediction is used, and the item says so."""
     output_format: str | None
     """``jpeg``, ``png``, ``webp``, ``avif``, or None for the input's own."""
-    max_side: int | None = None
-    """Pixels of the longer side that leaves; a larger picture is shrunk first, for a rendition."""
+    sizes: tuple[int, ...] = ()
+    """Renditions: pixels of their longer sides, largest first; a larger picture is shrunk before it
+    is protected. Empty: one file in the picture's own size."""
     shaping: str = "even"
     """``perceptual``: less of ε where the eye would see it; ``even``: all of it everywhere."""
     metadata: str = ""
@@ -83,13 +84,19 @@ class Options:
     data_mining: str = rights.DEFAULT
     """What the file shall say about being trained on: one of ``rights.CHOICES``."""
 
-    def leaving(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height in which a picture of this size leaves."""
-        longer = max(width, height)
-        if self.max_side is None or longer <= self.max_side:
-            return width, height
-        scale = self.max_side / longer
-        return max(1, round(width * scale)), max(1, round(height * scale))
+    def leaving(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
+        """Widths and heights in which a picture of this size leaves, each once, largest first."""
+        return tuple(dict.fromkeys(shrunk(width, height, side) for side in self.sizes)) or (
+            (width, height),
+        )
+
+
+def shrunk(width: int, height: int, side: int) -> tuple[int, int]:
+    """Width and height of a picture whose longer side is brought down to ``side`` pixels."""
+    longer = max(width, height)
+    if longer <= side:
+        return width, height
+    return max(1, round(width * side / longer)), max(1, round(height * side / longer))
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,28 @@ class Output:
 
     sha256: str
     size: int
+    """Bytes."""
     media_type: str
+    renditions: tuple[Rendition, ...] = ()
+    """What else was asked for, largest first: this file itself is the largest."""
+
+    @property
+    def files(self) -> tuple[Output | Rendition, ...]:
+        """All of them, itself first."""
+        return (self, *self.renditions)
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """The same picture in a smaller size, protected after it was shrunk."""
+
+    width: int
+    """Pixels."""
+    height: int
+    sha256: str
+    size: int
+    """Bytes."""
+    measured: dict[str, Any]
 
 
 @dataclass(frozen=True)

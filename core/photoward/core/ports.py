@@ -138,6 +138,19 @@ def original_key(tenant: str, item_id: str) -> str:
     return f"originals/{tenant}/{item_id}"
 
 
-def output_key(tenant: str, item_id: str) -> str:
-    """Where its protected file lies."""
-    return f"outputs/{tenant}/{item_id}"
+def output_key(tenant: str, item_id: str, size: tuple[int, int] | None = None) -> str:
+    """Where its protected file lies, or a smaller rendition of that width and height."""
+    key = f"outputs/{tenant}/{item_id}"
+    return key if size is None else f"{key}-{size[0]}x{size[1]}"
+
+
+def output_keys(item: Item) -> dict[tuple[int, int], str]:
+    """Where each file of an item lies, by width and height, largest first."""
+    largest, *smaller = item.options.leaving(item.source.width, item.source.height)
+    further = {size: output_key(item.tenant, item.id, size) for size in smaller}
+    return {largest: output_key(item.tenant, item.id), **further}
+
+
+def item_of(key: str) -> str:
+    """The id of the item that an original or output belongs to."""
+    return key.rpartition("/")[2].partition("-")[0]

@@ -108,6 +108,16 @@ def test_a_method_of_ones_choice(protect: Protect, source: Path, out: Path) -> N
     assert change(photo, out / "photo.jpg") > 8
 
 
+def test_a_file_for_each_size(protect: Protect, source: Path, out: Path) -> None:
+    photo = source / "photo.jpg"
+    photo.write_bytes(file(smooth((300, 200)), "JPEG", quality=95))
+    assert protect(source, "--sizes", "150,75") == 0
+    made = {name: reopened((out / name).read_bytes()).size for name in tree(out)}
+    assert made == {"photo-150.jpg": (150, 100), "photo-75.jpg": (75, 50)}
+    assert protect(photo, "--sizes", "90", into=out / "one") == 0
+    assert tree(out / "one") == {"photo.jpg"}
+
+
 def test_the_help_tells_the_methods(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["protect", "--help"])

@@ -20,9 +20,9 @@ from photoward.api.http.app import create_app
 from photoward.core.catalogue import Catalogue, SurrogateCard
 from photoward.core.errors import Unavailable
 from photoward.core.imaging.header import READ_ONLY
-from photoward.core.jobs import Failure, Output, Result
+from photoward.core.jobs import Failure, Output, Rendition, Result
 from photoward.core.ledger import open_ledger
-from photoward.core.ports import original_key, output_key
+from photoward.core.ports import original_key, output_keys
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 
@@ -179,20 +179,30 @@ def _protected(store: ObjectStore, item: Item) -> Result | Failure:
         upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     except OSError:
         return Failure(item.id, "corrupt", "The picture could not be decoded.")
-    pixels = np.asarray(upright, np.int16)
-    step = max(1, min(pixels.shape[:2]) // 16)
-    board = (np.indices(pixels.shape[:2]) // step).sum(0) % 2 * 2 - 1
-    noisy = np.clip(pixels + (board * (item.options.epsilon or 0))[..., None], 0, 255)
     own = item.source.media_type.removeprefix("image/")
     kind = item.options.output_format or READ_ONLY.get(own, own)
-    buffer = io.BytesIO()
-    Image.fromarray(noisy.astype(np.uint8)).save(buffer, kind, quality=95)
-    made = buffer.getvalue()
-    store.put(output_key(item.tenant, item.id), made, create_only=True)
+    measured = {"linf": item.options.epsilon, "psnr_db": PSNR_DB, "ssim": SSIM}
+    kept: dict[tuple[int, int], tuple[str, int]] = {}
+    for size, key in output_keys(item).items():
+        made = _noisy(upright.resize(size), item.options.epsilon or 0, kind)
+        store.put(key, made, create_only=True)
+        kept[size] = hashlib.sha256(made).hexdigest(), len(made)
+    largest, *smaller = kept
+    renditions = tuple(Rendition(*size, *kept[size], measured=measured) for size in smaller)
     return Result(
         item_id=item.id,
-        output=Output(hashlib.sha256(made).hexdigest(), len(made), f"image/{kind}"),
+        output=Output(*kept[largest], f"image/{kind}", renditions),
         label_used=item.options.label or "cat",
         label_source="given" if item.options.label else "predicted",
-        measured={"linf": item.options.epsilon, "psnr_db": PSNR_DB, "ssim": SSIM},
+        measured=measured,
     )
+
+
+def _noisy(picture: Image.Image, epsilon: float, kind: str) -> bytes:
+    pixels = np.asarray(picture, np.int16)
+    step = max(1, min(pixels.shape[:2]) // 16)
+    board = (np.indices(pixels.shape[:2]) // step).sum(0) % 2 * 2 - 1
+    changed = np.clip(pixels + (board * epsilon)[..., None], 0, 255)
+    buffer = io.BytesIO()
+    Image.fromarray(changed.astype(np.uint8)).save(buffer, kind, quality=95)
+    return buffer.getvalue()

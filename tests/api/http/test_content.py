@@ -46,6 +46,40 @@ def test_the_file_comes_with_its_type_name_and_digests(service: Service, done: s
     assert disposition.endswith("filename*=UTF-8''m%C3%A4h%22-protected.webp")
 
 
+def test_a_set_of_sizes_is_one_item_with_a_file_for_each(service: Service) -> None:
+    sizes = {"sizes": "20,16,4000"}
+    place = service.upload(picture(), params=sizes).headers["Location"]
+    assert service.client.get(place).json()["options"]["sizes"] == [4000, 20, 16]
+    assert service.client.get(place).json()["renditions"] == []
+    assert work(service) == 1
+    item = service.client.get(place).json()
+    shown = item["renditions"]
+    assert [(one["width"], one["height"]) for one in shown] == [(40, 30), (20, 15), (16, 12)]
+    assert shown[0]["sha256"] == item["output"]["sha256"]
+    for one in shown:
+        answer = service.client.get(one["content"])
+        assert Image.open(io.BytesIO(answer.content)).size == (one["width"], one["height"])
+        assert hashlib.sha256(answer.content).hexdigest() == one["sha256"]
+        assert answer.headers["ETag"] == f'"{one["sha256"]}"'
+        assert int(answer.headers["Content-Length"]) == one["size"] == len(answer.content)
+        head = service.client.head(one["content"])
+        assert (head.status_code, head.headers["ETag"]) == (200, answer.headers["ETag"])
+        unchanged = {"If-None-Match": answer.headers["ETag"]}
+        assert service.client.get(one["content"], headers=unchanged).status_code == 304
+    largest = service.client.get(f"{place}/content").content
+    for asked in (4000, 40):
+        assert service.client.get(f"{place}/content?size={asked}").content == largest
+    for impossible in ("17", "0", "large"):
+        refused = service.client.get(f"{place}/content?size={impossible}")
+        assert_problem(refused, "invalid_option")
+    assert service.client.delete(place).status_code == 204
+    assert not [key for key in service.kept() if item["id"] in key]
+
+
+def test_who_asked_for_no_sizes_gets_no_renditions(service: Service, done: str) -> None:
+    assert service.client.get(done).json()["renditions"] == []
+
+
 def test_who_reserves_nothing_has_nothing_said(service: Service) -> None:
     place = service.upload(picture(), params={"data_mining": "nothing"}).headers["Location"]
     assert work(service) == 1

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from photoward.core import telemetry
 from photoward.core.errors import NotFound, PhotowardError, Unavailable
-from photoward.core.jobs import Failure, Output, Result
+from photoward.core.jobs import Failure, Output, Rendition, Result
 from photoward.core.keys import tenant_secret
-from photoward.core.ports import original_key, output_key
+from photoward.core.ports import original_key, output_keys
 from photoward.worker.claim import held
 from photoward.worker.pipeline import Job, Protected, Refused
 
@@ -89,7 +89,8 @@ class BatchWorker:
                 continue
             secret = tenant_secret(self._master, salts[item.tenant])
             source = item.source
-            jobs.append(Job(item.id, data, item.options, secret, source.width, source.height))
+            sizes = item.options.leaving(source.width, source.height)
+            jobs += [Job(item.id, data, item.options, secret, *size) for size in sizes]
         telemetry.STAGE_SECONDS.labels("fetch").observe(time.perf_counter() - began)
         return jobs, refused
 
@@ -97,10 +98,13 @@ class BatchWorker:
         self, token: str, items: dict[str, Item], outcomes: Sequence[Protected | Refused]
     ) -> int:
         """Publish: objects first, then one transaction, then what nobody needs any more."""
-        results = [self._store(items[o.id], o) for o in outcomes if isinstance(o, Protected)]
-        failures = [
-            Failure(o.id, o.error.code, o.error.detail) for o in outcomes if isinstance(o, Refused)
-        ]
+        refused = {o.id: o.error for o in outcomes if isinstance(o, Refused)}
+        made: dict[str, dict[tuple[int, int], Protected]] = {}
+        for o in outcomes:
+            if isinstance(o, Protected) and o.id not in refused:
+                made.setdefault(o.id, {})[o.size] = o
+        results = [self._store(items[item_id], files) for item_id, files in made.items()]
+        failures = [Failure(item_id, e.code, e.detail) for item_id, e in refused.items()]
         done = self.ledger.store(token, results) if results else set()
         failed = self.ledger.fail(token, failures) if failures else set()
         for result in results:
@@ -112,19 +116,28 @@ class BatchWorker:
         self._tidy(items, results, done, failed)
         return len(done) + len(failed)
 
-    def _store(self, item: Item, protected: Protected) -> Result:
-        """Write the output unless one is there: the first writer wins."""
-        key, data = output_key(item.tenant, item.id), protected.data
-        if not self.store.put(key, data, create_only=True):
-            data = self.store.get(key)
-        digest = hashlib.sha256(data).hexdigest()
+    def _store(self, item: Item, files: dict[tuple[int, int], Protected]) -> Result:
+        """Write the output and its smaller renditions."""
+        kept = {size: self._keep(key, files[size]) for size, key in output_keys(item).items()}
+        largest, *smaller = kept
+        renditions = tuple(
+            Rendition(*size, *kept[size], measured=files[size].measured) for size in smaller
+        )
+        whole = files[largest]
         return Result(
             item_id=item.id,
-            output=Output(sha256=digest, size=len(data), media_type=protected.media_type),
-            label_used=protected.label_used,
-            label_source=protected.label_source,
-            measured=protected.measured,
+            output=Output(*kept[largest], whole.media_type, renditions),
+            label_used=whole.label_used,
+            label_source=whole.label_source,
+            measured=whole.measured,
         )
+
+    def _keep(self, key: str, protected: Protected) -> tuple[str, int]:
+        """Write a file unless one is there, as the first writer wins; its SHA-256 and length."""
+        data = protected.data
+        if not self.store.put(key, data, create_only=True):
+            data = self.store.get(key)
+        return hashlib.sha256(data).hexdigest(), len(data)
 
     def _tidy(
         self, items: dict[str, Item], results: Sequence[Result], done: set[str], failed: set[str]
@@ -136,8 +149,9 @@ class BatchWorker:
         if not lost:
             return
         for item_id in set(lost) - self.ledger.states(lost).keys():
-            self.store.delete(output_key(items[item_id].tenant, item_id))
-            self.store.delete(original_key(items[item_id].tenant, item_id))
+            item = items[item_id]
+            for key in (original_key(item.tenant, item_id), *output_keys(item).values()):
+                self.store.delete(key)
 
 
 def _count(item: Item, result: Result) -> None:

@@ -44,7 +44,7 @@ class Job:
     secret: bytes
     """The tenant's secret."""
     width: int
-    """As the header tells; decides the working grid."""
+    """In which it leaves, pixels; decides the working grid."""
     height: int
 
 
@@ -53,6 +53,8 @@ class Protected:
     """A finished, verified file."""
 
     id: str
+    size: tuple[int, int]
+    """Width and height, as the job said."""
     data: bytes
     media_type: str
     label_used: str
@@ -128,7 +130,8 @@ class Pipeline:
         """Protect a batch; one bad picture never stops the rest.
 
         Args:
-            jobs: compatible pictures: equal method, target, surrogate and working grid.
+            jobs: compatible pictures: equal method, target and surrogate; fastest together
+                when equal in working grid.
             on_stage: told when the batch enters a stage.
 
         Returns:
@@ -148,7 +151,9 @@ class Pipeline:
             if work:
                 on_stage(Stage.PERTURB)
                 with self._noise:
-                    refused += self._perturb(work)
+                    for grid in sorted({entry.opened.pixels.shape for entry in work}):
+                        own = [entry for entry in work if entry.opened.pixels.shape == grid]
+                        refused += self._perturb(own)
                 on_stage(Stage.ENCODE)
             perturbed = [entry for entry in work if entry.noise is not None]
             return [*self._threads.map(self._finish, perturbed), *refused]
@@ -163,8 +168,8 @@ class Pipeline:
             detail = f"The surrogate {job.options.surrogate} is not installed any more."
             return Refused(job.id, PhotowardError("internal_error", detail))
         try:
-            size = job.options.leaving(job.width, job.height)
-            grid = grid_side(known[0].size, *size)
+            grid = grid_side(known[0].size, job.width, job.height)
+            size = job.width, job.height
             return _Work(job, self._pool.open(job.data, grid=grid, size=size))
         except PhotowardError as error:
             return Refused(job.id, error)
@@ -235,14 +240,14 @@ class Pipeline:
         measured["seconds"] = {**measured["seconds"], "perturb": round(entry.perturb_s, 4)}
         measured["notes"] = [*entry.opened.notes, *self._misgivings(job)]
         return Protected(
-            job.id, finished.data, finished.media_type, entry.label, entry.label_source, measured
-        )
+            job.id, (job.width, job.height), finished.data, finished.media_type, entry.label,
+            entry.label_source, measured,
+        )  # fmt: skip
 
     def _misgivings(self, job: Job) -> list[str]:
         """What was done as asked, though the surrogate's card advises against it."""
         card, _ = self._cache.cards[job.options.surrogate]
-        size = job.options.leaving(job.width, job.height)
-        if card.photos and grid_side(card.size, *size) != card.size:
+        if card.photos and grid_side(card.size, job.width, job.height) != card.size:
             better = f"for pictures of this size {card.photos} is better"
             return [f"{card.name} has not learnt noise that survives resizing: {better}."]
         return []

@@ -10,6 +10,7 @@ import structlog
 
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import FINAL
+from photoward.core.ports import item_of
 
 if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger, ObjectStore
@@ -70,9 +71,9 @@ class Reconciler:
         removed = self._store.discard_unfinished(self._orphan_age_s)
         for prefix in ("originals/", "outputs/"):
             found = dict(self._store.keys(prefix))
-            states = self._ledger.states([_item_of(key) for key in found])
+            states = self._ledger.states([item_of(key) for key in found])
             for key, age_s in found.items():
-                state = states.get(_item_of(key))
+                state = states.get(item_of(key))
                 orphan = state is None and age_s >= self._orphan_age_s
                 if orphan or (prefix == "originals/" and state in FINAL):
                     self._store.delete(key)
@@ -88,7 +89,3 @@ class Reconciler:
                     log.info("swept", objects=self.sweep())
             except Unavailable as error:
                 log.warning("reconcile_unavailable", detail=error.detail)
-
-
-def _item_of(key: str) -> str:
-    return key.rpartition("/")[2]

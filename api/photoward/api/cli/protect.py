@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -71,8 +71,12 @@ def protect(  # noqa: PLR0913  # one option each
     preset: Annotated[str | None, typer.Option(help=f"{', '.join(PRESETS)}.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Budget in 1/255.")] = None,
     output_format: Annotated[str | None, typer.Option(help="jpeg, png, webp or avif.")] = None,
-    max_side: Annotated[
-        int | None, typer.Option(help="Shrink larger pictures to this longer side first.")
+    sizes: Annotated[
+        str | None,
+        typer.Option(
+            help="Longer sides in pixels, with commas: a file for each, shrunk before it is "
+            "protected; of several, names end in the side."
+        ),
     ] = None,
     shaping: Annotated[
         str | None, typer.Option(help="perceptual: less of the change where it would be seen.")
@@ -99,8 +103,7 @@ def protect(  # noqa: PLR0913  # one option each
     def options(own: str | None) -> Options:
         return catalogue.options(
             label=own, method=method, target=target, surrogate=surrogate, preset=preset,
-            epsilon=epsilon, output_format=output_format, max_side=max_side,
-            shaping=shaping,
+            epsilon=epsilon, output_format=output_format, sizes=sizes, shaping=shaping,
             metadata=metadata, data_mining=data_mining,
         )  # fmt: skip
 
@@ -108,9 +111,11 @@ def protect(  # noqa: PLR0913  # one option each
         raise BadInput("invalid_option", "--labels-from-folders needs a folder and no --label.")
     files, others = _files(source, out)
     entries = [
-        Entry(path, _target(source, path, out, output_format),
-              options(path.absolute().parent.name if labels_from_folders else label))
-        for path in files
+        entry for path in files
+        for entry in _renditions(
+            Entry(path, _target(source, path, out, output_format),
+                  options(path.absolute().parent.name if labels_from_folders else label))
+        )
     ]  # fmt: skip
     twice = {path for path, count in Counter(e.target for e in entries).items() if count > 1}
     left = [e for e in entries if force or e.target in twice or not e.target.exists()]
@@ -150,6 +155,17 @@ def _target(source: Path, path: Path, out: Path, output_format: str | None) -> P
     suffix = SUFFIX_OF.get(written, path.suffix)
     same = {".jpg", ".jpeg"} if suffix == ".jpg" else {suffix}
     return target if own in same else target.with_suffix(suffix)
+
+
+def _renditions(entry: Entry) -> Iterator[Entry]:
+    """One entry for each size that is wanted, each with a name of its own."""
+    sides = entry.options.sizes
+    if len(sides) < 2:  # noqa: PLR2004  # one needs no number in its name
+        yield entry
+        return
+    for side in sides:
+        target = entry.target.with_stem(f"{entry.target.stem}-{side}")
+        yield replace(entry, target=target, options=replace(entry.options, sizes=(side,)))
 
 
 def _run(
@@ -222,7 +238,8 @@ def _batches(
             batch = open_batches.setdefault(key, [])
             megapixels[key] = 0.0
         megapixels[key] = megapixels.get(key, 0.0) + size
-        batch.append((entry, Job(str(number), data, options, secret, header.width, header.height)))
+        (leaving,) = options.leaving(header.width, header.height)
+        batch.append((entry, Job(str(number), data, options, secret, *leaving)))
     yield from (batch for batch in open_batches.values() if batch)
 
 

@@ -17,6 +17,7 @@ from photoward.core.catalogue import (
     MAX_EPSILON,
     MAX_LABEL,
     METADATA,
+    MOST_SIZES,
     PRESETS,
     SHAPINGS,
 )
@@ -83,9 +84,10 @@ class Requested(BaseModel):
         description=f"{', '.join(FORMATS)}; the input's own if nothing is said.",
         examples=["png"],
     )] = None  # fmt: skip
-    max_side: Annotated[int | None, Field(
-        description="For a rendition: the longer side in pixels, at least "
-        f"{LEAST_SIDE}; a larger photo is shrunk before it is protected.", examples=[1080],
+    sizes: Annotated[str | None, Field(
+        description="For renditions: longer sides in pixels, at least "
+        f"{LEAST_SIDE}, up to {MOST_SIZES} of them with commas; for each the photo is shrunk and "
+        "then protected, and never enlarged.", examples=["2048,1080,320"],
     )] = None  # fmt: skip
     shaping: Annotated[str | None, Field(
         description="perceptual: less of the change where it would be seen, in flat, bright and "
@@ -124,7 +126,7 @@ class Chosen(BaseModel):
     preset: str | None = Field(examples=["strong"])
     label: str | None
     output_format: str | None
-    max_side: int | None
+    sizes: list[int] = Field(examples=[[2048, 1080, 320]])
     shaping: str = Field(examples=[SHAPINGS[0]])
     metadata: str = Field(examples=["date"])
     data_mining: str = Field(examples=[DEFAULT])
@@ -153,6 +155,17 @@ class OutputFile(BaseModel):
     media_type: str = Field(examples=["image/jpeg"])
 
 
+class Rendition(BaseModel):
+    """One of the sizes that were asked for."""
+
+    width: int = Field(description="Pixels.", examples=[1080])
+    height: int = Field(examples=[810])
+    sha256: str = Field(examples=[_SHA256])
+    size: int = Field(description="Bytes.", examples=[318_204])
+    measured: dict[str, Any]
+    content: str = Field(examples=[f"/v1/images/{EXAMPLE_ID}/content?size=1080"])
+
+
 class Links(BaseModel):
     """Where to go from here."""
 
@@ -170,7 +183,10 @@ class Image(BaseModel):
     updated_at: datetime
     options: Chosen
     source: SourceFile
-    output: OutputFile | None
+    output: OutputFile | None = Field(description="The largest, if several sizes were asked for.")
+    renditions: list[Rendition] = Field(
+        description="Each of `sizes` that the photo is large enough for, largest first."
+    )
     measured: dict[str, Any] = Field(
         description="What the finished file shows when it is read again.",
         examples=[{"epsilon": 8.0, "linf": 21, "psnr_db": 30.2, "ssim": 0.93, "survival": 0.99}],
@@ -192,12 +208,28 @@ class Image(BaseModel):
             options=Chosen.model_validate(item.options),
             source=SourceFile.model_validate(item.source),
             output=OutputFile.model_validate(item.output) if done else None,
+            renditions=_renditions(item, here) if done else [],
             error=error_of(item),
             links=Links(self=here, content=f"{here}/content" if done else None),
         )
 
 
 _PLAIN = ("id", "state", "created_at", "updated_at", "measured", "label_used", "label_source")
+
+
+def _renditions(item: Item, here: str) -> list[Rendition]:
+    """All of them, the largest included; none where no sizes were asked for."""
+    if item.output is None or not item.options.sizes:
+        return []
+    sizes = item.options.leaving(item.source.width, item.source.height)
+    figures = (item.measured, *(one.measured for one in item.output.renditions))
+    return [
+        Rendition(
+            width=width, height=height, sha256=file.sha256, size=file.size, measured=measured,
+            content=f"{here}/content?size={max(width, height)}",
+        )
+        for (width, height), file, measured in zip(sizes, item.output.files, figures, strict=True)
+    ]  # fmt: skip
 
 
 def error_of(item: Item, **more: Any) -> Problem | None:  # noqa: ANN401  # passed on as is

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from photoward.core.jobs import Item, Options, Output, Source, Stage, State
+from photoward.core.jobs import Item, Options, Output, Rendition, Source, Stage, State
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +22,7 @@ def item(row: Row[Any]) -> Item:
         id=row.id,
         tenant=row.tenant,
         state=State(row.state),
-        options=Options(**row.options),
+        options=Options(**row.options | {"sizes": tuple(row.options["sizes"])}),
         source=Source(**row.source),
         batch_key=row.batch_key,
         created_at=row.created_at,
@@ -32,11 +32,16 @@ def item(row: Row[Any]) -> Item:
         lease=row.lease,
         label_used=row.label_used,
         label_source=row.label_source,
-        output=Output(**row.output) if row.output else None,
+        output=_output(row.output) if row.output else None,
         measured=row.measured,
         error_code=row.error_code,
         error_detail=row.error_detail,
     )
+
+
+def _output(kept: dict[str, Any]) -> Output:
+    further = tuple(Rendition(**one) for one in kept.get("renditions", ()))
+    return Output(**kept | {"renditions": further})
 
 
 def queued(fresh: Item) -> dict[str, Any]:
@@ -61,7 +66,7 @@ def done(result: Result) -> dict[str, Any]:
     """The columns that a result fills."""
     return {
         "state": State.DONE,
-        "output": asdict(result.output),
+        "output": _finite(asdict(result.output)),
         "label_used": result.label_used,
         "label_source": result.label_source,
         "measured": _finite(result.measured),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from photoward.api.http import filenames
@@ -17,9 +18,9 @@ from photoward.api.http.errors import documented, respond
 from photoward.api.http.schemas import error_of
 from photoward.core import rights
 from photoward.core.catalogue import FORMATS
-from photoward.core.errors import Conflict
-from photoward.core.jobs import Item, Output
-from photoward.core.ports import ObjectStore, output_key
+from photoward.core.errors import BadInput, Conflict
+from photoward.core.jobs import Item, shrunk
+from photoward.core.ports import ObjectStore, output_keys
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -41,18 +42,38 @@ FILE: dict[str, Any] = {
     },
 }
 
+SizeDep = Annotated[
+    int | None,
+    Query(description="Which of `sizes` is wanted; the largest if nothing is said.", ge=1),
+]
+
+
+@dataclass(frozen=True)
+class _File:
+    """One finished file of an item."""
+
+    key: str
+    sha256: str
+    length: int
+    media_type: str
+
 
 @router.head("/{image_id}/content", include_in_schema=False)
 async def head_content(
     image_id: ItemIdDep,
     parts: PartsDep,
     tenant: TenantDep,
+    size: SizeDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """What GET would send, without the file."""
     item = await to_thread.run_sync(parts.ledger.get, tenant, image_id)
-    return _without_file(item, if_none_match) or Response(
-        headers={**_headers(item, _output(item)), "Content-Type": _output(item).media_type}
+    short = _failure(item)
+    if short is not None:
+        return short
+    file = _file(item, size)
+    return _unchanged(item, file, if_none_match) or Response(
+        headers={**_headers(item, file), "Content-Type": file.media_type}
     )
 
 
@@ -64,50 +85,65 @@ async def head_content(
     responses={
         200: FILE,
         304: {"description": "The file of `If-None-Match` is the one there is."},
-        **documented("not_found", "not_ready", "unavailable"),
+        **documented("invalid_option", "not_found", "not_ready", "unavailable"),
     },
 )
 async def get_content(
     image_id: ItemIdDep,
     parts: PartsDep,
     tenant: TenantDep,
+    size: SizeDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Never changes once it is there: the ETag is the file's SHA-256."""
     item = await to_thread.run_sync(parts.ledger.get, tenant, image_id)
-    short = _without_file(item, if_none_match)
+    short = _failure(item)
     if short is not None:
         return short
-    output = _output(item)
-    chunks = await to_thread.run_sync(_opened, parts.store, output_key(tenant, image_id))
-    return StreamingResponse(chunks, headers=_headers(item, output), media_type=output.media_type)
+    file = _file(item, size)
+    short = _unchanged(item, file, if_none_match)
+    if short is not None:
+        return short
+    chunks = await to_thread.run_sync(_opened, parts.store, file.key)
+    return StreamingResponse(chunks, headers=_headers(item, file), media_type=file.media_type)
 
 
-def _without_file(item: Item, if_none_match: str | None) -> Response | None:
+def _failure(item: Item) -> Response | None:
     failure = error_of(item, status=409)
-    if failure is not None:
-        return respond(failure)
-    output = _output(item)
+    return None if failure is None else respond(failure)
+
+
+def _unchanged(item: Item, file: _File, if_none_match: str | None) -> Response | None:
     tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
-    if f'"{output.sha256}"' not in tags and tags != ["*"]:
+    if f'"{file.sha256}"' not in tags and tags != ["*"]:
         return None
-    headers = _headers(item, output)
+    headers = _headers(item, file)
     del headers["Content-Length"]
     return Response(status_code=304, headers=headers)
 
 
-def _output(item: Item) -> Output:
+def _file(item: Item, size: int | None) -> _File:
+    """The largest file, or the one that ``size`` pixels were asked for."""
     if item.output is None:
         raise Conflict("not_ready", f"The item is {item.state}.")
-    return item.output
+    output, keys = item.output, output_keys(item)
+    source = item.source
+    wanted = next(iter(keys)) if size is None else shrunk(source.width, source.height, size)
+    if wanted not in keys:
+        there = ", ".join(str(max(one)) for one in keys)
+        raise BadInput("invalid_option", f"There is no such size, but {there}.", field="size")
+    for one in output.renditions:
+        if (one.width, one.height) == wanted:
+            return _File(keys[wanted], one.sha256, one.size, output.media_type)
+    return _File(keys[wanted], output.sha256, output.size, output.media_type)
 
 
-def _headers(item: Item, output: Output) -> dict[str, str]:
-    digest = base64.b64encode(bytes.fromhex(output.sha256)).decode()
+def _headers(item: Item, file: _File) -> dict[str, str]:
+    digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
     return {
-        "Content-Length": str(output.size),
-        "Content-Disposition": filenames.attachment(item.source.filename, output.media_type),
-        "ETag": f'"{output.sha256}"',
+        "Content-Length": str(file.length),
+        "Content-Disposition": filenames.attachment(item.source.filename, file.media_type),
+        "ETag": f'"{file.sha256}"',
         "Repr-Digest": f"sha-256=:{digest}:",
         "Cache-Control": "private, no-cache",
         **_reserved(item.options.data_mining),

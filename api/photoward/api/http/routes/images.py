@@ -19,7 +19,7 @@ from photoward.api.http.waiting import until_final
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.imaging.sniff import INPUTS
 from photoward.core.jobs import FINAL, Item, State, new_id
-from photoward.core.ports import original_key, output_key
+from photoward.core.ports import original_key, output_keys
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -141,9 +141,9 @@ def _shown(parts: Parts, tenant: str, image_id: str) -> Image:
 
 
 def _delete(parts: Parts, tenant: str, image_id: str) -> None:
-    parts.ledger.cancel(tenant, image_id)
-    parts.store.delete(original_key(tenant, image_id))
-    parts.store.delete(output_key(tenant, image_id))
+    item = parts.ledger.cancel(tenant, image_id)
+    for key in (original_key(tenant, image_id), *output_keys(item).values()):
+        parts.store.delete(key)
 
 
 def _accepted(item: Item) -> Response:
