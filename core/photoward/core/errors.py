@@ -70,7 +70,7 @@ PROBLEMS: dict[str, Problem] = {
         422, "This colour mode is not supported", "Convert the picture to RGB or grey."
     ),
     "unsupported_animation": Problem(
-        422, "Animations are not supported", "Send the frames as single pictures."
+        422, "This animation is not supported", "Send fewer frames, as a GIF, WebP or PNG."
     ),
     "unsupported_pages": Problem(
         422, "Several pages in one file are not supported", "Send each page as a file of its own."

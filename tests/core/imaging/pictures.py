@@ -13,6 +13,8 @@ from photoward.core.imaging.child import Desk, load_codecs
 
 load_codecs()
 
+MOST_PIXELS = 50e6
+
 CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 
 
@@ -71,7 +73,9 @@ class Bench:
         self.desk = Desk()
         self.grid = grid
         size = size or (header["width"], header["height"])
-        options = {"header": header, "grid": grid, "size": list(size)}
+        options = {
+            "header": header, "grid": grid, "size": list(size), "most_pixels": MOST_PIXELS
+        }  # fmt: skip
         request = {"do": "open", "handle": 1, "drop": [], "with": options}
         self.opened, blobs = self.desk.serve(request, [bytearray(data)])
         self.pixels = bytes(blobs[0]) if blobs else b""

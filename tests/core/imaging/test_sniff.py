@@ -128,16 +128,21 @@ def test_no_exif_block_does_harm(order: bytes, rest: bytes) -> None:
     assert len(found.artist) + len(found.copyright) <= 2 * len(rest)
 
 
-def test_pixels_that_say_too_much_depth_colour_or_motion_are_refused() -> None:
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+@pytest.mark.parametrize("lossless", [True, False])
+def test_what_moves_says_so(kind: str, lossless: bool) -> None:  # noqa: FBT001  # a parameter
+    options = {"lossless": lossless} if kind == "WEBP" else {}
+    moving = whole(file(FRAMES[0], kind, save_all=True, append_images=FRAMES[1:], **options))
+    assert (moving.animated, moving.lossless) == (True, lossless or kind == "PNG")
+    assert not whole(file(FRAMES[0], kind, **options)).animated
+
+
+def test_pixels_that_say_too_much_depth_colour_or_pages_are_refused() -> None:
     deep_avif = bytearray(file(image(), "AVIF"))
     deep_avif[deep_avif.index(b"av1C") + 6] |= 0x40
-    animated_png = file(FRAMES[0], save_all=True, append_images=FRAMES[1:])
-    animated_webp = file(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES[1:])
     sequence = file(FRAMES[0], "AVIF", save_all=True, append_images=FRAMES[1:])
     assert refusal(file(Image.new("I;16", (4, 4)))) == "unsupported_bit_depth"
     assert refusal(bytes(deep_avif)) == "unsupported_bit_depth"
-    assert refusal(animated_png) == "unsupported_animation"
-    assert refusal(animated_webp) == "unsupported_animation"
     assert refusal(sequence) == "unsupported_animation"
     deep_heic = bytearray(file(image(), "HEIF"))
     deep_heic[deep_heic.index(b"hvcC") + 4 + 17] |= 2

@@ -23,7 +23,7 @@ from PIL import AvifImagePlugin, Image
 
 from photoward.core import rights
 from photoward.core.errors import PhotowardError
-from photoward.core.imaging import encode, frames, measure, noise, picture
+from photoward.core.imaging import encode, frames, measure, motion, noise, picture
 from photoward.core.imaging.sniff import HEIC_IS_READ, Header, Limits, sniff
 from photoward.core.lifeline import die_with
 
@@ -91,17 +91,18 @@ class Desk:
                 return _error(frames.OUT_OF_MEMORY, error.detail)
             return _error(error.code, error.detail, error.field)
 
-    def open(
-        self, handle: int, data: bytearray, *, header: dict[str, Any], grid: int, size: list[int]
-    ) -> tuple[dict[str, Any], Blobs]:
+    def open(  # noqa: PLR0913  # what a request may say
+        self, handle: int, data: bytearray, *, header: dict[str, Any], grid: int, size: list[int],
+        most_pixels: float,
+    ) -> tuple[dict[str, Any], Blobs]:  # fmt: skip
         """Decode a file, shrink it if need be, and keep it under ``handle``."""
         start = time.perf_counter()
-        opened = picture.decode(data, Header(**header)).shrunk((size[0], size[1]))
+        opened = picture.decode(data, Header(**header), most_pixels).shrunk((size[0], size[1]))
         pixels = opened.on_grid(grid)
         self.pictures[handle] = opened
         answer = {
             "digest": opened.digest().hex(), "grey": opened.grey, "notes": opened.notes,
-            "decode_s": time.perf_counter() - start,
+            "pixels": opened.pixels, "decode_s": time.perf_counter() - start,
         }  # fmt: skip
         return answer, [pixels.tobytes()]
 
@@ -118,7 +119,7 @@ class Desk:
             levels, epsilon=epsilon, size=opened.image.size, grey=opened.grey,
             inks=opened.image.mode == "CMYK",
         )  # fmt: skip
-        changed = noise.add(opened.image, layer)
+        changed = [noise.add(frame, layer) for frame in opened.frames]
         clock.append(time.perf_counter())
         data = encode.encode(changed, opened, output, encode.Words(rights.packet(mining), metadata))
         del changed
@@ -135,11 +136,7 @@ class Desk:
         return {}, []
 
     def _crowded(self, handle: int) -> bool:
-        others = (
-            held.image.width * held.image.height
-            for number, held in self.pictures.items()
-            if number != handle
-        )
+        others = (held.pixels for number, held in self.pictures.items() if number != handle)
         return sum(others) > CROWDED
 
 
@@ -154,18 +151,23 @@ def verify(
     header = sniff(data, _ANY, complete=True)
     if header is None or (header.width, header.height) != opened.image.size:
         raise PhotowardError("postcondition", "The finished file has another size.")
-    finished = picture.decode(data, header).image
-    if finished.mode != opened.image.mode:
-        finished = finished.convert(opened.image.mode)
-    comparison = measure.Comparison(opened.image, finished, layer)
+    finished = picture.decode(data, header)
+    if opened.motion and finished.motion and _time(opened.motion) != _time(finished.motion):
+        raise PhotowardError("postcondition", "The finished file moves at another pace.")
+    pairs = list(opened.beside(finished))
+    comparison = measure.Comparison(pairs, layer)
     if not comparison.same_alpha:
         raise PhotowardError("postcondition", "The finished file has another opacity.")
     if encode.is_lossless(opened, output) and comparison.linf > layer.bound:
         raise PhotowardError(
             "postcondition", f"A sample changed by {comparison.linf}, {layer.bound} are allowed."
         )
-    hosted = measure.hosted(opened.image, finished, layer)
-    return {**comparison.report(), "survival_hosted": hosted and round(hosted, 5)}
+    return {**comparison.report(), **measure.shrunk(*pairs[0], layer)}
+
+
+def _time(moves: motion.Motion) -> tuple[int, int]:
+    """How long it is, in milliseconds, and how often it plays."""
+    return sum(moves.durations), moves.plays
 
 
 def _error(code: str, detail: str, field: str | None = None) -> tuple[dict[str, Any], Blobs]:

@@ -10,13 +10,17 @@ from photoward.core.errors import BadInput
 from photoward.core.imaging import bands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from PIL import Image
 
     from photoward.core.imaging.picture import Picture
 
+MOVING = ("png", "webp")
+"""Formats in which animations are written."""
+
 WEBP_SIDE = 16_383
+PNG_MS = 65_535
 
 WEBP_QUALITY = 97
 """Of lossy WebP: 0.94 of the noise's correlation survives, 0.87 at 90; 100 costs half as much
@@ -43,6 +47,10 @@ def check(picture: Picture, output: str) -> None:
     Raises:
         BadInput: ``unsupported_output``.
     """
+    if picture.motion and output not in MOVING:
+        raise _refusal(f"{output.upper()} is written of what stands still only.")
+    if picture.motion and output == "png" and max(picture.motion.durations) > PNG_MS:
+        raise _refusal(f"A PNG shows a frame for at most {PNG_MS} ms.")
     if output == "jpeg" and bands.has_alpha(picture.image):
         raise _refusal("JPEG cannot hold transparency.")
     if output != "jpeg" and picture.image.mode == "CMYK":
@@ -62,11 +70,13 @@ class Words:
     """Of the original's EXIF (``kept.GROUPS``)."""
 
 
-def encode(image: Image.Image, picture: Picture, output: str, words: Words = Words()) -> bytes:
+def encode(
+    frames: Sequence[Image.Image], picture: Picture, output: str, words: Words = Words()
+) -> bytes:
     """Write changed pixels as a file.
 
     Args:
-        image: pixels to write.
+        frames: pixels to write, as many as the picture has.
         picture: the picture that they come from.
         output: ``jpeg``, ``png``, ``webp`` or ``avif``.
         words: what the file shall say.
@@ -76,8 +86,15 @@ def encode(image: Image.Image, picture: Picture, output: str, words: Words = Wor
         MemoryError: there is not enough.
     """
     file = io.BytesIO()
+    image, *others = frames
+    options = _OPTIONS[output](picture, words)
+    if picture.motion:
+        options |= {
+            "save_all": True, "append_images": others, "loop": picture.motion.plays,
+            "duration": list(picture.motion.durations),
+        }  # fmt: skip
     try:
-        image.save(file, output.upper(), **_OPTIONS[output](picture, words))
+        image.save(file, output.upper(), **options)
     except (OSError, ValueError, RuntimeError) as error:
         megapixels = image.width * image.height / 1e6
         raise _refusal(

@@ -10,6 +10,9 @@ from photoward.core.errors import BadInput
 READ_ONLY = {"gif": "png", "tiff": "png", "heic": "jpeg"}
 """Formats that are read but not written → what is written instead, as lossless as they are."""
 
+MOST_FRAMES = 300
+"""Of an animation."""
+
 Mode = Literal["rgb", "grey", "palette", "cmyk"]
 
 
@@ -31,7 +34,7 @@ class Header:
     lossless: bool = False
     """Whether the file's own coding loses nothing."""
     animated: bool = False
-    """Always false for now: animations are refused."""
+    """Whether it moves. Of a GIF it is seen only when it is decoded."""
 
     @property
     def format(self) -> str:

@@ -14,7 +14,11 @@ from photoward.core.imaging.noise import ZERO, Enlarged
 from photoward.core.imaging.similarity import Similarity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    Pair = tuple[Image.Image, Image.Image]
 
 WHITE = 255
 
@@ -24,24 +28,37 @@ SAMPLED = 3_000_000
 
 
 class Comparison:
-    """Original against finished file, both of one mode and size, in one pass over both.
+    """Original against finished file, in one pass over both.
 
     Changes are counted over colour samples (opacity apart) in 8-bit steps.
+
+    Args:
+        pairs: each frame before and after, all of one mode and size.
+        noise: what was added to each.
     """
 
-    def __init__(self, before: Image.Image, after: Image.Image, noise: Enlarged) -> None:
+    def __init__(
+        self, pairs: Sequence[Pair], noise: Enlarged
+    ) -> None:  # fmt: skip
         self.same_alpha = True
         self._counts = np.zeros(WHITE + 1, dtype=np.int64)
         self._moments = np.zeros(6)
+        width, height = pairs[0][0].size
+        every = max(1, round(width * height * len(pairs) / SAMPLED))
+        found = [self._compare(before, after, noise, every) for before, after in pairs]
+        self.ssim = sum(found) / len(found)
+
+    def _compare(
+        self, before: Image.Image, after: Image.Image, noise: Enlarged, every: int
+    ) -> float:  # fmt: skip
         likeness = Similarity(before.size)
-        every = max(1, round(before.width * before.height / SAMPLED))
         for number, (top, bottom) in enumerate(bands.rows(before.size)):
             old, new = bands.cut(before, top, bottom), bands.cut(after, top, bottom)
             likeness.add(_luma(old), _luma(new))
             self._count(old, new)
             if number % every == 0:
                 self._moments += _moments(old, new, noise.band(top, bottom, old))
-        self.ssim = likeness.mean()
+        return likeness.mean()
 
     def _count(self, old: Image.Image, new: Image.Image) -> None:
         # Pillow counts bytes ten times as fast as numpy does.
@@ -113,30 +130,53 @@ def _moments(old: Image.Image, new: Image.Image, noise: Image.Image) -> NDArray[
     ], np.float64)  # fmt: skip
 
 
-HOST_SIDE = 1080
-"""Pixels of the longer side that hosts commonly show."""
+HOST_SIDE, HOST_QUALITY = 1080, 75
+"""Pixels of the longer side that hosts commonly show, and their JPEG quality."""
 
-HOST_QUALITY = 75
+TRAINED = (256, 224, 128, 64)
+"""Pixels of the shorter side that trainers commonly shrink photos to."""
 
 
-def hosted(before: Image.Image, after: Image.Image, noise: Enlarged) -> float | None:
-    """Survival once a host has shrunk the finished file and saved it as JPEG, 4:2:0.
+def shrunk(before: Image.Image, after: Image.Image, noise: Enlarged) -> dict[str, Any]:
+    """Survival in smaller sizes: a host's JPEG, and what trainers look at.
 
     Args:
         before: the original.
         after: the finished file.
         noise: of both's size.
+
+    Returns:
+        ``survival_hosted``, and ``survival_at`` for each of ``TRAINED`` that the picture has.
     """
-    shrunk = min(1.0, HOST_SIDE / max(before.size))
-    size = (max(1, round(before.width * shrunk)), max(1, round(before.height * shrunk)))
-    small, shown = (
-        image.resize(size, Image.Resampling.BICUBIC, reducing_gap=1.0).convert("RGB")
-        for image in (before, after)
+    scale = min(1.0, HOST_SIDE / max(before.size))
+    pair = _resized((before, after), scale)
+    hosted = _survival(pair[0], _saved(pair[1]), noise)
+    at = {
+        str(side): _survival(*_resized(pair, side / min(pair[0].size)), noise)
+        for side in TRAINED if side <= min(pair[0].size)
+    }  # fmt: skip
+    return {"survival_hosted": hosted, "survival_at": at}
+
+
+def _resized(pair: Pair, scale: float) -> Pair:
+    width, height = (max(1, round(side * scale)) for side in pair[0].size)
+    how = Image.Resampling.BICUBIC
+    before, after = (
+        image.resize((width, height), how, reducing_gap=1.0).convert("RGB") for image in pair
     )
+    return before, after
+
+
+def _saved(image: Image.Image) -> Image.Image:
     file = io.BytesIO()
-    shown.save(file, "JPEG", quality=HOST_QUALITY, subsampling="4:2:0")
+    image.save(file, "JPEG", quality=HOST_QUALITY, subsampling="4:2:0")
     with Image.open(file) as saved:
-        return Comparison(small, saved.convert("RGB"), noise.of_size(size)).survival
+        return saved.convert("RGB")
+
+
+def _survival(before: Image.Image, after: Image.Image, noise: Enlarged) -> float | None:
+    found = Comparison([(before, after)], noise.of_size(before.size)).survival
+    return None if found is None else round(found, 5)
 
 
 def _luma(band: Image.Image) -> NDArray[np.uint8]:

@@ -15,9 +15,11 @@ import numpy as np
 from PIL import Image
 
 from photoward.core.errors import BadInput
-from photoward.core.imaging import bands, kept
+from photoward.core.imaging import bands, kept, motion
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
 
     from photoward.core.imaging.header import Header
@@ -28,6 +30,9 @@ _TURNS = {
     4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
+SOME = 8
+"""Frames of an animation that are looked at, at most, to make its noise."""
+
 _DECODERS = {"heic": "HEIF"}
 """Format → Pillow's name for it, where that is another."""
 _LUMA_SUMS = {95: 369, 96: 292, 97: 221, 98: 151, 99: 86}
@@ -38,8 +43,8 @@ _LUMA_SUMS = {95: 369, 96: 292, 97: 221, 98: 151, 99: 86}
 class Picture:
     """Everything about an opened picture."""
 
-    image: Image.Image
-    """Oriented; mode one of ``MODES``."""
+    frames: tuple[Image.Image, ...]
+    """Oriented; one of what stands still. All of one size and one of ``MODES``."""
     grey: bool
     """No pixel has a hue, whatever the mode: it must not turn coloured."""
     kept: kept.Kept
@@ -49,59 +54,107 @@ class Picture:
     progressive: bool = False
     jpeg_quality: int = 95
     """The input's own if that was higher, else 95."""
+    motion: motion.Motion | None = None
+    """Of what does not stand still."""
+
+    @property
+    def image(self) -> Image.Image:
+        """The first frame: what stands for the whole where one picture must."""
+        return self.frames[0]
+
+    @property
+    def pixels(self) -> int:
+        """Of all frames."""
+        return self.image.width * self.image.height * len(self.frames)
 
     def shrunk(self, size: tuple[int, int]) -> Picture:
         """The same in another size, and a note of it; itself in its own."""
         if size == self.image.size:
             return self
-        small = self.image.resize(size, Image.Resampling.LANCZOS)
+        small = tuple(frame.resize(size, Image.Resampling.LANCZOS) for frame in self.frames)
         note = f"It was shrunk to {size[0]} by {size[1]} pixels, as asked."
-        return replace(self, image=small, notes=[*self.notes, note])
+        return replace(self, frames=small, notes=[*self.notes, note])
 
     def digest(self) -> bytes:
         """SHA-256 over mode, size and all oriented samples, opacity included."""
         summary = hashlib.sha256(f"{self.image.mode} {self.image.size}\n".encode())
-        for top, bottom in bands.rows(self.image.size):
-            summary.update(bands.cut(self.image, top, bottom).tobytes())
+        for frame in self.frames:
+            for top, bottom in bands.rows(frame.size):
+                summary.update(bands.cut(frame, top, bottom).tobytes())
         return summary.digest()
+
+    def beside(self, other: Picture) -> Iterator[tuple[Image.Image, Image.Image]]:
+        """Each frame with what ``other`` shows at the same moment, in the same mode."""
+        for number, frame in enumerate(self.frames):
+            shown = 0
+            if self.motion and other.motion:
+                shown = other.motion.shown(self.motion.starts[number])
+            later = other.frames[shown]
+            yield frame, later if later.mode == frame.mode else later.convert(frame.mode)
 
     def on_grid(self, side: int) -> NDArray[np.uint8]:
         """RGB ``[side, side, 3]``: the whole picture, squeezed to a square by a triangle filter.
 
         Exactly the pixels when the picture is of that size; what is transparent is shown over
-        middle grey.
+        middle grey. Of an animation the mean of some frames.
         """
-        image = self.image
-        if image.size != (side, side):
-            image = image.resize((side, side), Image.Resampling.BILINEAR)
-        if bands.has_alpha(image):
-            ground = Image.new("RGBA", image.size, (128, 128, 128, 255))
-            image = Image.alpha_composite(ground, image.convert("RGBA"))
-        return np.array(image.convert("RGB"), dtype=np.uint8)
+        some = self.frames[:: -(-len(self.frames) // SOME)]
+        if len(some) == 1:
+            return _on_grid(self.image, side)
+        mean: NDArray[np.float64] = np.mean([_on_grid(frame, side) for frame in some], axis=0)
+        return mean.round().astype(np.uint8)
 
 
-def decode(data: bytes | bytearray, header: Header) -> Picture:
+def _on_grid(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    if image.size != (side, side):
+        image = image.resize((side, side), Image.Resampling.BILINEAR)
+    if bands.has_alpha(image):
+        ground = Image.new("RGBA", image.size, (128, 128, 128, 255))
+        image = Image.alpha_composite(ground, image.convert("RGBA"))
+    return np.array(image.convert("RGB"), dtype=np.uint8)
+
+
+def decode(
+    data: bytes | bytearray, header: Header, most_pixels: float = float("inf")
+) -> Picture:  # fmt: skip
     """Decode a whole file.
 
+    Args:
+        data: the file.
+        header: what it said; decides which decoder reads it.
+        most_pixels: of all frames together.
+
     Raises:
-        BadInput: ``corrupt``, ``truncated`` or ``unsupported_colour_mode``.
+        BadInput: ``corrupt``, ``truncated``, ``unsupported_colour_mode``, ``too_many_pixels`` or
+            ``unsupported_animation``.
         MemoryError: there is not enough.
     """
-    file = _load(data, header)
     notes: list[str] = []
-    image = _plain(file, header, notes)
+
+    def plain(frame: Image.Image) -> Image.Image:
+        return _plain(frame, header, notes)
+
+    file, frames, moves = _load(data, header, plain, most_pixels)
     described = {**file.info, "exif": bytes(data)} if header.format == "tiff" else file.info
-    keep = kept.read(described, image.mode, notes)
+    keep = kept.read(described, frames[0].mode, notes)
     tables = getattr(file, "quantization", None) or {}
     if header.orientation in _TURNS:
-        image = image.transpose(_TURNS[header.orientation])
+        frames = tuple(frame.transpose(_TURNS[header.orientation]) for frame in frames)
+    if moves:
+        notes.append(f"All {len(frames)} frames carry the same noise.")
     return Picture(
-        image, _is_grey(image), keep, notes, header.format, header.lossless,
-        bool(file.info.get("progressive")), _quality(tables.get(0, ())),
+        frames, all(map(_is_grey, frames)), keep, list(dict.fromkeys(notes)),
+        header.format, header.lossless, bool(file.info.get("progressive")),
+        _quality(tables.get(0, ())), moves,
     )  # fmt: skip
 
 
-def _load(data: bytes | bytearray, header: Header) -> Image.Image:
+def _load(
+    data: bytes | bytearray,
+    header: Header,
+    plain: Callable[[Image.Image], Image.Image],
+    most_pixels: float,
+) -> tuple[Image.Image, tuple[Image.Image, ...], motion.Motion | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a decoder merely wonders about is no matter
@@ -109,23 +162,17 @@ def _load(data: bytes | bytearray, header: Header) -> Image.Image:
                 io.BytesIO(data), formats=[_DECODERS.get(header.format, header.format.upper())]
             ) as file:
                 # The header's size was checked against the limits, and is the one that counts.
-                if header.format == "gif":
-                    _refuse_motion(file)
                 if file.size == header.stored_size:
-                    file.load()
-                    return file
+                    if header.format in motion.FORMATS:
+                        return file, *motion.read(file, plain, most_pixels)
+                    file.load()  # the first picture: what else the file holds goes
+                    return file, (plain(file),), None
     except (MemoryError, BadInput):
         raise
     except Exception as error:  # decoders fail with about anything on a hostile file
         code = "truncated" if "truncated" in str(error).lower() else "corrupt"
         raise BadInput(code, "The picture cannot be decoded to its end.") from error
     raise BadInput("corrupt", "The picture has not the size that its header says.")
-
-
-def _refuse_motion(file: Image.Image) -> None:
-    """A GIF's head does not tell whether more pictures follow."""
-    if getattr(file, "n_frames", 1) > 1:
-        raise BadInput("unsupported_animation", "This is an animated GIF.")
 
 
 def _plain(file: Image.Image, header: Header, notes: list[str]) -> Image.Image:

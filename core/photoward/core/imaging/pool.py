@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST_CHILDREN = 4
 _FIGURES = ("linf", "p99_9", "psnr_db", "ssim", "survival", "survival_hosted")
+_SIDES = ("256", "224", "128", "64")
 _STEPS = ("enlarge", "encode", "verify")
 
 
@@ -66,8 +67,8 @@ class Finished:
     measured: dict[str, Any]
     """JSON-able: ``linf`` and ``p99_9`` (8-bit steps), ``psnr_db`` (None: nothing changed),
     ``ssim``, ``survival`` (None: the noise was flat),
-    ``survival_hosted`` (after a host's shrinking and JPEG), ``epsilon`` (None: no bound was asked
-    for), ``seconds`` by step."""
+    ``survival_hosted`` (after a host's shrinking and JPEG), ``survival_at`` (shrunk to a shorter
+    side of so many pixels), ``epsilon`` (None: no bound was asked for), ``seconds`` by step."""
 
 
 class ImagingPool:
@@ -118,7 +119,8 @@ class ImagingPool:
         if header is None:  # never of a complete file
             raise PhotowardError("internal_error", "The header is undecided.")
         size = size or (header.width, header.height)
-        held = Held(next(self._numbers), data, header, grid, size)
+        most = self._limits.max_megapixels * 1e6
+        held = Held(next(self._numbers), data, header, grid, size, most)
         slot = self._choose(held)
         try:
             answer, blobs = slot.open(held)
@@ -126,6 +128,7 @@ class ImagingPool:
             self._leave(slot, held)
             raise
         held.digest = str(answer["digest"])
+        held.finished = max(size[0] * size[1], min(int(answer["pixels"]), int(most)))
         pixels = np.frombuffer(blobs[0], dtype=np.uint8).reshape(grid, grid, 3)
         return Opened(
             *size, bytes.fromhex(held.digest), pixels, bool(answer["grey"]),
@@ -155,7 +158,7 @@ class ImagingPool:
         held = opened.held
         output = output_format or held.header.output
         steps = np.ascontiguousarray(noise, dtype="<i2").tobytes()
-        most = 6 * held.pixels + (4 << 20)  # no format is less frugal, metadata included
+        most = 6 * held.finished + (4 << 20)  # no format is less frugal, metadata included
         answer, blobs = opened.slot.finish(
             held, [steps], most, grid=held.grid, epsilon=epsilon, output=output, mining=data_mining,
             metadata=list(metadata),
@@ -164,7 +167,9 @@ class ImagingPool:
         media_type = f"image/{output}"
         self._check(data, media_type, opened)
         seconds = {"decode": opened.seconds} | _numbers(answer["seconds"], _STEPS)
+        at = answer["measured"].get("survival_at") or {}
         measured = _numbers(answer["measured"], _FIGURES) | {
+            "survival_at": _numbers(at, tuple(side for side in _SIDES if side in at)),
             "epsilon": epsilon,
             "seconds": {step: round(spent, 4) for step, spent in seconds.items() if spent},
         }

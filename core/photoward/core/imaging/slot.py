@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Answer = tuple[dict[str, Any], list[bytearray]]
 
 _CALLERS_TURN = {
-    "corrupt", "truncated", "unsupported_animation", "unsupported_colour_mode",
+    "corrupt", "too_many_pixels", "truncated", "unsupported_animation", "unsupported_colour_mode",
     "unsupported_output",
 }  # fmt: skip
 
@@ -38,6 +38,10 @@ class Held:
     grid: int
     size: tuple[int, int]
     """Width and height in which it leaves."""
+    most_pixels: float
+    """That it may have, all frames together."""
+    finished: int = 0
+    """Pixels in which it leaves, all frames together."""
     digest: str = ""
     life: int = -1
     """In which of the slot's lives it was opened."""
@@ -137,7 +141,10 @@ class Slot:
         raise AssertionError  # the second round returns or raises
 
     def _open(self, held: Held) -> Answer:
-        options = {"header": asdict(held.header), "grid": held.grid, "size": held.size}
+        options = {
+            "header": asdict(held.header), "grid": held.grid, "size": held.size,
+            "most_pixels": held.most_pixels,
+        }  # fmt: skip
         answer = self._ask(held, "open", (held.data,), held.grid**2 * 3, options)
         if held.digest and answer[0].get("digest") != held.digest:
             raise PhotowardError("internal_error", "Decoding twice gave two results.")

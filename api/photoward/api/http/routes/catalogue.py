@@ -21,6 +21,7 @@ from photoward.core.catalogue import (
     SurrogateCard,
 )
 from photoward.core.errors import PROBLEMS, NotFound
+from photoward.core.imaging.header import MOST_FRAMES
 from photoward.core.imaging.sniff import INPUTS
 
 router = APIRouter(tags=["catalogue"])
@@ -65,6 +66,9 @@ class Limits(BaseModel):
     max_body_bytes: int = Field(examples=[26_214_400])
     max_megapixels: float = Field(examples=[50])
     max_side: int = Field(examples=[16_384])
+    max_frames: int = Field(
+        description="Of an animation; the megapixels count for all of them.", examples=[MOST_FRAMES]
+    )
     max_wait_s: float = Field(examples=[60])
     max_label: int = Field(description="Characters.", examples=[MAX_LABEL])
     inputs: dict[str, str] = Field(description="What may be sent.", examples=[FORMATS])
@@ -105,6 +109,7 @@ async def get_limits(parts: PartsDep) -> Limits:
         max_body_bytes=settings.max_body_bytes,
         max_megapixels=settings.max_megapixels,
         max_side=settings.max_side,
+        max_frames=MOST_FRAMES,
         max_wait_s=settings.max_wait_s,
         max_label=MAX_LABEL,
         inputs=INPUTS,

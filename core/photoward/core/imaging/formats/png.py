@@ -29,15 +29,18 @@ def read(window: Window, limits: Limits) -> Header:
     width, height = window.number(16, 4), window.number(20, 4)
     limits.check(width, height)
     mode, alpha, bits = _colour(window.number(24, 1), window.number(25, 1))
-    orientation = 1
+    orientation, animated = 1, False
     for kind, at, length in _chunks(window):
         if kind in (b"IDAT", b"IEND"):
             width, height = displayed(width, height, orientation)
-            return Header("image/png", width, height, mode, bits, alpha, orientation, lossless=True)
+            return Header(
+                "image/png", width, height, mode, bits, alpha, orientation, lossless=True,
+                animated=animated,
+            )  # fmt: skip
         if kind == b"tRNS":
             alpha = True
-        elif kind == b"acTL" and window.number(at, 4) > 1:
-            raise BadInput("unsupported_animation", "This is an animated PNG.")
+        elif kind == b"acTL":
+            animated = window.number(at, 4) > 1
         elif kind == b"eXIf":
             orientation = exif.parse(window.take(at, length)).orientation
     raise corrupt("The PNG has too many chunks before its picture.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from photoward.core.errors import BadInput
 from photoward.core.imaging.formats import exif
 from photoward.core.imaging.formats.window import MAX_STEPS, Window, corrupt
 from photoward.core.imaging.header import Header, Limits, displayed
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
 
 _FIRST = 20
 """Offset of the first chunk's data."""
+_FRAME = 16
+"""Bytes of a frame's own header."""
 _ANIMATED, _EXIF, _ALPHA = 0x02, 0x08, 0x10
 
 
@@ -55,13 +56,12 @@ def _extended(window: Window, limits: Limits) -> Header:
     flags = window.number(_FIRST, 1)
     width, height = window.little(_FIRST + 4, 3) + 1, window.little(_FIRST + 7, 3) + 1
     limits.check(width, height)
-    if flags & _ANIMATED:
-        raise BadInput("unsupported_animation", "This is an animated WebP.")
+    animated = bool(flags & _ANIMATED)
     lossless: bool | None = None
     orientation = 1
     for kind, at, length in _chunks(window):
-        if kind in (b"VP8 ", b"VP8L") and lossless is None:
-            lossless = kind == b"VP8L"
+        if kind in (b"VP8 ", b"VP8L", b"ANMF") and lossless is None:
+            lossless = _of_frame(window, at) if kind == b"ANMF" else kind == b"VP8L"
             if not flags & _EXIF:
                 break
         elif kind == b"EXIF":
@@ -71,7 +71,15 @@ def _extended(window: Window, limits: Limits) -> Header:
         raise corrupt("The WebP has no picture before its metadata.")
     width, height = displayed(width, height, orientation)
     alpha = bool(flags & _ALPHA)
-    return Header("image/webp", width, height, "rgb", 8, alpha, orientation, lossless=lossless)
+    return Header(
+        "image/webp", width, height, "rgb", 8, alpha, orientation, lossless=lossless,
+        animated=animated,
+    )  # fmt: skip
+
+
+def _of_frame(window: Window, at: int) -> bool:
+    """Whether a frame is lossless; before a lossy picture its opacity may come."""
+    return window.take(at + _FRAME, 4) == b"VP8L"
 
 
 def _chunks(window: Window) -> Iterator[tuple[bytes, int, int]]:
