@@ -69,7 +69,10 @@ def test_photos_are_measured_in_every_strength_and_format(
     (photos / "plain.png").write_bytes(file(smooth()))
     (photos / "clear.png").write_bytes(file(smooth(mode="RGBA")))
     with pytest.raises(SystemExit) as caught:
-        main(["bench", "photo", str(photos), "--out", str(tmp_path / "result.json")])
+        main([
+            "bench", "photo", str(photos), "--out", str(tmp_path / "result.json"),
+            "--page", str(tmp_path / "crops.html"),
+        ])  # fmt: skip
     assert caught.value.code == 0
     assert "subtle" in capsys.readouterr().out
     result = json.loads((tmp_path / "result.json").read_text())
@@ -79,6 +82,13 @@ def test_photos_are_measured_in_every_strength_and_format(
         assert row["photos"] == (1 if output == "jpeg" else 2)  # it holds no transparency
         assert sum(row["shares"].values()) == pytest.approx(1, abs=0.01)
     assert found["subtle", "png"]["psnr_db"] > found["strong", "png"]["psnr_db"]
+    assert found["subtle", "png"]["ms_ssim"] > found["strong", "png"]["ms_ssim"]
+    assert found["subtle", "png"]["flip"] < found["strong", "png"]["flip"]
+    assert found["subtle", "png"]["flat_delta_e_p95"] < found["strong", "png"]["flat_delta_e_p95"]
+    for before, after in found["strong", "jpeg"]["target"].values():
+        assert after > before, "the surrogate sees the target in each size"
+    page = (tmp_path / "crops.html").read_text()
+    assert page.count("data:image/png;base64,") == (1 + 4 + 1) * 2 * 2
     assert found["strong, perceptual", "png"]["psnr_db"] > found["strong", "png"]["psnr_db"]
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 WHITE = 255
 
 
-SAMPLED = 3_000_000
-"""Pixels, about, that survival is computed from, in bands all over the picture: it is a mean."""
+SAMPLED = 1_000_000
+"""Pixels, about, that means (SSIM, survival) are computed from, in bands all over the picture."""
 
 
 class Comparison:
@@ -54,10 +54,12 @@ class Comparison:
         likeness = Similarity(before.size)
         for number, (top, bottom) in enumerate(bands.rows(before.size)):
             old, new = bands.cut(before, top, bottom), bands.cut(after, top, bottom)
-            likeness.add(_luma(old), _luma(new))
             self._count(old, new)
-            if number % every == 0:
-                self._moments += _moments(old, new, noise.band(top, bottom, old))
+            if number % every:
+                likeness.skip()
+                continue
+            likeness.add(_luma(old), _luma(new))
+            self._moments += _moments(old, new, noise.band(top, bottom, old))
         return likeness.mean()
 
     def _count(self, old: Image.Image, new: Image.Image) -> None:
@@ -90,22 +92,10 @@ class Comparison:
     def survival(self) -> float | None:
         """Pearson's correlation of the change with the noise before clipping and encoding.
 
-        From about ``SAMPLED`` pixels of a larger picture.
-
         1 when both are equal; 0 when nothing of it is left; None when the noise is flat, where it
         is not defined.
         """
-        total = float(self._moments[-1])
-        change, wanted, change_2, wanted_2, both = (
-            float(moment) / total for moment in self._moments[:-1]
-        )
-        spread, wanted_spread = change_2 - change**2, wanted_2 - wanted**2
-        least = 1e-9
-        if wanted_spread <= least:
-            return None
-        if spread <= least:
-            return 0.0
-        return max(-1.0, min(1.0, (both - change * wanted) / math.sqrt(spread * wanted_spread)))
+        return _correlation(self._moments)
 
     def report(self) -> dict[str, Any]:
         """All figures, ready for JSON."""
@@ -128,6 +118,17 @@ def _moments(old: Image.Image, new: Image.Image, noise: Image.Image) -> NDArray[
     return np.array([
         change.sum(), wanted.sum(), change @ change, wanted @ wanted, change @ wanted, change.size
     ], np.float64)  # fmt: skip
+
+
+def _correlation(moments: NDArray[np.float64]) -> float | None:
+    change, wanted, change_2, wanted_2, both = map(float, moments[:-1] / moments[-1])
+    spread, wanted_spread = change_2 - change**2, wanted_2 - wanted**2
+    least = 1e-9
+    if wanted_spread <= least:
+        return None
+    if spread <= least:
+        return 0.0
+    return max(-1.0, min(1.0, (both - change * wanted) / math.sqrt(spread * wanted_spread)))
 
 
 HOST_SIDE, HOST_QUALITY = 1080, 75
@@ -175,7 +176,8 @@ def _saved(image: Image.Image) -> Image.Image:
 
 
 def _survival(before: Image.Image, after: Image.Image, noise: Enlarged) -> float | None:
-    found = Comparison([(before, after)], noise.of_size(before.size)).survival
+    layer = noise.of_size(before.size)
+    found = _correlation(_moments(before, after, layer.band(0, before.height, before)))
     return None if found is None else round(found, 5)
 
 

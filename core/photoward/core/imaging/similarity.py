@@ -52,6 +52,10 @@ class Similarity:
         self._total += float(scores.sum())
         self._windows += scores.size
 
+    def skip(self) -> None:
+        """Rows are left out here: no window reaches over the gap."""
+        self._last = None
+
     def mean(self) -> float:
         """Over all windows, -1 to 1; 1 means equal."""
         if self._whole:
