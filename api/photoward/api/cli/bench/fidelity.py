@@ -65,14 +65,13 @@ def photo(
 
 def _tables(found: Sequence[Row], photos: int) -> tuple[Table, Table]:
     """What the files show, and what they took."""
-    name = Column("strength, format", no_wrap=True)
     shows = Table(
-        name, "PSNR dB", "SSIM", "MS-SSIM", "FLIP", "ΔE", "survival",
+        Column("strength, format", no_wrap=True), "PSNR dB", "SSIM", "MS-SSIM", "FLIP", "ΔE", "survival",
         caption=f"{photos} photos, medians; in brackets the least. ΔE: CIEDE2000, 95th percentile "
         "where a photo is flat. Survival in the file → shrunk to 1080 px and saved as JPEG 75.",
     )  # fmt: skip
     takes = Table(
-        name, "s", "% of it", "× codec",
+        "strength, format", "s", "% of it", "× codec",
         caption="Shares: decode, noise, encode, verify and measure. × codec: all but the noise, as "
         "a multiple of what libjpeg-turbo takes to decode and encode.",
     )  # fmt: skip
