@@ -35,8 +35,8 @@ CROP = 256
 """Side of a crop on the page."""
 
 STYLE = (
-    "body{font:15px system-ui;margin:1rem;background:#777;color:#fff}figure{display:inline-block;"
-    "margin:.3rem}img{display:block}.twice{image-rendering:pixelated}"
+    "body{font:15px system-ui;margin:1rem;background:#777;color:#fff}div{white-space:nowrap}"
+    "figure{display:inline-block;margin:.3rem}img{display:block}.twice{image-rendering:pixelated}"
 )
 
 
@@ -106,9 +106,13 @@ def page(photos: Sequence[tuple[str, dict[str, bytes]]], out: Path) -> None:
         original = next(iter(pictures.values()))
         for place, (left, top) in _places(original).items():
             parts.append(f"<h2>{name}, {place}</h2>")
-            for version, picture in pictures.items():
-                crop = picture.crop((left, top, left + CROP, top + CROP))
-                parts += [_figure(crop, version, scale) for scale in (1, 2)]
+            box = (left, top, left + CROP, top + CROP)
+            for scale in (1, 2):
+                figures = [
+                    _figure(picture.crop(box), version, scale)
+                    for version, picture in pictures.items()
+                ]
+                parts += ["<div>", *figures, "</div>"]
     out.write_text("\n".join(parts), encoding="utf-8")
 
 
