@@ -66,9 +66,11 @@ def photo(
 def _tables(found: Sequence[Row], photos: int) -> tuple[Table, Table]:
     """What the files show, and what they took."""
     shows = Table(
-        Column("strength, format", no_wrap=True), "PSNR dB", "SSIM", "MS-SSIM", "FLIP", "ΔE", "survival",
+        Column("strength, format", no_wrap=True),
+        "PSNR dB", "SSIM", "MS-SSIM", "FLIP", "ΔE", "survival",
         caption=f"{photos} photos, medians; in brackets the least. ΔE: CIEDE2000, 95th "
-        "percentile where a photo is flat. Survival in the file → shrunk to 1080 px and saved as JPEG 75.",
+        "percentile where a photo is flat. Survival in the file → shrunk to 1080 px and saved as "
+        "JPEG 75.",
     )  # fmt: skip
     takes = Table(
         "strength, format", "s", "% of it", "× codec",
