@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     """Address space of a decoder process; the dearest case, lossless WebP of 50 megapixels, takes
     1 570 of it and 1 340 of memory, a JPEG or PNG of that size 910 and 740."""
     imaging_timeout_s: float = Field(default=30.0, gt=0)
+    c2pa_certificate: Path | None = None
+    """PEM file of the certificates with whose key finished files are signed; default: they are
+    not."""
+    c2pa_key: Path | None = None
+    """PEM file of that private key, without a password."""
     lease_s: float = Field(default=60.0, gt=0)
     reconcile_every_s: float = Field(default=30.0, gt=0)
     sweep_every_s: float = Field(default=900.0, gt=0)

@@ -26,6 +26,7 @@ from photoward.models.surrogates.cache import SurrogateCache, pick_device
 from photoward.worker.batch import BatchWorker
 from photoward.worker.claim import claim
 from photoward.worker.pipeline import Pipeline
+from photoward.worker.provenance import open_signer
 from photoward.worker.reconciler import Reconciler
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def open_pipeline(settings: Settings) -> tuple[Pipeline, ImagingPool]:
     device = pick_device(settings.device)
     cards = read_cards(settings.surrogate_dirs)
     cache = SurrogateCache(cards, device, settings.surrogate_memory_mib)
-    return Pipeline(pool, cache, children), pool
+    return Pipeline(pool, cache, children, open_signer(settings)), pool
 
 
 @dataclass

@@ -27,11 +27,12 @@ from photoward.models.pixels import from_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from photoward.core.imaging.pool import ImagingPool, Opened
+    from photoward.core.imaging.pool import Finished, ImagingPool, Opened
     from photoward.core.jobs import Options
     from photoward.models.methods.base import Method
     from photoward.models.surrogates.cache import SurrogateCache
     from photoward.models.surrogates.surrogate import Surrogate
+    from photoward.worker.provenance import Signer
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,14 @@ class Pipeline:
         pool: the imaging children.
         cache: the loaded surrogates.
         threads: pictures that are decoded or encoded side by side.
+        signer: signs finished files; None: they are not signed.
     """
 
-    def __init__(self, pool: ImagingPool, cache: SurrogateCache, threads: int) -> None:
+    def __init__(
+        self, pool: ImagingPool, cache: SurrogateCache, threads: int, signer: Signer | None = None
+    ) -> None:
         self._pool = pool
+        self._signer = signer
         self._cache = cache
         self._threads = ThreadPoolExecutor(threads, "imaging")
         self._noise = threading.Lock()
@@ -239,10 +244,27 @@ class Pipeline:
         measured = dict(finished.measured)
         measured["seconds"] = {**measured["seconds"], "perturb": round(entry.perturb_s, 4)}
         measured["notes"] = [*entry.opened.notes, *self._misgivings(job)]
+        data = finished.data
+        if self._signer:
+            began = time.perf_counter()
+            data = self._signed(self._signer, finished, job.options.data_mining)
+            measured["seconds"]["sign"] = round(time.perf_counter() - began, 4)
         return Protected(
-            job.id, (job.width, job.height), finished.data, finished.media_type, entry.label,
+            job.id, (job.width, job.height), data, finished.media_type, entry.label,
             entry.label_source, measured,
         )  # fmt: skip
+
+    def _signed(self, signer: Signer, finished: Finished, mining: str) -> bytes:
+        """The file with a manifest, once it is seen that its picture is the very same."""
+        data = signer.sign(finished.data, finished.media_type, mining)
+        if self._seen(data) != self._seen(finished.data):
+            raise Unavailable("Signing has changed the picture.")
+        return data
+
+    def _seen(self, data: bytes) -> bytes:
+        opened = self._pool.open(data, grid=1)
+        self._pool.close(opened)
+        return opened.digest
 
     def _misgivings(self, job: Job) -> list[str]:
         """What was done as asked, though the surrogate's card advises against it."""
