@@ -7,7 +7,7 @@ STAMP := .venv/installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test fast slow tables lint format types contracts clean
+.PHONY: help venv demo up test fast slow fuzz tables lint format types contracts clean
 
 help: ## This overview
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
@@ -33,6 +33,10 @@ fast: $(STAMP) ## Run the fast tests
 
 slow: $(STAMP) ## Run the tests that take long or start the whole service
 	$(BIN)/pytest -q -m '(slow or system or gpu) and not bench' --cov --cov-append --cov-report=term
+
+fuzz: $(STAMP) ## Feed broken pictures to the decoders for SECONDS (600)
+	$(BIN)/pip install --disable-pip-version-check -q 'atheris>=3'
+	PYTHONPATH=. $(BIN)/python -m tests.fuzz.decode -max_total_time=$(or $(SECONDS),600)
 
 tables: $(STAMP) ## Write the README's tables from the results in docs/benchmarks
 	$(BIN)/python docs/tables.py

@@ -76,6 +76,26 @@ def test_lossless_outputs_keep_size_opacity_greyness_and_bound(  # noqa: PLR0913
     assert bench(data, grid).finish(wild, epsilon, output)[1] == finished
 
 
+@pytest.mark.slow
+@given(
+    mode=st.sampled_from(["L", "RGB", "RGBA"]), width=st.integers(1, 4096),
+    height=st.integers(1, 4096), epsilon=st.integers(1, 16), output=st.sampled_from(FORMATS),
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_any_size_leaves_as_it_came(
+    *, mode: str, width: int, height: int, epsilon: int, output: str
+) -> None:
+    data = file(smooth((width, height), mode), compress_level=1)
+    answer, finished = bench(data).finish(noise(epsilon=epsilon), epsilon, output)
+    if output == "jpeg" and mode == "RGBA":
+        assert answer["error"] == "unsupported_output"
+        return
+    assert "error" not in answer, answer
+    assert reopened(finished).size == (width, height)
+    if output == "png":
+        assert answer["measured"]["linf"] <= epsilon
+
+
 @pytest.mark.parametrize("output", ["png", "webp"])
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (90, 50)])
 def test_without_a_bound_noise_reaches_as_far_as_it_can_be_held(

@@ -114,6 +114,13 @@ def test_motion_is_not_lost_in_a_format_without(output: str) -> None:
     assert answer["error"] == "unsupported_output"
 
 
+def test_a_frame_larger_than_its_picture_is_refused_before_it_is_made() -> None:
+    data = bytearray(animated(moving("P"), "GIF"))
+    second = data.rindex(b"\x2c", 0, data.rindex(b"\x21\xf9"))
+    data[second + 5 : second + 9] = b"\xff\xff\xff\xff"
+    assert bench(bytes(data)).opened["error"] == "corrupt"
+
+
 def test_too_many_frames_or_pixels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     dots = [Image.new("L", (2, 1), number % 256) for number in range(MOST_FRAMES + 1)]
     many = bench(animated(dots, "PNG"))

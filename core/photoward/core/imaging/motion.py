@@ -65,11 +65,14 @@ def read(
     count = getattr(file, "n_frames", 1)
     # A PNG may hold a picture for viewers that know no animations: a second one, so it goes.
     first = 1 if getattr(file, "default_image", False) and count > 1 else 0
-    _check(count - first, file.size, most_pixels)
+    size = file.size
+    _check(count - first, size, most_pixels)
     found: list[Image.Image] = []
     durations: list[int] = []
     for number in range(first, count):
         file.seek(number)
+        if file.size != size:
+            raise BadInput("corrupt", "A frame is larger than the picture.")
         file.load()
         said = file.info.get("duration") or UNSAID_MS
         duration = max(1, round(said)) if count > 1 else UNSAID_MS
