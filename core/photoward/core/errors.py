@@ -2,6 +2,7 @@
 
 PhotowardError
 ├── BadInput      the caller can mend it: 4xx, or an item that ends ``failed``
+├── Denied        who asks may not: 401, 403
 ├── NotFound      no such thing, or not yours to know of
 ├── Conflict      the thing is not in a state that allows this
 ├── Overloaded    come back later: 429
@@ -98,6 +99,13 @@ PROBLEMS: dict[str, Problem] = {
         500, "The item outlived three workers", "Send it again; report it if it happens again."
     ),
     "internal_error": Problem(500, "Something went wrong on our side", "Try again later."),
+    # who asks
+    "unauthenticated": Problem(
+        401, "An API key is needed", "Send Authorization: Bearer and a key that has not expired."
+    ),
+    "forbidden": Problem(
+        403, "The key does not allow this", "Use a key with the scope named in detail."
+    ),
     # things and states
     "not_found": Problem(404, "There is no such thing", "Check the address."),
     "method_not_allowed": Problem(405, "Not with this HTTP method", "See the API document."),
@@ -128,6 +136,10 @@ class PhotowardError(Exception):
 
 class BadInput(PhotowardError):  # noqa: N818  # the name says whose turn it is
     """The caller can mend it."""
+
+
+class Denied(PhotowardError):  # noqa: N818
+    """Who asks may not."""
 
 
 class NotFound(PhotowardError):  # noqa: N818

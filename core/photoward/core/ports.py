@@ -10,14 +10,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import timedelta
     from typing import BinaryIO
 
+    from photoward.core.access import ApiKey, Minted, Scope
     from photoward.core.jobs import Failure, Item, Options, Result, Source, Stage, State
 
 
-class Ledger(Protocol):
+class Keyring(Protocol):
+    """API keys, and the end of a tenant. Each call is one transaction."""
+
+    def add_key(
+        self, minted: Minted, tenant: str, name: str, scopes: Collection[Scope],
+        lifetime: timedelta | None,
+    ) -> ApiKey:  # fmt: skip
+        """Keep a fresh key; None: it never expires."""
+
+    def live_key(self, key_id: str) -> ApiKey | None:
+        """The key of that id, unless there is none or it has expired."""
+
+    def any_live_key(self) -> bool:
+        """Whether anybody could come in with a key."""
+
+    def keys(self, tenant: str) -> list[ApiKey]:
+        """All of the tenant's keys, oldest first, expired ones too."""
+
+    def end_key(self, tenant: str, key_id: str, after: timedelta) -> ApiKey:
+        """Let a key expire that long from now, or earlier if it does. Raises NotFound."""
+
+    def erase(self, tenant: str) -> list[Item]:
+        """Forget a tenant: keys, labels, names and measurements go, unfinished work is cancelled.
+
+        The salt is replaced, so that nobody can compute the tenant's secret any more. Returns the
+        items as they were, for their objects' removal; ``get`` finds none of them.
+        """
+
+
+class Ledger(Keyring, Protocol):
     """The truth about items. Each call is one transaction; each arrow a compare-and-set."""
 
     def tenant_salt(self, tenant: str) -> bytes:

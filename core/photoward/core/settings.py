@@ -37,7 +37,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     allow_unauthenticated: bool = False
-    """There are no API keys yet: listening on anything but loopback must be asked for."""
+    """Let everybody in without a key, on any address: something before it must guard the door."""
+    require_keys: bool = False
+    """Ask for an API key on loopback, too, as behind a proxy. On any other address it is always
+    asked for."""
     max_body_bytes: int = Field(default=25 * 2**20, gt=0)
     max_megapixels: float = Field(default=50.0, gt=0)
     max_side: int = Field(default=16_384, gt=0)
@@ -77,9 +80,14 @@ class Settings(BaseSettings):
     any upload may take from its first byte in the store to its row."""
 
     @property
-    def exposed(self) -> bool:
-        """Whether others than this machine could reach the door without having been let in."""
-        if self.allow_unauthenticated or self.host == "localhost":
+    def keys_required(self) -> bool:
+        """Whether who has no API key is turned away."""
+        return not self.allow_unauthenticated and (self.require_keys or self._exposed)
+
+    @property
+    def _exposed(self) -> bool:
+        """Whether others than this machine could reach the door."""
+        if self.host == "localhost":
             return False
         try:
             return not ipaddress.ip_address(self.host).is_loopback

@@ -56,20 +56,23 @@ def test_port_zero_becomes_a_free_one() -> None:
 @pytest.mark.parametrize("command", ["up", "serve"])
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])
 def test_strangers_are_kept_out(
-    command: str, host: str, capsys: pytest.CaptureFixture[str]
+    command: str, host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, said = refusal(capsys, command, "--host", host)
+    code, said = refusal(capsys, command, "--host", host, "--data-dir", str(tmp_path))
     assert code == 2
-    assert "PHOTOWARD_ALLOW_UNAUTHENTICATED" in said
+    assert "photoward keys add" in said
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_loopback_needs_no_permission(host: str) -> None:
-    environment.require_closed_door(Settings(host=host))
+def test_loopback_needs_no_key(host: str, tmp_path: Path) -> None:
+    environment.require_closed_door(Settings(host=host, data_dir=tmp_path))
+    with pytest.raises(BadInput):
+        environment.require_closed_door(Settings(host=host, data_dir=tmp_path, require_keys=True))
 
 
-def test_an_open_door_can_be_asked_for() -> None:
-    environment.require_closed_door(Settings(host="0.0.0.0", allow_unauthenticated=True))
+def test_an_open_door_can_be_asked_for(tmp_path: Path) -> None:
+    everybody = Settings(host="0.0.0.0", allow_unauthenticated=True, data_dir=tmp_path)
+    environment.require_closed_door(everybody)
 
 
 def test_an_option_goes_before_the_environment_and_reaches_children() -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger, ObjectStore
 
 PSNR_DB, SSIM = 38.2, 0.987
+PEPPER = bytes(range(32))
 
 
 class Recorded:
@@ -115,7 +116,9 @@ def serving(
     store = given["store"] or open_store(settings)
     hints = given["hints"] or Recorded()
     catalogue = Catalogue({"test": card()}, "test")
-    app = create_app(settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue)
+    app = create_app(
+        settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue, pepper=PEPPER
+    )
     with listening(app) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield Service(url, app, settings, ledger, store, hints, client)
     ledger.close()

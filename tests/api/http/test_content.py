@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from photoward.api.http import deps
 from photoward.core.ports import output_key
 from tests.api.http.service import picture, work
 from tests.api.http.test_refusals import assert_problem
@@ -139,13 +138,3 @@ def test_deleting_removes_everything_once(service: Service, done: str) -> None:
 def test_a_file_that_went_missing_is_not_half_an_answer(service: Service, done: str) -> None:
     service.store.delete(output_key("default", done.rpartition("/")[2]))
     assert_problem(service.client.get(f"{done}/content"), "not_found")
-
-
-def test_another_tenant_sees_nothing(service: Service, done: str) -> None:
-    service.app.dependency_overrides[deps.tenant] = lambda: "another"
-    try:
-        for method, path in [("GET", done), ("GET", f"{done}/content"), ("DELETE", done)]:
-            assert_problem(service.client.request(method, path), "not_found")
-    finally:
-        service.app.dependency_overrides.clear()
-    assert service.client.get(done).status_code == 200

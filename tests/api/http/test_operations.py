@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from photoward.api.http.app import refuse_exposure
 from photoward.core.errors import PROBLEMS, Unavailable
-from photoward.core.settings import Settings
 from tests.api.http.service import Recorded
 from tests.api.http.test_refusals import assert_problem
 
@@ -167,15 +165,3 @@ def test_a_proxys_request_id_is_kept_if_it_is_one(service: Service) -> None:
     assert get("/livez", headers={"X-Request-Id": ours}).headers["X-Request-Id"] == ours
     made_up = get("/livez", headers={"X-Request-Id": "a b c"}).headers["X-Request-Id"]
     assert re.fullmatch(r"[0-9a-f-]{36}", made_up)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "photos.example"])
-def test_other_machines_are_refused_unless_that_is_wanted(host: str) -> None:
-    with pytest.raises(ValueError, match="ALLOW_UNAUTHENTICATED"):
-        refuse_exposure(Settings(host=host))
-    refuse_exposure(Settings(host=host, allow_unauthenticated=True))
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
-def test_loopback_is_fine(host: str) -> None:
-    refuse_exposure(Settings(host=host))

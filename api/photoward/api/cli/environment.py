@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from photoward.core.errors import BadInput, Unavailable
+from photoward.core.ledger import open_ledger, require_keys
 from photoward.core.settings import Settings
 
 EXTRAS = {
@@ -47,18 +48,18 @@ def settings_from(**options: object) -> Settings:
 
 
 def require_closed_door(settings: Settings) -> None:
-    """Refuse to listen beyond this machine unless that was asked for.
+    """Refuse to listen beyond this machine while there is no API key.
 
     Raises:
-        BadInput: the host is not a loopback address and ``allow_unauthenticated`` is not set.
+        BadInput: keys are required and there is none.
+        Unavailable: the ledger, which knows, cannot be opened.
     """
-    if not settings.exposed:
-        return
-    raise BadInput(
-        "invalid_option",
-        f"Listening on {settings.host} would let everybody in: there are no API keys yet. "
-        "Put a proxy that authenticates before it and set PHOTOWARD_ALLOW_UNAUTHENTICATED=1.",
-    )
+    if settings.keys_required:
+        ledger = open_ledger(settings)
+        try:
+            require_keys(settings, ledger)
+        finally:
+            ledger.close()
 
 
 def require_extra(extra: str) -> None:

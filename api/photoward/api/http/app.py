@@ -15,9 +15,11 @@ from photoward.api.http.announcer import Announcer
 from photoward.api.http.deps import Parts
 from photoward.api.http.envelope import Envelope
 from photoward.api.http.routes import catalogue as catalogue_routes
-from photoward.api.http.routes import content, images, operations, page
+from photoward.api.http.routes import content, images, keys, operations, page
+from photoward.core import access
 from photoward.core.catalogue import Catalogue
-from photoward.core.ledger import open_ledger
+from photoward.core.keys import read_or_make_master
+from photoward.core.ledger import open_ledger, require_keys
 from photoward.core.queue import open_hints
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
@@ -38,13 +40,14 @@ Hand in a photo at `POST /v1/images`, ask at its `Location` until its state is `
 in RFC 9457 with a stable `code`."""
 
 
-def create_app(
+def create_app(  # noqa: PLR0913  # one collaborator each
     settings: Settings,
     *,
     ledger: Ledger,
     store: ObjectStore,
     hints: Hints,
     catalogue: Catalogue,
+    pepper: bytes,
 ) -> FastAPI:
     """The ASGI application over the given adapters, which stay the caller's to close."""
     app = FastAPI(
@@ -62,9 +65,9 @@ def create_app(
     app.state.parts = Parts(
         settings=settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue,
         admission=Admission(ledger, settings), announcer=announcer,
-        storing=CapacityLimiter(MAX_STORING),
+        storing=CapacityLimiter(MAX_STORING), pepper=pepper,
     )  # fmt: skip
-    for routes in (images, content, catalogue_routes, operations, page):
+    for routes in (images, content, keys, catalogue_routes, operations, page):
         app.include_router(routes.router)
     app.mount("/static", page.files)
     errors.install(app)
@@ -76,35 +79,23 @@ def app_from_environment() -> FastAPI:
     """The application as the environment describes it; uvicorn's factory.
 
     Raises:
-        ValueError: it would listen to other machines without having been told to.
+        BadInput: it would listen to other machines, and there is no API key.
         Unavailable: the ledger or the store cannot be opened.
     """
     settings = Settings()
-    refuse_exposure(settings)
     configure_logging(json=True)
     ledger = open_ledger(settings)
+    require_keys(settings, ledger)
     app = create_app(
         settings,
         ledger=ledger,
         store=open_store(settings),
         hints=open_hints(settings),
         catalogue=Catalogue.of(settings),
+        pepper=access.pepper(read_or_make_master(settings.master_secret)),
     )
     app.state.closing.callback(ledger.close)
     return app
-
-
-def refuse_exposure(settings: Settings) -> None:
-    """There are no API keys yet: refuse any host but loopback unless that is wanted.
-
-    Raises:
-        ValueError: saying how to allow it.
-    """
-    if settings.exposed:
-        raise ValueError(
-            f"There is no authentication yet, so {settings.host} is refused; "
-            "set PHOTOWARD_ALLOW_UNAUTHENTICATED=true behind a proxy that guards it."
-        )
 
 
 @asynccontextmanager

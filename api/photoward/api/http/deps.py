@@ -1,21 +1,28 @@
-"""What endpoints are given: the application's parts, the tenant, a well-formed id."""
+"""What endpoints are given: the application's parts, who asks, a well-formed id."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from anyio import CapacityLimiter
+import structlog
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Path, Request
 
 from photoward.api.http.admission import Admission
 from photoward.api.http.announcer import Announcer
 from photoward.api.http.schemas import EXAMPLE_ID
+from photoward.core import access
+from photoward.core.access import Scope
 from photoward.core.catalogue import Catalogue
-from photoward.core.errors import NotFound
+from photoward.core.errors import Denied, NotFound
 from photoward.core.ports import Hints, Ledger, ObjectStore
 from photoward.core.settings import Settings
+
+OPEN_TENANT = "default"
+"""Whose everything is where no keys are needed."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -33,6 +40,8 @@ class Parts:
     announcer: Announcer
     storing: CapacityLimiter
     """How many uploads are written at a time: a store may hold each whole in memory."""
+    pepper: bytes
+    """Under which API keys are kept."""
 
 
 def parts(request: Request) -> Parts:
@@ -43,9 +52,40 @@ def parts(request: Request) -> Parts:
     return found
 
 
-def tenant() -> str:
-    """Who is asking. There are no API keys yet: everybody is the one tenant."""
-    return "default"
+def tenant(scope: Scope) -> Callable[[Request], Awaitable[str]]:
+    """A dependency that gives the tenant who is asking, from the key alone.
+
+    It raises Denied: ``unauthenticated`` without a good key, ``forbidden`` if it has not the scope.
+    """
+
+    async def asking(request: Request) -> str:
+        own = parts(request)
+        text = _presented(request)
+        if text is None and not own.settings.keys_required:
+            return OPEN_TENANT
+        key = await to_thread.run_sync(_known, own, text or "")
+        structlog.contextvars.bind_contextvars(key=key.id)
+        if scope not in key.scopes:
+            raise Denied("forbidden", f"It needs the scope {scope}.")
+        return key.tenant
+
+    return asking
+
+
+def _presented(request: Request) -> str | None:
+    """The key in the request, in whichever of the two headers."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.headers.get("x-api-key")
+
+
+def _known(own: Parts, text: str) -> access.ApiKey:
+    key_id = access.id_of(text)
+    key = own.ledger.live_key(key_id) if key_id else None
+    if key is None or not access.fits(text, key, own.pepper):
+        raise Denied("unauthenticated", "No good key came with the request.")
+    return key
 
 
 def item_id(
@@ -58,5 +98,9 @@ def item_id(
 
 
 PartsDep = Annotated[Parts, Depends(parts)]
-TenantDep = Annotated[str, Depends(tenant)]
+ReaderDep = Annotated[str, Depends(tenant(Scope.READ))]
+WriterDep = Annotated[str, Depends(tenant(Scope.WRITE))]
+AdminDep = Annotated[str, Depends(tenant(Scope.ADMIN))]
+"""The tenant who asks, if its key allows that much."""
+
 ItemIdDep = Annotated[str, Depends(item_id)]

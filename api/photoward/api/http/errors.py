@@ -82,7 +82,8 @@ def install(app: FastAPI) -> None:
 def _refused(_request: Request, error: Exception) -> Response:
     if not isinstance(error, PhotowardError):
         raise TypeError(error)
-    return respond(Problem.of(error.code, error.detail, field=error.field))
+    challenge = {"WWW-Authenticate": "Bearer"} if error.code == "unauthenticated" else None
+    return respond(Problem.of(error.code, error.detail, field=error.field), challenge)
 
 
 def _not_routed(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from photoward.core.errors import BadInput
 from photoward.core.ledger.adapter import SqlLedger
 from photoward.core.ledger.engine import make_engine, translated
 from photoward.core.ledger.migrations import migrate
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
 
-__all__ = ["open_ledger"]
+__all__ = ["open_ledger", "require_keys"]
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -22,6 +23,24 @@ def open_ledger(settings: Settings) -> Ledger:
     fork, not before. Raises Unavailable.
     """
     engine = make_engine(settings.database)
-    with translated():
-        migrate(engine)
+    try:
+        with translated():
+            migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return SqlLedger(engine)
+
+
+def require_keys(settings: Settings, ledger: Ledger) -> None:
+    """Refuse to open a door that nobody could come in through, or that everybody could.
+
+    Raises:
+        BadInput: API keys are required and there is none.
+    """
+    if settings.keys_required and not ledger.any_live_key():
+        raise BadInput(
+            "invalid_option",
+            f"Listening on {settings.host} needs an API key, and there is none: make one with "
+            "`photoward keys add NAME`. PHOTOWARD_ALLOW_UNAUTHENTICATED=1 lets everybody in.",
+        )

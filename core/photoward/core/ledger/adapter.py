@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, Failure, Item, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now, translated
+from photoward.core.ledger.keyring import SqlKeyring
 from photoward.core.ledger.selection import (
     ensure_tenant,
     held,
@@ -44,7 +45,7 @@ KNOWN_AT_ONCE = 1000
 """Ids in one query: both databases bound the number of parameters."""
 
 
-class SqlLedger:
+class SqlLedger(SqlKeyring):
     """The ``Ledger`` port on an engine whose tables are there.
 
     Numbers that JSON cannot hold (an infinite PSNR) come back from ``measured`` as None.

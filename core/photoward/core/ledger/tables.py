@@ -1,4 +1,4 @@
-"""The ledger's two tables as SQLAlchemy sees them; the migrations make the same.
+"""The ledger's tables as SQLAlchemy sees them; the migrations make the same.
 
 Columns hold what is asked for in a WHERE; everything else travels as JSON.
 """
@@ -85,6 +85,19 @@ items = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Column("hidden_at", UtcDateTime),
 )
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("scopes", String(64), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+)
+Index("keys_tenant", keys.c.tenant)
 
 # Written out, not bound: a planner uses a partial index only where the query repeats its condition.
 IS_QUEUED = text("items.state = 'queued'")

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from photoward.api.http import filenames
-from photoward.api.http.deps import ItemIdDep, PartsDep, TenantDep
+from photoward.api.http.deps import ItemIdDep, PartsDep, ReaderDep
 from photoward.api.http.errors import documented, respond
 from photoward.api.http.schemas import error_of
 from photoward.core import rights
@@ -62,7 +62,7 @@ class _File:
 async def head_content(
     image_id: ItemIdDep,
     parts: PartsDep,
-    tenant: TenantDep,
+    tenant: ReaderDep,
     size: SizeDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -85,13 +85,20 @@ async def head_content(
     responses={
         200: FILE,
         304: {"description": "The file of `If-None-Match` is the one there is."},
-        **documented("invalid_option", "not_found", "not_ready", "unavailable"),
+        **documented(
+            "invalid_option",
+            "unauthenticated",
+            "forbidden",
+            "not_found",
+            "not_ready",
+            "unavailable",
+        ),
     },
 )
 async def get_content(
     image_id: ItemIdDep,
     parts: PartsDep,
-    tenant: TenantDep,
+    tenant: ReaderDep,
     size: SizeDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:

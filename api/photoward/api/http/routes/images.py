@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from photoward.api.http import prefer
 from photoward.api.http.asked import Asked
-from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, TenantDep
+from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep, WriterDep
 from photoward.api.http.errors import documented
 from photoward.api.http.intake import Intake, Upload
 from photoward.api.http.schemas import Image, Requested
@@ -30,7 +30,8 @@ REFUSALS = (
     "unsupported_content_type", "content_type_mismatch", "not_an_image", "unsupported_type",
     "truncated", "bad_dimensions", "unsupported_bit_depth", "unsupported_colour_mode",
     "unsupported_animation", "invalid_option", "unknown_method", "unknown_preset",
-    "unknown_surrogate", "unknown_label", "queue_full", "unavailable", "storage_full",
+    "unknown_surrogate", "unknown_label", "unauthenticated", "forbidden",
+    "queue_full", "unavailable", "storage_full",
 )  # fmt: skip
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -74,7 +75,7 @@ UPLOAD_PARAMETERS = [{
     openapi_extra={"requestBody": UPLOAD_BODY, "parameters": UPLOAD_PARAMETERS},
 )
 async def create_image(
-    request: Request, parts: PartsDep, tenant: TenantDep, query: Annotated[Requested, Query()]
+    request: Request, parts: PartsDep, tenant: WriterDep, query: Annotated[Requested, Query()]
 ) -> Response:
     """Take a photo as multipart/form-data, or as the body with its options in the query."""
     if len(request.query_params.multi_items()) != len(request.query_params):
@@ -97,10 +98,10 @@ async def create_image(
     "/{image_id}",
     operation_id="getImage",
     summary="Ask how a photo stands",
-    responses=documented("not_found", "unavailable"),
+    responses=documented("unauthenticated", "forbidden", "not_found", "unavailable"),
 )
 async def get_image(
-    image_id: ItemIdDep, parts: PartsDep, tenant: TenantDep, response: Response
+    image_id: ItemIdDep, parts: PartsDep, tenant: ReaderDep, response: Response
 ) -> Image:
     """State, progress, and what was measured once it is done."""
     response.headers.update(NO_STORE)
@@ -112,9 +113,9 @@ async def get_image(
     operation_id="deleteImage",
     summary="Delete a photo",
     status_code=204,
-    responses=documented("not_found", "unavailable"),
+    responses=documented("unauthenticated", "forbidden", "not_found", "unavailable"),
 )
-async def delete_image(image_id: ItemIdDep, parts: PartsDep, tenant: TenantDep) -> None:
+async def delete_image(image_id: ItemIdDep, parts: PartsDep, tenant: WriterDep) -> None:
     """Stop the work on it if it has not ended, and remove the original and the result."""
     await to_thread.run_sync(_delete, parts, tenant, image_id)
 

@@ -15,7 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
-from photoward.api.http.deps import PartsDep
+from photoward.api.http.deps import AdminDep, PartsDep
 from photoward.api.http.errors import documented, respond
 from photoward.api.http.schemas import Problem
 from photoward.core.errors import Unavailable
@@ -70,10 +70,13 @@ async def ready(parts: PartsDep) -> Ready | Response:
 @router.get(
     "/metrics", operation_id="metrics", summary="Prometheus metrics", response_class=Response,
     responses={200: {"content": {"text/plain": {}}, "description": "In Prometheus' text format."},
-               **documented()},
+               **documented("unauthenticated", "forbidden")},
 )  # fmt: skip
-async def metrics(parts: PartsDep) -> Response:
-    """Counts of all processes that share ``PROMETHEUS_MULTIPROC_DIR``, and the queue's depth."""
+async def metrics(parts: PartsDep, _: AdminDep) -> Response:
+    """Counts of all processes that share ``PROMETHEUS_MULTIPROC_DIR``, and the queue's depth.
+
+    They count all tenants' work; where keys are needed, it takes one with the scope admin.
+    """
     return Response(await to_thread.run_sync(_scrape, parts.ledger), media_type=CONTENT_TYPE_LATEST)
 
 

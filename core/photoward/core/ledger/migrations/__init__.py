@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import text
+
+from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -20,6 +23,9 @@ def migrate(engine: Engine) -> None:
     """Bring the tables to the newest revision, in one transaction.
 
     Who comes second waits: on SQLite for the transaction itself, on PostgreSQL for a lock.
+
+    Raises:
+        Unavailable: the tables are of a newer version.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
@@ -27,4 +33,9 @@ def migrate(engine: Engine) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise Unavailable(
+                f"The ledger's tables are not of this version, perhaps of a newer one: {error}."
+            ) from error

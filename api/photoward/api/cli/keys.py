@@ -1,0 +1,147 @@
+"""``photoward keys``: the operator makes and ends API keys, and erases a tenant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from photoward.api.cli.environment import settings_from
+from photoward.api.cli.service import DataDir
+from photoward.core import access
+from photoward.core.access import MAX_NAME, USUAL, ApiKey, Scope
+from photoward.core.errors import BadInput, NotFound
+from photoward.core.keys import read_or_make_master
+from photoward.core.ledger import open_ledger
+from photoward.core.ports import Ledger, original_key, output_keys
+from photoward.core.settings import Settings
+from photoward.core.storage import open_store
+
+DEFAULT_TENANT = "default"
+GRACE_HOURS = 24
+
+app = typer.Typer(no_args_is_help=True)
+
+Tenant = Annotated[str, typer.Option(help="Whose photos it opens.")]
+_TENANT = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Where it will be used.")],
+    *,
+    tenant: Tenant = DEFAULT_TENANT,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="What it allows; several times for more. read and write if not given."),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Until it expires; never if not given.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a key. It is written to the standard output, once."""
+    if not _TENANT.fullmatch(tenant):
+        raise BadInput(
+            "invalid_option",
+            "A tenant's name has up to 128 small letters, digits, dots and dashes.",
+        )
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise BadInput("invalid_option", f"A name has 1 to {MAX_NAME} printable characters.")
+    lifetime = None if days is None else timedelta(days=days)
+    with _opened(data_dir) as (settings, ledger):
+        scopes = frozenset(scope or USUAL)
+        _make(settings, ledger, tenant=tenant, name=name, scopes=scopes, lifetime=lifetime)
+
+
+@app.command("list")
+def list_keys(*, tenant: Tenant = DEFAULT_TENANT, data_dir: DataDir = None) -> None:
+    """List a tenant's keys, expired ones too."""
+    with _opened(data_dir) as (_, ledger):
+        found = ledger.keys(tenant)
+    table = Table("id", "name", "scopes", "made", "expires", box=None, pad_edge=False)
+    for key in found:
+        ends = "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}"
+        made = f"{key.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(key.id, key.name, ",".join(sorted(key.scopes)), made, ends)
+    Console().print(table)
+
+
+@app.command()
+def rotate(
+    key_id: Annotated[str, typer.Argument(help="Of the key that is to be replaced.")],
+    *,
+    tenant: Tenant = DEFAULT_TENANT,
+    grace_hours: Annotated[
+        int, typer.Option(min=0, help="How long the old one still opens.")
+    ] = GRACE_HOURS,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a key of the same name and scopes; the old one ends after a while."""
+    with _opened(data_dir) as (settings, ledger):
+        old = _the_one(ledger, tenant, key_id)
+        lifetime = None if old.expires_at is None else old.expires_at - old.created_at
+        _make(settings, ledger, tenant=tenant, name=old.name, scopes=old.scopes, lifetime=lifetime)
+        ledger.end_key(tenant, key_id, timedelta(hours=grace_hours))
+
+
+@app.command()
+def end(
+    key_id: Annotated[str, typer.Argument(help="Of the key.")],
+    *,
+    tenant: Tenant = DEFAULT_TENANT,
+    data_dir: DataDir = None,
+) -> None:
+    """End a key at once."""
+    with _opened(data_dir) as (_, ledger):
+        _the_one(ledger, tenant, key_id)
+        ledger.end_key(tenant, key_id, timedelta(0))
+
+
+@app.command("erase-tenant")
+def erase_tenant(
+    tenant: Annotated[str, typer.Argument(help="Who is to be forgotten.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Delete all photos, keys and words of a tenant, and the salt of its secret."""
+    if not yes:
+        typer.confirm(f"Delete everything of {tenant}, for good?", abort=True)
+    with _opened(data_dir) as (settings, ledger):
+        items = ledger.erase(tenant)
+        store = open_store(settings)
+        for item in items:
+            for key in (original_key(tenant, item.id), *output_keys(item).values()):
+                store.delete(key)
+    typer.echo(f"{len(items)} photos of {tenant} are gone.", err=True)
+
+
+@contextmanager
+def _opened(data_dir: DataDir) -> Iterator[tuple[Settings, Ledger]]:
+    settings = settings_from(data_dir=data_dir)
+    ledger = open_ledger(settings)
+    try:
+        yield settings, ledger
+    finally:
+        ledger.close()
+
+
+def _the_one(ledger: Ledger, tenant: str, key_id: str) -> ApiKey:
+    for key in ledger.keys(tenant):
+        if key.id == key_id:
+            return key
+    raise NotFound(f"{tenant} has no key {key_id!r}.")
+
+
+def _make(settings: Settings, ledger: Ledger, **asked: Any) -> None:  # noqa: ANN401  # of the port
+    minted = access.mint(access.pepper(read_or_make_master(settings.master_secret)))
+    key = ledger.add_key(minted, **asked)
+    typer.echo(f"Key {key.id} of {key.tenant}; it is shown only now:", err=True)
+    typer.echo(minted.text)

@@ -1,0 +1,96 @@
+"""Who may ask for what: API keys, their scopes, and what of a key is kept.
+
+A key is ``pw_`` + its id + ``_`` + 32 random bytes. It is shown once; kept is an HMAC under a key
+of the installation, so that neither a stolen ledger nor a list of digests opens a door.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+SECRET_BYTES = 32
+MAX_NAME = 128
+
+_FORM = re.compile(r"pw_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+
+
+class Scope(StrEnum):
+    """What a key may be used for."""
+
+    READ = "read"
+    """Ask how photos stand, and fetch them."""
+    WRITE = "write"
+    """Hand photos in, and delete them."""
+    ADMIN = "admin"
+    """Make and end the tenant's keys; read the installation's metrics."""
+
+
+ALL = frozenset(Scope)
+USUAL = frozenset({Scope.READ, Scope.WRITE})
+"""What a key may that nobody says anything else of."""
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key as it is kept."""
+
+    id: str
+    tenant: str
+    name: str
+    """For people: where it is used."""
+    scopes: frozenset[Scope]
+    digest: bytes
+    created_at: datetime
+    expires_at: datetime | None
+    """None: never. A key that was revoked has expired."""
+
+
+@dataclass(frozen=True)
+class Minted:
+    """A fresh key."""
+
+    text: str
+    """What its owner sends; never kept."""
+    id: str
+    digest: bytes
+
+
+def pepper(master: bytes) -> bytes:
+    """The installation's key for digests of API keys, from its master secret."""
+    return HKDF(SHA256(), SECRET_BYTES, salt=None, info=b"photoward api keys").derive(master)
+
+
+def mint(pepper: bytes) -> Minted:
+    """A key that nobody can guess."""
+    key_id = secrets.token_hex(8)
+    secret = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).rstrip(b"=").decode()
+    return Minted(f"pw_{key_id}_{secret}", key_id, _digest(pepper, secret))
+
+
+def id_of(text: str) -> str | None:
+    """The id in what somebody sent, if it has a key's form."""
+    found = _FORM.fullmatch(text)
+    return found[1] if found else None
+
+
+def fits(text: str, key: ApiKey, pepper: bytes) -> bool:
+    """Whether what somebody sent is that key; takes as long either way."""
+    found = _FORM.fullmatch(text)
+    return found is not None and hmac.compare_digest(_digest(pepper, found[2]), key.digest)
+
+
+def _digest(pepper: bytes, secret: str) -> bytes:
+    return hmac.digest(pepper, secret.encode(), hashlib.sha256)

@@ -1,0 +1,111 @@
+"""API keys and the end of a tenant, on the ledger's engine."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, or_, select, update
+
+from photoward.core.access import ApiKey, Scope
+from photoward.core.errors import NotFound
+from photoward.core.jobs import FINAL, State
+from photoward.core.ledger import rows
+from photoward.core.ledger.engine import now
+from photoward.core.ledger.selection import SALT_BYTES, ensure_tenant, unleased
+from photoward.core.ledger.tables import items, keys, tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from contextlib import AbstractContextManager
+    from datetime import datetime, timedelta
+
+    from sqlalchemy import ColumnElement, Connection, Row
+
+    from photoward.core.access import Minted
+    from photoward.core.jobs import Item
+
+
+class SqlKeyring:
+    """The ``Keyring`` part of the ledger; see the port."""
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def add_key(
+        self, minted: Minted, tenant: str, name: str, scopes: Collection[Scope],
+        lifetime: timedelta | None,
+    ) -> ApiKey:  # fmt: skip
+        """See the port."""
+        with self._writing() as connection:
+            ensure_tenant(connection, tenant)
+            moment = now(connection)
+            values = {
+                "id": minted.id, "tenant": tenant, "name": name, "digest": minted.digest,
+                "scopes": ",".join(sorted(scopes)), "created_at": moment,
+                "expires_at": None if lifetime is None else moment + lifetime,
+            }  # fmt: skip
+            return _key(connection.execute(insert(keys).values(values).returning(keys)).one())
+
+    def live_key(self, key_id: str) -> ApiKey | None:
+        """See the port."""
+        with self._reading() as connection:
+            query = select(keys).where(keys.c.id == key_id, _is_live(now(connection)))
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _key(row)
+
+    def any_live_key(self) -> bool:
+        """See the port."""
+        with self._reading() as connection:
+            query = select(keys.c.id).where(_is_live(now(connection))).limit(1)
+            return connection.execute(query).one_or_none() is not None
+
+    def keys(self, tenant: str) -> list[ApiKey]:
+        """See the port."""
+        query = select(keys).where(keys.c.tenant == tenant).order_by(keys.c.created_at, keys.c.id)
+        with self._reading() as connection:
+            return [_key(row) for row in connection.execute(query)]
+
+    def end_key(self, tenant: str, key_id: str, after: timedelta) -> ApiKey:
+        """See the port."""
+        with self._writing() as connection:
+            moment = now(connection)
+            ours = (keys.c.id == key_id, keys.c.tenant == tenant)
+            row = connection.execute(select(keys).where(*ours).with_for_update()).one_or_none()
+            if row is None:
+                raise NotFound
+            end = moment + after
+            if row.expires_at is not None:
+                end = min(end, row.expires_at)
+            statement = update(keys).where(*ours).values(expires_at=end).returning(keys)
+            return _key(connection.execute(statement).one())
+
+    def erase(self, tenant: str) -> list[Item]:
+        """See the port."""
+        with self._writing() as connection:
+            moment = now(connection)
+            theirs = select(items).where(items.c.tenant == tenant, items.c.hidden_at.is_(None))
+            found = connection.execute(theirs.order_by(items.c.seq).with_for_update()).all()
+            for row in found:
+                old = rows.item(row)
+                end = old.state if old.state in FINAL else State.CANCELLED
+                values = unleased(end) | rows.tombstone(old, moment) | {"updated_at": moment}
+                connection.execute(update(items).where(items.c.seq == row.seq).values(values))
+            connection.execute(delete(keys).where(keys.c.tenant == tenant))
+            salt = {"salt": os.urandom(SALT_BYTES)}
+            connection.execute(update(tenants).where(tenants.c.id == tenant).values(salt))
+            return [rows.item(row) for row in found]
+
+
+def _is_live(moment: datetime) -> ColumnElement[bool]:
+    return or_(keys.c.expires_at.is_(None), keys.c.expires_at > moment)
+
+
+def _key(row: Row[Any]) -> ApiKey:
+    scopes = frozenset(Scope(name) for name in row.scopes.split(",") if name)
+    return ApiKey(
+        row.id, row.tenant, row.name, scopes, bytes(row.digest), row.created_at, row.expires_at
+    )  # fmt: skip

@@ -1,0 +1,238 @@
+"""Who may do what: every operation of the API's description, asked by everybody."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from photoward.core import access
+from photoward.core.access import ALL, Scope
+from photoward.core.jobs import new_id
+from tests.api.http.service import PEPPER, picture, serving, work
+from tests.api.http.test_refusals import assert_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from tests.api.http.service import Service
+
+READ, WRITE, ADMIN = Scope.READ, Scope.WRITE, Scope.ADMIN
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What an operation needs, and how it is asked."""
+
+    scope: Scope | None
+    """None: open to everybody."""
+    success: int
+    body: Any = None
+    thing: str | None = None
+    """What the path names."""
+
+
+OPERATIONS = {
+    "createImage": Operation(WRITE, 202, picture()),
+    "getImage": Operation(READ, 200, thing="image_id"),
+    "deleteImage": Operation(WRITE, 204, thing="image_id"),
+    "getImageContent": Operation(READ, 200, thing="image_id"),
+    "createKey": Operation(ADMIN, 201, {"name": "x"}),
+    "listKeys": Operation(ADMIN, 200),
+    "rotateKey": Operation(ADMIN, 201, {}, thing="key_id"),
+    "endKey": Operation(ADMIN, 204, thing="key_id"),
+    "listMethods": Operation(None, 200),
+    "listSurrogates": Operation(None, 200),
+    "getLimits": Operation(None, 200),
+    "explainProblem": Operation(None, 200),
+    "live": Operation(None, 200),
+    "ready": Operation(None, 200),
+    "metrics": Operation(ADMIN, 200),
+}
+"""By operationId. One that is not here fails the test: somebody must decide who may ask it."""
+
+CALLERS: dict[str, tuple[str, frozenset[Scope]] | None] = {
+    "anonymous": None, "made up": None, "expired": None, "ended": None,
+    "read-only": ("alice", frozenset({READ})), "write-only": ("alice", frozenset({WRITE})),
+    "usual": ("alice", frozenset({READ, WRITE})), "admin": ("alice", ALL),
+    "another's admin": ("bob", ALL),
+}  # fmt: skip
+"""Tenant and scopes; None: nobody."""
+
+
+CASES = [
+    (name, caller, whose)
+    for name, operation in OPERATIONS.items() for caller in CALLERS
+    for whose in (("own", "another's", "missing") if operation.thing else ("own",))
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with serving(tmp_path_factory.mktemp("closed"), require_keys=True) as made:
+        yield made
+
+
+def key(
+    service: Service, tenant: str, scopes: frozenset[Scope], lifetime: timedelta | None = None
+) -> access.Minted:
+    minted = access.mint(PEPPER)
+    service.ledger.add_key(minted, tenant, "test", scopes, lifetime)
+    return minted
+
+
+@pytest.fixture(scope="module")
+def texts(closed: Service) -> dict[str, str | None]:
+    """What each caller sends."""
+    made = {name: key(closed, *who).text for name, who in CALLERS.items() if who}
+    ended = key(closed, "alice", ALL)
+    closed.ledger.end_key("alice", ended.id, timedelta(0))
+    return {
+        "anonymous": None, "made up": access.mint(PEPPER).text, "ended": ended.text,
+        "expired": key(closed, "alice", ALL, timedelta(0)).text, **made,
+    }  # fmt: skip
+
+
+def operations(service: Service) -> dict[str, tuple[str, str]]:
+    """Each operationId of the description → method and path."""
+    paths = service.client.get("/openapi.json").json()["paths"]
+    return {
+        one["operationId"]: (method.upper(), path)
+        for path, methods in paths.items() for method, one in methods.items()
+    }  # fmt: skip
+
+
+def ask(service: Service, name: str, text: str | None, things: dict[str, str]) -> httpx.Response:
+    method, path = operations(service)[name]
+    body = OPERATIONS[name].body
+    given: dict[str, Any] = {} if body is None else {"json": body}
+    if isinstance(body, bytes):
+        given = {"content": body, "headers": {"Content-Type": "image/png"}}
+    headers = given.pop("headers", {})
+    if text is not None:
+        headers["Authorization"] = f"Bearer {text}"
+    return service.client.request(method, path.format(**things), headers=headers, **given)
+
+
+def finished(service: Service, tenant_key: str) -> str:
+    """The id of a photo that has been protected."""
+    answer = service.upload(headers={"Authorization": f"Bearer {tenant_key}"})
+    while work(service):
+        """Others may have handed something in, too."""
+    return str(answer.json()["id"])
+
+
+def test_every_operation_is_in_the_matrix(closed: Service) -> None:
+    found = operations(closed)
+    assert found.keys() == OPERATIONS.keys()
+    for name, operation in OPERATIONS.items():
+        named = set(re.findall(r"{(\w+)}", found[name][1])) - {"code"}
+        assert named == ({operation.thing} if operation.thing else set())
+
+
+@pytest.mark.parametrize(("name", "caller", "whose"), CASES)
+def test_the_matrix(
+    name: str, caller: str, whose: str, closed: Service, texts: dict[str, str | None]
+) -> None:
+    operation, who = OPERATIONS[name], CALLERS[caller]
+    tenant = who[0] if who else "alice"
+    other = {"alice": "bob", "bob": "alice"}[tenant]
+    owner = tenant if whose == "own" else other
+    things = {"image_id": new_id(), "key_id": "0" * 16, "code": "not_found"}
+    if whose != "missing" and operation.thing == "image_id":
+        things["image_id"] = finished(closed, key(closed, owner, ALL).text)
+    if whose != "missing" and operation.thing == "key_id":
+        things["key_id"] = key(closed, owner, ALL).id
+    answer = ask(closed, name, texts[caller], things)
+    if operation.scope is None:
+        assert answer.status_code == operation.success
+    elif who is None:
+        assert_problem(answer, "unauthenticated")
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    elif operation.scope not in who[1]:
+        assert_problem(answer, "forbidden")
+        assert operation.scope in answer.json()["detail"]
+    elif whose != "own":
+        assert_problem(answer, "not_found")
+    else:
+        assert answer.status_code == operation.success, answer.text
+
+
+def test_a_foreign_thing_is_answered_like_a_missing_one(
+    closed: Service, texts: dict[str, str | None]
+) -> None:
+    theirs = finished(closed, key(closed, "bob", ALL).text)
+
+    def told(image_id: str) -> dict[str, Any]:
+        things = {"image_id": image_id}
+        answer: dict[str, Any] = ask(closed, "getImage", texts["usual"], things).json()
+        return {name: value for name, value in answer.items() if name != "instance"}
+
+    assert told(theirs) == told(new_id())
+
+
+def test_a_bad_key_is_refused_where_none_is_needed(service: Service) -> None:
+    answer = service.client.get(
+        f"/v1/images/{new_id()}", headers={"X-API-Key": access.mint(PEPPER).text}
+    )
+    assert_problem(answer, "unauthenticated")
+
+
+@pytest.mark.parametrize("header", ["X-API-Key", "Authorization"])
+def test_a_key_may_come_in_either_header(header: str, closed: Service) -> None:
+    text = key(closed, "alice", ALL).text
+    value = f"bearer {text}" if header == "Authorization" else text
+    assert closed.client.get("/v1/keys", headers={header: value}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "text", ["", "pw_", "pw_0_0", "ü", "pw_" + "0" * 16 + "_" + "A" * 43, "a" * 9000]
+)
+def test_what_is_no_key_opens_nothing(text: str, closed: Service) -> None:
+    headers = [(b"x-api-key", text.encode())]
+    answer = closed.client.get("/v1/keys", headers=headers)
+    assert answer.status_code in (401, 431)
+
+
+def test_a_key_is_made_listed_rotated_and_ended(closed: Service) -> None:
+    admin = {"Authorization": f"Bearer {key(closed, 'carol', ALL).text}"}
+    wanted = {"name": "plug-in", "scopes": ["read"], "expires_in_days": 30}
+    made = closed.client.post("/v1/keys", json=wanted, headers=admin)
+    assert made.status_code == 201
+    assert made.headers["Cache-Control"] == "no-store"
+    fresh = made.json()
+    own = {"X-API-Key": fresh["key"]}
+    assert_problem(closed.client.get("/v1/keys", headers=own), "forbidden")
+    assert_problem(closed.client.get(f"/v1/images/{new_id()}", headers=own), "not_found")
+    listed = closed.client.get("/v1/keys", headers=admin)
+    assert fresh["key"] not in listed.text
+    assert [one["name"] for one in listed.json()["keys"]] == ["test", "plug-in"]
+    place = f"/v1/keys/{fresh['id']}"
+    rotated = closed.client.post(f"{place}/rotate", json={"grace_hours": 1}, headers=admin).json()
+    assert (rotated["name"], rotated["scopes"]) == ("plug-in", ["read"])
+    for text in (fresh["key"], rotated["key"]):  # both open for an hour
+        answer = closed.client.get(f"/v1/images/{new_id()}", headers={"X-API-Key": text})
+        assert_problem(answer, "not_found")
+    assert closed.client.delete(place, headers=admin).status_code == 204
+    assert_problem(closed.client.get(f"/v1/images/{new_id()}", headers=own), "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    "wanted", [{}, {"name": ""}, {"name": "a\nb"}, {"name": "a", "scopes": []},
+               {"name": "a", "scopes": ["root"]}, {"name": "a", "expires_in_days": 0},
+               {"name": "a", "tenant": "bob"}],
+)  # fmt: skip
+def test_a_key_that_cannot_be_is_refused(wanted: dict[str, Any], closed: Service) -> None:
+    admin = {"Authorization": f"Bearer {key(closed, 'alice', ALL).text}"}
+    assert_problem(closed.client.post("/v1/keys", json=wanted, headers=admin), "invalid_option")
+
+
+def test_who_may_not_is_refused_before_the_body_is_read(closed: Service) -> None:
+    answer = closed.client.post("/v1/images?preset=nonsense", content=b"x" * 100_000)
+    assert_problem(answer, "unauthenticated")
