@@ -11,11 +11,14 @@ import pytest
 
 from photoward.api.cli import client as module
 from photoward.api.cli.client import Client, Refusal
+from photoward.core import access
+from photoward.core.access import USUAL
 from photoward.core.errors import Unavailable
-from tests.api.http.service import Service, picture, serving, working
+from tests.api.http.service import PEPPER, Service, picture, serving, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,18 @@ def test_without_a_wait_the_end_is_asked_for(service: Service) -> None:
             client.ended(item["id"], timeout_s=0.1)
         with working(service):
             assert client.ended(item["id"])["state"] == "done"
+
+
+def test_a_key_in_the_environment_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(tmp_path, require_keys=True) as service:
+        minted = access.mint(PEPPER)
+        service.ledger.add_key(minted, "alice", "test", USUAL, None)
+        with Client(service.url) as stranger, pytest.raises(Refusal) as caught:
+            stranger.submit(picture(), "image/png")
+        assert caught.value.status == 401
+        monkeypatch.setenv("PHOTOWARD_API_KEY", minted.text)
+        with Client(service.url) as client:
+            assert client.submit(picture(), "image/png")["state"] == "queued"
 
 
 def test_a_refusal_says_why(service: Service) -> None:

@@ -14,7 +14,9 @@ import structlog
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.api.http.service import Service, picture, serving, work, working
+from photoward.core import access
+from photoward.core.access import USUAL
+from tests.api.http.service import PEPPER, Service, picture, serving, work, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +83,8 @@ def test_a_photo_goes_in_and_comes_out_protected(page: Page, service: Service) -
         page.get_by_label("Subtle").check()
         page.get_by_label("What does it show?").fill("my cat")
         shoot(page, "ask")
-        page.get_by_role("button", name="Protect").click()
+        with page.expect_response("**/v1/images") as accepted:
+            page.get_by_role("button", name="Protect").click()
         expect(page.get_by_role("heading", name="Your photo is protected")).to_be_focused()
     figures = page.locator("#figures").inner_text()
     assert "38.2 dB" in figures
@@ -93,8 +96,8 @@ def test_a_photo_goes_in_and_comes_out_protected(page: Page, service: Service) -
     assert caught.value.suggested_filename == "cat-protected.png"
     Image.open(caught.value.path()).verify()
     shoot(page, "done")
-    link = page.get_by_role("link", name="Download").get_attribute("href") or ""
-    chosen = service.client.get(link.removesuffix("/content")).json()["options"]
+    place = f"/v1/images/{accepted.value.json()['id']}"
+    chosen = service.client.get(place).json()["options"]
     assert (chosen["preset"], chosen["shaping"]) == ("subtle", "perceptual")
 
     page.get_by_role("button", name="Delete").click()
@@ -149,6 +152,30 @@ def test_a_refusal_is_told_with_its_remedy(page: Page) -> None:
     shoot(page, "refused")
     page.get_by_role("button", name="Back").click()
     expect(page.get_by_role("button", name="Protect")).to_be_visible()
+
+
+def test_where_a_key_is_needed_it_is_asked_for_and_remembered(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with serving(tmp_path, require_keys=True) as service, working(service):
+        minted = access.mint(PEPPER)
+        service.ledger.add_key(minted, "alice", "page", USUAL, None)
+        page = browser.new_page()
+        page.goto(service.url)
+        expect(page.get_by_label("API key")).to_be_hidden()
+        protect(page, picture())
+        expect(page.get_by_text("An API key is needed")).to_be_visible()
+        page.get_by_role("button", name="Back").click()
+        page.get_by_label("API key").fill(minted.text)
+        shoot(page, "key")
+        protect(page, picture())
+        expect(page.locator("#result")).to_be_visible()
+        with page.expect_download() as caught:
+            page.get_by_role("link", name="Download").click()
+        assert caught.value.suggested_filename == "cat-protected.png"
+        page.reload()
+        expect(page.get_by_label("API key")).to_have_value(minted.text)
+        page.close()
 
 
 def test_a_failure_after_acceptance_is_told_too(page: Page, service: Service) -> None:

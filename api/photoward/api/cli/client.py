@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import time
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -30,11 +31,16 @@ class Refusal(Exception):  # noqa: N818  # it is what happened
 
 
 class Client:
-    """One connection, kept open; not for sharing between threads."""
+    """One connection, kept open; not for sharing between threads.
+
+    Sends the API key in ``PHOTOWARD_API_KEY``, if there is one.
+    """
 
     def __init__(self, url: str, timeout_s: float = 120.0) -> None:
         host = urlsplit(url).netloc
         self._connection = http.client.HTTPConnection(host, timeout=timeout_s)
+        key = os.environ.get("PHOTOWARD_API_KEY")
+        self._credentials = {"Authorization": f"Bearer {key}"} if key else {}
         self._used = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -107,7 +113,8 @@ class Client:
         if time.monotonic() - self._used > IDLE_S:
             self._connection.close()  # it opens again by itself
         try:
-            self._connection.request(method, path, body, dict(headers or {}))
+            given = {**self._credentials, **(headers or {})}
+            self._connection.request(method, path, body, given)
             response = self._connection.getresponse()
             data = response.read()
             self._used = time.monotonic()

@@ -7,6 +7,12 @@ export class Refusal extends Error {
   }
 }
 
+// An API key, where one is needed: kept until the tab is closed.
+export const key = {
+  get: () => sessionStorage.getItem("key") ?? "",
+  set: (text) => sessionStorage.setItem("key", text),
+};
+
 const AWAY = {
   title: "The service does not answer",
   detail: "It may be starting, stopped or out of reach.",
@@ -29,6 +35,7 @@ export function upload(form, onSent, signal) {
       reject(signal.reason);
     });
     request.open("POST", "/v1/images");
+    for (const [name, value] of Object.entries(credentials())) request.setRequestHeader(name, value);
     request.send(form);
   });
 }
@@ -54,13 +61,15 @@ export const limits = async () => (await call("/v1/limits", {})).json();
 async function call(address, options) {
   let response;
   try {
-    response = await fetch(address, options);
+    response = await fetch(address, { ...options, headers: credentials() });
   } catch (error) {
     throw error.name === "AbortError" ? error : new Refusal(AWAY);
   }
   if (!response.ok) throw refusal(await response.text());
   return response;
 }
+
+const credentials = () => (key.get() ? { Authorization: `Bearer ${key.get()}` } : {});
 
 function refusal(text) {
   try {

@@ -1,6 +1,6 @@
 // The page: one photo at a time, from choosing it to downloading or deleting the result.
 
-import { content, limits, Refusal, remove, untilEnded, upload } from "./api.js";
+import { content, key, limits, Refusal, remove, untilEnded, upload } from "./api.js";
 import { drawDifference } from "./difference.js";
 
 const GAIN = 10;
@@ -69,7 +69,8 @@ function progress(words, part) {
 async function present(protectedFile, seconds) {
   $("before").src = address("before", file);
   $("after").src = address("after", protectedFile);
-  $("download").href = item.links.content;
+  $("download").href = address("download", protectedFile);
+  $("download").download = name(file, item.output);
   $("stand").toggleAttribute("data-small", Math.max(item.source.width, item.source.height) <= SMALL);
   await compare(protectedFile);
   figures(seconds);
@@ -106,7 +107,13 @@ function figures(seconds) {
   }));
 }
 
+function name({ name: original = "photo" }, { media_type: type }) {
+  const extension = type === "image/jpeg" ? "jpg" : type.split("/")[1];
+  return `${original.replace(/\.[^.]*$/, "")}-protected.${extension}`;
+}
+
 function complain(error) {
+  if (["unauthenticated", "forbidden"].includes(error.problem?.code)) $("access").hidden = false;
   const problem = error instanceof Refusal ? error.problem : { title: "This page broke", detail: String(error) };
   for (const part of ["title", "detail", "remedy"]) $(`problem-${part}`).textContent = problem[part] ?? "";
   show("problem");
@@ -150,6 +157,7 @@ const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(byte
 $("file").addEventListener("change", () => choose($("file").files[0]));
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
+  key.set($("key").value.trim());
   protect();
 });
 for (const kind of ["dragover", "dragleave", "drop"]) {
@@ -168,6 +176,9 @@ $("cancel").addEventListener("click", erase);
 $("delete").addEventListener("click", erase);
 $("again").addEventListener("click", restart);
 $("another").addEventListener("click", restart);
+
+$("key").value = key.get();
+$("access").hidden = !key.get();
 
 limits().then(({ inputs, max_body_bytes: bytes, max_megapixels: megapixels }) => {
   $("file").accept = Object.values(inputs).join();
