@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +12,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from photoward.core.errors import Unavailable
+from photoward.core.jobs import new_id
 from photoward.core.ledger import open_ledger
+from photoward.core.ledger.engine import make_engine
 from photoward.core.ledger.migrations import migrate
-from photoward.core.ledger.tables import items, metadata
-from tests.support.samples import added
+from photoward.core.ledger.tables import items, metadata, tenants
+from tests.support.samples import options, source
 
 if TYPE_CHECKING:
     from photoward.core.ledger.adapter import SqlLedger
@@ -36,15 +39,27 @@ def test_tables_of_a_newer_version_are_left_alone(
         open_ledger(ledger_settings)
 
 
-def test_an_item_of_one_size_becomes_one_of_a_set(ledger: SqlLedger) -> None:
-    old, plain = added(ledger), added(ledger)
-    with ledger._engine.begin() as connection:
-        for item, side in ((old, 1080), (plain, None)):
-            options = asdict(item.options) | {"max_side": side}
-            del options["sizes"]
-            connection.execute(items.update().where(items.c.id == item.id).values(options=options))
-        connection.execute(text("DROP TABLE keys"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    migrate(ledger._engine)
-    assert ledger.get("alice", old.id).options == replace(old.options, sizes=(1080,))
-    assert ledger.get("alice", plain.id) == plain
+@pytest.mark.parametrize(("side", "sizes"), [(1080, (1080,)), (None, ())])
+def test_an_item_of_one_size_becomes_one_of_a_set(
+    ledger_settings: Settings, side: int | None, sizes: tuple[int, ...]
+) -> None:
+    engine = make_engine(ledger_settings.database)
+    migrate(engine, "0001")
+    old = asdict(options()) | {"max_side": side}
+    del old["sizes"]
+    moment = datetime.now(UTC)
+    item_id = new_id()
+    row = {
+        "id": item_id, "tenant": "alice", "state": "done", "batch_key": "sem/32", "attempts": 1,
+        "megapixels": 1, "options": old, "source": asdict(source()), "measured": {},
+        "created_at": moment, "updated_at": moment,
+    }  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(tenants.insert().values(id="alice", salt=bytes(16)))
+        connection.execute(items.insert().values(row))
+    engine.dispose()
+    ledger = open_ledger(ledger_settings)
+    found = ledger.get("alice", item_id)
+    ledger.close()
+    assert found.options == options(sizes=sizes)
+    assert found.batch is None

@@ -167,6 +167,42 @@ class Item:
     measured: dict[str, Any] = field(default_factory=dict)
     error_code: str | None = None
     error_detail: str | None = None
+    batch: str | None = None
+    """What it was handed in with; None: by itself, and so before all batches."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Items that were handed in as one."""
+
+    id: str
+    tenant: str
+    name: str
+    options: dict[str, Any]
+    """What its items are protected with when they do not say otherwise, as it was asked for."""
+    created_at: datetime
+    counts: dict[State, int]
+    """How many of its items stand where (absent: none); deleted ones do not count."""
+    rate_per_s: float
+    """Items that have ended a second, of late."""
+
+    @property
+    def total(self) -> int:
+        """How many items it has."""
+        return sum(self.counts.values())
+
+    @property
+    def ended(self) -> int:
+        """How many of them are done, failed or cancelled."""
+        return sum(self.counts.get(state, 0) for state in FINAL)
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until all have ended, at the rate of late; None: nobody knows."""
+        left = self.total - self.ended
+        if not left:
+            return 0.0
+        return left / self.rate_per_s if self.rate_per_s else None
 
 
 @dataclass(frozen=True)

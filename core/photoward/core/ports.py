@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import timedelta
-    from typing import BinaryIO
+    from typing import Any, BinaryIO
 
     from photoward.core.access import ApiKey, Minted, Scope
-    from photoward.core.jobs import Failure, Item, Options, Result, Source, Stage, State
+    from photoward.core.jobs import Batch, Failure, Item, Options, Result, Source, Stage, State
 
 
 class Keyring(Protocol):
@@ -47,15 +47,36 @@ class Keyring(Protocol):
         """
 
 
-class Ledger(Keyring, Protocol):
+class Batches(Protocol):
+    """Items that were handed in as one. Each call is one transaction."""
+
+    def add_batch(
+        self, batch_id: str, tenant: str, name: str, options: Mapping[str, Any]
+    ) -> Batch:  # fmt: skip
+        """A batch without items."""
+
+    def batch(self, tenant: str, batch_id: str) -> Batch:
+        """How it stands. Raises NotFound: no such batch of this tenant."""
+
+    def batch_items(
+        self, tenant: str, batch_id: str, *, after: int, limit: int, state: State | None = None
+    ) -> list[tuple[int, Item]]:
+        """Its items in the order of arrival, each with its place; ``after``: the last one seen."""
+
+    def cancel_batch(self, tenant: str, batch_id: str) -> list[Item]:
+        """End what has not ended as ``cancelled``; those items as they were. Raises NotFound."""
+
+
+class Ledger(Keyring, Batches, Protocol):
     """The truth about items. Each call is one transaction; each arrow a compare-and-set."""
 
     def tenant_salt(self, tenant: str) -> bytes:
         """The tenant's 16 salt bytes, made at the first call and the same ever after."""
 
-    def add(
-        self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str
-    ) -> Item:
+    def add(  # noqa: PLR0913  # what makes an item
+        self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str, *,
+        batch: str | None = None,
+    ) -> Item:  # fmt: skip
         """Record an accepted upload; it is ``queued`` and durable when this returns."""
 
     def get(self, tenant: str, item_id: str) -> Item:
@@ -67,10 +88,10 @@ class Ledger(Keyring, Protocol):
     def claim(self, *, limit: int, max_megapixels: float, lease: timedelta) -> list[Item]:
         """Lease up to ``limit`` compatible items, oldest first, in one transaction.
 
-        The oldest queued item decides the ``batch_key``; further items of the same key join
-        while their megapixels add up to at most ``max_megapixels`` (the first always fits). All
-        carry the same fresh ``lease`` token and ``attempts`` is one higher. Empty: nothing is
-        queued. Two callers never get the same item.
+        The oldest queued item decides the ``batch_key``, one of no batch before any of a batch;
+        further items of the same key join while their megapixels add up to at most
+        ``max_megapixels`` (the first always fits). All carry the same fresh ``lease`` token and
+        ``attempts`` is one higher. Empty: nothing is queued. Two callers never get the same item.
         """
 
     def renew(self, token: str, lease: timedelta, stage: Stage | None = None) -> int:

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=25 * 2**20, gt=0)
     max_megapixels: float = Field(default=50.0, gt=0)
     max_side: int = Field(default=16_384, gt=0)
+    max_archive_bytes: int = Field(default=2**30, gt=0)
+    """Of a zip with the photos of a batch; unpacked it may have four times as many."""
     max_queued_items: int = Field(default=20_000, gt=0)
     max_queued_megapixels: float = Field(default=20_000.0, gt=0)
     max_wait_s: float = Field(default=60.0, ge=0)

@@ -13,6 +13,7 @@ from photoward.core import access
 from photoward.core.access import ALL, Scope
 from photoward.core.jobs import new_id
 from tests.api.http.service import PEPPER, picture, serving, work
+from tests.api.http.test_batches import zipped
 from tests.api.http.test_refusals import assert_problem
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ OPERATIONS = {
     "getImage": Operation(READ, 200, thing="image_id"),
     "deleteImage": Operation(WRITE, 204, thing="image_id"),
     "getImageContent": Operation(READ, 200, thing="image_id"),
+    "createBatch": Operation(WRITE, 201, {}),
+    "getBatch": Operation(READ, 200, thing="batch_id"),
+    "listBatchItems": Operation(READ, 200, thing="batch_id"),
+    "cancelBatch": Operation(WRITE, 200, thing="batch_id"),
+    "uploadBatchArchive": Operation(WRITE, 200, zipped({}), thing="batch_id"),
+    "downloadBatchArchive": Operation(READ, 200, thing="batch_id"),
+    "getBatchResults": Operation(READ, 200, thing="batch_id"),
     "createKey": Operation(ADMIN, 201, {"name": "x"}),
     "listKeys": Operation(ADMIN, 200),
     "rotateKey": Operation(ADMIN, 201, {}, thing="key_id"),
@@ -113,7 +121,8 @@ def ask(service: Service, name: str, text: str | None, things: dict[str, str]) -
     body = OPERATIONS[name].body
     given: dict[str, Any] = {} if body is None else {"json": body}
     if isinstance(body, bytes):
-        given = {"content": body, "headers": {"Content-Type": "image/png"}}
+        kind = "application/zip" if body.startswith(b"PK") else "image/png"
+        given = {"content": body, "headers": {"Content-Type": kind}}
     headers = given.pop("headers", {})
     if text is not None:
         headers["Authorization"] = f"Bearer {text}"
@@ -144,9 +153,12 @@ def test_the_matrix(
     tenant = who[0] if who else "alice"
     other = {"alice": "bob", "bob": "alice"}[tenant]
     owner = tenant if whose == "own" else other
-    things = {"image_id": new_id(), "key_id": "0" * 16, "code": "not_found"}
+    missing = {"image_id": new_id(), "batch_id": new_id(), "key_id": "0" * 16}
+    things = {**missing, "code": "not_found"}
     if whose != "missing" and operation.thing == "image_id":
         things["image_id"] = finished(closed, key(closed, owner, ALL).text)
+    if whose != "missing" and operation.thing == "batch_id":
+        things["batch_id"] = closed.ledger.add_batch(new_id(), owner, "", {}).id
     if whose != "missing" and operation.thing == "key_id":
         things["key_id"] = key(closed, owner, ALL).id
     answer = ask(closed, name, texts[caller], things)
@@ -170,7 +182,7 @@ def test_a_foreign_thing_is_answered_like_a_missing_one(
     theirs = finished(closed, key(closed, "bob", ALL).text)
 
     def told(image_id: str) -> dict[str, Any]:
-        things = {"image_id": image_id}
+        things = {"image_id": image_id, "batch_id": "", "key_id": ""}
         answer: dict[str, Any] = ask(closed, "getImage", texts["usual"], things).json()
         return {name: value for name, value in answer.items() if name != "instance"}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from photoward.core import telemetry
 from photoward.core.errors import NotFound, PhotowardError, Unavailable
-from photoward.core.jobs import Failure, Output, Rendition, Result
+from photoward.core.jobs import Failure, Output, Rendition, Result, State
 from photoward.core.keys import tenant_secret
 from photoward.core.ports import original_key, output_keys
 from photoward.worker.claim import held
@@ -148,7 +148,10 @@ class BatchWorker:
         lost = [result.item_id for result in results if result.item_id not in done]
         if not lost:
             return
-        for item_id in set(lost) - self.ledger.states(lost).keys():
+        states = self.ledger.states(lost)
+        for item_id in lost:
+            if states.get(item_id, State.CANCELLED) is not State.CANCELLED:
+                continue
             item = items[item_id]
             for key in (original_key(item.tenant, item_id), *output_keys(item).values()):
                 self.store.delete(key)

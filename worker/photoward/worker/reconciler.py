@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from photoward.core.errors import Unavailable
-from photoward.core.jobs import FINAL
+from photoward.core.jobs import FINAL, State
 from photoward.core.ports import item_of
 
 if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger, ObjectStore
+
+WITHOUT_OUTPUT = FINAL - {State.DONE}
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +76,8 @@ class Reconciler:
             states = self._ledger.states([item_of(key) for key in found])
             for key, age_s in found.items():
                 state = states.get(item_of(key))
-                orphan = state is None and age_s >= self._orphan_age_s
+                unneeded = state is None or (prefix == "outputs/" and state in WITHOUT_OUTPUT)
+                orphan = unneeded and age_s >= self._orphan_age_s
                 if orphan or (prefix == "originals/" and state in FINAL):
                     self._store.delete(key)
                     removed += 1

@@ -41,10 +41,17 @@ class Admission:
             if time.monotonic() - self._asked_at > FRESH_S:
                 self._items, self._megapixels = await to_thread.run_sync(self._ask)
                 self._asked_at = time.monotonic()
-        if self._items >= self._settings.max_queued_items:
-            raise Overloaded(f"{self._items} photos are waiting.")
-        if self._megapixels >= self._settings.max_queued_megapixels:
-            raise Overloaded(f"{self._megapixels:.0f} megapixels are waiting.")
+        self._compare(self._items, self._megapixels)
+
+    def check_now(self) -> None:
+        """The same for a thread that hands in many, with a fresh look each time."""
+        self._compare(*self._ask())
+
+    def _compare(self, items: int, megapixels: float) -> None:
+        if items >= self._settings.max_queued_items:
+            raise Overloaded(f"{items} photos are waiting.")
+        if megapixels >= self._settings.max_queued_megapixels:
+            raise Overloaded(f"{megapixels:.0f} megapixels are waiting.")
 
     def _ask(self) -> tuple[int, float]:
         return self._ledger.depth().get(State.QUEUED, 0), self._ledger.queued_megapixels()

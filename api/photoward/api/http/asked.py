@@ -12,17 +12,30 @@ from photoward.core.catalogue import METHODS
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from photoward.core.catalogue import Catalogue
     from photoward.core.jobs import Options
+
+
+def merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A batch's options under an item's own; either way of saying the strength replaces both."""
+    strength = {"preset", "epsilon"}
+    if strength & own.keys():
+        defaults = {name: value for name, value in defaults.items() if name not in strength}
+    return {**defaults, **own}
 
 
 class Asked:
     """Refuses an option when it is seen, and what does not go together at the end."""
 
-    def __init__(self, catalogue: Catalogue, query: Requested) -> None:
+    def __init__(
+        self, catalogue: Catalogue, query: Requested, defaults: Mapping[str, Any] | None = None
+    ) -> None:
         self._catalogue = catalogue
+        self._defaults = dict(defaults or {})
         self._values: dict[str, Any] = {}
-        for name, value in query.model_dump(exclude_unset=True).items():
+        for name, value in query.model_dump(exclude_unset=True, exclude={"batch"}).items():
             self._take(name, value)
 
     def add(self, name: str, text: str) -> None:
@@ -44,7 +57,7 @@ class Asked:
         Raises:
             BadInput: options that do not go together.
         """
-        return self._catalogue.options(**self._values)
+        return self._catalogue.options(**merged(self._defaults, self._values))
 
     def _take(self, name: str, value: object) -> None:
         if name in self._values:

@@ -97,6 +97,13 @@ def item_id(
     return image_id
 
 
+def batch_id(
+    batch_id: Annotated[str, Path(description="As given by the batch.", examples=[EXAMPLE_ID])],
+) -> str:
+    """The same for a batch."""
+    return item_id(batch_id)
+
+
 PartsDep = Annotated[Parts, Depends(parts)]
 ReaderDep = Annotated[str, Depends(tenant(Scope.READ))]
 WriterDep = Annotated[str, Depends(tenant(Scope.WRITE))]
@@ -104,3 +111,4 @@ AdminDep = Annotated[str, Depends(tenant(Scope.ADMIN))]
 """The tenant who asks, if its key allows that much."""
 
 ItemIdDep = Annotated[str, Depends(item_id)]
+BatchIdDep = Annotated[str, Depends(batch_id)]

@@ -11,7 +11,7 @@ from python_multipart.multipart import parse_options_header
 
 from photoward.core.catalogue import FORMATS
 
-MAX_LENGTH = 128
+MAX_LENGTH, MAX_PATH = 128, 512
 
 EXTENSIONS = {media: "jpg" if name == "jpeg" else name for name, media in FORMATS.items()}
 
@@ -23,6 +23,12 @@ def clean(name: str) -> str | None:
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     printable = "".join(character for character in last if character.isprintable())
     return printable.strip(" .")[:MAX_LENGTH] or None
+
+
+def clean_path(name: str) -> str | None:
+    """A path inside an archive as a path that leads nowhere else; None if nothing is left of it."""
+    parts = [clean(part) for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
+    return "/".join(filter(None, parts))[-MAX_PATH:].lstrip("/") or None
 
 
 def of_disposition(header: str | None) -> str | None:
@@ -37,6 +43,12 @@ def of_disposition(header: str | None) -> str | None:
         return clean(unquote(extended[1], errors="replace"))
     _, options = parse_options_header(header)
     return clean(options.get(b"filename", b"").decode(errors="replace"))
+
+
+def protected(path: str | None, media_type: str) -> str:
+    """A protected file's name in an archive: folder and name as they came, fitly ended."""
+    given = PurePosixPath(path or "photo")
+    return str(given.with_name(f"{given.stem}.{EXTENSIONS[media_type]}"))
 
 
 def attachment(name: str | None, media_type: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from photoward.core import jobs
 from photoward.core.catalogue import (
     DEFAULT_PRESET,
     FORMATS,
@@ -104,6 +105,71 @@ class Requested(BaseModel):
     )] = None  # fmt: skip
 
 
+class RequestedImage(Requested):
+    """The options of an upload in its query."""
+
+    batch: Annotated[str | None, Field(
+        description="The batch that it belongs to; its options are taken where none are given.",
+        examples=[EXAMPLE_ID],
+    )] = None  # fmt: skip
+
+
+class RequestedBatch(BaseModel):
+    """A batch that is to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(default="", max_length=128, description="For people.", examples=["holiday"])
+    options: Requested = Field(
+        default=Requested(), description="For items that do not say otherwise.",
+        examples=[{"preset": "strong"}],
+    )  # fmt: skip
+
+
+class BatchLinks(BaseModel):
+    """Where to go from here."""
+
+    self: str = Field(examples=[f"/v1/batches/{EXAMPLE_ID}"])
+    items: str = Field(examples=[f"/v1/batches/{EXAMPLE_ID}/items"])
+    results: str = Field(examples=[f"/v1/batches/{EXAMPLE_ID}/results"])
+    archive: str = Field(examples=[f"/v1/batches/{EXAMPLE_ID}/archive"])
+
+
+class Batch(BaseModel):
+    """How a batch stands."""
+
+    id: str = Field(examples=[EXAMPLE_ID])
+    name: str
+    created_at: datetime
+    options: Requested
+    counts: dict[State, int] = Field(
+        description="Items by state; deleted ones do not count.", examples=[{"done": 7}]
+    )
+    total: int = Field(examples=[10])
+    ended: int = Field(description="Done, failed or cancelled.", examples=[7])
+    rate_per_s: float = Field(description="Items that ended of late.", examples=[2.5])
+    eta_s: float | None = Field(
+        description="Seconds until all have ended at this rate; none: nobody knows.", examples=[1.2]
+    )
+    links: BatchLinks
+
+    @classmethod
+    def of(cls, batch: jobs.Batch) -> Self:
+        """Show a batch."""
+        here = f"/v1/batches/{batch.id}"
+        eta = batch.eta_s
+        return cls(
+            id=batch.id, name=batch.name, created_at=batch.created_at,
+            options=Requested(**batch.options), counts=batch.counts, total=batch.total,
+            ended=batch.ended, rate_per_s=round(batch.rate_per_s, 2),
+            eta_s=None if eta is None else round(eta, 1),
+            links=BatchLinks(
+                self=here, items=f"{here}/items", results=f"{here}/results",
+                archive=f"{here}/archive",
+            ),
+        )  # fmt: skip
+
+
 class Progress(BaseModel):
     """How far an item is."""
 
@@ -194,6 +260,7 @@ class Image(BaseModel):
     label_used: str | None = Field(examples=["tabby cat"])
     label_source: Literal["given", "predicted"] | None
     error: Problem | None
+    batch: str | None = Field(description="What it was handed in with.")
     links: Links
 
     @classmethod
@@ -214,7 +281,9 @@ class Image(BaseModel):
         )
 
 
-_PLAIN = ("id", "state", "created_at", "updated_at", "measured", "label_used", "label_source")
+_PLAIN = (
+    "id", "state", "created_at", "updated_at", "measured", "label_used", "label_source", "batch"
+)  # fmt: skip
 
 
 def _renditions(item: Item, here: str) -> list[Rendition]:

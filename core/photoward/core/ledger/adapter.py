@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, Failure, Item, State
 from photoward.core.ledger import rows
+from photoward.core.ledger.batches import SqlBatches
 from photoward.core.ledger.engine import now, translated
 from photoward.core.ledger.keyring import SqlKeyring
 from photoward.core.ledger.selection import (
@@ -31,7 +32,7 @@ from photoward.core.ledger.selection import (
     write,
     write_each,
 )
-from photoward.core.ledger.tables import IS_QUEUED, items, tenants
+from photoward.core.ledger.tables import IS_INTERACTIVE, IS_QUEUED, items, tenants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ KNOWN_AT_ONCE = 1000
 """Ids in one query: both databases bound the number of parameters."""
 
 
-class SqlLedger(SqlKeyring):
+class SqlLedger(SqlKeyring, SqlBatches):
     """The ``Ledger`` port on an engine whose tables are there.
 
     Numbers that JSON cannot hold (an infinite PSNR) come back from ``measured`` as None.
@@ -70,9 +71,10 @@ class SqlLedger(SqlKeyring):
                 salt = connection.execute(query).scalar_one()
         return salt
 
-    def add(
-        self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str
-    ) -> Item:
+    def add(  # noqa: PLR0913  # what makes an item
+        self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str, *,
+        batch: str | None = None,
+    ) -> Item:  # fmt: skip
         """See the port.
 
         Raises:
@@ -81,7 +83,10 @@ class SqlLedger(SqlKeyring):
         with self._writing() as connection:
             ensure_tenant(connection, tenant)
             moment = now(connection)
-            fresh = Item(item_id, tenant, State.QUEUED, options, source, batch_key, moment, moment)
+            fresh = Item(
+                item_id, tenant, State.QUEUED, options, source, batch_key, moment, moment,
+                batch=batch,
+            )  # fmt: skip
             statement = insert(items).values(rows.queued(fresh)).returning(items)
             try:
                 return rows.item(connection.execute(statement).one())
@@ -96,8 +101,14 @@ class SqlLedger(SqlKeyring):
     def position(self, item: Item) -> int:
         """See the port; 0 as well for an item that is no longer queued."""
         seq = select(items.c.seq).where(items.c.id == item.id, IS_QUEUED).scalar_subquery()
-        count: int = self._scalar(select(func.count()).where(IS_QUEUED, items.c.seq < seq))
-        return count
+        before: int = self._scalar(select(func.count()).where(IS_INTERACTIVE, items.c.seq < seq))
+        if item.batch is None:
+            return before
+        later = select(func.count()).where(IS_INTERACTIVE, items.c.seq > seq)
+        others = select(func.count()).where(
+            IS_QUEUED, items.c.batch.is_not(None), items.c.seq < seq
+        )
+        return before + int(self._scalar(later)) + int(self._scalar(others))
 
     def claim(self, *, limit: int, max_megapixels: float, lease: timedelta) -> list[Item]:
         """See the port."""

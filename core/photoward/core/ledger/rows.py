@@ -36,6 +36,7 @@ def item(row: Row[Any]) -> Item:
         measured=row.measured,
         error_code=row.error_code,
         error_detail=row.error_detail,
+        batch=row.batch,
     )
 
 
@@ -59,6 +60,7 @@ def queued(fresh: Item) -> dict[str, Any]:
         "measured": fresh.measured,
         "created_at": fresh.created_at,
         "updated_at": fresh.updated_at,
+        "batch": fresh.batch,
     }
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from photoward.core.errors import NotFound
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now
-from photoward.core.ledger.tables import IS_LEASED, IS_QUEUED, items, tenants
+from photoward.core.ledger.tables import IS_INTERACTIVE, IS_LEASED, IS_QUEUED, items, tenants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -55,10 +55,16 @@ def queue(*columns: Column[Any]) -> Select[Any]:
 
 
 def next_batch(connection: Connection, limit: int, max_megapixels: float) -> list[int]:
-    """Lock the rows of the next claim: the oldest that nobody else is taking, and its like."""
+    """Lock the rows of the next claim: the oldest that nobody else is taking, and its like.
+
+    What was handed in by itself goes before all batches, whose owners do not sit and wait.
+    """
     columns = (items.c.seq, items.c.batch_key, items.c.megapixels)
-    free = queue(*columns).with_for_update(skip_locked=True)
-    first = connection.execute(free.limit(1)).one_or_none()
+    for alone in (IS_INTERACTIVE, IS_QUEUED):
+        free = select(*columns).where(alone).order_by(items.c.seq).with_for_update(skip_locked=True)
+        first = connection.execute(free.limit(1)).one_or_none()
+        if first is not None:
+            break
     if first is None or limit < 1:
         return []
     like = free.where(items.c.batch_key == first.batch_key, items.c.seq > first.seq)

@@ -59,6 +59,16 @@ tenants = Table(
     Column("salt", LargeBinary, nullable=False),
 )
 
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
 items = Table(
     "items",
     metadata,
@@ -84,6 +94,7 @@ items = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("hidden_at", UtcDateTime),
+    Column("batch", String(32)),
 )
 
 keys = Table(
@@ -101,11 +112,15 @@ Index("keys_tenant", keys.c.tenant)
 
 # Written out, not bound: a planner uses a partial index only where the query repeats its condition.
 IS_QUEUED = text("items.state = 'queued'")
+IS_INTERACTIVE = text("items.state = 'queued' AND items.batch IS NULL")
 IS_LEASED = text("items.state = 'leased'")
 
 _queued = text("state = 'queued'")
 _leased = text("state = 'leased'")
 _visible = text("hidden_at IS NULL")
+_alone = text("state = 'queued' AND batch IS NULL")
+Index("items_of_batches", items.c.batch, items.c.seq)
+Index("items_interactive", items.c.seq, sqlite_where=_alone, postgresql_where=_alone)
 Index("items_queue", items.c.seq, sqlite_where=_queued, postgresql_where=_queued)
 Index(
     "items_batches", items.c.batch_key, items.c.seq,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from contextlib import ExitStack
 from typing import Annotated, Any
 
@@ -13,12 +12,13 @@ from photoward.api.http import prefer
 from photoward.api.http.asked import Asked
 from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.intake import Intake, Upload
-from photoward.api.http.schemas import Image, Requested
+from photoward.api.http.handover import accept
+from photoward.api.http.intake import Intake
+from photoward.api.http.schemas import Image, Requested, RequestedImage
 from photoward.api.http.waiting import until_final
-from photoward.core.errors import BadInput, Unavailable
+from photoward.core.errors import BadInput
 from photoward.core.imaging.sniff import INPUTS
-from photoward.core.jobs import FINAL, Item, State, new_id
+from photoward.core.jobs import FINAL, Item, State
 from photoward.core.ports import original_key, output_keys
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
@@ -31,7 +31,7 @@ REFUSALS = (
     "truncated", "bad_dimensions", "unsupported_bit_depth", "unsupported_colour_mode",
     "unsupported_animation", "invalid_option", "unknown_method", "unknown_preset",
     "unknown_surrogate", "unknown_label", "unauthenticated", "forbidden",
-    "queue_full", "unavailable", "storage_full",
+    "not_found", "queue_full", "unavailable", "storage_full",
 )  # fmt: skip
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -75,16 +75,19 @@ UPLOAD_PARAMETERS = [{
     openapi_extra={"requestBody": UPLOAD_BODY, "parameters": UPLOAD_PARAMETERS},
 )
 async def create_image(
-    request: Request, parts: PartsDep, tenant: WriterDep, query: Annotated[Requested, Query()]
+    request: Request, parts: PartsDep, tenant: WriterDep, query: Annotated[RequestedImage, Query()]
 ) -> Response:
     """Take a photo as multipart/form-data, or as the body with its options in the query."""
     if len(request.query_params.multi_items()) != len(request.query_params):
         raise BadInput("invalid_option", "An option is given twice in the query.")
-    asked = Asked(parts.catalogue, query)
+    defaults = await to_thread.run_sync(_defaults, parts, tenant, query.batch)
+    asked = Asked(parts.catalogue, query, defaults)
     await parts.admission.check()
     with ExitStack() as closing:
         upload = await Intake(request, asked, parts.settings, closing).read()
-        item = await to_thread.run_sync(_accept, parts, tenant, upload, limiter=parts.storing)
+        item = await to_thread.run_sync(
+            accept, parts, tenant, upload, query.batch, limiter=parts.storing
+        )
     parts.announcer.announce(item.id)
     wait_s = prefer.wanted_wait_s(request.headers.getlist("prefer"))
     if wait_s is None:
@@ -120,19 +123,8 @@ async def delete_image(image_id: ItemIdDep, parts: PartsDep, tenant: WriterDep) 
     await to_thread.run_sync(_delete, parts, tenant, image_id)
 
 
-def _accept(parts: Parts, tenant: str, upload: Upload) -> Item:
-    """Object first, row second: a row without its object would be a promise nobody can keep."""
-    item_id = new_id()
-    key = original_key(tenant, item_id)
-    source = upload.source
-    options, batch_key = parts.catalogue.placed(upload.options, source.width, source.height)
-    parts.store.put(key, upload.file)
-    try:
-        return parts.ledger.add(item_id, tenant, options, source, batch_key)
-    except BaseException:
-        with contextlib.suppress(Unavailable):  # the sweeper finds it; the first error is told
-            parts.store.delete(key)
-        raise
+def _defaults(parts: Parts, tenant: str, batch_id: str | None) -> dict[str, Any]:
+    return parts.ledger.batch(tenant, batch_id).options if batch_id else {}
 
 
 def _shown(parts: Parts, tenant: str, image_id: str) -> Image:

@@ -19,8 +19,8 @@ ADVISORY_LOCK = 0x70686F746F776172
 """PostgreSQL's name for the lock: "photowar" in ASCII."""
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the tables to the newest revision, in one transaction.
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables to a revision, the newest if none is named, in one transaction.
 
     Who comes second waits: on SQLite for the transaction itself, on PostgreSQL for a lock.
 
@@ -34,7 +34,7 @@ def migrate(engine: Engine) -> None:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
         except CommandError as error:
             raise Unavailable(
                 f"The ledger's tables are not of this version, perhaps of a newer one: {error}."

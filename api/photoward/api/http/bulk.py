@@ -1,0 +1,176 @@
+"""Many photos at once: from an archive into the ledger, and from the ledger into a list or archive.
+
+Nothing of an archive is ever held but the file at hand.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pydantic import ValidationError
+
+from photoward.api.http import archives, filenames
+from photoward.api.http.archives import MANIFEST
+from photoward.api.http.asked import merged
+from photoward.api.http.errors import invalid
+from photoward.api.http.handover import accept
+from photoward.api.http.intake import Upload
+from photoward.api.http.schemas import Image, Problem, Requested
+from photoward.api.http.spool import Spool
+from photoward.core.errors import BadInput, Overloaded, PhotowardError
+from photoward.core.imaging.sniff import Limits
+from photoward.core.ports import output_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import ExitStack
+
+    from photoward.api.http.archives import Member, Unzipped
+    from photoward.api.http.deps import Parts
+    from photoward.core.jobs import Item, State
+
+LONGEST_PAGE = 500
+"""Items that are asked of the ledger at once."""
+
+EVERY = 50
+"""Files of an archive between two looks at the queue's depth."""
+
+log = structlog.get_logger("photoward.batches")
+
+
+class Unpacking:
+    """Hands the files of an archive in, one by one, and tells of each."""
+
+    def __init__(
+        self, parts: Parts, tenant: str, batch_id: str, defaults: dict[str, Any], *, by_folder: bool
+    ) -> None:
+        self._parts, self._tenant, self._batch_id = parts, tenant, batch_id
+        self._defaults, self._by_folder = defaults, by_folder
+
+    def hand_in(self, archive: Unzipped, lines: list[str], closing: ExitStack) -> Iterator[bytes]:
+        """NDJSON, a line for each file; closes what the archive lies in."""
+        counts = {"accepted": 0, "refused": 0}
+        with closing:
+            own, bad = _manifest(lines)
+            full: Overloaded | None = None
+            last = ""
+            for number, member in enumerate(archive.members()):
+                if number % EVERY == 0 and full is None:
+                    full = self._full()
+                asked = own.pop(member.name, {})
+                told: dict[str, Any] = {"file": member.name}
+                try:
+                    if full is not None:
+                        raise full
+                    if member.name in bad:
+                        raise bad.pop(member.name)
+                    last = told["id"] = self._one(archive, member, asked)
+                except PhotowardError as error:
+                    told["problem"] = _problem(error)
+                counts["accepted" if "id" in told else "refused"] += 1
+                yield archives.line(told)
+            for name, problem in {**bad, **_unknown(own)}.items():
+                counts["refused"] += 1
+                yield archives.line({"file": name, "problem": _problem(problem)})
+            if last:
+                self._parts.announcer.announce(last)
+            log.info("archive", batch=self._batch_id, **counts)
+            yield archives.line(counts)
+
+    def _full(self) -> Overloaded | None:
+        try:
+            self._parts.admission.check_now()
+        except Overloaded as error:
+            return error
+        return None
+
+    def _one(self, archive: Unzipped, member: Member, own: dict[str, Any]) -> str:
+        settings = self._parts.settings
+        if member.encrypted:
+            raise BadInput("unsupported_type", "This file is encrypted.")
+        folder = member.path.rpartition("/")[0].rpartition("/")[2]
+        asked = {"label": folder, **own} if self._by_folder and folder else own
+        options = self._parts.catalogue.options(**merged(self._defaults, asked))
+        limits = Limits(settings.max_megapixels, settings.max_side)
+        with Spool(
+            limits, settings.max_body_bytes, declared=None, filename=member.path
+        ) as spool:  # fmt: skip
+            for chunk in archive.chunks(member.info):
+                spool.write(chunk)
+            upload = Upload(spool.finish(), options, spool.file())
+            return accept(self._parts, self._tenant, upload, self._batch_id).id
+
+
+def _manifest(lines: list[str]) -> tuple[dict[str, dict[str, Any]], dict[str, PhotowardError]]:
+    """Options by file, and what is wrong with which line, by file or by the line's number."""
+    own: dict[str, dict[str, Any]] = {}
+    bad: dict[str, PhotowardError] = {}
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        where = f"{MANIFEST}, line {number}"
+        try:
+            entry = json.loads(text)
+            name = entry.pop("file")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            name = None
+        if not isinstance(name, str):
+            bad[where] = BadInput("malformed_request", f'{where}: no object with "file".')
+            continue
+        if name in own or name in bad:
+            bad[where] = BadInput("invalid_option", f"{where}: {name} is named twice.")
+            continue
+        try:
+            own[name] = Requested.model_validate(entry).model_dump(exclude_unset=True)
+        except ValidationError as error:
+            first = invalid(error.errors()[0])
+            bad[name] = BadInput(first.code, f"{where}: {first.detail}", field=first.field)
+    return own, bad
+
+
+def _unknown(own: dict[str, dict[str, Any]]) -> dict[str, PhotowardError]:
+    """What the manifest names and the archive does not hold."""
+    detail = f"{MANIFEST} names it, but it is not in the archive."
+    return {name: BadInput("invalid_option", detail, field="file") for name in own}
+
+
+def _problem(error: PhotowardError) -> dict[str, Any]:
+    return Problem.of(error.code, error.detail, field=error.field).model_dump(exclude_none=True)
+
+
+def every(parts: Parts, tenant: str, batch_id: str, state: State | None = None) -> Iterator[Item]:
+    """All of a batch's items, asked for page by page."""
+    seen = 0
+    while True:
+        page = parts.ledger.batch_items(
+            tenant, batch_id, after=seen, limit=LONGEST_PAGE, state=state
+        )
+        yield from (item for _, item in page)
+        if len(page) < LONGEST_PAGE:
+            return
+        seen = page[-1][0]
+
+
+def result(item: Item) -> dict[str, Any]:
+    """What a list of results says of an item."""
+    shown = Image.of(item)
+    return {
+        "id": item.id, "file": item.source.filename, "state": item.state,
+        "label_used": item.label_used, "content": shown.links.content,
+        "sha256": item.output.sha256 if item.output else None,
+        "measured": item.measured,
+        "problem": shown.error.model_dump(exclude_none=True) if shown.error else None,
+    }  # fmt: skip
+
+
+def files(parts: Parts, tenant: str, batch_id: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Name and bytes of each finished file, and last of the list of results."""
+    told = []
+    for item in every(parts, tenant, batch_id):
+        told.append(archives.line(result(item)))
+        if item.output is not None:
+            name = filenames.protected(item.source.filename, item.output.media_type)
+            yield name, parts.store.stream(output_key(tenant, item.id))
+    yield "results.ndjson", iter(told)

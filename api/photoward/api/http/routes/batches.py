@@ -1,0 +1,207 @@
+"""``/v1/batches``: many photos as one, in by upload or as a zip, out as a list or as a zip."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from typing import Annotated, Any, BinaryIO, cast
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from photoward.api.http import archives, bulk
+from photoward.api.http.archives import Unzipped
+from photoward.api.http.cursors import after, cursor
+from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, WriterDep
+from photoward.api.http.errors import documented
+from photoward.api.http.routes.images import NO_STORE
+from photoward.api.http.schemas import Batch, Image, RequestedBatch
+from photoward.core.errors import BadInput
+from photoward.core.jobs import State, new_id
+from photoward.core.ports import original_key
+
+router = APIRouter(prefix="/v1/batches", tags=["batches"])
+
+PAGE = 100
+UNPACKED = 4
+"""How many times as large an archive may be when it is unpacked."""
+
+ZIP, NDJSON = "application/zip", "application/x-ndjson"
+ASKING = ("unauthenticated", "forbidden", "not_found", "unavailable")
+STREAM: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+
+
+class Items(BaseModel):
+    """A page of a batch's items, in the order of arrival."""
+
+    items: list[Image]
+    next: str | None = Field(description="`cursor` of the next page; none after the last.")
+
+
+@router.post(
+    "", operation_id="createBatch", summary="Make a batch", status_code=201,
+    responses=documented(
+        "invalid_option", "unknown_method", "unknown_preset", "unknown_surrogate", "unknown_label",
+        "unauthenticated", "forbidden", "unavailable",
+    ),
+)  # fmt: skip
+async def create_batch(
+    wanted: RequestedBatch, parts: PartsDep, tenant: WriterDep, response: Response
+) -> Batch:
+    """Then hand photos in with `POST /v1/images?batch=…`, or many at once as a zip."""
+    options = wanted.options.model_dump(exclude_unset=True, exclude_none=True)
+    parts.catalogue.options(**options)
+    made = await to_thread.run_sync(
+        parts.ledger.add_batch, new_id(), tenant, wanted.name, options
+    )  # fmt: skip
+    shown = Batch.of(made)
+    response.headers.update({"Location": shown.links.self, **NO_STORE})
+    return shown
+
+
+@router.get(
+    "/{batch_id}", operation_id="getBatch", summary="Ask how a batch stands",
+    responses=documented(*ASKING),
+)  # fmt: skip
+async def get_batch(
+    batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep, response: Response
+) -> Batch:
+    """Items by state, how fast they end, and when all will have."""
+    response.headers.update(NO_STORE)
+    return Batch.of(await to_thread.run_sync(parts.ledger.batch, tenant, batch_id))
+
+
+@router.get(
+    "/{batch_id}/items", operation_id="listBatchItems", summary="List a batch's items",
+    responses=documented("invalid_option", *ASKING),
+)  # fmt: skip
+async def list_batch_items(  # noqa: PLR0913  # what may be asked for
+    *, batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep, response: Response,
+    state: Annotated[State | None, Query(description="Only those.")] = None,
+    limit: Annotated[int, Query(ge=1, le=bulk.LONGEST_PAGE)] = PAGE,
+    cursor_: Annotated[
+        str | None, Query(alias="cursor", description="`next` of the page before.")
+    ] = None,
+) -> Items:  # fmt: skip
+    """Page by page; what is handed in meanwhile comes on later pages."""
+    response.headers.update(NO_STORE)
+    found = await to_thread.run_sync(
+        lambda: parts.ledger.batch_items(
+            tenant, batch_id, after=after(cursor_), limit=limit, state=state
+        )
+    )
+    last = found[-1][0] if len(found) == limit else None
+    return Items(
+        items=[Image.of(item) for _, item in found], next=None if last is None else cursor(last)
+    )
+
+
+@router.post(
+    "/{batch_id}/cancel", operation_id="cancelBatch", summary="Stop a batch",
+    responses=documented(*ASKING),
+)  # fmt: skip
+async def cancel_batch(
+    batch_id: BatchIdDep, parts: PartsDep, tenant: WriterDep, response: Response
+) -> Batch:
+    """What has not ended ends as cancelled; what is done stays."""
+    response.headers.update(NO_STORE)
+    return Batch.of(await to_thread.run_sync(_cancel, parts, tenant, batch_id))
+
+
+@router.post(
+    "/{batch_id}/archive", operation_id="uploadBatchArchive", summary="Hand in a zip of photos",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "A line of NDJSON for each file, with its `id` or its `problem`, and a "
+            "last one that counts them.",
+            "content": {NDJSON: {"schema": {"type": "string"}}},
+        },
+        **documented(
+            "unsupported_content_type", "body_too_large", "length_mismatch", "corrupt",
+            "malformed_request", "queue_full", "storage_full", *ASKING,
+        ),
+    },
+    openapi_extra={"requestBody": {"required": True, "content": {ZIP: STREAM}}},
+)  # fmt: skip
+async def upload_archive(
+    *, request: Request, batch_id: BatchIdDep, parts: PartsDep, tenant: WriterDep,
+    labels_from_folders: Annotated[
+        bool, Query(description="A file's folder is its label, where nothing else says one.")
+    ] = False,
+) -> Response:  # fmt: skip
+    """Each file becomes an item; one bad file never stops the rest.
+
+    A `manifest.ndjson` in the zip may give single files options of their own: one object a line,
+    `{"file": "a/b.jpg", "label": "cat"}`.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != ZIP:
+        raise BadInput("unsupported_content_type", f"Send the archive as {ZIP}.")
+    batch = await to_thread.run_sync(parts.ledger.batch, tenant, batch_id)
+    await parts.admission.check()
+    closing = ExitStack()
+    try:
+        file = closing.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # closing does
+        await _receive(request, cast("BinaryIO", file), parts.settings.max_archive_bytes)
+        limit = UNPACKED * parts.settings.max_archive_bytes
+        archive = await to_thread.run_sync(Unzipped, file, limit)
+        intake = bulk.Unpacking(
+            parts, tenant, batch.id, batch.options, by_folder=labels_from_folders
+        )
+        lines = await to_thread.run_sync(archive.manifest)
+    except BaseException:
+        closing.close()
+        raise
+    told = intake.hand_in(archive, lines, closing)
+    return StreamingResponse(told, media_type=NDJSON, headers=NO_STORE)
+
+
+@router.get(
+    "/{batch_id}/results", operation_id="getBatchResults", summary="All results as a list",
+    response_class=Response,
+    responses={200: {"description": "A line of NDJSON for each item.",
+                     "content": {NDJSON: {"schema": {"type": "string"}}}}, **documented(*ASKING)},
+)  # fmt: skip
+async def get_results(batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep) -> Response:
+    """Every item as it stands: where its file is, or why there is none."""
+    await to_thread.run_sync(parts.ledger.batch, tenant, batch_id)
+    lines = (archives.line(bulk.result(item)) for item in bulk.every(parts, tenant, batch_id))
+    return StreamingResponse(lines, media_type=NDJSON, headers=NO_STORE)
+
+
+@router.get(
+    "/{batch_id}/archive", operation_id="downloadBatchArchive", summary="All files as a zip",
+    response_class=Response,
+    responses={200: {"description": "What is done by now, and `results.ndjson`.",
+                     "content": {ZIP: STREAM}}, **documented(*ASKING)},
+)  # fmt: skip
+async def download_archive(batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep) -> Response:
+    """Names and folders as they came; the files are not compressed again."""
+    batch = await to_thread.run_sync(parts.ledger.batch, tenant, batch_id)
+    headers = {
+        "Content-Disposition": f'attachment; filename="batch-{batch.id[:8]}.zip"', **NO_STORE
+    }  # fmt: skip
+    chunks = archives.zipped(bulk.files(parts, tenant, batch_id))
+    return StreamingResponse(chunks, media_type=ZIP, headers=headers)
+
+
+async def _receive(request: Request, file: BinaryIO, most: int) -> None:
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
+        raise BadInput("body_too_large", f"The limit is {most} bytes.")
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > most:
+            raise BadInput("body_too_large", f"The limit is {most} bytes.")
+        await to_thread.run_sync(file.write, chunk)
+    if announced.isdigit() and int(announced) != received:
+        raise BadInput("length_mismatch", f"{announced} bytes announced, {received} came.")
+
+
+def _cancel(parts: Parts, tenant: str, batch_id: str) -> Any:  # noqa: ANN401  # a Batch of the domain
+    for item in parts.ledger.cancel_batch(tenant, batch_id):
+        parts.store.delete(original_key(tenant, item.id))
+    return parts.ledger.batch(tenant, batch_id)

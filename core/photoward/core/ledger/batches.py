@@ -1,0 +1,100 @@
+"""Batches: items that were handed in as one, counted and listed together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, insert, select
+
+from photoward.core.errors import NotFound
+from photoward.core.jobs import FINAL, Batch, State
+from photoward.core.ledger import rows
+from photoward.core.ledger.engine import now
+from photoward.core.ledger.selection import ensure_tenant, unleased, write
+from photoward.core.ledger.tables import batches, items
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection
+
+    from photoward.core.jobs import Item
+
+RECENT = timedelta(seconds=30)
+"""How far back the rate of a batch looks."""
+
+
+class SqlBatches:
+    """The ``Batches`` part of the ledger; see the port."""
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def add_batch(
+        self, batch_id: str, tenant: str, name: str, options: Mapping[str, Any]
+    ) -> Batch:  # fmt: skip
+        """See the port."""
+        with self._writing() as connection:
+            ensure_tenant(connection, tenant)
+            values = {
+                "id": batch_id, "tenant": tenant, "name": name, "options": dict(options),
+                "created_at": now(connection),
+            }  # fmt: skip
+            connection.execute(insert(batches).values(values))
+            return _shown(connection, tenant, batch_id)
+
+    def batch(self, tenant: str, batch_id: str) -> Batch:
+        """See the port."""
+        with self._reading() as connection:
+            return _shown(connection, tenant, batch_id)
+
+    def batch_items(
+        self, tenant: str, batch_id: str, *, after: int, limit: int, state: State | None = None
+    ) -> list[tuple[int, Item]]:
+        """See the port."""
+        query = select(items).where(
+            items.c.batch == batch_id, items.c.tenant == tenant, items.c.seq > after,
+            items.c.hidden_at.is_(None),
+        )  # fmt: skip
+        if state is not None:
+            query = query.where(items.c.state == state)
+        with self._reading() as connection:
+            _shown(connection, tenant, batch_id)
+            found = connection.execute(query.order_by(items.c.seq).limit(limit))
+            return [(row.seq, rows.item(row)) for row in found]
+
+    def cancel_batch(self, tenant: str, batch_id: str) -> list[Item]:
+        """See the port."""
+        with self._writing() as connection:
+            _shown(connection, tenant, batch_id)
+            query = select(items).where(
+                items.c.batch == batch_id, items.c.tenant == tenant,
+                items.c.state.not_in(FINAL), items.c.hidden_at.is_(None),
+            )  # fmt: skip
+            found = connection.execute(query.order_by(items.c.seq).with_for_update()).all()
+            write(connection, [row.seq for row in found], unleased(State.CANCELLED))
+            return [rows.item(row) for row in found]
+
+
+def _shown(connection: Connection, tenant: str, batch_id: str) -> Batch:
+    found = select(batches).where(batches.c.id == batch_id, batches.c.tenant == tenant)
+    row = connection.execute(found).one_or_none()
+    if row is None:
+        raise NotFound
+    own = (items.c.batch == batch_id, items.c.hidden_at.is_(None))
+    counted = select(items.c.state, func.count()).where(*own).group_by(items.c.state)
+    counts = {State(state): count for state, count in connection.execute(counted)}
+    since = now(connection) - RECENT
+    ended = select(func.count()).where(
+        *own, items.c.state.in_(FINAL), items.c.updated_at > since
+    )  # fmt: skip
+    recent = connection.execute(ended).scalar_one()
+    return Batch(
+        row.id, row.tenant, row.name, dict(row.options), row.created_at, counts,
+        recent / RECENT.total_seconds(),
+    )  # fmt: skip

@@ -1,0 +1,309 @@
+"""Batches over HTTP: in one by one or as a zip, out as a list or as a zip."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from photoward.api.http import archives, filenames
+from photoward.api.http.cursors import after, cursor
+from photoward.core import access
+from photoward.core.access import ALL
+from photoward.core.errors import BadInput, Overloaded
+from photoward.core.jobs import new_id
+from tests.api.http.service import PEPPER, picture, work
+from tests.api.http.test_refusals import assert_problem
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.api.http.conftest import ServiceFactory
+    from tests.api.http.service import Service
+
+PHOTO = picture()
+
+
+def made(service: Service, **wanted: Any) -> dict[str, Any]:  # noqa: ANN401  # JSON
+    answer = service.client.post("/v1/batches", json=wanted)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    assert answer.headers["Location"] == f"/v1/batches/{found['id']}"
+    return found
+
+
+def zipped(files: dict[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", how) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def send(service: Service, batch: dict[str, Any], data: bytes, **query: Any) -> httpx.Response:  # noqa: ANN401  # any value
+    return service.client.post(
+        f"{batch['links']['self']}/archive", content=data, params=query,
+        headers={"Content-Type": "application/zip"},
+    )  # fmt: skip
+
+
+def lines(answer: httpx.Response) -> list[dict[str, Any]]:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def worked_off(service: Service) -> None:
+    while work(service):
+        """More may be queued than one claim takes."""
+
+
+def test_photos_of_a_batch_take_its_options_unless_they_say_otherwise(service: Service) -> None:
+    batch = made(service, name="holiday", options={"preset": "subtle", "label": "beach"})
+    assert batch["options"]["label"] == "beach"
+    assert (batch["counts"], batch["total"], batch["eta_s"]) == ({}, 0, 0)
+    own = {"batch": batch["id"]}
+    plain = service.upload(params=own).json()
+    strong = service.upload(params={**own, "epsilon": 8, "label": "dog"}).json()
+    assert (plain["options"]["epsilon"], plain["options"]["label"]) == (2, "beach")
+    assert (strong["options"]["epsilon"], strong["options"]["label"]) == (8, "dog")
+    assert plain["batch"] == batch["id"]
+    worked_off(service)
+    stands = service.client.get(batch["links"]["self"]).json()
+    assert (stands["counts"], stands["total"], stands["ended"]) == ({"done": 2}, 2, 2)
+
+
+def test_a_batch_that_cannot_be_is_refused(service: Service) -> None:
+    for options in ({"preset": "brutal"}, {"epsilon": 99}, {"nonsense": 1}, {"preset": 1}):
+        answer = service.client.post("/v1/batches", json={"options": options})
+        assert answer.status_code == 422
+    assert_problem(service.upload(params={"batch": new_id()}), "not_found")
+    assert_problem(service.upload(params={"batch": "x"}), "not_found")
+
+
+def test_a_zip_becomes_items_and_comes_back_as_a_zip(service: Service) -> None:
+    batch = made(service, options={"output_format": "png"})
+    files = {
+        "cats/1.jpg": picture("JPEG"), "dogs/1.png": picture(size=(20, 10)), "alone.png": PHOTO,
+        "cats/notes.txt": b"no picture", "__MACOSX/cats/._1.jpg": b"junk", ".DS_Store": b"junk",
+        "empty/": b"", "cats/cut.png": PHOTO[:20],
+        archives.MANIFEST: b'{"file": "alone.png", "label": "fish", "sizes": "16"}\n\n',
+    }  # fmt: skip
+    told = lines(send(service, batch, zipped(files), labels_from_folders=True))
+    counts, by_name = told[-1], {one["file"]: one for one in told[:-1]}
+    assert counts == {"accepted": 3, "refused": 2}
+    assert by_name.keys() == {"cats/1.jpg", "dogs/1.png", "alone.png", "cats/notes.txt",
+                              "cats/cut.png"}  # fmt: skip
+    assert by_name["cats/notes.txt"]["problem"]["code"] == "not_an_image"
+    assert by_name["cats/cut.png"]["problem"]["code"] == "truncated"
+    worked_off(service)
+    results = lines(service.client.get(batch["links"]["results"]))
+    assert {one["file"]: one["label_used"] for one in results} == {
+        "cats/1.jpg": "cats", "dogs/1.png": "dogs", "alone.png": "fish",
+    }  # fmt: skip
+    answer = service.client.get(batch["links"]["archive"])
+    assert answer.headers["Content-Type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["cats/1.png", "dogs/1.png", "alone.png", "results.ndjson"]
+        digests = {hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
+        assert {one["sha256"] for one in results} <= digests
+        with archive.open("alone.png") as file:
+            assert Image.open(file).size == (16, 12)
+        last = [json.loads(line) for line in archive.read("results.ndjson").splitlines()]
+        assert last == results
+
+
+def test_a_manifest_is_refused_line_by_line(service: Service) -> None:
+    manifest = (
+        '{"file": "a.png", "preset": "brutal"}\nnonsense\n{"label": "x"}\n{"file": 7}\n'
+        '{"file": "c.png", "label": "c"}\n{"file": "c.png"}\n{"file": "gone.png"}\n[1]\n'
+        '{"file": "b.png", "colour": "red"}'
+    )
+    data = zipped({"a.png": PHOTO, "b.png": PHOTO, "c.png": PHOTO, "d.png": PHOTO,
+                   archives.MANIFEST: manifest.encode()})  # fmt: skip
+    told = lines(send(service, made(service), data))
+    assert told[-1] == {"accepted": 2, "refused": 8}
+    problems = {one["file"]: one["problem"] for one in told[:-1] if "problem" in one}
+    assert problems["a.png"]["code"] == "unknown_preset"
+    assert problems["b.png"]["field"] == "colour"
+    assert "line 9" in problems["b.png"]["detail"]
+    assert "not in the archive" in problems["gone.png"]["detail"]
+    assert "named twice" in problems["manifest.ndjson, line 6"]["detail"]
+    for number in (2, 3, 4, 8):
+        where = f"manifest.ndjson, line {number}"
+        assert problems[where]["code"] == "malformed_request"
+
+
+def test_two_files_of_one_name_are_two_items(service: Service) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.png", PHOTO)
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a.png", picture(size=(9, 9)))
+    batch = made(service)
+    assert lines(send(service, batch, buffer.getvalue()))[-1]["accepted"] == 2
+    worked_off(service)
+    with zipfile.ZipFile(
+        io.BytesIO(service.client.get(batch["links"]["archive"]).content)
+    ) as archive:  # fmt: skip
+        assert archive.namelist() == ["a.png", "a-2.png", "results.ndjson"]
+
+
+def bomb() -> bytes:
+    return zipped({f"{n}.png": bytes(4 << 20) for n in range(3)})
+
+
+def lying() -> bytes:
+    """It says that its file has four bytes."""
+    data = bytearray(zipped({"a.png": PHOTO}, zipfile.ZIP_STORED))
+    at = data.rindex(b"PK\1\2")
+    data[at + 20 : at + 28] = (4).to_bytes(4, "little") * 2
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"", "corrupt"), (b"nonsense" * 100, "corrupt"), (zipped({"a": b""})[:-30], "corrupt"),
+     (b"PK\5\6" + bytes(6) + b"\xff\xff\xff\xff" + bytes(12), "body_too_large"),
+     (bomb(), "body_too_large")],
+    ids=["empty", "nonsense", "cut", "too many", "bomb"],
+)  # fmt: skip
+def test_what_is_no_good_zip_is_refused(
+    data: bytes, code: str, make_service: ServiceFactory
+) -> None:
+    service = make_service(max_archive_bytes=2 << 20)
+    batch = made(service)
+    assert_problem(send(service, batch, data), code)
+    assert service.client.get(batch["links"]["self"]).json()["total"] == 0
+    assert service.kept() == []
+
+
+def test_a_zip_that_lies_or_hides_harms_only_its_files(service: Service) -> None:
+    batch = made(service)
+    for data in (lying(), bytes(_encrypted(zipped({"a.png": PHOTO})))):
+        (one, counts) = lines(send(service, batch, data))
+        assert counts == {"accepted": 0, "refused": 1}
+        assert one["problem"]["code"] in (
+            "corrupt",
+            "truncated",
+            "not_an_image",
+            "unsupported_type",
+        )
+
+
+def _encrypted(data: bytes) -> bytearray:
+    changed = bytearray(data)
+    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        changed[changed.index(signature) + offset] |= 1
+    return changed
+
+
+def test_an_archive_has_a_type_and_a_limit(make_service: ServiceFactory) -> None:
+    service = make_service(max_archive_bytes=1000)
+    batch = made(service)
+    place = f"{batch['links']['self']}/archive"
+    assert_problem(service.client.post(place, content=b"x"), "unsupported_content_type")
+    assert_problem(send(service, batch, bytes(1001)), "body_too_large")
+    endless = (bytes(400) for _ in range(5))
+    answer = service.client.post(
+        place, content=endless, headers={"Content-Type": "application/zip"}
+    )
+    assert_problem(answer, "body_too_large")
+
+
+def test_when_the_queue_is_full_the_rest_is_told(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([None, Overloaded("Too many wait.")])
+
+    def check_now() -> None:
+        error = next(looks)
+        if error:
+            raise error
+
+    monkeypatch.setattr(service.app.state.parts.admission, "check_now", check_now)
+    data = zipped({f"{n}.png": PHOTO for n in range(60)})
+    told = lines(send(service, made(service), data))
+    assert told[-1] == {"accepted": 50, "refused": 10}
+    assert {one["problem"]["code"] for one in told[50:60]} == {"queue_full"}
+
+
+def test_items_are_listed_page_by_page(service: Service) -> None:
+    batch = made(service)
+    ids = [service.upload(params={"batch": batch["id"]}).json()["id"] for _ in range(5)]
+    seen, more = [], {"limit": 2}
+    while True:
+        page = service.client.get(batch["links"]["items"], params=more).json()
+        seen += [item["id"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        more = {"limit": 2, "cursor": page["next"]}
+    assert seen == ids
+    done = service.client.get(batch["links"]["items"], params={"state": "done"}).json()
+    assert done == {"items": [], "next": None}
+    for wrong in ({"cursor": "x"}, {"limit": 0}, {"limit": 501}, {"state": "lost"}):
+        assert_problem(service.client.get(batch["links"]["items"], params=wrong), "invalid_option")
+
+
+def test_a_cancelled_batch_keeps_what_is_done(service: Service) -> None:
+    batch = made(service)
+    own = {"batch": batch["id"]}
+    first = service.upload(params=own).json()["id"]
+    worked_off(service)
+    second = service.upload(params=own).json()["id"]
+    stands = service.client.post(f"{batch['links']['self']}/cancel").json()
+    assert stands["counts"] == {"done": 1, "cancelled": 1}
+    assert service.client.get(f"/v1/images/{first}/content").status_code == 200
+    assert_problem(service.client.get(f"/v1/images/{second}/content"), "not_ready")
+    assert not [key for key in service.kept() if second in key]
+
+
+def test_what_a_batch_holds_its_tenant_alone_may_add_to(make_service: ServiceFactory) -> None:
+    service = make_service(require_keys=True)
+    keys = {}
+    for tenant in ("alice", "bob"):
+        minted = access.mint(PEPPER)
+        service.ledger.add_key(minted, tenant, "test", ALL, None)
+        keys[tenant] = {"X-API-Key": minted.text}
+    batch = service.client.post("/v1/batches", json={}, headers=keys["alice"]).json()
+    answer = service.upload(params={"batch": batch["id"]}, headers=keys["bob"])
+    assert_problem(answer, "not_found")
+    assert service.kept() == []
+
+
+@given(st.integers(0, 10**18 - 1))
+def test_a_cursor_leads_back(seq: int) -> None:
+    assert after(cursor(seq)) == seq
+
+
+@given(st.text(max_size=30))
+def test_no_cursor_does_harm(text: str) -> None:
+    with contextlib.suppress(BadInput):
+        assert after(text) >= 0
+
+
+@given(st.text(max_size=80))
+def test_no_path_leads_anywhere_else(name: str) -> None:
+    path = filenames.clean_path(name)
+    if path is not None:
+        assert not path.startswith("/")
+        assert not {"", ".", ".."} & set(path.split("/"))
+        assert "\\" not in path
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("../../etc/passwd", "etc/passwd"), ("/a/b.png", "a/b.png"), ("a\\b.png", "a/b.png"),
+     ("C:\\x\\y.png", "C:/x/y.png"), ("..", None), ("a/./b//c.png", "a/b/c.png")],
+)  # fmt: skip
+def test_paths_become_words(name: str, path: str | None) -> None:
+    assert filenames.clean_path(name) == path

@@ -1,0 +1,106 @@
+"""What every ledger promises of batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from photoward.core.errors import NotFound
+from photoward.core.jobs import State, new_id
+from tests.support.samples import added, claimed, failure, options, result, source
+
+if TYPE_CHECKING:
+    from photoward.core.jobs import Batch, Item
+    from photoward.core.ports import Ledger
+
+
+def made(ledger: Ledger, tenant: str = "alice") -> Batch:
+    return ledger.add_batch(new_id(), tenant, "holiday", {"preset": "subtle"})
+
+
+def put(ledger: Ledger, batch: Batch, batch_key: str = "sem/32") -> Item:
+    return ledger.add(new_id(), batch.tenant, options(), source(), batch_key, batch=batch.id)
+
+
+def test_a_batch_is_kept_as_it_was_asked_for(ledger: Ledger) -> None:
+    batch = made(ledger)
+    assert ledger.batch("alice", batch.id) == batch
+    assert (batch.name, batch.options, batch.total) == ("holiday", {"preset": "subtle"}, 0)
+    assert batch.eta_s == 0
+
+
+def test_its_items_are_counted_where_they_stand(ledger: Ledger) -> None:
+    batch = made(ledger)
+    items = [put(ledger, batch) for _ in range(5)]
+    added(ledger)
+    token, taken = claimed(ledger, limit=1)
+    ledger.release(token)
+    assert taken[0].batch is None, "what came by itself goes first"
+    ledger.cancel("alice", taken[0].id)
+    token, _ = claimed(ledger, limit=3)
+    ledger.store(token, [result(items[0].id)])
+    ledger.fail(token, [failure(items[1].id)])
+    ledger.cancel("alice", items[4].id)
+    found = ledger.batch("alice", batch.id)
+    assert found.counts == {State.DONE: 1, State.FAILED: 1, State.LEASED: 1, State.QUEUED: 1}
+    assert (found.total, found.ended) == (4, 2)
+    assert found.rate_per_s > 0
+    assert found.eta_s == pytest.approx(2 / found.rate_per_s)
+
+
+def test_items_are_listed_in_order_and_in_pages(ledger: Ledger) -> None:
+    batch, other = made(ledger), made(ledger)
+    items = []
+    for _ in range(7):
+        items.append(put(ledger, batch))
+        put(ledger, other)
+    seen, after = list[str](), 0
+    while page := ledger.batch_items("alice", batch.id, after=after, limit=3):
+        assert len(page) <= 3
+        seen += [item.id for _, item in page]
+        after = page[-1][0]
+    assert seen == [item.id for item in items]
+    assert ledger.batch_items("alice", batch.id, after=0, limit=9, state=State.DONE) == []
+    ((_, shown),) = ledger.batch_items("alice", batch.id, after=after - 1, limit=9)
+    assert shown.batch == batch.id
+
+
+def test_what_has_not_ended_can_be_cancelled_as_one(ledger: Ledger) -> None:
+    batch = made(ledger)
+    items = [put(ledger, batch) for _ in range(4)]
+    alone = added(ledger)
+    claimed(ledger, limit=1)
+    token, _ = claimed(ledger, limit=2)
+    ledger.store(token, [result(items[0].id)])
+    ended = ledger.cancel_batch("alice", batch.id)
+    assert [item.id for item in ended] == [item.id for item in items[1:]]
+    assert ledger.batch("alice", batch.id).counts == {State.DONE: 1, State.CANCELLED: 3}
+    assert ledger.get("alice", items[3].id).state is State.CANCELLED
+    assert ledger.store(token, [result(items[1].id)]) == set(), "the worker is told"
+    assert ledger.get("alice", alone.id).state is State.LEASED
+    assert ledger.cancel_batch("alice", batch.id) == []
+
+
+def test_a_foreign_batch_is_a_missing_one(ledger: Ledger) -> None:
+    batch = made(ledger)
+    put(ledger, batch)
+    for tenant, batch_id in (("bob", batch.id), ("alice", new_id())):
+        with pytest.raises(NotFound):
+            ledger.batch(tenant, batch_id)
+        with pytest.raises(NotFound):
+            ledger.batch_items(tenant, batch_id, after=0, limit=9)
+        with pytest.raises(NotFound):
+            ledger.cancel_batch(tenant, batch_id)
+    assert ledger.batch("alice", batch.id).counts == {State.QUEUED: 1}
+
+
+def test_what_came_by_itself_goes_before_all_batches(ledger: Ledger) -> None:
+    batch = made(ledger)
+    queue = [put(ledger, batch) for _ in range(3)]
+    first, second = added(ledger, batch_key="cuda/32"), added(ledger)
+    more = put(ledger, batch)
+    places = {item.id: ledger.position(item) for item in (*queue, first, second, more)}
+    assert [places[item.id] for item in (first, second, *queue, more)] == [0, 1, 2, 3, 4, 5]
+    claims = [[item.id for item in claimed(ledger)[1]] for _ in range(3)]
+    assert claims == [[first.id], [second.id], [*(item.id for item in queue), more.id]]
