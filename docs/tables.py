@@ -75,10 +75,13 @@ def fidelity() -> str:
     """Photos in each strength and format: how much changed, and what survives."""
     rows = [
         (f"`{one['strength']}`", one["format"], f"{one['psnr_db']:.1f} dB", f"{one['ssim']:.3f}",
+         f"{one['ms_ssim']:.3f}", f"{one['flip']:.2f}", f"{one['flat_delta_e_p95']:.1f}",
          f"{one['survival']:.2f}", f"{one['survival_hosted']:.2f}")
         for one in result("fidelity")["summary"]
     ]  # fmt: skip
-    return table(("strength", "format", "PSNR", "SSIM", "survival", "after a host"), rows)
+    heads = ("strength", "format", "PSNR", "SSIM", "MS-SSIM", "FLIP", "ΔE", "survival",
+             "after a host")  # fmt: skip
+    return table(heads, rows)
 
 
 def latency() -> str:

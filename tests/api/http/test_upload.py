@@ -187,7 +187,7 @@ def test_a_ledger_that_fails_leaves_no_object(
 ) -> None:
     service = make_service()
 
-    def fail(*_given: object) -> None:
+    def fail(*_given: object, **_more: object) -> None:
         raise Unavailable("The ledger is away.")
 
     monkeypatch.setattr(service.ledger, "add", fail)
