@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from functools import partial
 
 from docs import tables
@@ -25,7 +26,21 @@ def test_the_sentences_say_what_was_measured() -> None:
         name: max(tables.accuracy(matrix, name, trainer) for trainer in trainers)
         for name in ("cuda", "sem+cuda")
     }
+    fidelity = tables.result("fidelity")
+    strong = next(
+        one for one in fidelity["summary"]
+        if (one["strength"], one["format"]) == ("strong", "jpeg")
+    )  # fmt: skip
+    before, after = zip(*strong["target"].values(), strict=True)
+    assert max(after) - min(after) < 0.02, "as well in each size"
+    kept = [
+        statistics.median(one["survival_at"][side] for one in fidelity["rows"]
+                          if (one["strength"], one["format"]) == ("strong", "jpeg"))
+        for side in ("256", "224", "128", "64")
+    ]  # fmt: skip
     for sentence in (
+        f"keeps {min(kept):.2f} of the noise",
+        f"(a cosine of {min(after):.2f}, where the unprotected photo has −{-min(before):.2f})",
         f"it was {shared:.1%} after plain",
         f"reads {read:.0%} of its words",
         f"reached {invented:.1%} instead of {names:.1%}",

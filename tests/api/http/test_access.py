@@ -41,6 +41,7 @@ class Operation:
 
 OPERATIONS = {
     "createImage": Operation(WRITE, 202, picture()),
+    "protect": Operation(WRITE, 202, picture()),
     "getImage": Operation(READ, 200, thing="image_id"),
     "deleteImage": Operation(WRITE, 204, thing="image_id"),
     "getImageContent": Operation(READ, 200, thing="image_id"),
@@ -83,7 +84,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("closed"), require_keys=True) as made:
+    with serving(tmp_path_factory.mktemp("closed"), require_keys=True, max_wait_s=0.1) as made:
         yield made
 
 

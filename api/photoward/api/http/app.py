@@ -14,7 +14,7 @@ from photoward.api.http.admission import Admission
 from photoward.api.http.announcer import Announcer
 from photoward.api.http.deps import Parts
 from photoward.api.http.envelope import Envelope
-from photoward.api.http.routes import batches, content, images, keys, operations, page
+from photoward.api.http.routes import batches, content, images, keys, operations, page, protect
 from photoward.api.http.routes import catalogue as catalogue_routes
 from photoward.core import access
 from photoward.core.catalogue import Catalogue
@@ -67,7 +67,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
         admission=Admission(ledger, settings), announcer=announcer,
         storing=CapacityLimiter(MAX_STORING), pepper=pepper,
     )  # fmt: skip
-    for routes in (images, content, batches, keys, catalogue_routes, operations, page):
+    for routes in (images, content, protect, batches, keys, catalogue_routes, operations, page):
         app.include_router(routes.router)
     app.mount("/static", page.files)
     errors.install(app)

@@ -35,7 +35,7 @@ class Asked:
         self._catalogue = catalogue
         self._defaults = dict(defaults or {})
         self._values: dict[str, Any] = {}
-        for name, value in query.model_dump(exclude_unset=True, exclude={"batch"}).items():
+        for name, value in query.model_dump(exclude_unset=True, exclude={"batch", "keep"}).items():
             self._take(name, value)
 
     def add(self, name: str, text: str) -> None:

@@ -1,18 +1,54 @@
-"""From a checked upload to an item: object first, row second."""
+"""The way of an upload from its request to an item: object first, row second, hint last."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
-from photoward.core.errors import Unavailable
+from anyio import to_thread
+
+from photoward.api.http.asked import Asked
+from photoward.api.http.intake import Intake
+from photoward.core.errors import BadInput, Unavailable
 from photoward.core.jobs import new_id
 from photoward.core.ports import original_key
 
 if TYPE_CHECKING:
+    from fastapi import Request
+
     from photoward.api.http.deps import Parts
     from photoward.api.http.intake import Upload
+    from photoward.api.http.schemas import RequestedImage
     from photoward.core.jobs import Item
+
+
+async def taken(
+    request: Request, parts: Parts, tenant: str, query: RequestedImage
+) -> Item:  # fmt: skip
+    """Read one upload and hand it in.
+
+    Raises:
+        BadInput: at the first byte that shows it.
+        NotFound: there is no such batch.
+        Overloaded: too much is waiting.
+    """
+    if len(request.query_params.multi_items()) != len(request.query_params):
+        raise BadInput("invalid_option", "An option is given twice in the query.")
+    defaults = await to_thread.run_sync(_defaults, parts, tenant, query.batch)
+    asked = Asked(parts.catalogue, query, defaults)
+    await parts.admission.check()
+    with ExitStack() as closing:
+        upload = await Intake(request, asked, parts.settings, closing).read()
+        item = await to_thread.run_sync(
+            accept, parts, tenant, upload, query.batch, limiter=parts.storing
+        )
+    parts.announcer.announce(item.id)
+    return item
+
+
+def _defaults(parts: Parts, tenant: str, batch_id: str | None) -> dict[str, Any]:
+    return parts.ledger.batch(tenant, batch_id).options if batch_id else {}
 
 
 def accept(parts: Parts, tenant: str, upload: Upload, batch_id: str | None = None) -> Item:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from photoward.api.http import filenames
-from photoward.api.http.deps import ItemIdDep, PartsDep, ReaderDep
+from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep
 from photoward.api.http.errors import documented, respond
 from photoward.api.http.schemas import error_of
 from photoward.core import rights
@@ -129,7 +129,7 @@ def _unchanged(item: Item, file: _File, if_none_match: str | None) -> Response |
     return Response(status_code=304, headers=headers)
 
 
-def _file(item: Item, size: int | None) -> _File:
+def _file(item: Item, size: int | None = None) -> _File:
     """The largest file, or the one that ``size`` pixels were asked for."""
     if item.output is None:
         raise Conflict("not_ready", f"The item is {item.state}.")
@@ -162,6 +162,13 @@ def _reserved(data_mining: str) -> dict[str, str]:
     if data_mining == rights.NOTHING:
         return {}
     return {"X-Robots-Tag": "noai, noimageai", "TDM-Reservation": "1"}
+
+
+def whole(parts: Parts, item: Item) -> StreamingResponse:
+    """The largest file of a finished item as an answer; blocks until its first bytes are there."""
+    file = _file(item)
+    chunks = _opened(parts.store, file.key)
+    return StreamingResponse(chunks, headers=_headers(item, file), media_type=file.media_type)
 
 
 def _opened(store: ObjectStore, key: str) -> Iterator[bytes]:

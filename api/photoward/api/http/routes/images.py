@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from photoward.api.http import prefer
-from photoward.api.http.asked import Asked
 from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.handover import accept
-from photoward.api.http.intake import Intake
+from photoward.api.http.handover import taken
 from photoward.api.http.schemas import Image, Requested, RequestedImage
 from photoward.api.http.waiting import until_final
-from photoward.core.errors import BadInput
 from photoward.core.imaging.sniff import INPUTS
 from photoward.core.jobs import FINAL, Item, State
 from photoward.core.ports import original_key, output_keys
@@ -78,23 +74,13 @@ async def create_image(
     request: Request, parts: PartsDep, tenant: WriterDep, query: Annotated[RequestedImage, Query()]
 ) -> Response:
     """Take a photo as multipart/form-data, or as the body with its options in the query."""
-    if len(request.query_params.multi_items()) != len(request.query_params):
-        raise BadInput("invalid_option", "An option is given twice in the query.")
-    defaults = await to_thread.run_sync(_defaults, parts, tenant, query.batch)
-    asked = Asked(parts.catalogue, query, defaults)
-    await parts.admission.check()
-    with ExitStack() as closing:
-        upload = await Intake(request, asked, parts.settings, closing).read()
-        item = await to_thread.run_sync(
-            accept, parts, tenant, upload, query.batch, limiter=parts.storing
-        )
-    parts.announcer.announce(item.id)
+    item = await taken(request, parts, tenant, query)
     wait_s = prefer.wanted_wait_s(request.headers.getlist("prefer"))
     if wait_s is None:
-        return _accepted(item)
+        return accepted(item)
     wait_s = min(wait_s, int(parts.settings.max_wait_s))
     item = await until_final(request, parts.ledger, item, wait_s)
-    return _accepted(item) if item.state not in FINAL else _finished(item, wait_s)
+    return accepted(item) if item.state not in FINAL else _finished(item, wait_s)
 
 
 @router.get(
@@ -120,11 +106,7 @@ async def get_image(
 )
 async def delete_image(image_id: ItemIdDep, parts: PartsDep, tenant: WriterDep) -> None:
     """Stop the work on it if it has not ended, and remove the original and the result."""
-    await to_thread.run_sync(_delete, parts, tenant, image_id)
-
-
-def _defaults(parts: Parts, tenant: str, batch_id: str | None) -> dict[str, Any]:
-    return parts.ledger.batch(tenant, batch_id).options if batch_id else {}
+    await to_thread.run_sync(delete, parts, tenant, image_id)
 
 
 def _shown(parts: Parts, tenant: str, image_id: str) -> Image:
@@ -133,13 +115,15 @@ def _shown(parts: Parts, tenant: str, image_id: str) -> Image:
     return Image.of(item, parts.ledger.position(item) if queued else None)
 
 
-def _delete(parts: Parts, tenant: str, image_id: str) -> None:
+def delete(parts: Parts, tenant: str, image_id: str) -> None:
+    """Hide an item and remove its objects."""
     item = parts.ledger.cancel(tenant, image_id)
     for key in (original_key(tenant, image_id), *output_keys(item).values()):
         parts.store.delete(key)
 
 
-def _accepted(item: Item) -> Response:
+def accepted(item: Item) -> Response:
+    """The answer to what is not finished yet."""
     headers = {"Location": f"/v1/images/{item.id}", "Retry-After": "1", **NO_STORE}
     return _json(item, 202, headers)
 
