@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("photoward.api.cli.service:serve", "Run the HTTP face alone."),
     "worker": ("photoward.api.cli.service:worker", "Run one worker alone."),
     "protect": ("photoward.api.cli.protect:protect", "Protect files without a server."),
+    "sync": ("photoward.api.cli.sync:sync", "A folder through a running service into another."),
     "keys": ("photoward.api.cli.keys:app", "Make and end API keys; erase a tenant."),
     "surrogate": ("photoward.api.cli.surrogate:app", "Train and list surrogates."),
     "evaluate": ("photoward.api.cli.evaluate:evaluate", "Train victims on protected pictures."),

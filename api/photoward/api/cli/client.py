@@ -7,7 +7,7 @@ import json
 import os
 import time
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from photoward.core.errors import Unavailable
 
@@ -53,8 +53,9 @@ class Client:
         self._connection.close()
 
     def submit(
-        self, data: bytes, media_type: str, *, wait_s: float = 0, **options: object
-    ) -> dict[str, Any]:
+        self, data: bytes, media_type: str, *, wait_s: float = 0, name: str | None = None,
+        **options: object,
+    ) -> dict[str, Any]:  # fmt: skip
         """Upload a picture; the item, finished if it was within ``wait_s``.
 
         Raises:
@@ -62,10 +63,18 @@ class Client:
             Unavailable: it cannot be reached.
         """
         headers = {"Content-Type": media_type}
+        if name is not None:
+            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
         if wait_s:
             headers["Prefer"] = f"wait={wait_s:g}"
         query = urlencode({key: value for key, value in options.items() if value is not None})
         return self._json("POST", f"/v1/images?{query}", data, headers)
+
+    def make_batch(self, name: str, options: Mapping[str, object]) -> str:
+        """A batch for further uploads; its id."""
+        body = json.dumps({"name": name, "options": dict(options)}).encode()
+        made = self._json("POST", "/v1/batches", body, {"Content-Type": "application/json"})
+        return str(made["id"])
 
     def item(self, item_id: str) -> dict[str, Any]:
         """The item as it stands."""

@@ -109,11 +109,11 @@ def protect(  # noqa: PLR0913  # one option each
 
     if labels_from_folders and (label is not None or not source.is_dir()):
         raise BadInput("invalid_option", "--labels-from-folders needs a folder and no --label.")
-    files, others = _files(source, out)
+    files, others = pictures(source, out)
     entries = [
         entry for path in files
         for entry in _renditions(
-            Entry(path, _target(source, path, out, output_format),
+            Entry(path, target_of(source, path, out, output_format),
                   options(path.absolute().parent.name if labels_from_folders else label))
         )
     ]  # fmt: skip
@@ -128,7 +128,7 @@ def protect(  # noqa: PLR0913  # one option each
         raise typer.Exit(1)
 
 
-def _files(source: Path, out: Path) -> tuple[list[Path], int]:
+def pictures(source: Path, out: Path) -> tuple[list[Path], int]:
     """The pictures by their suffix, and how many other files lie among them."""
     folder = source if source.is_dir() else source.parent
     if out.resolve() == folder.resolve():
@@ -148,7 +148,8 @@ def _files(source: Path, out: Path) -> tuple[list[Path], int]:
     return pictures, len(found) - len(pictures)
 
 
-def _target(source: Path, path: Path, out: Path, output_format: str | None) -> Path:
+def target_of(source: Path, path: Path, out: Path, output_format: str | None) -> Path:
+    """Where a picture's protected file goes: folders are kept, the suffix tells the format."""
     target = out / (path.relative_to(source) if source.is_dir() else path.name)
     own = path.suffix.lower()
     written = output_format or READ_ONLY.get(READ_ONLY_SUFFIXES.get(own, ""), "")
