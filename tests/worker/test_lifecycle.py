@@ -51,7 +51,8 @@ class Batches:
 
 
 def worker(settings: Settings, ledger: Ledger, batches: Batches, **more: object) -> Worker:
-    parts: Any = {"pipeline": None, "pool": None, "reconciler": None, "batches": batches}
+    parts: Any = {"pipeline": None, "pool": None, "reconciler": None, "courier": None,
+                        "batches": batches}  # fmt: skip
     return Worker(settings=settings.model_copy(update=more), ledger=ledger, **parts)
 
 

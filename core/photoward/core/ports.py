@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from photoward.core.access import ApiKey, Minted, Scope
     from photoward.core.jobs import Batch, Failure, Item, Options, Result, Source, Stage, State
+    from photoward.core.webhooks import Delivery, Event, Webhook
 
 
 class Keyring(Protocol):
@@ -67,7 +68,51 @@ class Batches(Protocol):
         """End what has not ended as ``cancelled``; those items as they were. Raises NotFound."""
 
 
-class Ledger(Keyring, Batches, Protocol):
+class Outbox(Protocol):
+    """Webhooks and the messages to them. Each call is one transaction.
+
+    ``store``, ``fail``, ``expire`` and ``cancel_batch`` put messages in, in the transactions that
+    they tell of: nothing ends without its message, and no message tells of what did not happen.
+    """
+
+    def add_webhook(
+        self, webhook_id: str, tenant: str, url: str, events: Collection[Event]
+    ) -> Webhook:  # fmt: skip
+        """Tell a tenant's events to a URL from now on."""
+
+    def webhooks(self, tenant: str) -> list[Webhook]:
+        """All of the tenant's, oldest first."""
+
+    def rotate_webhook(self, tenant: str, webhook_id: str, grace: timedelta) -> Webhook:
+        """Another secret; the one before signs as well for a while. Enables it again, too."""
+
+    def remove_webhook(self, tenant: str, webhook_id: str) -> None:
+        """Forget it and its messages. Raises NotFound."""
+
+    def deliveries(
+        self, tenant: str, webhook_id: str, *, after: int, limit: int
+    ) -> list[Delivery]:  # fmt: skip
+        """Its messages, oldest first; ``after``: the place of the last one seen."""
+
+    def replay(self, tenant: str, webhook_id: str, delivery_id: str) -> Delivery:
+        """Send a message again, as if for the first time. Raises NotFound."""
+
+    def due(self, limit: int, lease: timedelta) -> list[tuple[Delivery, Webhook]]:
+        """Take messages whose time has come, oldest first; nobody else gets them for ``lease``."""
+
+    def told(
+        self, delivery: Delivery, status: int | None, error: str | None, retry: timedelta | None
+    ) -> None:
+        """How an attempt went; without success it is made again after ``retry``, or never."""
+
+    def disable_webhook(self, webhook_id: str) -> None:
+        """Tell it nothing more: its receiver is gone."""
+
+    def prune_deliveries(self, older_than: timedelta) -> int:
+        """Forget messages that ended and are old; how many."""
+
+
+class Ledger(Keyring, Batches, Outbox, Protocol):
     """The truth about items. Each call is one transaction; each arrow a compare-and-set."""
 
     def tenant_salt(self, tenant: str) -> bytes:

@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     not."""
     c2pa_key: Path | None = None
     """PEM file of that private key, without a password."""
+    webhooks_private: bool = False
+    """Whether webhooks may lie in one's own network, and be plain http."""
+    courier_every_s: float = Field(default=1.0, gt=0)
+    """How often a worker looks for messages to webhooks."""
     lease_s: float = Field(default=60.0, gt=0)
     reconcile_every_s: float = Field(default=30.0, gt=0)
     sweep_every_s: float = Field(default=900.0, gt=0)

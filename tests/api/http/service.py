@@ -17,6 +17,7 @@ import uvicorn
 from PIL import Image, ImageOps
 
 from photoward.api.http.app import create_app
+from photoward.core import access
 from photoward.core.catalogue import Catalogue, SurrogateCard
 from photoward.core.errors import Unavailable
 from photoward.core.imaging.header import READ_ONLY
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger, ObjectStore
 
 PSNR_DB, SSIM = 38.2, 0.987
-PEPPER = bytes(range(32))
+MASTER = bytes(range(32))
+PEPPER = access.pepper(MASTER)
 
 
 class Recorded:
@@ -117,7 +119,7 @@ def serving(
     hints = given["hints"] or Recorded()
     catalogue = Catalogue({"test": card()}, "test")
     app = create_app(
-        settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue, pepper=PEPPER
+        settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue, master=MASTER
     )
     with listening(app) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield Service(url, app, settings, ledger, store, hints, client)

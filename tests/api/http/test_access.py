@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from photoward.core import access
 from photoward.core.access import ALL, Scope
 from photoward.core.jobs import new_id
+from photoward.core.webhooks import Event
 from tests.api.http.service import PEPPER, picture, serving, work
 from tests.api.http.test_batches import zipped
 from tests.api.http.test_refusals import assert_problem
@@ -52,6 +54,12 @@ OPERATIONS = {
     "uploadBatchArchive": Operation(WRITE, 200, zipped({}), thing="batch_id"),
     "downloadBatchArchive": Operation(READ, 200, thing="batch_id"),
     "getBatchResults": Operation(READ, 200, thing="batch_id"),
+    "createWebhook": Operation(ADMIN, 201, {"url": "https://a.example/x"}),
+    "listWebhooks": Operation(ADMIN, 200),
+    "rotateWebhook": Operation(ADMIN, 200, thing="webhook_id"),
+    "deleteWebhook": Operation(ADMIN, 204, thing="webhook_id"),
+    "listDeliveries": Operation(ADMIN, 200, thing="webhook_id"),
+    "replayDelivery": Operation(ADMIN, 202, thing="webhook_id"),
     "createKey": Operation(ADMIN, 201, {"name": "x"}),
     "listKeys": Operation(ADMIN, 200),
     "rotateKey": Operation(ADMIN, 201, {}, thing="key_id"),
@@ -138,11 +146,21 @@ def finished(service: Service, tenant_key: str) -> str:
     return str(answer.json()["id"])
 
 
+def told(service: Service, tenant: str) -> dict[str, str]:
+    """A webhook with a message."""
+    hook = service.ledger.add_webhook(
+        secrets.token_hex(8), tenant, "https://a.example/x", {Event.IMAGE_DONE}
+    )
+    finished(service, key(service, tenant, ALL).text)
+    (delivery,) = service.ledger.deliveries(tenant, hook.id, after=0, limit=9)
+    return {"webhook_id": hook.id, "delivery_id": delivery.id}
+
+
 def test_every_operation_is_in_the_matrix(closed: Service) -> None:
     found = operations(closed)
     assert found.keys() == OPERATIONS.keys()
     for name, operation in OPERATIONS.items():
-        named = set(re.findall(r"{(\w+)}", found[name][1])) - {"code"}
+        named = set(re.findall(r"{(\w+)}", found[name][1])) - {"code", "delivery_id"}
         assert named == ({operation.thing} if operation.thing else set())
 
 
@@ -154,10 +172,15 @@ def test_the_matrix(
     tenant = who[0] if who else "alice"
     other = {"alice": "bob", "bob": "alice"}[tenant]
     owner = tenant if whose == "own" else other
-    missing = {"image_id": new_id(), "batch_id": new_id(), "key_id": "0" * 16}
+    missing = {
+        "image_id": new_id(), "batch_id": new_id(), "key_id": "0" * 16, "webhook_id": "0" * 16,
+        "delivery_id": f"msg_{24 * '0'}",
+    }  # fmt: skip
     things = {**missing, "code": "not_found"}
     if whose != "missing" and operation.thing == "image_id":
         things["image_id"] = finished(closed, key(closed, owner, ALL).text)
+    if whose != "missing" and operation.thing == "webhook_id":
+        things |= told(closed, owner)
     if whose != "missing" and operation.thing == "batch_id":
         things["batch_id"] = closed.ledger.add_batch(new_id(), owner, "", {}).id
     if whose != "missing" and operation.thing == "key_id":
@@ -183,7 +206,7 @@ def test_a_foreign_thing_is_answered_like_a_missing_one(
     theirs = finished(closed, key(closed, "bob", ALL).text)
 
     def told(image_id: str) -> dict[str, Any]:
-        things = {"image_id": image_id, "batch_id": "", "key_id": ""}
+        things = {"image_id": image_id}
         answer: dict[str, Any] = ask(closed, "getImage", texts["usual"], things).json()
         return {name: value for name, value in answer.items() if name != "instance"}
 

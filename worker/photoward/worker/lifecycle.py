@@ -25,6 +25,7 @@ from photoward.core.storage import open_store
 from photoward.models.surrogates.cache import SurrogateCache, pick_device
 from photoward.worker.batch import BatchWorker
 from photoward.worker.claim import claim
+from photoward.worker.courier import Courier
 from photoward.worker.pipeline import Pipeline
 from photoward.worker.provenance import open_signer
 from photoward.worker.reconciler import Reconciler
@@ -74,6 +75,7 @@ class Worker:
     pipeline: Pipeline
     pool: ImagingPool
     reconciler: Reconciler
+    courier: Courier
 
     def __post_init__(self) -> None:
         """Nothing is in flight."""
@@ -97,8 +99,12 @@ class Worker:
         )  # fmt: skip
         reconciler.reconcile()
         reconciler.start()
+        courier = Courier(
+            ledger, master, private=settings.webhooks_private, every_s=settings.courier_every_s
+        )
+        courier.start()
         log.info("worker_ready", surrogate=settings.surrogate)
-        return cls(settings, ledger, batches, pipeline, pool, reconciler)
+        return cls(settings, ledger, batches, pipeline, pool, reconciler, courier)
 
     @property
     def on_accelerator(self) -> bool:
@@ -143,6 +149,7 @@ class Worker:
 
     def stop(self) -> None:
         """Let go of everything; nothing is in hand between two batches."""
+        self.courier.stop()
         self.reconciler.stop()
         self.pipeline.close()
         self.pool.close_all()

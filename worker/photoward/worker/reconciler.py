@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,6 +16,7 @@ from photoward.core.ports import item_of
 if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger, ObjectStore
 
+DELIVERIES_KEPT = timedelta(days=30)
 WITHOUT_OUTPUT = FINAL - {State.DONE}
 
 log = structlog.get_logger(__name__)
@@ -89,6 +91,7 @@ class Reconciler:
                 self.reconcile()
                 if time.monotonic() - self._swept >= self._sweep_every_s:
                     self._swept = time.monotonic()
-                    log.info("swept", objects=self.sweep())
+                    forgotten = self._ledger.prune_deliveries(DELIVERIES_KEPT)
+                    log.info("swept", objects=self.sweep(), deliveries=forgotten)
             except Unavailable as error:
                 log.warning("reconcile_unavailable", detail=error.detail)

@@ -14,9 +14,17 @@ from photoward.api.http.admission import Admission
 from photoward.api.http.announcer import Announcer
 from photoward.api.http.deps import Parts
 from photoward.api.http.envelope import Envelope
-from photoward.api.http.routes import batches, content, images, keys, operations, page, protect
+from photoward.api.http.routes import (
+    batches,
+    content,
+    images,
+    keys,
+    operations,
+    page,
+    protect,
+    webhooks,
+)
 from photoward.api.http.routes import catalogue as catalogue_routes
-from photoward.core import access
 from photoward.core.catalogue import Catalogue
 from photoward.core.keys import read_or_make_master
 from photoward.core.ledger import open_ledger, require_keys
@@ -29,6 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from photoward.core.ports import Hints, Ledger, ObjectStore
+
+ROUTES = (
+    images, content, protect, batches, webhooks, keys, catalogue_routes, operations, page,
+)  # fmt: skip
 
 MAX_STORING = 6
 """× 25 MiB stays well under the 400 MiB that this process may take."""
@@ -47,7 +59,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     store: ObjectStore,
     hints: Hints,
     catalogue: Catalogue,
-    pepper: bytes,
+    master: bytes,
 ) -> FastAPI:
     """The ASGI application over the given adapters, which stay the caller's to close."""
     app = FastAPI(
@@ -65,9 +77,19 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     app.state.parts = Parts(
         settings=settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue,
         admission=Admission(ledger, settings), announcer=announcer,
-        storing=CapacityLimiter(MAX_STORING), pepper=pepper,
+        storing=CapacityLimiter(MAX_STORING), master=master,
     )  # fmt: skip
-    for routes in (images, content, protect, batches, keys, catalogue_routes, operations, page):
+    for routes in (
+        images,
+        content,
+        protect,
+        batches,
+        webhooks,
+        keys,
+        catalogue_routes,
+        operations,
+        page,
+    ):
         app.include_router(routes.router)
     app.mount("/static", page.files)
     errors.install(app)
@@ -92,7 +114,7 @@ def app_from_environment() -> FastAPI:
         store=open_store(settings),
         hints=open_hints(settings),
         catalogue=Catalogue.of(settings),
-        pepper=access.pepper(read_or_make_master(settings.master_secret)),
+        master=read_or_make_master(settings.master_secret),
     )
     app.state.closing.callback(ledger.close)
     return app

@@ -40,8 +40,13 @@ class Parts:
     announcer: Announcer
     storing: CapacityLimiter
     """How many uploads are written at a time: a store may hold each whole in memory."""
-    pepper: bytes
-    """Under which API keys are kept."""
+    master: bytes
+    """The master secret: under what follows from it API keys are kept and webhooks signed."""
+
+    @property
+    def pepper(self) -> bytes:
+        """Under which API keys are kept."""
+        return access.pepper(self.master)
 
 
 def parts(request: Request) -> Parts:

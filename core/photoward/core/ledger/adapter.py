@@ -20,6 +20,7 @@ from photoward.core.ledger import rows
 from photoward.core.ledger.batches import SqlBatches
 from photoward.core.ledger.engine import now, translated
 from photoward.core.ledger.keyring import SqlKeyring
+from photoward.core.ledger.outbox import SqlOutbox, announce
 from photoward.core.ledger.selection import (
     ensure_tenant,
     held,
@@ -46,7 +47,7 @@ KNOWN_AT_ONCE = 1000
 """Ids in one query: both databases bound the number of parameters."""
 
 
-class SqlLedger(SqlKeyring, SqlBatches):
+class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
     """The ``Ledger`` port on an engine whose tables are there.
 
     Numbers that JSON cannot hold (an infinite PSNR) come back from ``measured`` as None.
@@ -160,6 +161,7 @@ class SqlLedger(SqlKeyring, SqlBatches):
             spent = [seq for seq, attempts in late.items() if attempts >= MAX_ATTEMPTS]
             write(connection, late.keys() - set(spent), unleased(State.QUEUED))
             write(connection, spent, unleased(State.FAILED) | lost)
+            announce(connection, spent)
             return len(late)
 
     def cancel(self, tenant: str, item_id: str) -> Item:
@@ -230,4 +232,5 @@ class SqlLedger(SqlKeyring, SqlBatches):
             write_each(
                 connection, {seq: unleased(new["state"]) | new for seq, new in changes.items()}
             )
+            announce(connection, changes)
             return won

@@ -11,6 +11,7 @@ from photoward.core.errors import NotFound
 from photoward.core.jobs import FINAL, Batch, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now
+from photoward.core.ledger.outbox import announce
 from photoward.core.ledger.selection import ensure_tenant, unleased, write
 from photoward.core.ledger.tables import batches, items
 
@@ -78,6 +79,7 @@ class SqlBatches:
             )  # fmt: skip
             found = connection.execute(query.order_by(items.c.seq).with_for_update()).all()
             write(connection, [row.seq for row in found], unleased(State.CANCELLED))
+            announce(connection, [row.seq for row in found])
             return [rows.item(row) for row in found]
 
 

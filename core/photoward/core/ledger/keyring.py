@@ -13,7 +13,7 @@ from photoward.core.jobs import FINAL, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.selection import SALT_BYTES, ensure_tenant, unleased
-from photoward.core.ledger.tables import items, keys, tenants
+from photoward.core.ledger.tables import deliveries, items, keys, tenants, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -94,6 +94,9 @@ class SqlKeyring:
                 end = old.state if old.state in FINAL else State.CANCELLED
                 values = unleased(end) | rows.tombstone(old, moment) | {"updated_at": moment}
                 connection.execute(update(items).where(items.c.seq == row.seq).values(values))
+            hooks = select(webhooks.c.id).where(webhooks.c.tenant == tenant)
+            connection.execute(delete(deliveries).where(deliveries.c.webhook.in_(hooks)))
+            connection.execute(delete(webhooks).where(webhooks.c.tenant == tenant))
             connection.execute(delete(keys).where(keys.c.tenant == tenant))
             salt = {"salt": os.urandom(SALT_BYTES)}
             connection.execute(update(tenants).where(tenants.c.id == tenant).values(salt))

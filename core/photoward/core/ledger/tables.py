@@ -97,6 +97,39 @@ items = Table(
     Column("batch", String(32)),
 )
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", String(128), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("old_until", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),
+)
+Index("webhooks_tenant", webhooks.c.tenant)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("webhook", String(16), ForeignKey("webhooks.id"), nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("status", Integer),
+    Column("error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+)
+_pending = text("state = 'pending'")
+Index("deliveries_due", deliveries.c.due_at, sqlite_where=_pending, postgresql_where=_pending)
+Index("deliveries_webhook", deliveries.c.webhook, deliveries.c.seq)
+
 keys = Table(
     "keys",
     metadata,

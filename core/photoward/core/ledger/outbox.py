@@ -1,0 +1,251 @@
+"""Webhooks and the outbox of their messages, written in the transactions that they tell of."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, select, update
+
+from photoward.core.errors import NotFound
+from photoward.core.jobs import FINAL, State
+from photoward.core.ledger.engine import now
+from photoward.core.ledger.selection import ensure_tenant
+from photoward.core.ledger.tables import batches, deliveries, items, webhooks
+from photoward.core.webhooks import Delivered, Delivery, Event, Webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from contextlib import AbstractContextManager
+    from datetime import datetime, timedelta
+
+    from sqlalchemy import Connection, Row
+
+EVENTS = {State.DONE: Event.IMAGE_DONE, State.FAILED: Event.IMAGE_FAILED}
+
+
+class SqlOutbox:
+    """The ``Outbox`` part of the ledger; see the port."""
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def add_webhook(
+        self, webhook_id: str, tenant: str, url: str, events: Collection[Event]
+    ) -> Webhook:  # fmt: skip
+        """See the port."""
+        with self._writing() as connection:
+            ensure_tenant(connection, tenant)
+            values = {
+                "id": webhook_id, "tenant": tenant, "url": url, "events": ",".join(sorted(events)),
+                "version": 1, "created_at": now(connection),
+            }  # fmt: skip
+            statement = insert(webhooks).values(values).returning(webhooks)
+            return _webhook(connection.execute(statement).one())
+
+    def webhooks(self, tenant: str) -> list[Webhook]:
+        """See the port."""
+        query = select(webhooks).where(webhooks.c.tenant == tenant)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(webhooks.c.created_at, webhooks.c.id))
+            return [_webhook(row) for row in found]
+
+    def rotate_webhook(self, tenant: str, webhook_id: str, grace: timedelta) -> Webhook:
+        """See the port."""
+        with self._writing() as connection:
+            old_until = now(connection) + grace
+            statement = (
+                update(webhooks)
+                .where(webhooks.c.id == webhook_id, webhooks.c.tenant == tenant)
+                .values(version=webhooks.c.version + 1, old_until=old_until, disabled_at=None)
+                .returning(webhooks)
+            )
+            row = connection.execute(statement).one_or_none()
+            if row is None:
+                raise NotFound
+            return _webhook(row)
+
+    def remove_webhook(self, tenant: str, webhook_id: str) -> None:
+        """See the port."""
+        with self._writing() as connection:
+            _own(connection, tenant, webhook_id)
+            connection.execute(delete(deliveries).where(deliveries.c.webhook == webhook_id))
+            connection.execute(delete(webhooks).where(webhooks.c.id == webhook_id))
+
+    def deliveries(
+        self, tenant: str, webhook_id: str, *, after: int, limit: int
+    ) -> list[Delivery]:  # fmt: skip
+        """See the port."""
+        query = select(deliveries).where(
+            deliveries.c.webhook == webhook_id, deliveries.c.seq > after
+        )  # fmt: skip
+        with self._reading() as connection:
+            _own(connection, tenant, webhook_id)
+            found = connection.execute(query.order_by(deliveries.c.seq).limit(limit))
+            return [_delivery(row) for row in found]
+
+    def replay(self, tenant: str, webhook_id: str, delivery_id: str) -> Delivery:
+        """See the port."""
+        with self._writing() as connection:
+            _own(connection, tenant, webhook_id)
+            statement = (
+                update(deliveries)
+                .where(deliveries.c.id == delivery_id, deliveries.c.webhook == webhook_id)
+                .values(state=Delivered.PENDING, attempts=0, due_at=now(connection))
+                .returning(deliveries)
+            )
+            row = connection.execute(statement).one_or_none()
+            if row is None:
+                raise NotFound
+            return _delivery(row)
+
+    def due(self, limit: int, lease: timedelta) -> list[tuple[Delivery, Webhook]]:
+        """See the port."""
+        with self._writing() as connection:
+            moment = now(connection)
+            free = (
+                select(deliveries.c.seq)
+                .join(webhooks, webhooks.c.id == deliveries.c.webhook)
+                .where(
+                    deliveries.c.state == Delivered.PENDING, deliveries.c.due_at <= moment,
+                    webhooks.c.disabled_at.is_(None),
+                )
+                .order_by(deliveries.c.due_at).limit(limit)
+                .with_for_update(skip_locked=True, of=deliveries)
+            )  # fmt: skip
+            chosen = list(connection.execute(free).scalars())
+            if not chosen:
+                return []
+            taken = (
+                update(deliveries).where(deliveries.c.seq.in_(chosen))
+                .values(due_at=moment + lease, attempts=deliveries.c.attempts + 1)
+                .returning(deliveries)
+            )  # fmt: skip
+            found = [_delivery(row) for row in connection.execute(taken)]
+            hooks = select(webhooks).where(webhooks.c.id.in_({one.webhook for one in found}))
+            by_id = {row.id: _webhook(row) for row in connection.execute(hooks)}
+            return [(one, by_id[one.webhook]) for one in sorted(found, key=lambda one: one.seq)]
+
+    def told(
+        self, delivery: Delivery, status: int | None, error: str | None, retry: timedelta | None
+    ) -> None:
+        """See the port."""
+        with self._writing() as connection:
+            moment = now(connection)
+            accepted = status is not None and 200 <= status < 300  # noqa: PLR2004  # HTTP's success
+            state = Delivered.DELIVERED if accepted else Delivered.FAILED
+            values: dict[str, Any] = {"status": status, "error": error, "due_at": moment}
+            if not accepted and retry is not None:
+                state, values["due_at"] = Delivered.PENDING, moment + retry
+            connection.execute(
+                update(deliveries)
+                .where(
+                    deliveries.c.seq == delivery.seq, deliveries.c.attempts == delivery.attempts,
+                    deliveries.c.state == Delivered.PENDING,
+                )
+                .values(values | {"state": state})
+            )  # fmt: skip
+
+    def disable_webhook(self, webhook_id: str) -> None:
+        """See the port."""
+        with self._writing() as connection:
+            statement = update(webhooks).where(webhooks.c.id == webhook_id)
+            connection.execute(statement.values(disabled_at=now(connection)))
+            waiting = (deliveries.c.webhook == webhook_id, deliveries.c.state == Delivered.PENDING)
+            connection.execute(
+                update(deliveries).where(*waiting).values(state=Delivered.FAILED)
+            )  # fmt: skip
+
+    def prune_deliveries(self, older_than: timedelta) -> int:
+        """See the port."""
+        with self._writing() as connection:
+            ended = (
+                deliveries.c.state != Delivered.PENDING,
+                deliveries.c.created_at < now(connection) - older_than,
+            )
+            return connection.execute(delete(deliveries).where(*ended)).rowcount
+
+
+def announce(connection: Connection, ended: Iterable[int]) -> None:
+    """Put into the outbox, for each webhook that wants it, that these rows have ended."""
+    rows = connection.execute(select(items).where(items.c.seq.in_(list(ended)))).all()
+    hooks = _listening(connection, {row.tenant for row in rows})
+    if not hooks:
+        return
+    moment = now(connection)
+    told = [
+        _message(hook, EVENTS[State(row.state)], _of_item(row), moment)
+        for row in rows if State(row.state) in EVENTS
+        for hook in hooks
+        if hook.tenant == row.tenant and EVENTS[State(row.state)] in hook.events
+    ]  # fmt: skip
+    told += _ended_batches(connection, {row.batch for row in rows if row.batch}, hooks, moment)
+    if told:
+        connection.execute(insert(deliveries), told)
+
+
+def _listening(connection: Connection, tenants: set[str]) -> list[Webhook]:
+    query = select(webhooks).where(webhooks.c.tenant.in_(tenants), webhooks.c.disabled_at.is_(None))
+    return [_webhook(row) for row in connection.execute(query)]
+
+
+def _ended_batches(
+    connection: Connection, ids: set[str], hooks: list[Webhook], moment: datetime
+) -> list[dict[str, Any]]:
+    # Locked, so that of two transactions that end the last two items one sees that it is the last.
+    mine = select(batches).where(batches.c.id.in_(ids)).order_by(batches.c.id).with_for_update()
+    told = []
+    for batch in connection.execute(mine).all():
+        own = (items.c.batch == batch.id, items.c.hidden_at.is_(None))
+        counted = select(items.c.state, func.count()).where(*own).group_by(items.c.state)
+        counts = {State(state): count for state, count in connection.execute(counted)}
+        if counts.keys() <= FINAL:
+            data = {"id": batch.id, "name": batch.name, "counts": counts}
+            told += [
+                _message(hook, Event.BATCH_ENDED, data, moment)
+                for hook in hooks
+                if hook.tenant == batch.tenant and Event.BATCH_ENDED in hook.events
+            ]
+    return told
+
+
+def _of_item(row: Row[Any]) -> dict[str, Any]:
+    done = row.state == State.DONE
+    return {
+        "id": row.id, "state": row.state, "batch": row.batch,
+        "content": f"/v1/images/{row.id}/content" if done else None,
+        "sha256": row.output["sha256"] if done else None,
+        "code": row.error_code,
+    }  # fmt: skip
+
+
+def _message(hook: Webhook, event: Event, data: dict[str, Any], moment: datetime) -> dict[str, Any]:
+    return {
+        "id": f"msg_{secrets.token_hex(12)}", "webhook": hook.id, "event": event,
+        "payload": {"type": event, "timestamp": moment.isoformat(), "data": data},
+        "state": Delivered.PENDING, "attempts": 0, "created_at": moment, "due_at": moment,
+    }  # fmt: skip
+
+
+def _own(connection: Connection, tenant: str, webhook_id: str) -> None:
+    query = select(webhooks.c.id).where(webhooks.c.id == webhook_id, webhooks.c.tenant == tenant)
+    if connection.execute(query).one_or_none() is None:
+        raise NotFound
+
+
+def _webhook(row: Row[Any]) -> Webhook:
+    events = frozenset(Event(name) for name in row.events.split(","))
+    return Webhook(
+        row.id, row.tenant, row.url, events, row.version, row.old_until, row.created_at,
+        row.disabled_at,
+    )  # fmt: skip
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        row.seq, row.id, row.webhook, Event(row.event), row.payload, Delivered(row.state),
+        row.attempts, row.status, row.error, row.created_at, row.due_at,
+    )  # fmt: skip

@@ -1,0 +1,179 @@
+"""What every ledger promises of webhooks and their messages."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from photoward.core.errors import NotFound
+from photoward.core.jobs import new_id
+from photoward.core.webhooks import GRACE, Delivered, Event
+from tests.support.samples import HOUR, OVER, added, claimed, failure, options, result, source
+
+if TYPE_CHECKING:
+    from photoward.core.ports import Ledger
+    from photoward.core.webhooks import Delivery, Webhook
+
+NOW = timedelta(0)
+
+
+def made(ledger: Ledger, tenant: str = "alice", *events: Event) -> Webhook:
+    return ledger.add_webhook(
+        secrets.token_hex(8), tenant, "https://a.example/x", events or tuple(Event)
+    )
+
+
+def log(ledger: Ledger, hook: Webhook) -> list[Delivery]:
+    return ledger.deliveries(hook.tenant, hook.id, after=0, limit=100)
+
+
+def finished(ledger: Ledger, tenant: str = "alice") -> str:
+    item = added(ledger, tenant)
+    token, _ = claimed(ledger)
+    ledger.store(token, [result(item.id)])
+    return item.id
+
+
+def test_what_ends_is_told_to_those_who_want_it(ledger: Ledger) -> None:
+    every, failures = made(ledger), made(ledger, "alice", Event.IMAGE_FAILED)
+    others = made(ledger, "bob")
+    good, bad = added(ledger), added(ledger)
+    token, _ = claimed(ledger)
+    ledger.store(token, [result(good.id)])
+    ledger.fail(token, [failure(bad.id)])
+    done, failed = log(ledger, every)
+    assert (done.event, failed.event) == (Event.IMAGE_DONE, Event.IMAGE_FAILED)
+    assert done.payload["type"] == "image.done"
+    assert done.payload["data"]["id"] == good.id
+    assert done.payload["data"]["sha256"] == "cd" * 32
+    assert failed.payload["data"]["code"] == "corrupt"
+    assert [one.event for one in log(ledger, failures)] == [Event.IMAGE_FAILED]
+    assert log(ledger, others) == []
+    assert len({one.id for one in (*log(ledger, every), *log(ledger, failures))}) == 3
+
+
+def test_a_lost_worker_is_told_too(ledger: Ledger) -> None:
+    hook = made(ledger)
+    added(ledger)
+    for _ in range(3):
+        claimed(ledger, lease=OVER)
+        ledger.expire()
+    (told,) = log(ledger, hook)
+    assert told.payload["data"]["code"] == "worker_lost"
+
+
+def test_a_batch_is_told_of_once_when_its_last_item_ends(ledger: Ledger) -> None:
+    hook = made(ledger, "alice", Event.BATCH_ENDED)
+    batch = ledger.add_batch(new_id(), "alice", "holiday", {})
+    items = [
+        ledger.add(new_id(), "alice", options(), source(), "k", batch=batch.id) for _ in range(4)
+    ]
+    tokens = [claimed(ledger, limit=1)[0] for _ in items[:3]]
+    for token, item in zip(tokens, items, strict=False):
+        assert log(ledger, hook) == []
+        ledger.store(token, [result(item.id)])
+    ledger.cancel_batch("alice", batch.id)
+    (told,) = log(ledger, hook)
+    assert told.payload["data"] == {
+        "id": batch.id, "name": "holiday", "counts": {"done": 3, "cancelled": 1}
+    }  # fmt: skip
+
+
+def test_the_last_two_of_a_batch_may_end_at_once(ledger: Ledger) -> None:
+    hook = made(ledger, "alice", Event.BATCH_ENDED)
+    batch = ledger.add_batch(new_id(), "alice", "", {})
+    items = [
+        ledger.add(new_id(), "alice", options(), source(), "k", batch=batch.id) for _ in range(8)
+    ]
+    claims = [(claimed(ledger, limit=1)[0], item.id) for item in items]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda claim: ledger.store(claim[0], [result(claim[1])]), claims))
+    assert [one.payload["data"]["counts"] for one in log(ledger, hook)] == [{"done": 8}]
+
+
+def test_a_message_is_taken_by_one_and_again_when_it_failed(ledger: Ledger) -> None:
+    hook = made(ledger)
+    finished(ledger)
+    ((delivery, to),) = ledger.due(9, HOUR)
+    assert (to, delivery.attempts) == (hook, 1)
+    assert ledger.due(9, HOUR) == [], "somebody has it"
+    ledger.told(delivery, 500, None, NOW)
+    ((again, _),) = ledger.due(9, HOUR)
+    assert (again.id, again.attempts, again.status) == (delivery.id, 2, 500)
+    ledger.told(delivery, 200, None, NOW)
+    assert log(ledger, hook)[0].state is Delivered.PENDING, "the first attempt came too late"
+    ledger.told(again, None, "No answer.", None)
+    assert [(one.state, one.error) for one in log(ledger, hook)] == [
+        (Delivered.FAILED, "No answer.")
+    ]  # fmt: skip
+    assert ledger.replay("alice", hook.id, delivery.id).attempts == 0
+    ((last, _),) = ledger.due(9, HOUR)
+    ledger.told(last, 204, None, NOW)
+    assert log(ledger, hook)[0].state is Delivered.DELIVERED
+    assert ledger.due(9, HOUR) == []
+
+
+def test_a_message_whose_courier_died_is_taken_again(ledger: Ledger) -> None:
+    made(ledger)
+    finished(ledger)
+    ((first, _),) = ledger.due(9, NOW)
+    ((second, _),) = ledger.due(9, HOUR)
+    assert (second.id, second.attempts) == (first.id, 2)
+
+
+def test_who_is_gone_is_told_nothing_more_until_it_is_rotated(ledger: Ledger) -> None:
+    hook = made(ledger)
+    finished(ledger)
+    ledger.disable_webhook(hook.id)
+    finished(ledger)
+    assert [one.state for one in log(ledger, hook)] == [Delivered.FAILED]
+    assert ledger.due(9, HOUR) == []
+    assert ledger.webhooks("alice")[0].disabled_at
+    rotated = ledger.rotate_webhook("alice", hook.id, GRACE)
+    assert (rotated.version, rotated.disabled_at) == (2, None)
+    assert rotated.old_until is not None
+    finished(ledger)
+    assert len(ledger.due(9, HOUR)) == 1
+
+
+def test_foreign_webhooks_are_missing_ones(ledger: Ledger) -> None:
+    hook = made(ledger)
+    finished(ledger)
+    (delivery,) = log(ledger, hook)
+    for call in (
+        lambda: ledger.rotate_webhook("bob", hook.id, GRACE),
+        lambda: ledger.remove_webhook("bob", hook.id),
+        lambda: ledger.deliveries("bob", hook.id, after=0, limit=9),
+        lambda: ledger.replay("bob", hook.id, delivery.id),
+        lambda: ledger.replay("alice", hook.id, "msg_" + 24 * "0"),
+    ):
+        with pytest.raises(NotFound):
+            call()
+    assert ledger.webhooks("alice") == [hook]
+    assert ledger.webhooks("bob") == []
+
+
+def test_what_is_removed_or_erased_leaves_no_message(ledger: Ledger) -> None:
+    hook, other = made(ledger), made(ledger)
+    finished(ledger)
+    ledger.remove_webhook("alice", hook.id)
+    assert ledger.webhooks("alice") == [other]
+    assert len(ledger.due(9, NOW)) == 1
+    ledger.erase("alice")
+    assert ledger.webhooks("alice") == []
+    assert ledger.due(9, HOUR) == []
+
+
+def test_old_messages_that_ended_are_forgotten(ledger: Ledger) -> None:
+    hook = made(ledger)
+    for _ in range(2):
+        finished(ledger)
+    ((delivery, _),) = ledger.due(1, HOUR)
+    ledger.told(delivery, 200, None, None)
+    assert ledger.prune_deliveries(HOUR) == 0
+    assert ledger.prune_deliveries(NOW) == 1
+    assert [one.state for one in log(ledger, hook)] == [Delivered.PENDING]
