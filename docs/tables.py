@@ -71,6 +71,19 @@ def words() -> str:
     return table(heads, by_trainer(result("cifar10-words"), digits=1))
 
 
+def thrift() -> str:
+    """Surrogates that were trained with less, and what they are worth."""
+    found = result("thrift")
+    rows = [
+        (one["title"], f"{one['training_s']:.0f} s", f"{one['weights_bytes'] / 1e6:.1f} MB",
+         f"{one['pictures_per_s']:.0f}", f"{one['victim_plain']:.1%}", f"{one['victim_at_4']:.1%}")
+        for one in found["rows"]
+    ]  # fmt: skip
+    heads = ("trained with", "training", "weights", "pictures a second", "plain training",
+             "adversarial training 4/255")  # fmt: skip
+    return table(heads, rows)
+
+
 def fidelity() -> str:
     """Photos in each strength and format: how much changed, and what survives."""
     rows = [
@@ -123,7 +136,18 @@ def engine() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     made.__name__: made
-    for made in (protection, matrix, hosted, photos, words, fidelity, latency, throughput, engine)
+    for made in (
+        protection,
+        matrix,
+        hosted,
+        photos,
+        words,
+        thrift,
+        fidelity,
+        latency,
+        throughput,
+        engine,
+    )
 }
 
 
