@@ -141,7 +141,10 @@ class Batch(BaseModel):
     id: str = Field(examples=[EXAMPLE_ID])
     name: str
     created_at: datetime
-    options: Requested
+    options: dict[str, Any] = Field(
+        description="As asked for, for items that do not say otherwise.",
+        examples=[{"preset": "strong"}],
+    )
     counts: dict[State, int] = Field(
         description="Items by state; deleted ones do not count.", examples=[{"done": 7}]
     )
@@ -160,7 +163,7 @@ class Batch(BaseModel):
         eta = batch.eta_s
         return cls(
             id=batch.id, name=batch.name, created_at=batch.created_at,
-            options=Requested(**batch.options), counts=batch.counts, total=batch.total,
+            options=batch.options, counts=batch.counts, total=batch.total,
             ended=batch.ended, rate_per_s=round(batch.rate_per_s, 2),
             eta_s=None if eta is None else round(eta, 1),
             links=BatchLinks(
