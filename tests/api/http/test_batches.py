@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import zipfile
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from photoward.api.http import archives, filenames
+from photoward.api.http.admission import ARCHIVES
 from photoward.api.http.cursors import after, cursor
 from photoward.core import access
 from photoward.core.access import ALL
@@ -235,6 +237,17 @@ def test_when_the_queue_is_full_the_rest_is_told(
     told = lines(send(service, made(service), data))
     assert told[-1] == {"accepted": 50, "refused": 10}
     assert {one["problem"]["code"] for one in told[50:60]} == {"queue_full"}
+
+
+def test_only_a_few_archives_are_taken_in_at_a_time(service: Service) -> None:
+    batch, data = made(service), zipped({"a.png": PHOTO})
+    with ExitStack() as others:
+        for _ in range(ARCHIVES):
+            others.enter_context(service.app.state.parts.admission.one_archive())
+        assert_problem(send(service, batch, data), "queue_full")
+    for _ in range(2 * ARCHIVES):
+        assert lines(send(service, batch, data))[-1]["accepted"] == 1
+        assert_problem(send(service, batch, b"nonsense"), "corrupt")
 
 
 def test_items_are_listed_page_by_page(service: Service) -> None:

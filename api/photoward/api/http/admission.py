@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -12,11 +14,17 @@ from photoward.core.errors import Overloaded
 from photoward.core.jobs import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
 
 FRESH_S = 0.5
 """How long the ledger's answer serves: a flood must not become a flood of queries."""
+
+
+ARCHIVES = 4
+"""Taken in at a time, by one process."""
 
 
 class Admission:
@@ -29,6 +37,7 @@ class Admission:
         self._items = 0
         self._megapixels = 0.0
         self._lock = asyncio.Lock()
+        self._archives = threading.BoundedSemaphore(ARCHIVES)
 
     async def check(self) -> None:
         """Let the caller pass.
@@ -46,6 +55,20 @@ class Admission:
     def check_now(self) -> None:
         """The same for a thread that hands in many, with a fresh look each time."""
         self._compare(*self._ask())
+
+    @contextmanager
+    def one_archive(self) -> Iterator[None]:
+        """One of a few archives that may be taken in at a time: each holds a photo in memory.
+
+        Raises:
+            Overloaded: as many are being taken in as may be.
+        """
+        if not self._archives.acquire(blocking=False):
+            raise Overloaded(f"{ARCHIVES} archives are being taken in.")
+        try:
+            yield
+        finally:
+            self._archives.release()
 
     def _compare(self, items: int, megapixels: float) -> None:
         if items >= self._settings.max_queued_items:

@@ -19,7 +19,7 @@ from photoward.api.http.handover import accept
 from photoward.api.http.intake import Upload
 from photoward.api.http.schemas import Image, Problem, Requested
 from photoward.api.http.spool import Spool
-from photoward.core.errors import BadInput, Overloaded, PhotowardError
+from photoward.core.errors import BadInput, Overloaded, PhotowardError, Unavailable
 from photoward.core.imaging.sniff import Limits
 from photoward.core.ports import output_key
 
@@ -54,7 +54,7 @@ class Unpacking:
         counts = {"accepted": 0, "refused": 0}
         with closing:
             own, bad = _manifest(lines)
-            full: Overloaded | None = None
+            full: PhotowardError | None = None
             last = ""
             for number, member in enumerate(archive.members()):
                 if number % EVERY == 0 and full is None:
@@ -79,10 +79,10 @@ class Unpacking:
             log.info("archive", batch=self._batch_id, **counts)
             yield archives.line(counts)
 
-    def _full(self) -> Overloaded | None:
+    def _full(self) -> PhotowardError | None:
         try:
             self._parts.admission.check_now()
-        except Overloaded as error:
+        except (Overloaded, Unavailable) as error:
             return error
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from contextlib import ExitStack
 from typing import Annotated, Any, BinaryIO, cast
@@ -18,7 +19,7 @@ from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, Writ
 from photoward.api.http.errors import documented
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import Batch, Image, RequestedBatch
-from photoward.core.errors import BadInput
+from photoward.core.errors import BadInput, Unavailable
 from photoward.core.jobs import State, new_id
 from photoward.core.ports import original_key
 
@@ -143,6 +144,7 @@ async def upload_archive(
     await parts.admission.check()
     closing = ExitStack()
     try:
+        closing.enter_context(parts.admission.one_archive())
         file = closing.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # closing does
         await _receive(request, cast("BinaryIO", file), parts.settings.max_archive_bytes)
         limit = UNPACKED * parts.settings.max_archive_bytes
@@ -196,7 +198,11 @@ async def _receive(request: Request, file: BinaryIO, most: int) -> None:
         received += len(chunk)
         if received > most:
             raise BadInput("body_too_large", f"The limit is {most} bytes.")
-        await to_thread.run_sync(file.write, chunk)
+        try:
+            await to_thread.run_sync(file.write, chunk)
+        except OSError as error:
+            code = "storage_full" if error.errno == errno.ENOSPC else "unavailable"
+            raise Unavailable("There is no room to receive the archive.", code) from error
     if announced.isdigit() and int(announced) != received:
         raise BadInput("length_mismatch", f"{announced} bytes announced, {received} came.")
 
