@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ import pytest
 
 from photoward.core import access
 from photoward.core.access import ALL, USUAL, Minted, Scope
-from photoward.core.errors import NotFound
-from photoward.core.jobs import State, new_id
+from photoward.core.errors import NotFound, Overloaded
+from photoward.core.jobs import State, Usage, new_id
 from tests.support.samples import added, claimed, options, result, source
 
 if TYPE_CHECKING:
@@ -77,6 +78,37 @@ def test_all_scopes_come_back(ledger: Ledger) -> None:
         found = ledger.live_key(minted.id)
         assert found is not None
         assert found.scopes == scopes
+
+
+def test_a_quota_counts_megapixels_and_refuses_beyond(ledger: Ledger) -> None:
+    assert ledger.usage("alice") == Usage(0.0, None)
+    added(ledger, "alice")
+    ledger.set_quota("alice", 2.5)
+    second = added(ledger, "alice")
+    added(ledger, "bob")
+    with pytest.raises(Overloaded) as caught:
+        added(ledger, "alice")
+    assert caught.value.code == "over_quota"
+    assert "1.00 megapixels; of 2.5 a day 2.00" in caught.value.detail
+    assert added(ledger, "alice", width=500).source.width == 500
+    ledger.cancel("alice", second.id)
+    assert ledger.usage("alice") == Usage(2.5, 2.5), "what is deleted was used all the same"
+    ledger.set_quota("alice", None)
+    added(ledger, "alice")
+
+
+def test_two_who_come_at_once_do_not_share_the_last_megapixel(ledger: Ledger) -> None:
+    ledger.set_quota("alice", 4)
+
+    def hand_in(_: int) -> bool:
+        try:
+            added(ledger, "alice")
+        except Overloaded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(hand_in, range(12))) == 4
 
 
 def test_of_an_erased_tenant_nothing_is_left_and_others_keep_all(ledger: Ledger) -> None:

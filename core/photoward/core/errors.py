@@ -112,6 +112,9 @@ PROBLEMS: dict[str, Problem] = {
     "not_ready": Problem(409, "The item is not finished", "Ask again when its state is done."),
     "not_acceptable": Problem(406, "Not in this form", "Accept application/json."),
     # our side
+    "over_quota": Problem(
+        429, "The quota is used up", "Wait until older photos are a day old, or ask the operator."
+    ),
     "queue_full": Problem(429, "The queue is full", "Try again after the time in Retry-After."),
     "unavailable": Problem(
         503, "A part of the service is away", "Try again after the time in Retry-After."
@@ -156,8 +159,8 @@ class Conflict(PhotowardError):  # noqa: N818
 class Overloaded(PhotowardError):  # noqa: N818
     """Come back later."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__("queue_full", detail)
+    def __init__(self, detail: str, code: str = "queue_full") -> None:
+        super().__init__(code, detail)
 
 
 class Unavailable(PhotowardError):  # noqa: N818

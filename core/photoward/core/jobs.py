@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +170,23 @@ class Item:
     error_detail: str | None = None
     batch: str | None = None
     """What it was handed in with; None: by itself, and so before all batches."""
+
+
+QUOTA_WINDOW = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a tenant has handed in of late."""
+
+    megapixels: float
+    """In the last ``QUOTA_WINDOW``, deleted photos included."""
+    quota: float | None
+    """Most of them; None: as many as there is room for."""
+
+    def has_room(self, megapixels: float) -> bool:
+        """Whether so many more may come."""
+        return self.quota is None or self.megapixels + megapixels <= self.quota
 
 
 @dataclass(frozen=True)

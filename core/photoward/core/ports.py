@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from photoward.core.access import ApiKey, Minted, Scope
-    from photoward.core.jobs import Batch, Failure, Item, Options, Result, Source, Stage, State
+    from photoward.core.jobs import (
+        Batch,
+        Failure,
+        Item,
+        Options,
+        Result,
+        Source,
+        Stage,
+        State,
+        Usage,
+    )
     from photoward.core.webhooks import Delivery, Event, Webhook
 
 
@@ -39,6 +49,12 @@ class Keyring(Protocol):
 
     def end_key(self, tenant: str, key_id: str, after: timedelta) -> ApiKey:
         """Let a key expire that long from now, or earlier if it does. Raises NotFound."""
+
+    def usage(self, tenant: str) -> Usage:
+        """What the tenant has handed in of late, and what it may."""
+
+    def set_quota(self, tenant: str, megapixels: float | None) -> None:
+        """How many megapixels a tenant may hand in a day; None: no limit."""
 
     def erase(self, tenant: str) -> list[Item]:
         """Forget a tenant: keys, labels, names and measurements go, unfinished work is cancelled.
@@ -122,7 +138,11 @@ class Ledger(Keyring, Batches, Outbox, Protocol):
         self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str, *,
         batch: str | None = None,
     ) -> Item:  # fmt: skip
-        """Record an accepted upload; it is ``queued`` and durable when this returns."""
+        """Record an accepted upload; it is ``queued`` and durable when this returns.
+
+        Raises:
+            Overloaded: ``over_quota``: the tenant may not hand in so much more today.
+        """
 
     def get(self, tenant: str, item_id: str) -> Item:
         """Raises NotFound: no such item of this tenant."""

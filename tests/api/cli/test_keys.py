@@ -96,6 +96,15 @@ def test_what_cannot_be_is_refused(arguments: tuple[str, ...], keys: Keys) -> No
     assert (code, out) == (2, "")
 
 
+def test_a_quota_is_set_told_and_taken_away(keys: Keys, ledger: Ledger) -> None:
+    assert "of no limit" in keys("quota", "alice")[1]
+    assert "0.0 megapixels in a day, of 50" in keys("quota", "alice", "--megapixels", "50")[1]
+    assert ledger.usage("alice").quota == 50
+    assert keys("quota", "alice", "--unlimited")[0] == 0
+    assert ledger.usage("alice").quota is None
+    assert keys("quota", "alice", "--unlimited", "--megapixels", "1")[0] == 2
+
+
 def test_an_erased_tenant_leaves_no_object(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:
     store = open_store(Settings(data_dir=tmp_path))
     items = {name: added(ledger, name) for name in ("alice", "bob")}

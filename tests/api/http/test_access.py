@@ -66,6 +66,7 @@ OPERATIONS = {
     "endKey": Operation(ADMIN, 204, thing="key_id"),
     "listMethods": Operation(None, 200),
     "listSurrogates": Operation(None, 200),
+    "getUsage": Operation(READ, 200),
     "getLimits": Operation(None, 200),
     "explainProblem": Operation(None, 200),
     "live": Operation(None, 200),

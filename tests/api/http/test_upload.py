@@ -182,6 +182,17 @@ def test_too_many_waiting_megapixels_refuse(make_service: ServiceFactory) -> Non
     assert service.upload().json()["code"] == "queue_full"
 
 
+def test_beyond_the_quota_nothing_is_taken_or_kept(make_service: ServiceFactory) -> None:
+    service = make_service()
+    service.ledger.set_quota("default", 0.002)
+    assert service.upload().status_code == 202
+    answer = service.upload()
+    assert (answer.status_code, answer.json()["code"]) == (429, "over_quota")
+    assert len(service.kept()) == 1
+    used = service.client.get("/v1/usage").json()
+    assert used == {"megapixels": 0.001, "quota_megapixels": 0.002}
+
+
 def test_a_ledger_that_fails_leaves_no_object(
     make_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,27 @@ def end(
         ledger.end_key(tenant, key_id, timedelta(0))
 
 
+@app.command()
+def quota(
+    tenant: Annotated[str, typer.Argument(help="Whose.")],
+    megapixels: Annotated[
+        float | None, typer.Option(min=0, help="A day; without it only the use is told.")
+    ] = None,
+    *,
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="Take the quota away.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Say or set how many megapixels a tenant may hand in a day."""
+    if unlimited and megapixels is not None:
+        raise BadInput("invalid_option", "Give --megapixels or --unlimited, not both.")
+    with _opened(data_dir) as (_, ledger):
+        if unlimited or megapixels is not None:
+            ledger.set_quota(tenant, megapixels)
+        found = ledger.usage(tenant)
+    of = "no limit" if found.quota is None else f"{found.quota:g}"
+    typer.echo(f"{tenant}: {found.megapixels:.1f} megapixels in a day, of {of}")
+
+
 @app.command("erase-tenant")
 def erase_tenant(
     tenant: Annotated[str, typer.Argument(help="Who is to be forgotten.")],

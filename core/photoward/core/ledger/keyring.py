@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from photoward.core.access import ApiKey, Scope
 from photoward.core.errors import NotFound
-from photoward.core.jobs import FINAL, State
+from photoward.core.jobs import FINAL, QUOTA_WINDOW, State, Usage
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.selection import SALT_BYTES, ensure_tenant, unleased
@@ -83,6 +83,18 @@ class SqlKeyring:
             statement = update(keys).where(*ours).values(expires_at=end).returning(keys)
             return _key(connection.execute(statement).one())
 
+    def usage(self, tenant: str) -> Usage:
+        """See the port."""
+        with self._reading() as connection:
+            return use(connection, tenant)
+
+    def set_quota(self, tenant: str, megapixels: float | None) -> None:
+        """See the port."""
+        with self._writing() as connection:
+            ensure_tenant(connection, tenant)
+            statement = update(tenants).where(tenants.c.id == tenant)
+            connection.execute(statement.values(quota=megapixels))
+
     def erase(self, tenant: str) -> list[Item]:
         """See the port."""
         with self._writing() as connection:
@@ -101,6 +113,17 @@ class SqlKeyring:
             salt = {"salt": os.urandom(SALT_BYTES)}
             connection.execute(update(tenants).where(tenants.c.id == tenant).values(salt))
             return [rows.item(row) for row in found]
+
+
+def use(connection: Connection, tenant: str, *, lock: bool = False) -> Usage:
+    """A tenant's use and quota; ``lock``: nobody else counts until this transaction ends."""
+    query = select(tenants.c.quota).where(tenants.c.id == tenant)
+    quota = connection.execute(query.with_for_update() if lock else query).scalar()
+    if lock and quota is None:
+        return Usage(0.0, None)  # nobody asks how much it is
+    late = (items.c.tenant == tenant, items.c.created_at > now(connection) - QUOTA_WINDOW)
+    used = connection.execute(select(func.sum(items.c.megapixels)).where(*late)).scalar()
+    return Usage(float(used or 0.0), quota)
 
 
 def _is_live(moment: datetime) -> ColumnElement[bool]:

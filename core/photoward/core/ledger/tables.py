@@ -57,6 +57,7 @@ tenants = Table(
     metadata,
     Column("id", String(128), primary_key=True),
     Column("salt", LargeBinary, nullable=False),
+    Column("quota", Double),
 )
 
 batches = Table(
@@ -152,6 +153,7 @@ _queued = text("state = 'queued'")
 _leased = text("state = 'leased'")
 _visible = text("hidden_at IS NULL")
 _alone = text("state = 'queued' AND batch IS NULL")
+Index("items_use", items.c.tenant, items.c.created_at)
 Index("items_of_batches", items.c.batch, items.c.seq)
 Index("items_interactive", items.c.seq, sqlite_where=_alone, postgresql_where=_alone)
 Index("items_queue", items.c.seq, sqlite_where=_queued, postgresql_where=_queued)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from html import escape
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 
-from photoward.api.http.deps import PartsDep
+from photoward.api.http.deps import PartsDep, ReaderDep
 from photoward.api.http.errors import documented
 from photoward.core.catalogue import (
     DEFAULT_PRESET,
@@ -119,6 +120,27 @@ async def get_limits(parts: PartsDep) -> Limits:
         min_epsilon=1,
         max_epsilon=MAX_EPSILON,
     )
+
+
+class Usage(BaseModel):
+    """What a tenant has handed in, and what it may."""
+
+    megapixels: float = Field(
+        description="Of the last 24 hours, deleted photos included.", examples=[12.2]
+    )
+    quota_megapixels: float | None = Field(
+        description="Most of them; none: as many as there is room for.", examples=[5000]
+    )
+
+
+@router.get(
+    "/v1/usage", operation_id="getUsage", summary="What was used",
+    responses=documented("unauthenticated", "forbidden", "unavailable"),
+)  # fmt: skip
+async def get_usage(parts: PartsDep, tenant: ReaderDep) -> Usage:
+    """A photo that goes beyond the quota is refused as `over_quota`."""
+    found = await to_thread.run_sync(parts.ledger.usage, tenant)
+    return Usage(megapixels=round(found.megapixels, 3), quota_megapixels=found.quota)
 
 
 @router.get(

@@ -27,7 +27,7 @@ REFUSALS = (
     "truncated", "bad_dimensions", "unsupported_bit_depth", "unsupported_colour_mode",
     "unsupported_animation", "invalid_option", "unknown_method", "unknown_preset",
     "unknown_surrogate", "unknown_label", "unauthenticated", "forbidden",
-    "not_found", "queue_full", "unavailable", "storage_full",
+    "not_found", "over_quota", "queue_full", "unavailable", "storage_full",
 )  # fmt: skip
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
