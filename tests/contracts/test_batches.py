@@ -26,6 +26,7 @@ def put(ledger: Ledger, batch: Batch, batch_key: str = "sem/32") -> Item:
 def test_a_batch_is_kept_as_it_was_asked_for(ledger: Ledger) -> None:
     batch = made(ledger)
     assert ledger.batch("alice", batch.id) == batch
+    assert ledger.batch_options("alice", batch.id) == batch.options
     assert (batch.name, batch.options, batch.total) == ("holiday", {"preset": "subtle"}, 0)
     assert batch.eta_s == 0
 
@@ -88,6 +89,8 @@ def test_a_foreign_batch_is_a_missing_one(ledger: Ledger) -> None:
     for tenant, batch_id in (("bob", batch.id), ("alice", new_id())):
         with pytest.raises(NotFound):
             ledger.batch(tenant, batch_id)
+        with pytest.raises(NotFound):
+            ledger.batch_options(tenant, batch_id)
         with pytest.raises(NotFound):
             ledger.batch_items(tenant, batch_id, after=0, limit=9)
         with pytest.raises(NotFound):

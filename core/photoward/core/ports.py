@@ -75,6 +75,9 @@ class Batches(Protocol):
     def batch(self, tenant: str, batch_id: str) -> Batch:
         """How it stands. Raises NotFound: no such batch of this tenant."""
 
+    def batch_options(self, tenant: str, batch_id: str) -> dict[str, Any]:
+        """What its items are protected with by default, without counting any. Raises NotFound."""
+
     def batch_items(
         self, tenant: str, batch_id: str, *, after: int, limit: int, state: State | None = None
     ) -> list[tuple[int, Item]]:

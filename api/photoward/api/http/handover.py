@@ -48,7 +48,7 @@ async def taken(
 
 
 def _defaults(parts: Parts, tenant: str, batch_id: str | None) -> dict[str, Any]:
-    return parts.ledger.batch(tenant, batch_id).options if batch_id else {}
+    return parts.ledger.batch_options(tenant, batch_id) if batch_id else {}
 
 
 def accept(parts: Parts, tenant: str, upload: Upload, batch_id: str | None = None) -> Item:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from photoward.core.jobs import Item
 
@@ -54,6 +54,11 @@ class SqlBatches:
         with self._reading() as connection:
             return _shown(connection, tenant, batch_id)
 
+    def batch_options(self, tenant: str, batch_id: str) -> dict[str, Any]:
+        """See the port."""
+        with self._reading() as connection:
+            return dict(_the_row(connection, tenant, batch_id).options)
+
     def batch_items(
         self, tenant: str, batch_id: str, *, after: int, limit: int, state: State | None = None
     ) -> list[tuple[int, Item]]:
@@ -65,14 +70,14 @@ class SqlBatches:
         if state is not None:
             query = query.where(items.c.state == state)
         with self._reading() as connection:
-            _shown(connection, tenant, batch_id)
+            _the_row(connection, tenant, batch_id)
             found = connection.execute(query.order_by(items.c.seq).limit(limit))
             return [(row.seq, rows.item(row)) for row in found]
 
     def cancel_batch(self, tenant: str, batch_id: str) -> list[Item]:
         """See the port."""
         with self._writing() as connection:
-            _shown(connection, tenant, batch_id)
+            _the_row(connection, tenant, batch_id)
             query = select(items).where(
                 items.c.batch == batch_id, items.c.tenant == tenant,
                 items.c.state.not_in(FINAL), items.c.hidden_at.is_(None),
@@ -83,11 +88,16 @@ class SqlBatches:
             return [rows.item(row) for row in found]
 
 
-def _shown(connection: Connection, tenant: str, batch_id: str) -> Batch:
+def _the_row(connection: Connection, tenant: str, batch_id: str) -> Row[Any]:
     found = select(batches).where(batches.c.id == batch_id, batches.c.tenant == tenant)
     row = connection.execute(found).one_or_none()
     if row is None:
         raise NotFound
+    return row
+
+
+def _shown(connection: Connection, tenant: str, batch_id: str) -> Batch:
+    row = _the_row(connection, tenant, batch_id)
     own = (items.c.batch == batch_id, items.c.hidden_at.is_(None))
     counted = select(items.c.state, func.count()).where(*own).group_by(items.c.state)
     counts = {State(state): count for state, count in connection.execute(counted)}

@@ -104,6 +104,11 @@ class SqlOutbox:
 
     def due(self, limit: int, lease: timedelta) -> list[tuple[Delivery, Webhook]]:
         """See the port."""
+        waiting = select(deliveries.c.seq).where(deliveries.c.state == Delivered.PENDING)
+        with self._reading() as connection:  # mostly there is nothing, and writers would wait
+            late = waiting.where(deliveries.c.due_at <= now(connection)).limit(1)
+            if connection.execute(late).one_or_none() is None:
+                return []
         with self._writing() as connection:
             moment = now(connection)
             free = (
