@@ -45,6 +45,19 @@ def matrix() -> str:
     return table(("trainer", *map(told, names)), [*by_trainer(found, digits=0), last])
 
 
+def strongest() -> str:
+    """The trainers that get furthest, on all pictures."""
+    found = result("cifar10-strongest")["rows"]
+    names = ("clean", "cuda", "sem+cuda")
+    learnt = {(one["countermeasure"], one["protection"]): one["test_accuracy"] for one in found}
+    titles_of = {one["countermeasure"]: one["title"] for one in found}
+    rows = [
+        (title, *(f"{learnt[kind, name]:.1%}" if (kind, name) in learnt else "–" for name in names))
+        for kind, title in titles_of.items()
+    ]
+    return table(("trainer", *map(told, names)), rows)
+
+
 def hosted() -> str:
     """The noise that is made through JPEGs, beside the one that is not, once a site saves again."""
     plain, found = result("cifar10-matrix"), result("cifar10-hosted")
@@ -139,6 +152,7 @@ TABLES: dict[str, Callable[[], str]] = {
     for made in (
         protection,
         matrix,
+        strongest,
         hosted,
         photos,
         words,

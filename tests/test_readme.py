@@ -87,3 +87,12 @@ def test_what_is_said_of_jpeg_and_photos_is_as_measured() -> None:
     photos = partial(tables.accuracy, tables.result("photos-unseen"), trainer="none")
     assert photos("sem+cuda") <= photos("clean") / 2
     assert photos("sem-perceptual") - photos("sem") <= 0.05
+
+
+def test_what_is_not_stopped_is_said() -> None:
+    found = {
+        one["protection"]: one["test_accuracy"] for one in tables.result("cifar10-strongest")["rows"]
+        if one["countermeasure"] == "at-8"
+    }  # fmt: skip
+    taken = [found[name] / found["clean"] for name in ("cuda", "sem+cuda")]
+    assert all(0.75 < share < 0.85 for share in taken), "four fifths"

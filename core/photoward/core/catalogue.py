@@ -68,7 +68,8 @@ class Method:
     presets: tuple[str, ...] = tuple(name for name in PRESETS if name != HOSTED)
     """Which may be chosen; with none of them, ε may not be chosen either."""
     adversarial: bool = False
-    """Whether, as measured, it also stops adversarial trainers, for any label; else plain ones."""
+    """Whether, as measured, it also stops adversarial trainers within 4/255, for any label; else
+    plain ones."""
     baseline: bool = False
     """Whether it is here to be compared with, not to be recommended."""
 
@@ -92,9 +93,10 @@ METHODS: dict[str, Method] = {
         title="Class-wise convolutions",
         description=(
             "A secret filter of each colour that all pictures of a label share; no surrogate "
-            "network is asked. Adversarial trainers fall for it, too. The change is visible, as "
-            "coloured fringes and less contrast, and has no bound but 127/255: PSNR and SSIM tell "
-            "of it. Of a larger photo only the coarse part of the filter reaches the file."
+            "network is asked. Adversarial trainers within 4/255 fall for it, too; within 8/255 "
+            "hardly. The change is visible, as coloured fringes and less contrast, and has no "
+            "bound but 127/255: PSNR and SSIM tell of it. Of a larger photo only the coarse part "
+            "of the filter reaches the file."
         ),
         targets=("filter",),
         bounded=False,
