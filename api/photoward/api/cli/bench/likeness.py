@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,12 +31,14 @@ BLOCK = 8
 LEAST_SIDE = 161
 """MS-SSIM halves the picture four times and needs eleven pixels then."""
 
-CROP = 256
+CROP = 192
 """Side of a crop on the page."""
 
 STYLE = (
-    "body{font:15px system-ui;margin:1rem;background:#777;color:#fff}div{white-space:nowrap}"
-    "figure{display:inline-block;margin:.3rem}img{display:block}.twice{image-rendering:pixelated}"
+    "body{font:15px system-ui;margin:1rem;background:#777;color:#fff}.row{white-space:nowrap}"
+    "figure{display:inline-block;margin:.3rem}figure div{background-size:100% 100%}"
+    f".x1{{width:{CROP}px;height:{CROP}px}}"
+    f".x2{{width:{2 * CROP}px;height:{2 * CROP}px;image-rendering:pixelated}}"
 )
 
 
@@ -98,22 +100,38 @@ def page(photos: Sequence[tuple[str, dict[str, bytes]]], out: Path) -> None:
 
     Args:
         photos: name, and file by version; the first version is the original.
-        out: the HTML file, which needs no other.
+        out: the HTML file, which needs no other. What has no second version or is smaller than a
+            crop is left out.
     """
     parts = [f"<!doctype html><meta charset=utf-8><title>Crops</title><style>{STYLE}</style>"]
     for name, versions in photos:
         pictures = {version: opened(data) for version, data in versions.items()}
         original = next(iter(pictures.values()))
+        if len(pictures) == 1 or min(original.size) < CROP:
+            continue  # nothing to compare, or too small to crop
         for place, (left, top) in _places(original).items():
             parts.append(f"<h2>{name}, {place}</h2>")
             box = (left, top, left + CROP, top + CROP)
-            for scale in (1, 2):
-                figures = [
-                    _figure(picture.crop(box), version, scale)
-                    for version, picture in pictures.items()
-                ]
-                parts += ["<div>", *figures, "</div>"]
+            crops = {version: picture.crop(box) for version, picture in pictures.items()}
+            parts += _rows(crops, f"c{len(parts)}")
     out.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _rows(crops: dict[str, Image.Image], name: str) -> Iterator[str]:
+    """Each crop's data once, as the background of a small figure and of a large one."""
+    for number, crop in enumerate(crops.values()):
+        file = io.BytesIO()
+        crop.save(file, "JPEG", quality=97, subsampling="4:4:4")
+        data = base64.b64encode(file.getvalue()).decode()
+        image = f"background-image:url(data:image/jpeg;base64,{data})"
+        yield f"<style>.{name}-{number}{{{image}}}</style>"
+    for scale in (1, 2):
+        figures = [
+            f'<figure><div class="x{scale} {name}-{number}" role="img" aria-label="{version}">'
+            f"</div><figcaption>{version}, {scale * 100} %</figcaption></figure>"
+            for number, version in enumerate(crops)
+        ]
+        yield "".join(['<div class="row">', *figures, "</div>"])
 
 
 def _places(image: Image.Image) -> dict[str, tuple[int, int]]:
@@ -127,19 +145,6 @@ def _places(image: Image.Image) -> dict[str, tuple[int, int]]:
     top, left = min(means, key=lambda at: means[at])
     centre = max(0, (image.width - CROP) // 2), max(0, (image.height - CROP) // 2)
     return {"its flattest part": (left * BLOCK, top * BLOCK), "its middle": centre}
-
-
-def _figure(crop: Image.Image, version: str, scale: int) -> str:
-    file = io.BytesIO()
-    crop.save(file, "PNG")
-    data = base64.b64encode(file.getvalue()).decode()
-    side = CROP * scale
-    how = ' class="twice"' if scale > 1 else ""
-    return (
-        f'<figure><img{how} width="{side}" height="{side}" alt="{version}" '
-        f'src="data:image/png;base64,{data}"><figcaption>{version}, {scale * 100} %</figcaption>'
-        "</figure>"
-    )
 
 
 def codec_s(data: bytes) -> float:
