@@ -118,6 +118,8 @@ def test_of_an_erased_tenant_nothing_is_left_and_others_keep_all(ledger: Ledger)
     waiting, other = added(ledger, "alice").id, added(ledger, "bob").id
     minted, _ = made(ledger)
     theirs, _ = made(ledger, "bob")
+    batch = ledger.add_batch(new_id(), "alice", "secret holiday", {"label": "secret"})
+    others_batch = ledger.add_batch(new_id(), "bob", "", {})
     salts = {name: ledger.tenant_salt(name) for name in ("alice", "bob")}
     erased = {item.id: item for item in ledger.erase("alice")}
     assert erased.keys() == {finished, waiting}
@@ -125,6 +127,9 @@ def test_of_an_erased_tenant_nothing_is_left_and_others_keep_all(ledger: Ledger)
     for item_id in erased:
         with pytest.raises(NotFound):
             ledger.get("alice", item_id)
+    with pytest.raises(NotFound):
+        ledger.batch("alice", batch.id)
+    assert ledger.batch("bob", others_batch.id) == others_batch
     assert ledger.live_key(minted.id) is None
     assert ledger.keys("alice") == []
     assert ledger.tenant_salt("alice") != salts["alice"]

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from photoward.core.errors import Overloaded
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, Failure, Item, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.batches import SqlBatches
 from photoward.core.ledger.engine import now, translated
-from photoward.core.ledger.keyring import SqlKeyring, use
+from photoward.core.ledger.keyring import SqlKeyring, require_room
 from photoward.core.ledger.outbox import SqlOutbox, announce
 from photoward.core.ledger.selection import (
     ensure_tenant,
@@ -84,13 +83,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
         """
         with self._writing() as connection:
             ensure_tenant(connection, tenant)
-            megapixels = source.width * source.height / 1e6
-            usage = use(connection, tenant, lock=True)
-            if not usage.has_room(megapixels):
-                raise Overloaded(
-                    f"It has {megapixels:.2f} megapixels; of {usage.quota:g} a day "
-                    f"{usage.megapixels:.2f} are used.", "over_quota",
-                )  # fmt: skip
+            require_room(connection, tenant, source.width * source.height / 1e6)
             moment = now(connection)
             fresh = Item(
                 item_id, tenant, State.QUEUED, options, source, batch_key, moment, moment,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from photoward.core.access import ApiKey, Scope
-from photoward.core.errors import NotFound
+from photoward.core.errors import NotFound, Overloaded
 from photoward.core.jobs import FINAL, QUOTA_WINDOW, State, Usage
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.selection import SALT_BYTES, ensure_tenant, unleased
-from photoward.core.ledger.tables import deliveries, items, keys, tenants, webhooks
+from photoward.core.ledger.tables import batches, deliveries, items, keys, tenants, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -86,7 +86,7 @@ class SqlKeyring:
     def usage(self, tenant: str) -> Usage:
         """See the port."""
         with self._reading() as connection:
-            return use(connection, tenant)
+            return _usage(connection, tenant)
 
     def set_quota(self, tenant: str, megapixels: float | None) -> None:
         """See the port."""
@@ -110,17 +110,32 @@ class SqlKeyring:
             connection.execute(delete(deliveries).where(deliveries.c.webhook.in_(hooks)))
             connection.execute(delete(webhooks).where(webhooks.c.tenant == tenant))
             connection.execute(delete(keys).where(keys.c.tenant == tenant))
+            connection.execute(delete(batches).where(batches.c.tenant == tenant))
             salt = {"salt": os.urandom(SALT_BYTES)}
             connection.execute(update(tenants).where(tenants.c.id == tenant).values(salt))
             return [rows.item(row) for row in found]
 
 
-def use(connection: Connection, tenant: str, *, lock: bool = False) -> Usage:
-    """A tenant's use and quota; ``lock``: nobody else counts until this transaction ends."""
-    query = select(tenants.c.quota).where(tenants.c.id == tenant)
-    quota = connection.execute(query.with_for_update() if lock else query).scalar()
-    if lock and quota is None:
-        return Usage(0.0, None)  # nobody asks how much it is
+def require_room(connection: Connection, tenant: str, megapixels: float) -> None:
+    """Let a photo in, and nobody else of a tenant with a quota until this transaction ends.
+
+    Raises:
+        Overloaded: ``over_quota``.
+    """
+    quota = select(tenants.c.quota).where(tenants.c.id == tenant)
+    if connection.execute(quota).scalar() is None:
+        return  # nothing to count, and nobody to wait for
+    connection.execute(quota.with_for_update())
+    usage = _usage(connection, tenant)
+    if not usage.has_room(megapixels):
+        raise Overloaded(
+            f"It has {megapixels:.2f} megapixels; of {usage.quota:g} a day "
+            f"{usage.megapixels:.2f} are used.", "over_quota",
+        )  # fmt: skip
+
+
+def _usage(connection: Connection, tenant: str) -> Usage:
+    quota = connection.execute(select(tenants.c.quota).where(tenants.c.id == tenant)).scalar()
     late = (items.c.tenant == tenant, items.c.created_at > now(connection) - QUOTA_WINDOW)
     used = connection.execute(select(func.sum(items.c.megapixels)).where(*late)).scalar()
     return Usage(float(used or 0.0), quota)

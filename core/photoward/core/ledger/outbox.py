@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Select
 
 EVENTS = {State.DONE: Event.IMAGE_DONE, State.FAILED: Event.IMAGE_FAILED}
 
@@ -176,10 +176,11 @@ class SqlOutbox:
 
 def announce(connection: Connection, ended: Iterable[int]) -> None:
     """Put into the outbox, for each webhook that wants it, that these rows have ended."""
-    rows = connection.execute(select(items).where(items.c.seq.in_(list(ended)))).all()
-    hooks = _listening(connection, {row.tenant for row in rows})
+    these = items.c.seq.in_(list(ended))
+    hooks = _listening(connection, select(items.c.tenant).where(these))
     if not hooks:
         return
+    rows = connection.execute(select(items).where(these)).all()
     moment = now(connection)
     told = [
         _message(hook, EVENTS[State(row.state)], _of_item(row), moment)
@@ -192,7 +193,7 @@ def announce(connection: Connection, ended: Iterable[int]) -> None:
         connection.execute(insert(deliveries), told)
 
 
-def _listening(connection: Connection, tenants: set[str]) -> list[Webhook]:
+def _listening(connection: Connection, tenants: Select[Any]) -> list[Webhook]:
     query = select(webhooks).where(webhooks.c.tenant.in_(tenants), webhooks.c.disabled_at.is_(None))
     return [_webhook(row) for row in connection.execute(query)]
 
