@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,9 @@ REFUSED = {
 
 EPSILON, LEAST_PSNR_DB = 8, 27
 JPEG = b"\xff\xd8\xff"
+PIXELS = {b"VP8 ", b"VP8L", b"ALPH", b"ANMF"}
+TOLD = {b"VP8X", b"ANIM", b"ICCP", b"EXIF", b"XMP "}
+"""A WebP's chunks; each of the latter may come once."""
 EXIF = {0x013B, 0x8298, 0x011A, 0x011B, 0x0128}
 """Artist, copyright, density."""
 TELLTALES = (
@@ -184,9 +187,22 @@ def single(pair: Pair) -> bool:
     if data.startswith(JPEG):
         return data.count(JPEG) == 1 and data.endswith(b"\xff\xd9") and b"MPF\0" not in data
     if data[:4] == b"RIFF":
-        return len(data) == int.from_bytes(data[4:8], "little") + 8 and JPEG not in data
+        chunks = list(_chunks(data))
+        told = [(name, body) for name, body in chunks if name not in PIXELS]
+        whole = len(data) == int.from_bytes(data[4:8], "little") + 8
+        once = len({name for name, _ in told}) == len(told)
+        return whole and once and all(name in TOLD and JPEG not in body for name, body in told)
     ends = data.endswith(b"IEND\xaeB`\x82") or data[4:8] == b"ftyp"
     return ends and b"Exif\0\0\xff\xd8" not in data
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and body of each of a WebP's chunks: any three bytes may occur among pixels."""
+    at = 12
+    while at < len(data):
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        yield data[at : at + 4], data[at + 8 : at + 8 + length]
+        at += 8 + length + length % 2
 
 
 def exiftool(pair: Pair) -> bool | None:
