@@ -61,6 +61,22 @@ def test_a_key_ends_when_it_is_told_to_or_earlier(ledger: Ledger) -> None:
     assert ledger.live_key(first.id) is None
 
 
+def test_a_rotated_key_has_a_successor_of_its_kind(ledger: Ledger) -> None:
+    old, key = made(ledger, lifetime=HOUR)
+    new = access.mint(PEPPER)
+    fresh = ledger.rotate_key("alice", old.id, new, HOUR / 2)
+    assert (fresh.id, fresh.name, fresh.scopes) == (new.id, key.name, key.scopes)
+    assert fresh.expires_at is not None
+    assert fresh.expires_at - fresh.created_at == HOUR
+    ended = ledger.live_key(old.id)
+    assert ended is not None
+    assert ended.expires_at is not None
+    assert ended.expires_at < fresh.expires_at
+    with pytest.raises(NotFound):
+        ledger.rotate_key("bob", old.id, access.mint(PEPPER), HOUR)
+    assert {one.id for one in ledger.keys("alice")} == {old.id, new.id}
+
+
 def test_a_foreign_key_is_a_missing_one(ledger: Ledger) -> None:
     minted, key = made(ledger)
     for tenant, key_id in (("bob", minted.id), ("alice", "0" * 16)):

@@ -14,10 +14,10 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from photoward.core import webhooks
-from photoward.core.webhooks import GRACE, SCHEDULE, Delivered, Event, next_try
+from photoward.core.keys import webhook_secret
+from photoward.core.webhooks import GRACE, SCHEDULE, Blocked, Delivered, Event, is_public, next_try
 from photoward.worker.courier import Courier
-from photoward.worker.outbound import Blocked, is_public, post
+from photoward.worker.outbound import post
 from tests.support.samples import added, claimed, result
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ def test_a_message_can_be_verified_with_the_secret_that_was_shown(
         assert courier.deliver() == 1
         assert courier.deliver() == 0
     ((headers, body),) = Receiver.came
-    own = webhooks.secret(MASTER, hook.id, 1)
+    own = webhook_secret(MASTER, hook.id, 1)
     assert Verifier(own).verify(body, headers)["type"] == "image.done"
     assert headers["webhook-id"] == log(ledger, hook).id
     with pytest.raises(WebhookVerificationError):
-        Verifier(webhooks.secret(bytes(32), hook.id, 1)).verify(body, headers)
+        Verifier(webhook_secret(bytes(32), hook.id, 1)).verify(body, headers)
     with pytest.raises(WebhookVerificationError):
         Verifier(own).verify(body.replace(b"done", b"gone"), headers)
     assert (log(ledger, hook).state, log(ledger, hook).status) == (Delivered.DELIVERED, 200)
@@ -109,14 +109,14 @@ def test_after_a_rotation_both_secrets_verify_for_a_while(ledger: Ledger, courie
         courier.deliver()
         ((headers, body),) = Receiver.came
         for version in (1, 2):
-            Verifier(webhooks.secret(MASTER, hook.id, version)).verify(body, headers)
+            Verifier(webhook_secret(MASTER, hook.id, version)).verify(body, headers)
         ledger.rotate_webhook("alice", hook.id, -GRACE)
         ledger.replay("alice", hook.id, log(ledger, hook).id)
         courier.deliver()
     headers, body = Receiver.came[-1]
-    Verifier(webhooks.secret(MASTER, hook.id, 3)).verify(body, headers)
+    Verifier(webhook_secret(MASTER, hook.id, 3)).verify(body, headers)
     with pytest.raises(WebhookVerificationError):
-        Verifier(webhooks.secret(MASTER, hook.id, 2)).verify(body, headers)
+        Verifier(webhook_secret(MASTER, hook.id, 2)).verify(body, headers)
 
 
 @pytest.mark.parametrize("status", [500, 404, 302, 429])

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 if TYPE_CHECKING:
     from datetime import datetime
 
 SECRET_BYTES = 32
 MAX_NAME = 128
+GRACE_HOURS = 24
+"""How long an old key still opens after a rotation, if nothing else is said."""
+
+DEFAULT_TENANT = "default"
+"""Whose everything is where no keys are needed."""
 
 _FORM = re.compile(r"pw_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
@@ -66,11 +68,6 @@ class Minted:
     """What its owner sends; never kept."""
     id: str
     digest: bytes
-
-
-def pepper(master: bytes) -> bytes:
-    """The installation's key for digests of API keys, from its master secret."""
-    return HKDF(SHA256(), SECRET_BYTES, salt=None, info=b"photoward api keys").derive(master)
 
 
 def mint(pepper: bytes) -> Minted:

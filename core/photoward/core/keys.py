@@ -1,4 +1,4 @@
-"""Secrets and everything derived from them: tenant secrets, image seeds, streams of labels.
+"""Secrets and what follows from them: of tenants, images, labels, API keys and webhooks.
 
 Master secret → HKDF with the tenant's salt → tenant secret → HKDF-Expand with what the output
 shall depend on → a ChaCha20 key stream. Deleting a tenant's salt shreds what was derived from it.
@@ -6,6 +6,7 @@ shall depend on → a ChaCha20 key stream. Deleting a tenant's salt shreds what 
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 from typing import TYPE_CHECKING
@@ -58,7 +59,22 @@ def read_or_make_master(path: Path) -> bytes:
 
 def tenant_secret(master: bytes, salt: bytes) -> bytes:
     """The tenant's 32 secret bytes."""
-    return HKDF(SHA256(), SECRET_BYTES, salt=salt, info=b"photoward tenant").derive(master)
+    return _derived(master, b"photoward tenant", salt)
+
+
+def pepper(master: bytes) -> bytes:
+    """The installation's key for digests of API keys."""
+    return _derived(master, b"photoward api keys")
+
+
+def webhook_secret(master: bytes, webhook: str, version: int) -> str:
+    """A webhook's signing secret ``whsec_…`` after so many rotations; it is kept nowhere."""
+    key = _derived(master, f"photoward webhook {webhook} {version}".encode())
+    return f"whsec_{base64.b64encode(key).decode()}"
+
+
+def _derived(master: bytes, info: bytes, salt: bytes | None = None) -> bytes:
+    return HKDF(SHA256(), SECRET_BYTES, salt=salt, info=info).derive(master)
 
 
 def image_seed(secret: bytes, algorithm: str, epsilon: float, pixels_sha256: bytes) -> bytes:

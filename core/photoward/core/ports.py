@@ -50,6 +50,12 @@ class Keyring(Protocol):
     def end_key(self, tenant: str, key_id: str, after: timedelta) -> ApiKey:
         """Let a key expire that long from now, or earlier if it does. Raises NotFound."""
 
+    def rotate_key(self, tenant: str, key_id: str, minted: Minted, grace: timedelta) -> ApiKey:
+        """A fresh key of an old one's name, scopes and lifetime; the old one ends after ``grace``.
+
+        Raises NotFound.
+        """
+
     def usage(self, tenant: str) -> Usage:
         """What the tenant has handed in of late, and what it may."""
 
@@ -268,6 +274,11 @@ def output_keys(item: Item) -> dict[tuple[int, int], str]:
     largest, *smaller = item.options.leaving(item.source.width, item.source.height)
     further = {size: output_key(item.tenant, item.id, size) for size in smaller}
     return {largest: output_key(item.tenant, item.id), **further}
+
+
+def object_keys(item: Item) -> list[str]:
+    """Where everything of an item may lie: its original and all of its files."""
+    return [original_key(item.tenant, item.id), *output_keys(item).values()]
 
 
 def item_of(key: str) -> str:

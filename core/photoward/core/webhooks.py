@@ -1,21 +1,23 @@
-"""Webhooks as Standard Webhooks has them: what is told, to whom, how often, signed with what."""
+"""Webhooks as Standard Webhooks has them: what is told, to whom, and how often."""
 
 from __future__ import annotations
 
-import base64
+import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
-
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-SECRET_BYTES = 32
 MAX_URL = 2048
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class Blocked(Exception):  # noqa: N818  # it says what happened
+    """The address is none that may be asked."""
 
 
 class Event(StrEnum):
@@ -82,13 +84,48 @@ class Delivery:
     """When it is tried next, while it is pending."""
 
 
-def secret(master: bytes, webhook: str, version: int) -> str:
-    """The signing secret ``whsec_…``: it follows from the master secret and is kept nowhere."""
-    info = f"photoward webhook {webhook} {version}".encode()
-    key = HKDF(SHA256(), SECRET_BYTES, salt=None, info=info).derive(master)
-    return f"whsec_{base64.b64encode(key).decode()}"
-
-
 def next_try(attempts: int) -> timedelta | None:
     """How long to wait after so many failed attempts; None: it was the last."""
     return SCHEDULE[attempts - 1] if attempts <= len(SCHEDULE) else None
+
+
+def checked(url: str, *, private: bool) -> SplitResult:
+    """The parts of a URL that may be told something, as far as that shows before it is resolved.
+
+    Args:
+        url: ``https://…``; with ``private`` also ``http://…``.
+        private: whether hosts of the operator's own network may be told, too.
+
+    Raises:
+        Blocked: its message says why, in the middle of a sentence.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise Blocked("it is no URL") from None
+    if parts.scheme != "https" and not (private and parts.scheme == "http"):
+        raise Blocked("it is not https")
+    if not host or parts.username is not None or parts.password is not None:
+        raise Blocked("it has no plain host")
+    if not url.isprintable() or " " in url:
+        raise Blocked("it holds what no URL may hold")
+    try:
+        public = private or is_public(host)
+    except ValueError:
+        return parts  # a name
+    if not public:
+        raise Blocked("it leads to an address that is not public")
+    return parts
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is one of the open Internet's, seen through every way to hide another."""
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(str(address.ipv4_mapped))
+        hidden = address.sixtofour or address.teredo or address in _NAT64
+        if hidden or address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved

@@ -10,6 +10,7 @@ import pytest
 from photoward.api.cli import main
 from photoward.core import access
 from photoward.core.access import ALL, USUAL
+from photoward.core.keys import pepper as pepper_of
 from photoward.core.keys import read_or_make_master
 from photoward.core.ledger import open_ledger
 from photoward.core.ports import original_key
@@ -48,7 +49,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def opens(tmp_path: Path, ledger: Ledger, text: str) -> access.ApiKey | None:
-    pepper = access.pepper(read_or_make_master(Settings(data_dir=tmp_path).master_secret))
+    pepper = pepper_of(read_or_make_master(Settings(data_dir=tmp_path).master_secret))
     key = ledger.live_key(access.id_of(text) or "")
     return key if key and access.fits(text, key, pepper) else None
 

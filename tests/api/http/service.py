@@ -17,7 +17,7 @@ import uvicorn
 from PIL import Image, ImageOps
 
 from photoward.api.http.app import create_app
-from photoward.core import access
+from photoward.core import keys
 from photoward.core.catalogue import Catalogue, SurrogateCard
 from photoward.core.errors import Unavailable
 from photoward.core.imaging.header import READ_ONLY
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 PSNR_DB, SSIM = 38.2, 0.987
 MASTER = bytes(range(32))
-PEPPER = access.pepper(MASTER)
+PEPPER = keys.pepper(MASTER)
 
 
 class Recorded:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from photoward.core import webhooks
+from photoward.core.keys import webhook_secret
 from tests.api.http.service import MASTER, work
 from tests.api.http.test_refusals import assert_problem
 
@@ -26,12 +26,12 @@ def made(service: Service, **more: Any) -> dict[str, Any]:  # noqa: ANN401  # JS
 
 def test_a_webhook_is_made_listed_rotated_and_deleted(service: Service) -> None:
     hook = made(service, events=["image.done"])
-    assert hook["secret"] == webhooks.secret(MASTER, hook["id"], 1)
+    assert hook["secret"] == webhook_secret(MASTER, hook["id"], 1)
     listed = service.client.get("/v1/webhooks")
     assert "secret" not in listed.text
     assert [one["url"] for one in listed.json()["webhooks"]] == [URL]
     rotated = service.client.post(f"/v1/webhooks/{hook['id']}/rotate").json()
-    assert rotated["secret"] == webhooks.secret(MASTER, hook["id"], 2) != hook["secret"]
+    assert rotated["secret"] == webhook_secret(MASTER, hook["id"], 2) != hook["secret"]
     assert service.client.delete(f"/v1/webhooks/{hook['id']}").status_code == 204
     assert service.client.get("/v1/webhooks").json() == {"webhooks": []}
 

@@ -10,7 +10,7 @@ from photoward.core import telemetry
 from photoward.core.errors import NotFound, PhotowardError, Unavailable
 from photoward.core.jobs import Failure, Output, Rendition, Result, State
 from photoward.core.keys import tenant_secret
-from photoward.core.ports import original_key, output_keys
+from photoward.core.ports import object_keys, original_key, output_keys
 from photoward.worker.claim import held
 from photoward.worker.pipeline import Job, Protected, Refused
 
@@ -152,8 +152,7 @@ class BatchWorker:
         for item_id in lost:
             if states.get(item_id, State.CANCELLED) is not State.CANCELLED:
                 continue
-            item = items[item_id]
-            for key in (original_key(item.tenant, item_id), *output_keys(item).values()):
+            for key in object_keys(items[item_id]):
                 self.store.delete(key)
 
 

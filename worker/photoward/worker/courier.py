@@ -15,7 +15,9 @@ from standardwebhooks import Webhook as Signer
 
 from photoward.core import webhooks
 from photoward.core.errors import Unavailable
-from photoward.worker.outbound import Blocked, post
+from photoward.core.keys import webhook_secret
+from photoward.core.webhooks import Blocked
+from photoward.worker.outbound import post
 
 if TYPE_CHECKING:
     from photoward.core.ports import Ledger
@@ -103,7 +105,7 @@ def signed(delivery: Delivery, hook: Webhook, master: bytes, body: bytes) -> dic
     if hook.old_until is not None and hook.old_until > moment:
         versions.append(hook.version - 1)
     signatures = [
-        Signer(webhooks.secret(master, hook.id, version)).sign(delivery.id, moment, body.decode())
+        Signer(webhook_secret(master, hook.id, version)).sign(delivery.id, moment, body.decode())
         for version in versions
     ]
     return {

@@ -7,23 +7,18 @@ those very addresses, so that a second answer of the name's server changes nothi
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import socket
 import ssl
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+from photoward.core.webhooks import Blocked, checked, is_public
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TIMEOUT_S = 10.0
 MAX_ANSWER = 1 << 16
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _PORTS = {"https": 443, "http": 80}
-
-
-class Blocked(Exception):  # noqa: N818  # it says what happened
-    """The address is none that may be asked."""
 
 
 def post(
@@ -48,16 +43,8 @@ def post(
         OSError: nobody answers.
         http.client.HTTPException: what comes is no HTTP.
     """
-    parts = urlsplit(url)
-    host = parts.hostname
-    try:
-        port = parts.port or _PORTS.get(parts.scheme, 0)
-    except ValueError:
-        raise Blocked("its port is none") from None
-    if parts.scheme != "https" and not (private and parts.scheme == "http"):
-        raise Blocked("it is not https")
-    if not host or parts.username is not None or parts.password is not None:
-        raise Blocked("it has no plain host")
+    parts = checked(url, private=private)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     address = _resolved(host, port, private=private)
     connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     plain = socket.create_connection((address, port), timeout_s)
@@ -86,15 +73,3 @@ def _resolved(host: str, port: int, *, private: bool) -> str:
     if not private and not all(is_public(address) for address in addresses):
         raise Blocked("it leads to an address that is not public")
     return addresses[0]
-
-
-def is_public(text: str) -> bool:
-    """Whether an address is one of the open Internet's, seen through every way to hide another."""
-    address = ipaddress.ip_address(text)
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(str(address.ipv4_mapped))
-        hidden = address.sixtofour or address.teredo or address in _NAT64
-        if hidden or address.is_site_local:
-            return False
-    return address.is_global and not address.is_multicast and not address.is_reserved

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photoward.api.cli.client import Client, Refusal
-from photoward.api.cli.protect import SUFFIX_OF, protect
+from photoward.api.cli.folders import SUFFIX_OF
+from photoward.api.cli.protect import protect
 from photoward.api.cli.shapes import write_shapes
 from photoward.core.catalogue import DEFAULT_METHOD, FORMATS
 from photoward.core.errors import BadInput, Unavailable

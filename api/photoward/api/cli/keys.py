@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,16 +15,21 @@ from rich.table import Table
 from photoward.api.cli.environment import settings_from
 from photoward.api.cli.service import DataDir
 from photoward.core import access
-from photoward.core.access import MAX_NAME, USUAL, ApiKey, Scope
+from photoward.core.access import (
+    DEFAULT_TENANT,
+    GRACE_HOURS,
+    MAX_NAME,
+    USUAL,
+    ApiKey,
+    Minted,
+    Scope,
+)
 from photoward.core.errors import BadInput, NotFound
-from photoward.core.keys import read_or_make_master
+from photoward.core.keys import pepper, read_or_make_master
 from photoward.core.ledger import open_ledger
-from photoward.core.ports import Ledger, original_key, output_keys
+from photoward.core.ports import Ledger, object_keys
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
-
-DEFAULT_TENANT = "default"
-GRACE_HOURS = 24
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -56,8 +61,8 @@ def add(
         raise BadInput("invalid_option", f"A name has 1 to {MAX_NAME} printable characters.")
     lifetime = None if days is None else timedelta(days=days)
     with _opened(data_dir) as (settings, ledger):
-        scopes = frozenset(scope or USUAL)
-        _make(settings, ledger, tenant=tenant, name=name, scopes=scopes, lifetime=lifetime)
+        minted = _minted(settings)
+        _show(minted, ledger.add_key(minted, tenant, name, frozenset(scope or USUAL), lifetime))
 
 
 @app.command("list")
@@ -85,10 +90,10 @@ def rotate(
 ) -> None:
     """Make a key of the same name and scopes; the old one ends after a while."""
     with _opened(data_dir) as (settings, ledger):
-        old = _the_one(ledger, tenant, key_id)
-        lifetime = None if old.expires_at is None else old.expires_at - old.created_at
-        _make(settings, ledger, tenant=tenant, name=old.name, scopes=old.scopes, lifetime=lifetime)
-        ledger.end_key(tenant, key_id, timedelta(hours=grace_hours))
+        _require(ledger, tenant, key_id)
+        minted = _minted(settings)
+        grace = timedelta(hours=grace_hours)
+        _show(minted, ledger.rotate_key(tenant, key_id, minted, grace))
 
 
 @app.command()
@@ -100,7 +105,7 @@ def end(
 ) -> None:
     """End a key at once."""
     with _opened(data_dir) as (_, ledger):
-        _the_one(ledger, tenant, key_id)
+        _require(ledger, tenant, key_id)
         ledger.end_key(tenant, key_id, timedelta(0))
 
 
@@ -139,7 +144,7 @@ def erase_tenant(
         items = ledger.erase(tenant)
         store = open_store(settings)
         for item in items:
-            for key in (original_key(tenant, item.id), *output_keys(item).values()):
+            for key in object_keys(item):
                 store.delete(key)
     typer.echo(f"{len(items)} photos of {tenant} are gone.", err=True)
 
@@ -154,15 +159,16 @@ def _opened(data_dir: DataDir) -> Iterator[tuple[Settings, Ledger]]:
         ledger.close()
 
 
-def _the_one(ledger: Ledger, tenant: str, key_id: str) -> ApiKey:
-    for key in ledger.keys(tenant):
-        if key.id == key_id:
-            return key
-    raise NotFound(f"{tenant} has no key {key_id!r}.")
+def _require(ledger: Ledger, tenant: str, key_id: str) -> None:
+    """Say what is missing, in more words than HTTP's callers get."""
+    if all(key.id != key_id for key in ledger.keys(tenant)):
+        raise NotFound(f"{tenant} has no key {key_id!r}.")
 
 
-def _make(settings: Settings, ledger: Ledger, **asked: Any) -> None:  # noqa: ANN401  # of the port
-    minted = access.mint(access.pepper(read_or_make_master(settings.master_secret)))
-    key = ledger.add_key(minted, **asked)
+def _minted(settings: Settings) -> Minted:
+    return access.mint(pepper(read_or_make_master(settings.master_secret)))
+
+
+def _show(minted: Minted, key: ApiKey) -> None:
     typer.echo(f"Key {key.id} of {key.tenant}; it is shown only now:", err=True)
     typer.echo(minted.text)

@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from photoward.api.cli import folders
 from photoward.api.cli.environment import require_extra, settings_from
 from photoward.core import rights
+from photoward.core.access import DEFAULT_TENANT
 from photoward.core.catalogue import DEFAULT_METHOD, METADATA, METHODS, PRESETS, Catalogue
 from photoward.core.errors import BadInput, PhotowardError
 from photoward.core.files import write_whole
-from photoward.core.imaging.header import READ_ONLY
 from photoward.core.imaging.sniff import Limits, sniff
 from photoward.core.keys import read_or_make_master, tenant_secret
 from photoward.core.ledger import open_ledger
@@ -32,20 +31,11 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
     from photoward.worker.pipeline import Job, Pipeline, Protected
 
-TENANT = "default"
-SUFFIX_OF = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
-READ_ONLY_SUFFIXES = {
-    ".gif": "gif", ".tif": "tiff", ".tiff": "tiff", ".heic": "heic", ".heif": "heic", ".hif": "heic"
-}  # fmt: skip
-SUFFIXES = frozenset({*SUFFIX_OF.values(), ".jpeg", *READ_ONLY_SUFFIXES})
-
 _METHODS = (
     f"{', '.join(name for name, method in METHODS.items() if not method.baseline)}; to compare "
     f"with: {', '.join(name for name, method in METHODS.items() if method.baseline)}. "
     f"{DEFAULT_METHOD} if nothing is said."
 )
-
-_console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
@@ -107,55 +97,21 @@ def protect(  # noqa: PLR0913  # one option each
             metadata=metadata, data_mining=data_mining,
         )  # fmt: skip
 
-    if labels_from_folders and (label is not None or not source.is_dir()):
-        raise BadInput("invalid_option", "--labels-from-folders needs a folder and no --label.")
-    files, others = pictures(source, out)
+    label_of = folders.labels(source, label, from_folders=labels_from_folders)
+    files, others = folders.pictures(source, out)
     entries = [
         entry for path in files
         for entry in _renditions(
-            Entry(path, target_of(source, path, out, output_format),
-                  options(path.absolute().parent.name if labels_from_folders else label))
+            Entry(path, folders.target_of(source, path, out, output_format),
+                  options(label_of(path)))
         )
     ]  # fmt: skip
     twice = {path for path, count in Counter(e.target for e in entries).items() if count > 1}
     left = [e for e in entries if force or e.target in twice or not e.target.exists()]
     refused = _run(settings, catalogue, left, twice)
-    _console.print(
-        f"{len(left) - refused} protected, {refused} refused, {len(files) - len(left)} already "
-        f"there, {others} of no supported kind."
-    )
-    if refused:
-        raise typer.Exit(1)
-
-
-def pictures(source: Path, out: Path) -> tuple[list[Path], int]:
-    """The pictures by their suffix, and how many other files lie among them."""
-    folder = source if source.is_dir() else source.parent
-    if out.resolve() == folder.resolve():
-        raise BadInput("invalid_option", f"{out} holds the originals: choose another folder.")
-    if source.is_file():
-        return [source], 0
-    if not source.is_dir():
-        raise BadInput("invalid_option", f"{source} is neither a file nor a folder.")
-    own = out.resolve()  # may lie in the source: what was made is not made again
-    found = sorted(
-        path for path in source.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and own not in path.resolve().parents
+    folders.conclude(
+        protected=len(left) - refused, refused=refused, there=len(files) - len(left), others=others
     )  # fmt: skip
-    pictures = [path for path in found if path.suffix.lower() in SUFFIXES]
-    if not pictures:
-        raise BadInput("invalid_option", f"There is no picture in {source}.")
-    return pictures, len(found) - len(pictures)
-
-
-def target_of(source: Path, path: Path, out: Path, output_format: str | None) -> Path:
-    """Where a picture's protected file goes: folders are kept, the suffix tells the format."""
-    target = out / (path.relative_to(source) if source.is_dir() else path.name)
-    own = path.suffix.lower()
-    written = output_format or READ_ONLY.get(READ_ONLY_SUFFIXES.get(own, ""), "")
-    suffix = SUFFIX_OF.get(written, path.suffix)
-    same = {".jpg", ".jpeg"} if suffix == ".jpg" else {suffix}
-    return target if own in same else target.with_suffix(suffix)
 
 
 def _renditions(entry: Entry) -> Iterator[Entry]:
@@ -176,20 +132,20 @@ def _run(
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
 
     ledger = open_ledger(settings)
-    secret = tenant_secret(read_or_make_master(settings.master_secret), ledger.tenant_salt(TENANT))
+    secret = tenant_secret(
+        read_or_make_master(settings.master_secret), ledger.tenant_salt(DEFAULT_TENANT)
+    )
     ledger.close()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())  # fmt: skip
     pipeline, pool = open_pipeline(settings)
     refused = 0
-    with pool, Progress(*columns, console=_console) as bar:
+    with pool, folders.progress() as bar:
         task = bar.add_task("protect", total=len(entries))
         batches = _batches(settings, catalogue, entries, twice, secret)
         for outcomes in _two_at_a_time(lambda batch: list(_outcomes(pipeline, batch)), batches):
             for entry, outcome in outcomes:
                 if isinstance(outcome, PhotowardError):
                     refused += 1
-                    _console.print("✗", f"{entry.source}: {outcome}", markup=False, soft_wrap=True)
+                    folders.refuse(entry.source, outcome)
                 bar.advance(task)
     pipeline.close()
     return refused

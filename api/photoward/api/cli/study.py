@@ -11,17 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID
 from rich.table import Table
 
-from photoward.api.cli import exhibits
+from photoward.api.cli import exhibits, folders
 from photoward.api.cli.environment import settings_from
 from photoward.core.errors import BadInput
 from photoward.models.evaluation import page, report
@@ -120,7 +113,7 @@ class Study:
         )  # fmt: skip
         cells = plan.cells()
         done: list[dict[str, Any]] = []
-        with _bar(self.console) as bar:
+        with folders.progress(self.console) as bar:
             every = bar.add_task("cells", total=len(cells))
             lines: dict[Cell, TaskID] = {}
 
@@ -147,7 +140,7 @@ class Study:
         )  # fmt: skip
 
     def _load(self, source: Path, classes: list[str] | None = None) -> LabelledPictures:
-        with _bar(self.console) as bar:
+        with folders.progress(self.console) as bar:
             return load_pictures(
                 source, self.size, classes, lambda files: bar.track(files, description=source.name)
             )
@@ -159,20 +152,13 @@ class Study:
         if not (sources.service and sources.data):
             return exhibits.own_shapes(self.folder / "shapes", sources.options)
         files, classes = labelled_files(sources.data)
-        with _bar(self.console) as bar:
+        with folders.progress(self.console) as bar:
             protected = exhibits.through_service(
                 sources.service, sources.data, [(path, classes[n]) for path, n in files],
                 self.folder / "protected", options=sources.options,
                 track=lambda pending: bar.track(pending, description="protect"),
             )  # fmt: skip
         return exhibits.Exhibits(sources.data, protected, sources.test)
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeRemainingColumn(), console=console,
-    )  # fmt: skip
 
 
 def tell(found: dict[str, Any]) -> None:

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from photoward.api.cli import folders
 from photoward.api.cli.client import Client, Refusal
-from photoward.api.cli.protect import pictures, target_of
 from photoward.core.catalogue import PRESETS
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.files import write_whole
@@ -31,8 +29,6 @@ PATIENCE_S = 120.0
 Found = TypeVar("Found")
 
 BUSY = frozenset({429, 503})
-
-_console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
@@ -63,22 +59,19 @@ def sync(  # noqa: PLR0913  # one option each
     """
     if not source.is_dir():
         raise BadInput("invalid_option", f"{source} is not a folder.")
-    found, others = pictures(source, out)
+    label_of = folders.labels(source, label, from_folders=labels_from_folders)
+    found, others = folders.pictures(source, out)
     files = [
-        _File(path, target_of(source, path, out, output_format),
-              path.absolute().parent.name if labels_from_folders else label)
+        _File(path, folders.target_of(source, path, out, output_format), label_of(path))
         for path in found
-    ]  # fmt: skip
+    ]
     left = [file for file in files if not file.target.exists()]
     options = {"method": method, "preset": preset, "shaping": shaping,
                "output_format": output_format}  # fmt: skip
     refused = _run(url, left, options, keep=keep) if left else 0
-    _console.print(
-        f"{len(left) - refused} protected, {refused} refused, {len(files) - len(left)} already "
-        f"there, {others} of no supported kind."
-    )
-    if refused:
-        raise typer.Exit(1)
+    folders.conclude(
+        protected=len(left) - refused, refused=refused, there=len(files) - len(left), others=others
+    )  # fmt: skip
 
 
 def _run(url: str, files: Sequence[_File], options: dict[str, Any], *, keep: bool) -> int:
@@ -89,10 +82,8 @@ def _run(url: str, files: Sequence[_File], options: dict[str, Any], *, keep: boo
             batch = client.make_batch(f"sync of {len(files)}", asked)
     except Refusal as refusal:
         raise BadInput("invalid_option", str(refusal.problem.get("detail"))) from None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())  # fmt: skip
     refused = 0
-    with Progress(*columns, console=_console) as bar, ThreadPoolExecutor(THREADS) as threads:
+    with folders.progress() as bar, ThreadPoolExecutor(THREADS) as threads:
         sent, fetched = (bar.add_task(what, total=len(files)) for what in ("send", "fetch"))
 
         def send(file: _File) -> str | Refusal:
@@ -117,7 +108,7 @@ def _run(url: str, files: Sequence[_File], options: dict[str, Any], *, keep: boo
         for file, why in zip(files, threads.map(fetch, pairs), strict=True):
             if why is not None:
                 refused += 1
-                _console.print("✗", f"{file.source}: {why}", markup=False, soft_wrap=True)
+                folders.refuse(file.source, why)
     return refused
 
 

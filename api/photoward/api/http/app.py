@@ -79,17 +79,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
         admission=Admission(ledger, settings), announcer=announcer,
         storing=CapacityLimiter(MAX_STORING), master=master,
     )  # fmt: skip
-    for routes in (
-        images,
-        content,
-        protect,
-        batches,
-        webhooks,
-        keys,
-        catalogue_routes,
-        operations,
-        page,
-    ):
+    for routes in ROUTES:
         app.include_router(routes.router)
     app.mount("/static", page.files)
     errors.install(app)

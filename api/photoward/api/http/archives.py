@@ -11,7 +11,7 @@ import json
 import struct
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 from photoward.api.http import filenames
 from photoward.core.errors import BadInput
@@ -62,7 +62,7 @@ class Unzipped:
         BadInput: ``corrupt`` or ``body_too_large``.
     """
 
-    def __init__(self, file: BinaryIO, max_bytes: int) -> None:
+    def __init__(self, file: IO[bytes], max_bytes: int) -> None:
         _check_directory(file)
         try:
             self._zip = zipfile.ZipFile(file)
@@ -76,8 +76,9 @@ class Unzipped:
         """Everything but folders, the manifest, and what operating systems leave behind."""
         for info in self._infos:
             path = filenames.clean_path(info.filename)
-            hidden = path is None or path.startswith("__MACOSX/") or "/." in f"/{info.filename}"
-            if path is not None and not hidden and info.filename != MANIFEST:
+            if path is None or info.filename == MANIFEST:
+                continue
+            if not path.startswith("__MACOSX/") and "/." not in f"/{info.filename}":
                 yield Member(info.filename, path, info)
 
     def chunks(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -110,7 +111,7 @@ class Unzipped:
             raise BadInput("malformed_request", f"{MANIFEST} is not UTF-8.") from None
 
 
-def _check_directory(file: BinaryIO) -> None:
+def _check_directory(file: IO[bytes]) -> None:
     """Refuse a list of members that is too long to be read, before it is."""
     length = file.seek(0, io.SEEK_END)
     start = max(0, length - _END.size - _LONGEST_COMMENT)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from photoward.api.http.archives import Member, Unzipped
     from photoward.api.http.deps import Parts
-    from photoward.core.jobs import Item, State
+    from photoward.core.jobs import Item
 
 LONGEST_PAGE = 500
 """Items that are asked of the ledger at once."""
@@ -140,13 +140,11 @@ def _problem(error: PhotowardError) -> dict[str, Any]:
     return Problem.of(error.code, error.detail, field=error.field).model_dump(exclude_none=True)
 
 
-def every(parts: Parts, tenant: str, batch_id: str, state: State | None = None) -> Iterator[Item]:
+def every(parts: Parts, tenant: str, batch_id: str) -> Iterator[Item]:
     """All of a batch's items, asked for page by page."""
     seen = 0
     while True:
-        page = parts.ledger.batch_items(
-            tenant, batch_id, after=seen, limit=LONGEST_PAGE, state=state
-        )
+        page = parts.ledger.batch_items(tenant, batch_id, after=seen, limit=LONGEST_PAGE)
         yield from (item for _, item in page)
         if len(page) < LONGEST_PAGE:
             return

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Depends, Query
 
 from photoward.core.errors import BadInput
 
@@ -31,3 +35,18 @@ def after(given: str | None) -> int:
     if found is None:
         raise BadInput("invalid_option", "cursor is none of ours.", field="cursor")
     return int(found[1])
+
+
+def following(places: Sequence[int], limit: int) -> str | None:
+    """The cursor of the page after one with these places; None after the last."""
+    return cursor(places[-1]) if len(places) == limit else None
+
+
+def place(
+    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+) -> int:
+    """The place that the request's cursor names."""
+    return after(cursor)
+
+
+PlaceDep = Annotated[int, Depends(place)]

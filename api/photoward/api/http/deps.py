@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 import structlog
@@ -14,17 +15,12 @@ from fastapi import Depends, Path, Request
 from photoward.api.http.admission import Admission
 from photoward.api.http.announcer import Announcer
 from photoward.api.http.schemas import EXAMPLE_ID
-from photoward.core import access
-from photoward.core.access import Scope
+from photoward.core import access, keys
+from photoward.core.access import DEFAULT_TENANT, Scope
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Denied, NotFound
 from photoward.core.ports import Hints, Ledger, ObjectStore
 from photoward.core.settings import Settings
-
-OPEN_TENANT = "default"
-"""Whose everything is where no keys are needed."""
-
-_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -43,10 +39,10 @@ class Parts:
     master: bytes
     """The master secret: under what follows from it API keys are kept and webhooks signed."""
 
-    @property
+    @cached_property
     def pepper(self) -> bytes:
         """Under which API keys are kept."""
-        return access.pepper(self.master)
+        return keys.pepper(self.master)
 
 
 def parts(request: Request) -> Parts:
@@ -67,7 +63,7 @@ def tenant(scope: Scope) -> Callable[[Request], Awaitable[str]]:
         own = parts(request)
         text = _presented(request)
         if text is None and not own.settings.keys_required:
-            return OPEN_TENANT
+            return DEFAULT_TENANT
         key = await to_thread.run_sync(_known, own, text or "")
         structlog.contextvars.bind_contextvars(key=key.id)
         if scope not in key.scopes:
@@ -93,20 +89,41 @@ def _known(own: Parts, text: str) -> access.ApiKey:
     return key
 
 
+def _well_formed(found: str, digits: int) -> str:
+    """An id that nothing can have is answered like one that nothing has."""
+    if not re.fullmatch(f"[0-9a-f]{{{digits}}}", found):
+        raise NotFound
+    return found
+
+
 def item_id(
     image_id: Annotated[str, Path(description="As given by the upload.", examples=[EXAMPLE_ID])],
 ) -> str:
-    """The id in the path. One that no item can have is answered like one that none has."""
-    if not _ID.fullmatch(image_id):
-        raise NotFound
-    return image_id
+    """A photo's id in the path."""
+    return _well_formed(image_id, 32)
 
 
 def batch_id(
     batch_id: Annotated[str, Path(description="As given by the batch.", examples=[EXAMPLE_ID])],
 ) -> str:
-    """The same for a batch."""
-    return item_id(batch_id)
+    """A batch's."""
+    return _well_formed(batch_id, 32)
+
+
+def key_id(
+    key_id: Annotated[str, Path(description="As given with the key.", examples=[EXAMPLE_ID[:16]])],
+) -> str:
+    """A key's."""
+    return _well_formed(key_id, 16)
+
+
+def webhook_id(
+    webhook_id: Annotated[
+        str, Path(description="As given with the webhook.", examples=[EXAMPLE_ID[:16]])
+    ],
+) -> str:
+    """A webhook's."""
+    return _well_formed(webhook_id, 16)
 
 
 PartsDep = Annotated[Parts, Depends(parts)]
@@ -117,3 +134,5 @@ AdminDep = Annotated[str, Depends(tenant(Scope.ADMIN))]
 
 ItemIdDep = Annotated[str, Depends(item_id)]
 BatchIdDep = Annotated[str, Depends(batch_id)]
+KeyIdDep = Annotated[str, Depends(key_id)]
+WebhookIdDep = Annotated[str, Depends(webhook_id)]

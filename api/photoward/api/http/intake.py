@@ -19,7 +19,7 @@ from photoward.core.errors import BadInput
 from photoward.core.imaging.sniff import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from fastapi import Request
 
@@ -70,14 +70,8 @@ class Intake:
         """
         _refuse_encoding(self._request.headers.get("content-encoding"))
         feed, finish = self._reader()
-        announced = self._announced()
-        received = 0
-        async for chunk in self._request.stream():
-            received += len(chunk)
-            self._refuse_size(received)
+        async for chunk in received(self._request, self._ceiling, self._settings.max_body_bytes):
             feed(chunk)
-        if announced is not None and received != announced:
-            raise BadInput("length_mismatch", f"{announced} bytes announced, {received} came.")
         spool = finish()
         return Upload(spool.finish(), self._asked.complete(), spool.file())
 
@@ -102,18 +96,41 @@ class Intake:
             Spool(limits, settings.max_body_bytes, declared=declared, filename=filename)
         )
 
-    def _announced(self) -> int | None:
-        text = self._request.headers.get("content-length")
-        if text is None:
-            return None
-        if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
-            raise BadInput("malformed_request", "Content-Length is not a number.")
-        self._refuse_size(int(text))
-        return int(text)
 
-    def _refuse_size(self, size: int) -> None:
-        if size > self._ceiling:
-            raise BadInput("body_too_large", f"The limit is {self._settings.max_body_bytes} bytes.")
+async def received(request: Request, ceiling: int, limit: int) -> AsyncIterator[bytes]:
+    """A request's body as it comes.
+
+    Args:
+        request: its body has not been touched.
+        ceiling: most bytes to take.
+        limit: what is told of that.
+
+    Raises:
+        BadInput: ``malformed_request`` or ``body_too_large``, as early as it shows;
+            ``length_mismatch`` at the end.
+    """
+    announced = _announced(request.headers.get("content-length"))
+    _refuse_size(announced or 0, ceiling, limit)
+    count = 0
+    async for chunk in request.stream():
+        count += len(chunk)
+        _refuse_size(count, ceiling, limit)
+        yield chunk
+    if announced is not None and count != announced:
+        raise BadInput("length_mismatch", f"{announced} bytes announced, {count} came.")
+
+
+def _announced(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
+        raise BadInput("malformed_request", "Content-Length is not a number.")
+    return int(text)
+
+
+def _refuse_size(size: int, ceiling: int, limit: int) -> None:
+    if size > ceiling:
+        raise BadInput("body_too_large", f"The limit is {limit} bytes.")
 
 
 def _refuse_encoding(encoding: str | None) -> None:

@@ -79,8 +79,7 @@ class Spool:
         try:
             self._spooled.write(chunk)
         except OSError as error:
-            code = "storage_full" if error.errno == errno.ENOSPC else "unavailable"
-            raise Unavailable("There is no room to receive the photo.", code) from error
+            raise no_room(error, "photo") from error
         if self._header is None and self._size >= self._look_at:
             self._look(complete=False)
 
@@ -117,6 +116,12 @@ class Spool:
                 "content_type_mismatch",
                 f"Announced as {self._declared}, but it is {self._header.media_type}.",
             )
+
+
+def no_room(error: OSError, what: str) -> Unavailable:
+    """How a failed write of what arrives is told."""
+    code = "storage_full" if error.errno == errno.ENOSPC else "unavailable"
+    return Unavailable(f"There is no room to receive the {what}.", code)
 
 
 def media_type(announced: str | None) -> str | None:

@@ -8,22 +8,21 @@ cannot deadlock with another of its kind. Knows nothing of connections, pragmas 
 from __future__ import annotations
 
 import secrets
-from contextlib import contextmanager, nullcontext
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from photoward.core.jobs import FINAL, MAX_ATTEMPTS, Failure, Item, State
+from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.batches import SqlBatches
-from photoward.core.ledger.engine import now, translated
+from photoward.core.ledger.engine import now
 from photoward.core.ledger.keyring import SqlKeyring, require_room
 from photoward.core.ledger.outbox import SqlOutbox, announce
 from photoward.core.ledger.selection import (
     ensure_tenant,
     held,
+    hidden,
     next_batch,
     overdue,
     own,
@@ -36,10 +35,8 @@ from photoward.core.ledger.selection import (
 from photoward.core.ledger.tables import IS_INTERACTIVE, IS_QUEUED, items, tenants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import timedelta
-
-    from sqlalchemy import Connection, Engine, Select
 
     from photoward.core.jobs import Options, Result, Source, Stage
 
@@ -52,12 +49,6 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
 
     Numbers that JSON cannot hold (an infinite PSNR) come back from ``measured`` as None.
     """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._reader = engine.execution_options(reads_only=True)
-        # SQLite's waiting writers poll, and some starve; those of one process can queue up.
-        self._turn = Lock() if engine.name == "sqlite" else nullcontext()
 
     def __repr__(self) -> str:
         return f"SqlLedger({self._engine.dialect.name})"
@@ -169,9 +160,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
         """See the port. Of a hidden item no label, file name, digest or measurement is kept."""
         with self._writing() as connection:
             old = the_one(connection, own(tenant, item_id).with_for_update())
-            end = old.state if old.state in FINAL else State.CANCELLED
-            moment = now(connection)
-            values = unleased(end) | rows.tombstone(old, moment) | {"updated_at": moment}
+            values = hidden(old, now(connection))
             connection.execute(update(items).where(items.c.id == item_id).values(values))
             return old
 
@@ -210,20 +199,6 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
     def close(self) -> None:
         """See the port."""
         self._engine.dispose()
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._turn, translated(), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with translated(), self._reader.begin() as connection:
-            yield connection
-
-    def _scalar(self, query: Select[Any]) -> Any:  # noqa: ANN401  # whatever the column holds
-        with self._reading() as connection:
-            return connection.execute(query).scalar()
 
     def _finish(self, token: str, outcomes: dict[str, dict[str, Any]]) -> set[str]:
         with self._writing() as connection:

@@ -12,12 +12,12 @@ from photoward.core.jobs import FINAL, Batch, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.outbox import announce
-from photoward.core.ledger.selection import ensure_tenant, unleased, write
+from photoward.core.ledger.selection import ensure_tenant, states_of, unleased, write
 from photoward.core.ledger.tables import batches, items
+from photoward.core.ledger.transactions import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Row
 
@@ -27,14 +27,8 @@ RECENT = timedelta(seconds=30)
 """How far back the rate of a batch looks."""
 
 
-class SqlBatches:
+class SqlBatches(Transactions):
     """The ``Batches`` part of the ledger; see the port."""
-
-    def _writing(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
-
-    def _reading(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
 
     def add_batch(
         self, batch_id: str, tenant: str, name: str, options: Mapping[str, Any]
@@ -98,15 +92,13 @@ def _the_row(connection: Connection, tenant: str, batch_id: str) -> Row[Any]:
 
 def _shown(connection: Connection, tenant: str, batch_id: str) -> Batch:
     row = _the_row(connection, tenant, batch_id)
-    own = (items.c.batch == batch_id, items.c.hidden_at.is_(None))
-    counted = select(items.c.state, func.count()).where(*own).group_by(items.c.state)
-    counts = {State(state): count for state, count in connection.execute(counted)}
-    since = now(connection) - RECENT
     ended = select(func.count()).where(
-        *own, items.c.state.in_(FINAL), items.c.updated_at > since
+        items.c.batch == batch_id, items.c.hidden_at.is_(None), items.c.state.in_(FINAL),
+        items.c.updated_at > now(connection) - RECENT,
     )  # fmt: skip
     recent = connection.execute(ended).scalar_one()
     return Batch(
-        row.id, row.tenant, row.name, dict(row.options), row.created_at, counts,
+        row.id, row.tenant, row.name, dict(row.options), row.created_at,
+        states_of(connection, batch_id),
         recent / RECENT.total_seconds(),
     )  # fmt: skip

@@ -9,15 +9,15 @@ from sqlalchemy import delete, func, insert, or_, select, update
 
 from photoward.core.access import ApiKey, Scope
 from photoward.core.errors import NotFound, Overloaded
-from photoward.core.jobs import FINAL, QUOTA_WINDOW, State, Usage
+from photoward.core.jobs import QUOTA_WINDOW, Usage
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now
-from photoward.core.ledger.selection import SALT_BYTES, ensure_tenant, unleased
+from photoward.core.ledger.selection import SALT_BYTES, ensure_tenant, hidden
 from photoward.core.ledger.tables import batches, deliveries, items, keys, tenants, webhooks
+from photoward.core.ledger.transactions import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
     from sqlalchemy import ColumnElement, Connection, Row
@@ -26,14 +26,8 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item
 
 
-class SqlKeyring:
+class SqlKeyring(Transactions):
     """The ``Keyring`` part of the ledger; see the port."""
-
-    def _writing(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
-
-    def _reading(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
 
     def add_key(
         self, minted: Minted, tenant: str, name: str, scopes: Collection[Scope],
@@ -42,13 +36,7 @@ class SqlKeyring:
         """See the port."""
         with self._writing() as connection:
             ensure_tenant(connection, tenant)
-            moment = now(connection)
-            values = {
-                "id": minted.id, "tenant": tenant, "name": name, "digest": minted.digest,
-                "scopes": ",".join(sorted(scopes)), "created_at": moment,
-                "expires_at": None if lifetime is None else moment + lifetime,
-            }  # fmt: skip
-            return _key(connection.execute(insert(keys).values(values).returning(keys)).one())
+            return _insert(connection, minted, tenant, name, scopes, lifetime)
 
     def live_key(self, key_id: str) -> ApiKey | None:
         """See the port."""
@@ -72,16 +60,18 @@ class SqlKeyring:
     def end_key(self, tenant: str, key_id: str, after: timedelta) -> ApiKey:
         """See the port."""
         with self._writing() as connection:
+            key = _the_key(connection, tenant, key_id)
+            return _end(connection, key, now(connection) + after)
+
+    def rotate_key(self, tenant: str, key_id: str, minted: Minted, grace: timedelta) -> ApiKey:
+        """See the port."""
+        with self._writing() as connection:
+            old = _the_key(connection, tenant, key_id)
             moment = now(connection)
-            ours = (keys.c.id == key_id, keys.c.tenant == tenant)
-            row = connection.execute(select(keys).where(*ours).with_for_update()).one_or_none()
-            if row is None:
-                raise NotFound
-            end = moment + after
-            if row.expires_at is not None:
-                end = min(end, row.expires_at)
-            statement = update(keys).where(*ours).values(expires_at=end).returning(keys)
-            return _key(connection.execute(statement).one())
+            lifetime = None if old.expires_at is None else old.expires_at - old.created_at
+            fresh = _insert(connection, minted, tenant, old.name, old.scopes, lifetime)
+            _end(connection, old, moment + grace)
+            return fresh
 
     def usage(self, tenant: str) -> Usage:
         """See the port."""
@@ -101,11 +91,10 @@ class SqlKeyring:
             moment = now(connection)
             theirs = select(items).where(items.c.tenant == tenant, items.c.hidden_at.is_(None))
             found = connection.execute(theirs.order_by(items.c.seq).with_for_update()).all()
-            for row in found:
-                old = rows.item(row)
-                end = old.state if old.state in FINAL else State.CANCELLED
-                values = unleased(end) | rows.tombstone(old, moment) | {"updated_at": moment}
-                connection.execute(update(items).where(items.c.seq == row.seq).values(values))
+            erased = {row.seq: rows.item(row) for row in found}
+            for seq, item in erased.items():
+                values = hidden(item, moment)
+                connection.execute(update(items).where(items.c.seq == seq).values(values))
             hooks = select(webhooks.c.id).where(webhooks.c.tenant == tenant)
             connection.execute(delete(deliveries).where(deliveries.c.webhook.in_(hooks)))
             connection.execute(delete(webhooks).where(webhooks.c.tenant == tenant))
@@ -113,7 +102,34 @@ class SqlKeyring:
             connection.execute(delete(batches).where(batches.c.tenant == tenant))
             salt = {"salt": os.urandom(SALT_BYTES)}
             connection.execute(update(tenants).where(tenants.c.id == tenant).values(salt))
-            return [rows.item(row) for row in found]
+            return list(erased.values())
+
+
+def _the_key(connection: Connection, tenant: str, key_id: str) -> ApiKey:
+    query = select(keys).where(keys.c.id == key_id, keys.c.tenant == tenant)
+    row = connection.execute(query.with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound
+    return _key(row)
+
+
+def _insert(  # noqa: PLR0913, PLR0917  # what makes a key
+    connection: Connection, minted: Minted, tenant: str, name: str, scopes: Collection[Scope],
+    lifetime: timedelta | None,
+) -> ApiKey:  # fmt: skip
+    moment = now(connection)
+    values = {
+        "id": minted.id, "tenant": tenant, "name": name, "digest": minted.digest,
+        "scopes": ",".join(sorted(scopes)), "created_at": moment,
+        "expires_at": None if lifetime is None else moment + lifetime,
+    }  # fmt: skip
+    return _key(connection.execute(insert(keys).values(values).returning(keys)).one())
+
+
+def _end(connection: Connection, key: ApiKey, moment: datetime) -> ApiKey:
+    end = moment if key.expires_at is None else min(moment, key.expires_at)
+    statement = update(keys).where(keys.c.id == key.id).values(expires_at=end).returning(keys)
+    return _key(connection.execute(statement).one())
 
 
 def require_room(connection: Connection, tenant: str, megapixels: float) -> None:

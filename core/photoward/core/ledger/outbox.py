@@ -5,18 +5,18 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from photoward.core.errors import NotFound
 from photoward.core.jobs import FINAL, State
 from photoward.core.ledger.engine import now
-from photoward.core.ledger.selection import ensure_tenant
+from photoward.core.ledger.selection import ensure_tenant, states_of
 from photoward.core.ledger.tables import batches, deliveries, items, webhooks
+from photoward.core.ledger.transactions import Transactions
 from photoward.core.webhooks import Delivered, Delivery, Event, Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-    from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
     from sqlalchemy import Connection, Row, Select
@@ -24,14 +24,8 @@ if TYPE_CHECKING:
 EVENTS = {State.DONE: Event.IMAGE_DONE, State.FAILED: Event.IMAGE_FAILED}
 
 
-class SqlOutbox:
+class SqlOutbox(Transactions):
     """The ``Outbox`` part of the ledger; see the port."""
-
-    def _writing(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
-
-    def _reading(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
 
     def add_webhook(
         self, webhook_id: str, tenant: str, url: str, events: Collection[Event]
@@ -205,9 +199,7 @@ def _ended_batches(
     mine = select(batches).where(batches.c.id.in_(ids)).order_by(batches.c.id).with_for_update()
     told = []
     for batch in connection.execute(mine).all():
-        own = (items.c.batch == batch.id, items.c.hidden_at.is_(None))
-        counted = select(items.c.state, func.count()).where(*own).group_by(items.c.state)
-        counts = {State(state): count for state, count in connection.execute(counted)}
+        counts = states_of(connection, batch.id)
         if counts.keys() <= FINAL:
             data = {"id": batch.id, "name": batch.name, "counts": counts}
             told += [

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from photoward.core.errors import NotFound
+from photoward.core.jobs import FINAL, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.tables import IS_INTERACTIVE, IS_LEASED, IS_QUEUED, items, tenants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from datetime import datetime
 
     from sqlalchemy import Column, Connection, Select, Table
 
-    from photoward.core.jobs import Item, State
+    from photoward.core.jobs import Item
 
 SALT_BYTES = 16
 _INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
@@ -106,6 +108,19 @@ def write_each(connection: Connection, changes: dict[int, dict[str, Any]]) -> No
         moment = now(connection)
         values = [{"at": seq, "updated_at": moment, **own} for seq, own in changes.items()]
         connection.execute(update(items).where(items.c.seq == bindparam("at")), values)
+
+
+def hidden(old: Item, moment: datetime) -> dict[str, Any]:
+    """The columns of a row that is hidden for good, ended if it had not."""
+    end = old.state if old.state in FINAL else State.CANCELLED
+    return unleased(end) | rows.tombstone(old, moment) | {"updated_at": moment}
+
+
+def states_of(connection: Connection, batch_id: str) -> dict[State, int]:
+    """How many visible items of a batch stand where."""
+    mine = (items.c.batch == batch_id, items.c.hidden_at.is_(None))
+    counted = select(items.c.state, func.count()).where(*mine).group_by(items.c.state)
+    return {State(state): count for state, count in connection.execute(counted)}
 
 
 def unleased(state: State) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from photoward.api.cli import samples
 from photoward.api.cli.bench import likeness, target
 from photoward.api.cli.bench.record import Out, console, stages, write
 from photoward.api.cli.environment import require_extra, settings_from
-from photoward.api.cli.protect import SUFFIXES
+from photoward.api.cli.folders import SUFFIXES
 from photoward.core import keys
 from photoward.core.catalogue import FORMATS, Catalogue, read_cards
 from photoward.core.errors import BadInput

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import tempfile
 from contextlib import ExitStack
-from typing import Annotated, Any, BinaryIO, cast
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
@@ -14,12 +13,15 @@ from pydantic import BaseModel, Field
 
 from photoward.api.http import archives, bulk
 from photoward.api.http.archives import Unzipped
-from photoward.api.http.cursors import after, cursor
+from photoward.api.http.cursors import PlaceDep, following
 from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, WriterDep
 from photoward.api.http.errors import documented
+from photoward.api.http.intake import received
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import Batch, Image, RequestedBatch
-from photoward.core.errors import BadInput, Unavailable
+from photoward.api.http.spool import no_room
+from photoward.core import jobs
+from photoward.core.errors import BadInput
 from photoward.core.jobs import State, new_id
 from photoward.core.ports import original_key
 
@@ -81,21 +83,16 @@ async def get_batch(
 async def list_batch_items(  # noqa: PLR0913  # what may be asked for
     *, batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep, response: Response,
     state: Annotated[State | None, Query(description="Only those.")] = None,
-    limit: Annotated[int, Query(ge=1, le=bulk.LONGEST_PAGE)] = PAGE,
-    cursor_: Annotated[
-        str | None, Query(alias="cursor", description="`next` of the page before.")
-    ] = None,
+    limit: Annotated[int, Query(ge=1, le=bulk.LONGEST_PAGE)] = PAGE, place: PlaceDep,
 ) -> Items:  # fmt: skip
     """Page by page; what is handed in meanwhile comes on later pages."""
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(
-        lambda: parts.ledger.batch_items(
-            tenant, batch_id, after=after(cursor_), limit=limit, state=state
-        )
+        lambda: parts.ledger.batch_items(tenant, batch_id, after=place, limit=limit, state=state)
     )
-    last = found[-1][0] if len(found) == limit else None
     return Items(
-        items=[Image.of(item) for _, item in found], next=None if last is None else cursor(last)
+        items=[Image.of(item) for _, item in found],
+        next=following([seq for seq, _ in found], limit),
     )
 
 
@@ -140,18 +137,20 @@ async def upload_archive(
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != ZIP:
         raise BadInput("unsupported_content_type", f"Send the archive as {ZIP}.")
-    batch = await to_thread.run_sync(parts.ledger.batch, tenant, batch_id)
+    defaults = await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)
     await parts.admission.check()
+    most = parts.settings.max_archive_bytes
     closing = ExitStack()
     try:
         closing.enter_context(parts.admission.one_archive())
         file = closing.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # closing does
-        await _receive(request, cast("BinaryIO", file), parts.settings.max_archive_bytes)
-        limit = UNPACKED * parts.settings.max_archive_bytes
-        archive = await to_thread.run_sync(Unzipped, file, limit)
-        intake = bulk.Unpacking(
-            parts, tenant, batch.id, batch.options, by_folder=labels_from_folders
-        )
+        async for chunk in received(request, most, most):
+            try:
+                await to_thread.run_sync(file.write, chunk)
+            except OSError as error:
+                raise no_room(error, "archive") from error
+        archive = await to_thread.run_sync(Unzipped, file, UNPACKED * most)
+        intake = bulk.Unpacking(parts, tenant, batch_id, defaults, by_folder=labels_from_folders)
         lines = await to_thread.run_sync(archive.manifest)
     except BaseException:
         closing.close()
@@ -168,7 +167,7 @@ async def upload_archive(
 )  # fmt: skip
 async def get_results(batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep) -> Response:
     """Every item as it stands: where its file is, or why there is none."""
-    await to_thread.run_sync(parts.ledger.batch, tenant, batch_id)
+    await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)  # is it there?
     lines = (archives.line(bulk.result(item)) for item in bulk.every(parts, tenant, batch_id))
     return StreamingResponse(lines, media_type=NDJSON, headers=NO_STORE)
 
@@ -181,33 +180,15 @@ async def get_results(batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep) 
 )  # fmt: skip
 async def download_archive(batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep) -> Response:
     """Names and folders as they came; the files are not compressed again."""
-    batch = await to_thread.run_sync(parts.ledger.batch, tenant, batch_id)
+    await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)  # is it there?
     headers = {
-        "Content-Disposition": f'attachment; filename="batch-{batch.id[:8]}.zip"', **NO_STORE
+        "Content-Disposition": f'attachment; filename="batch-{batch_id[:8]}.zip"', **NO_STORE
     }  # fmt: skip
     chunks = archives.zipped(bulk.files(parts, tenant, batch_id))
     return StreamingResponse(chunks, media_type=ZIP, headers=headers)
 
 
-async def _receive(request: Request, file: BinaryIO, most: int) -> None:
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > most:
-        raise BadInput("body_too_large", f"The limit is {most} bytes.")
-    received = 0
-    async for chunk in request.stream():
-        received += len(chunk)
-        if received > most:
-            raise BadInput("body_too_large", f"The limit is {most} bytes.")
-        try:
-            await to_thread.run_sync(file.write, chunk)
-        except OSError as error:
-            code = "storage_full" if error.errno == errno.ENOSPC else "unavailable"
-            raise Unavailable("There is no room to receive the archive.", code) from error
-    if announced.isdigit() and int(announced) != received:
-        raise BadInput("length_mismatch", f"{announced} bytes announced, {received} came.")
-
-
-def _cancel(parts: Parts, tenant: str, batch_id: str) -> Any:  # noqa: ANN401  # a Batch of the domain
+def _cancel(parts: Parts, tenant: str, batch_id: str) -> jobs.Batch:
     for item in parts.ledger.cancel_batch(tenant, batch_id):
         parts.store.delete(original_key(tenant, item.id))
     return parts.ledger.batch(tenant, batch_id)

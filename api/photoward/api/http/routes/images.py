@@ -15,7 +15,7 @@ from photoward.api.http.schemas import Image, Requested, RequestedImage
 from photoward.api.http.waiting import until_final
 from photoward.core.imaging.sniff import INPUTS
 from photoward.core.jobs import FINAL, Item, State
-from photoward.core.ports import original_key, output_keys
+from photoward.core.ports import object_keys
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -118,7 +118,7 @@ def _shown(parts: Parts, tenant: str, image_id: str) -> Image:
 def delete(parts: Parts, tenant: str, image_id: str) -> None:
     """Hide an item and remove its objects."""
     item = parts.ledger.cancel(tenant, image_id)
-    for key in (original_key(tenant, image_id), *output_keys(item).values()):
+    for key in object_keys(item):
         parts.store.delete(key)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,21 +9,17 @@ from anyio import to_thread
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from photoward.api.http.deps import AdminDep, Parts, PartsDep
+from photoward.api.http.deps import AdminDep, KeyIdDep, Parts, PartsDep
 from photoward.api.http.errors import documented
 from photoward.api.http.routes.images import NO_STORE
 from photoward.core import access
-from photoward.core.access import MAX_NAME, USUAL, ApiKey, Scope
-from photoward.core.errors import NotFound
+from photoward.core.access import GRACE_HOURS, MAX_NAME, USUAL, ApiKey, Minted, Scope
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 EXAMPLE_ID = "5c0f3a9e1b2d4c6f"
-GRACE_HOURS = 24
 LONGEST_DAYS = 3650
 REFUSALS = ("unauthenticated", "forbidden", "invalid_option", "unavailable")
-
-_ID = re.compile(r"[0-9a-f]{16}")
 
 log = structlog.get_logger("photoward.keys")
 
@@ -110,45 +105,36 @@ async def list_keys(parts: PartsDep, tenant: AdminDep, response: Response) -> Ke
     responses=documented(*REFUSALS, "not_found"),
 )  # fmt: skip
 async def rotate_key(
-    rotation: Rotation, key_id: str, parts: PartsDep, tenant: AdminDep, response: Response
+    rotation: Rotation, parts: PartsDep, tenant: AdminDep, key_id: KeyIdDep, response: Response
 ) -> Fresh:
     """A new key of the same name and scopes; the old one opens for some hours more."""
     response.headers.update(NO_STORE)
     grace = timedelta(hours=rotation.grace_hours)
-    return await to_thread.run_sync(_rotated, parts, tenant, _checked(key_id), grace)
+    return await to_thread.run_sync(_rotated, parts, tenant, key_id, grace)
 
 
 @router.delete(
     "/{key_id}", operation_id="endKey", summary="End a key", status_code=204,
     responses=documented(*REFUSALS, "not_found"),
 )  # fmt: skip
-async def end_key(key_id: str, parts: PartsDep, tenant: AdminDep) -> None:
+async def end_key(parts: PartsDep, tenant: AdminDep, key_id: KeyIdDep) -> None:
     """From now on it opens nothing."""
-    await to_thread.run_sync(parts.ledger.end_key, tenant, _checked(key_id), timedelta(0))
+    await to_thread.run_sync(parts.ledger.end_key, tenant, key_id, timedelta(0))
     log.info("key_ended", tenant=tenant, ended=key_id)
-
-
-def _checked(found: str) -> str:
-    """An id that no key can have is answered like one that none has."""
-    if not _ID.fullmatch(found):
-        raise NotFound
-    return found
 
 
 def _made(
     parts: Parts, tenant: str, name: str, scopes: set[Scope], lifetime: timedelta | None
 ) -> Fresh:
     minted = access.mint(parts.pepper)
-    key = parts.ledger.add_key(minted, tenant, name, scopes, lifetime)
-    log.info("key_made", tenant=tenant, made=key.id, scopes=sorted(key.scopes))
-    return Fresh(**Key.of(key).model_dump(), key=minted.text)
+    return _fresh(minted, parts.ledger.add_key(minted, tenant, name, scopes, lifetime))
 
 
 def _rotated(parts: Parts, tenant: str, old_id: str, grace: timedelta) -> Fresh:
-    old = next((key for key in parts.ledger.keys(tenant) if key.id == old_id), None)
-    if old is None:
-        raise NotFound
-    lifetime = None if old.expires_at is None else old.expires_at - old.created_at
-    fresh = _made(parts, tenant, old.name, set(old.scopes), lifetime)
-    parts.ledger.end_key(tenant, old_id, grace)
-    return fresh
+    minted = access.mint(parts.pepper)
+    return _fresh(minted, parts.ledger.rotate_key(tenant, old_id, minted, grace))
+
+
+def _fresh(minted: Minted, key: ApiKey) -> Fresh:
+    log.info("key_made", tenant=key.tenant, made=key.id, scopes=sorted(key.scopes))
+    return Fresh(**Key.of(key).model_dump(), key=minted.text)

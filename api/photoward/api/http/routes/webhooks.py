@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import secrets
 from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import structlog
 from anyio import to_thread
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from photoward.api.http.cursors import after, cursor
-from photoward.api.http.deps import AdminDep, Parts, PartsDep
+from photoward.api.http.cursors import PlaceDep, following
+from photoward.api.http.deps import AdminDep, Parts, PartsDep, WebhookIdDep
 from photoward.api.http.errors import documented
 from photoward.api.http.routes.images import NO_STORE
 from photoward.core import webhooks
 from photoward.core.errors import BadInput, NotFound
-from photoward.core.webhooks import MAX_URL, Delivered, Event
+from photoward.core.keys import webhook_secret
+from photoward.core.webhooks import MAX_URL, Blocked, Delivered, Event
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
@@ -28,7 +27,6 @@ EXAMPLE_ID = "7d1b5e0c9a3f4268"
 PAGE = 100
 REFUSALS = ("unauthenticated", "forbidden", "invalid_option", "unavailable")
 
-_ID = re.compile(r"[0-9a-f]{16}")
 _MESSAGE = re.compile(r"msg_[0-9a-f]{24}")
 
 log = structlog.get_logger("photoward.webhooks")
@@ -115,7 +113,10 @@ async def create_webhook(
     wanted: Wanted, parts: PartsDep, tenant: AdminDep, response: Response
 ) -> Fresh:  # fmt: skip
     """From now on the events are told, signed with the secret in this answer."""
-    check_url(wanted.url, private=parts.settings.webhooks_private)
+    try:
+        webhooks.checked(wanted.url, private=parts.settings.webhooks_private)
+    except Blocked as blocked:
+        raise BadInput("invalid_option", f"url: {blocked}.", field="url") from None
     response.headers.update(NO_STORE)
     hook = await to_thread.run_sync(
         parts.ledger.add_webhook, secrets.token_hex(8), tenant, wanted.url, wanted.events
@@ -139,13 +140,11 @@ async def list_webhooks(parts: PartsDep, tenant: AdminDep, response: Response) -
     responses=documented(*REFUSALS, "not_found"),
 )  # fmt: skip
 async def rotate_webhook(
-    webhook_id: str, parts: PartsDep, tenant: AdminDep, response: Response
+    parts: PartsDep, tenant: AdminDep, webhook_id: WebhookIdDep, response: Response
 ) -> Fresh:
     """For a day messages are signed with both; a disabled webhook is enabled again."""
     response.headers.update(NO_STORE)
-    hook = await to_thread.run_sync(
-        parts.ledger.rotate_webhook, tenant, _known(webhook_id), webhooks.GRACE
-    )
+    hook = await to_thread.run_sync(parts.ledger.rotate_webhook, tenant, webhook_id, webhooks.GRACE)
     return _fresh(parts, hook)
 
 
@@ -153,9 +152,9 @@ async def rotate_webhook(
     "/{webhook_id}", operation_id="deleteWebhook", summary="Delete a webhook", status_code=204,
     responses=documented(*REFUSALS, "not_found"),
 )  # fmt: skip
-async def delete_webhook(webhook_id: str, parts: PartsDep, tenant: AdminDep) -> None:
+async def delete_webhook(parts: PartsDep, tenant: AdminDep, webhook_id: WebhookIdDep) -> None:
     """With its messages, told or not."""
-    await to_thread.run_sync(parts.ledger.remove_webhook, tenant, _known(webhook_id))
+    await to_thread.run_sync(parts.ledger.remove_webhook, tenant, webhook_id)
 
 
 @router.get(
@@ -163,23 +162,17 @@ async def delete_webhook(webhook_id: str, parts: PartsDep, tenant: AdminDep) -> 
     responses=documented(*REFUSALS, "not_found"),
 )  # fmt: skip
 async def list_deliveries(  # noqa: PLR0913  # what may be asked for
-    *, webhook_id: str, parts: PartsDep, tenant: AdminDep, response: Response,
-    limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
-    cursor_: Annotated[
-        str | None, Query(alias="cursor", description="`next` of the page before.")
-    ] = None,
+    *, parts: PartsDep, tenant: AdminDep, webhook_id: WebhookIdDep, place: PlaceDep,
+    response: Response, limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
 ) -> Deliveries:  # fmt: skip
     """What was told and what waits, for thirty days."""
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(
-        lambda: parts.ledger.deliveries(
-            tenant, _known(webhook_id), after=after(cursor_), limit=limit
-        )
+        lambda: parts.ledger.deliveries(tenant, webhook_id, after=place, limit=limit)
     )
-    last = found[-1].seq if len(found) == limit else None
     return Deliveries(
         deliveries=[Delivery.of(one) for one in found],
-        next=None if last is None else cursor(last),
+        next=following([one.seq for one in found], limit),
     )
 
 
@@ -189,48 +182,15 @@ async def list_deliveries(  # noqa: PLR0913  # what may be asked for
     responses=documented(*REFUSALS, "not_found"),
 )  # fmt: skip
 async def replay_delivery(
-    webhook_id: str, delivery_id: str, parts: PartsDep, tenant: AdminDep
+    parts: PartsDep, tenant: AdminDep, webhook_id: WebhookIdDep, delivery_id: str
 ) -> Delivery:
     """With the same `webhook-id`, so that a receiver can tell that it knows it."""
     if not _MESSAGE.fullmatch(delivery_id):
         raise NotFound
-    again = await to_thread.run_sync(
-        parts.ledger.replay, tenant, _known(webhook_id), delivery_id
-    )  # fmt: skip
+    again = await to_thread.run_sync(parts.ledger.replay, tenant, webhook_id, delivery_id)
     return Delivery.of(again)
 
 
-def check_url(url: str, *, private: bool) -> None:
-    """Refuse early what would never be sent to; names are resolved only when something is.
-
-    Raises:
-        BadInput: ``invalid_option``.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise BadInput("invalid_option", "url is none.", field="url") from None
-    allowed = {"https", "http"} if private else {"https"}
-    if parts.scheme not in allowed or not host or not url.isprintable() or " " in url:
-        raise BadInput("invalid_option", f"url must begin with {allowed.pop()}://.", field="url")
-    if parts.username is not None or parts.password is not None:
-        raise BadInput("invalid_option", "url must hold no password.", field="url")
-    try:
-        public = ipaddress.ip_address(host).is_global
-    except ValueError:
-        return  # a name
-    if not public and not private:
-        raise BadInput("invalid_option", "url leads to no public address.", field="url")
-
-
-def _known(webhook_id: str) -> str:
-    """An id that no webhook can have is answered like one that none has."""
-    if not _ID.fullmatch(webhook_id):
-        raise NotFound
-    return webhook_id
-
-
 def _fresh(parts: Parts, hook: webhooks.Webhook) -> Fresh:
-    secret = webhooks.secret(parts.master, hook.id, hook.version)
+    secret = webhook_secret(parts.master, hook.id, hook.version)
     return Fresh(**Webhook.of(hook).model_dump(), secret=secret)

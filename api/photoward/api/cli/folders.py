@@ -1,0 +1,89 @@
+"""Folders of pictures on the command line: which, where to, with which label; what is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from photoward.core.errors import BadInput
+from photoward.core.imaging.header import READ_ONLY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SUFFIX_OF = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
+READ_ONLY_SUFFIXES = {
+    ".gif": "gif", ".tif": "tiff", ".tiff": "tiff", ".heic": "heic", ".heif": "heic", ".hif": "heic"
+}  # fmt: skip
+SUFFIXES = frozenset({*SUFFIX_OF.values(), ".jpeg", *READ_ONLY_SUFFIXES})
+
+_console = Console(stderr=True)
+
+
+def pictures(source: Path, out: Path) -> tuple[list[Path], int]:
+    """The pictures by their suffix, and how many other files lie among them."""
+    folder = source if source.is_dir() else source.parent
+    if out.resolve() == folder.resolve():
+        raise BadInput("invalid_option", f"{out} holds the originals: choose another folder.")
+    if source.is_file():
+        return [source], 0
+    if not source.is_dir():
+        raise BadInput("invalid_option", f"{source} is neither a file nor a folder.")
+    own = out.resolve()  # may lie in the source: what was made is not made again
+    found = sorted(
+        path for path in source.rglob("*")
+        if path.is_file() and not path.name.startswith(".") and own not in path.resolve().parents
+    )  # fmt: skip
+    pictures = [path for path in found if path.suffix.lower() in SUFFIXES]
+    if not pictures:
+        raise BadInput("invalid_option", f"There is no picture in {source}.")
+    return pictures, len(found) - len(pictures)
+
+
+def target_of(source: Path, path: Path, out: Path, output_format: str | None) -> Path:
+    """Where a picture's protected file goes: folders are kept, the suffix tells the format."""
+    target = out / (path.relative_to(source) if source.is_dir() else path.name)
+    own = path.suffix.lower()
+    written = output_format or READ_ONLY.get(READ_ONLY_SUFFIXES.get(own, ""), "")
+    suffix = SUFFIX_OF.get(written, path.suffix)
+    same = {".jpg", ".jpeg"} if suffix == ".jpg" else {suffix}
+    return target if own in same else target.with_suffix(suffix)
+
+
+def labels(
+    source: Path, label: str | None, *, from_folders: bool
+) -> Callable[[Path], str | None]:  # fmt: skip
+    """Each picture's label: its folder's name or one for all.
+
+    Raises:
+        BadInput: both are asked for, or there is no folder.
+    """
+    if from_folders and (label is not None or not source.is_dir()):
+        raise BadInput("invalid_option", "--labels-from-folders needs a folder and no --label.")
+    return lambda path: path.absolute().parent.name if from_folders else label
+
+
+def progress(console: Console = _console) -> Progress:
+    """A bar for each task: how many of how many, and how long still."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    return Progress(*columns, console=console)
+
+
+def refuse(source: Path, why: object) -> None:
+    """Say why a file is refused."""
+    _console.print("✗", f"{source}: {why}", markup=False, soft_wrap=True)
+
+
+def conclude(*, protected: int, refused: int, there: int, others: int) -> None:
+    """Say how it went; exit code 1 if some file was refused."""
+    _console.print(
+        f"{protected} protected, {refused} refused, {there} already there, {others} of no "
+        "supported kind."
+    )
+    if refused:
+        raise typer.Exit(1)
