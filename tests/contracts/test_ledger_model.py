@@ -18,11 +18,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from photoward.core.errors import NotFound
 from photoward.core.jobs import ARROWS, FINAL, MAX_ATTEMPTS, Stage, State
 from photoward.core.ledger.tables import items as table
+from photoward.core.ledger.tables import tenants
+from photoward.core.ledger.turns import LEAST_WORK
 from tests.support.samples import HOUR, OVER, added, failure, result
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Expected:
     state: State = State.QUEUED
     attempts: int = 0
     token: str | None = None
+    turn: float = 0.0
     overdue: bool = False
     hidden: bool = False
     seen: list[State] = field(default_factory=lambda: [State.QUEUED])
@@ -59,8 +62,10 @@ class Play(RuleBasedStateMachine):
     @initialize()
     def wipe(self) -> None:
         self.items: dict[str, Expected] = {}
+        self.last = {"alice": 0.0, "bob": 0.0}
         with self.ledger._engine.begin() as connection:
             connection.execute(delete(table))
+            connection.execute(update(tenants).values(turn=0))
 
     @rule(
         target=ids,
@@ -70,7 +75,10 @@ class Play(RuleBasedStateMachine):
     )
     def add(self, tenant: str, batch_key: str, height: int) -> str:
         item = added(self.ledger, tenant, batch_key, height=height)
-        self.items[item.id] = Expected(tenant, batch_key, height / 1000)
+        waiting = [self.items[item_id].turn for item_id in self.queue()]
+        begin = max(self.last[tenant], min(waiting, default=max(self.last.values())))
+        self.last[tenant] = begin + height / 1000 + LEAST_WORK
+        self.items[item.id] = Expected(tenant, batch_key, height / 1000, turn=self.last[tenant])
         return item.id
 
     @rule(
@@ -167,7 +175,8 @@ class Play(RuleBasedStateMachine):
             known.seen.append(item.state)
 
     def queue(self) -> list[str]:
-        return [i for i, known in self.items.items() if known.state is State.QUEUED]
+        queued = [i for i, known in self.items.items() if known.state is State.QUEUED]
+        return sorted(queued, key=lambda item_id: self.items[item_id].turn)
 
     def held(self, token: str) -> set[str]:
         return {i for i, known in self.items.items() if known.token == token}

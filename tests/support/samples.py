@@ -38,10 +38,12 @@ def added(
     ledger: Ledger,
     tenant: str = "alice",
     batch_key: str = "sem/32",
+    *,
+    batch: str | None = None,
     **parts: Any,  # noqa: ANN401  # any field's type
 ) -> Item:
     """An item that is queued; further parts are its source's."""
-    return ledger.add(new_id(), tenant, options(), source(**parts), batch_key)
+    return ledger.add(new_id(), tenant, options(), source(**parts), batch_key, batch=batch)
 
 
 def claimed(

@@ -117,9 +117,9 @@ def test_an_empty_queue_costs_nothing(settings: Settings, ledger: Ledger) -> Non
 def test_a_spent_budget_is_told(settings: Settings, ledger: Ledger) -> None:
     for _ in range(8):
         added(ledger, width=10, height=10)
-    batches = Batches(ledger, lambda: time.sleep(0.1))
+    batches = Batches(ledger, lambda: time.sleep(0.4))
     made = worker(settings, ledger, batches, max_batch=1)
-    assert made.work(0.05) is True
+    assert made.work(0.3) is True
     assert 1 <= ledger.depth()[State.DONE] <= lifecycle.LANES
     assert made.work(60) is False
     assert ledger.depth() == {State.DONE: 8}

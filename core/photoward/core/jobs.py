@@ -113,6 +113,11 @@ class Source:
     height: int
     filename: str | None
 
+    @property
+    def megapixels(self) -> float:
+        """How large it is."""
+        return self.width * self.height / 1e6
+
 
 @dataclass(frozen=True)
 class Output:

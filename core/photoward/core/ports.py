@@ -62,6 +62,9 @@ class Keyring(Protocol):
     def set_quota(self, tenant: str, megapixels: float | None) -> None:
         """How many megapixels a tenant may hand in a day; None: no limit."""
 
+    def set_weight(self, tenant: str, weight: float) -> None:
+        """How large a share of a busy machine a tenant gets beside the others', who have 1."""
+
     def erase(self, tenant: str) -> list[Item]:
         """Forget a tenant: keys, labels, names and measurements go, unfinished work is cancelled.
 
@@ -157,15 +160,17 @@ class Ledger(Keyring, Batches, Outbox, Protocol):
         """Raises NotFound: no such item of this tenant."""
 
     def position(self, item: Item) -> int:
-        """How many items stand before a queued one (0: it is next)."""
+        """How many items stand before a queued one (0: it is next, or not queued)."""
 
     def claim(self, *, limit: int, max_megapixels: float, lease: timedelta) -> list[Item]:
-        """Lease up to ``limit`` compatible items, oldest first, in one transaction.
+        """Lease up to ``limit`` compatible items, in the order of turns, in one transaction.
 
-        The oldest queued item decides the ``batch_key``, one of no batch before any of a batch;
-        further items of the same key join while their megapixels add up to at most
-        ``max_megapixels`` (the first always fits). All carry the same fresh ``lease`` token and
-        ``attempts`` is one higher. Empty: nothing is queued. Two callers never get the same item.
+        Whose turn it is decides the ``batch_key``; further items of the same key, whoever's, join
+        while their megapixels add up to at most ``max_megapixels`` (the first always fits). Turns
+        share the machine between tenants by weight; of one tenant, first come is first served,
+        and what is in no batch goes before all batches. All carry the same fresh ``lease`` token
+        and ``attempts`` is one higher. Empty: nothing is queued. Two callers never get the same
+        item.
         """
 
     def renew(self, token: str, lease: timedelta, stage: Stage | None = None) -> int:

@@ -16,7 +16,7 @@ from photoward.core.ledger import open_ledger
 from photoward.core.ports import original_key
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
-from tests.support.samples import added
+from tests.support.samples import HOUR, added
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,6 +104,16 @@ def test_a_quota_is_set_told_and_taken_away(keys: Keys, ledger: Ledger) -> None:
     assert keys("quota", "alice", "--unlimited")[0] == 0
     assert ledger.usage("alice").quota is None
     assert keys("quota", "alice", "--unlimited", "--megapixels", "1")[0] == 2
+
+
+def test_a_tenants_share_is_set(keys: Keys, ledger: Ledger) -> None:
+    assert keys("share", "alice", "3")[0] == 0
+    for tenant in ("bob", "alice"):
+        for _ in range(12):
+            added(ledger, tenant)
+    first = ledger.claim(limit=12, max_megapixels=99, lease=HOUR)
+    assert 8 <= [item.tenant for item in first].count("alice") <= 9
+    assert keys("share", "alice", "0")[0] == 2
 
 
 def test_an_erased_tenant_leaves_no_object(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:

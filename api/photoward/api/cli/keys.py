@@ -130,6 +130,18 @@ def quota(
     typer.echo(f"{tenant}: {found.megapixels:.1f} megapixels in a day, of {of}")
 
 
+@app.command()
+def share(
+    tenant: Annotated[str, typer.Argument(help="Whose.")],
+    weight: Annotated[float, typer.Argument(min=0.01, max=100, help="Everybody else's is 1.")],
+    *,
+    data_dir: DataDir = None,
+) -> None:
+    """Set how large a share of a busy machine a tenant gets."""
+    with _opened(data_dir) as (_, ledger):
+        ledger.set_weight(tenant, weight)
+
+
 @app.command("erase-tenant")
 def erase_tenant(
     tenant: Annotated[str, typer.Argument(help="Who is to be forgotten.")],

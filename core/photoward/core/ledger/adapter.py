@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, State
-from photoward.core.ledger import rows
+from photoward.core.ledger import rows, turns
 from photoward.core.ledger.batches import SqlBatches
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.keyring import SqlKeyring, require_room
@@ -23,16 +23,17 @@ from photoward.core.ledger.selection import (
     ensure_tenant,
     held,
     hidden,
+    locked_tenant,
     next_batch,
     overdue,
     own,
-    queue,
     the_one,
     unleased,
     write,
     write_each,
 )
-from photoward.core.ledger.tables import IS_INTERACTIVE, IS_QUEUED, items, tenants
+from photoward.core.ledger.tables import IS_QUEUED, items, tenants
+from photoward.core.ledger.turns import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,14 +74,17 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
             ValueError: there is an item of this id already.
         """
         with self._writing() as connection:
-            ensure_tenant(connection, tenant)
-            require_room(connection, tenant, source.width * source.height / 1e6)
+            owner, megapixels = locked_tenant(connection, tenant), source.megapixels
+            require_room(connection, owner, megapixels)
+            lane = Lane.ALONE if batch is None else Lane.BATCH
+            turn = turns.take(connection, owner, lane, megapixels)
             moment = now(connection)
             fresh = Item(
                 item_id, tenant, State.QUEUED, options, source, batch_key, moment, moment,
                 batch=batch,
             )  # fmt: skip
-            statement = insert(items).values(rows.queued(fresh)).returning(items)
+            place = {"lane": lane, "turn": turn}
+            statement = insert(items).values(rows.queued(fresh) | place).returning(items)
             try:
                 return rows.item(connection.execute(statement).one())
             except IntegrityError:
@@ -93,15 +97,10 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
 
     def position(self, item: Item) -> int:
         """See the port; 0 as well for an item that is no longer queued."""
-        seq = select(items.c.seq).where(items.c.id == item.id, IS_QUEUED).scalar_subquery()
-        before: int = self._scalar(select(func.count()).where(IS_INTERACTIVE, items.c.seq < seq))
-        if item.batch is None:
-            return before
-        later = select(func.count()).where(IS_INTERACTIVE, items.c.seq > seq)
-        others = select(func.count()).where(
-            IS_QUEUED, items.c.batch.is_not(None), items.c.seq < seq
-        )
-        return before + int(self._scalar(later)) + int(self._scalar(others))
+        own = select(items).where(items.c.id == item.id, IS_QUEUED)
+        with self._reading() as connection:
+            row = connection.execute(own).one_or_none()
+            return 0 if row is None else turns.before(connection, row)
 
     def claim(self, *, limit: int, max_megapixels: float, lease: timedelta) -> list[Item]:
         """See the port."""
@@ -118,7 +117,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
                 "updated_at": moment,
             }
             claim = update(items).where(items.c.seq.in_(chosen)).values(values).returning(items)
-            claimed = sorted(connection.execute(claim), key=lambda row: int(row.seq))
+            claimed = sorted(connection.execute(claim), key=lambda row: (row.turn, row.seq))
             return [rows.item(row) for row in claimed]
 
     def renew(self, token: str, lease: timedelta, stage: Stage | None = None) -> int:
@@ -178,8 +177,10 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
 
     def oldest_queued(self) -> str | None:
         """See the port."""
-        item_id: str | None = self._scalar(queue(items.c.id).limit(1))
-        return item_id
+        with self._reading() as connection:
+            lines = [turns.queue(lane, *items.c).limit(1) for lane in Lane]
+            row = turns.first([connection.execute(line).one_or_none() for line in lines])
+        return None if row is None else str(row.id)
 
     def states(self, item_ids: Sequence[str]) -> dict[str, State]:
         """See the port."""

@@ -85,6 +85,13 @@ class SqlKeyring(Transactions):
             statement = update(tenants).where(tenants.c.id == tenant)
             connection.execute(statement.values(quota=megapixels))
 
+    def set_weight(self, tenant: str, weight: float) -> None:
+        """See the port."""
+        with self._writing() as connection:
+            ensure_tenant(connection, tenant)
+            statement = update(tenants).where(tenants.c.id == tenant)
+            connection.execute(statement.values(weight=weight))
+
     def erase(self, tenant: str) -> list[Item]:
         """See the port."""
         with self._writing() as connection:
@@ -132,17 +139,15 @@ def _end(connection: Connection, key: ApiKey, moment: datetime) -> ApiKey:
     return _key(connection.execute(statement).one())
 
 
-def require_room(connection: Connection, tenant: str, megapixels: float) -> None:
-    """Let a photo in, and nobody else of a tenant with a quota until this transaction ends.
+def require_room(connection: Connection, tenant: Row[Any], megapixels: float) -> None:
+    """Let a photo of a tenant in, whose row is locked.
 
     Raises:
         Overloaded: ``over_quota``.
     """
-    quota = select(tenants.c.quota).where(tenants.c.id == tenant)
-    if connection.execute(quota).scalar() is None:
-        return  # nothing to count, and nobody to wait for
-    connection.execute(quota.with_for_update())
-    usage = _usage(connection, tenant)
+    if tenant.quota is None:
+        return  # nothing to count
+    usage = _usage(connection, tenant.id)
     if not usage.has_room(megapixels):
         raise Overloaded(
             f"It has {megapixels:.2f} megapixels; of {usage.quota:g} a day "

@@ -53,7 +53,7 @@ def queued(fresh: Item) -> dict[str, Any]:
         "tenant": fresh.tenant,
         "state": fresh.state,
         "batch_key": fresh.batch_key,
-        "megapixels": source.width * source.height / 1e6,
+        "megapixels": source.megapixels,
         "options": asdict(fresh.options),
         "source": asdict(source),
         "attempts": fresh.attempts,

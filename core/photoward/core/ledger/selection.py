@@ -10,15 +10,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from photoward.core.errors import NotFound
 from photoward.core.jobs import FINAL, State
-from photoward.core.ledger import rows
+from photoward.core.ledger import rows, turns
 from photoward.core.ledger.engine import now
-from photoward.core.ledger.tables import IS_INTERACTIVE, IS_LEASED, IS_QUEUED, items, tenants
+from photoward.core.ledger.tables import IS_LEASED, items, tenants
+from photoward.core.ledger.turns import Lane, queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
 
-    from sqlalchemy import Column, Connection, Select, Table
+    from sqlalchemy import Connection, Row, Select, Table
 
     from photoward.core.jobs import Item
 
@@ -36,6 +37,16 @@ def ensure_tenant(connection: Connection, tenant: str) -> None:
     connection.execute(statement.values(values).on_conflict_do_nothing())
 
 
+def locked_tenant(connection: Connection, tenant: str) -> Row[Any]:
+    """The tenant's row, made if there is none, and nobody else's until this transaction ends."""
+    query = select(tenants).where(tenants.c.id == tenant).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        ensure_tenant(connection, tenant)
+        row = connection.execute(query).one()
+    return row
+
+
 def own(tenant: str, item_id: str) -> Select[Any]:
     """The tenant's item, unless it is hidden."""
     return select(items).where(
@@ -51,25 +62,19 @@ def the_one(connection: Connection, query: Select[Any]) -> Item:
     return rows.item(row)
 
 
-def queue(*columns: Column[Any]) -> Select[Any]:
-    """What is queued, oldest first."""
-    return select(*columns).where(IS_QUEUED).order_by(items.c.seq)
-
-
 def next_batch(connection: Connection, limit: int, max_megapixels: float) -> list[int]:
-    """Lock the rows of the next claim: the oldest that nobody else is taking, and its like.
+    """Lock the rows of the next claim: the first that nobody else is taking, and its like.
 
-    What was handed in by itself goes before all batches, whose owners do not sit and wait.
+    Only of its lane: what somebody waits for takes longer with others.
     """
-    columns = (items.c.seq, items.c.batch_key, items.c.megapixels)
-    for alone in (IS_INTERACTIVE, IS_QUEUED):
-        free = select(*columns).where(alone).order_by(items.c.seq).with_for_update(skip_locked=True)
-        first = connection.execute(free.limit(1)).one_or_none()
-        if first is not None:
-            break
+    columns = (items.c.seq, items.c.lane, items.c.turn, items.c.batch_key, items.c.megapixels)
+    free = {lane: queue(lane, *columns).with_for_update(skip_locked=True) for lane in Lane}
+    first = turns.first([connection.execute(one.limit(1)).one_or_none() for one in free.values()])
     if first is None or limit < 1:
         return []
-    like = free.where(items.c.batch_key == first.batch_key, items.c.seq > first.seq)
+    like = free[first.lane].where(
+        items.c.batch_key == first.batch_key, items.c.seq != first.seq
+    )  # fmt: skip
     chosen, total = [first.seq], first.megapixels
     for row in connection.execute(like.limit(limit - 1)):
         total += row.megapixels

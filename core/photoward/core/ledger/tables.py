@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -58,6 +59,10 @@ tenants = Table(
     Column("id", String(128), primary_key=True),
     Column("salt", LargeBinary, nullable=False),
     Column("quota", Double),
+    Column("weight", Double, nullable=False, server_default="1"),
+    # The turns of the photos that were handed in last: of no batch, and of batches.
+    Column("turn", Double, nullable=False, server_default="0"),
+    Column("batch_turn", Double, nullable=False, server_default="0"),
 )
 
 batches = Table(
@@ -73,13 +78,15 @@ batches = Table(
 items = Table(
     "items",
     metadata,
-    # The order of arrival: FIFO must not hang on clocks. SQLite counts only in an INTEGER.
+    # The order of arrival must not hang on clocks. SQLite counts only in an INTEGER.
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("id", String(32), nullable=False, unique=True),
     Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
     Column("state", String(16), nullable=False),
     Column("batch_key", String(256), nullable=False),
     Column("megapixels", Double, nullable=False),
+    Column("lane", SmallInteger, nullable=False, server_default="0"),
+    Column("turn", Double, nullable=False, server_default="0"),
     Column("options", JSON, nullable=False),
     Column("source", JSON, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -146,19 +153,19 @@ Index("keys_tenant", keys.c.tenant)
 
 # Written out, not bound: a planner uses a partial index only where the query repeats its condition.
 IS_QUEUED = text("items.state = 'queued'")
-IS_INTERACTIVE = text("items.state = 'queued' AND items.batch IS NULL")
 IS_LEASED = text("items.state = 'leased'")
 
 _queued = text("state = 'queued'")
 _leased = text("state = 'leased'")
 _visible = text("hidden_at IS NULL")
-_alone = text("state = 'queued' AND batch IS NULL")
 Index("items_use", items.c.tenant, items.c.created_at)
 Index("items_of_batches", items.c.batch, items.c.seq)
-Index("items_interactive", items.c.seq, sqlite_where=_alone, postgresql_where=_alone)
-Index("items_queue", items.c.seq, sqlite_where=_queued, postgresql_where=_queued)
 Index(
-    "items_batches", items.c.batch_key, items.c.seq,
+    "items_queue", items.c.lane, items.c.turn, items.c.seq,
+    sqlite_where=_queued, postgresql_where=_queued,
+)  # fmt: skip
+Index(
+    "items_batches", items.c.batch_key, items.c.lane, items.c.turn, items.c.seq,
     sqlite_where=_queued, postgresql_where=_queued,
 )  # fmt: skip
 Index("items_leases", items.c.lease, sqlite_where=_leased, postgresql_where=_leased)
