@@ -32,6 +32,9 @@ PROBLEMS: dict[str, Problem] = {
     "length_mismatch": Problem(
         400, "The body is not as long as announced", "Send Content-Length as it is, or none."
     ),
+    "digest_mismatch": Problem(
+        400, "The body is not what its digest says", "Send it again, or another Content-Digest."
+    ),
     "malformed_request": Problem(
         400,
         "The request cannot be read",
@@ -109,6 +112,11 @@ PROBLEMS: dict[str, Problem] = {
     # things and states
     "not_found": Problem(404, "There is no such thing", "Check the address."),
     "method_not_allowed": Problem(405, "Not with this HTTP method", "See the API document."),
+    "request_differs": Problem(
+        422,
+        "This Idempotency-Key was used for another request",
+        "Give each request a key of its own; use one again only to repeat the very same request.",
+    ),
     "not_ready": Problem(409, "The item is not finished", "Ask again when its state is done."),
     "not_acceptable": Problem(406, "Not in this form", "Accept application/json."),
     # our side

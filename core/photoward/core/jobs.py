@@ -179,6 +179,9 @@ class Item:
 
 QUOTA_WINDOW = timedelta(days=1)
 
+REPEAT_WINDOW = timedelta(days=1)
+"""How long a request may be repeated under its Idempotency-Key without being done twice."""
+
 
 @dataclass(frozen=True)
 class Usage:

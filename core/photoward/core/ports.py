@@ -76,10 +76,11 @@ class Keyring(Protocol):
 class Batches(Protocol):
     """Items that were handed in as one. Each call is one transaction."""
 
-    def add_batch(
-        self, batch_id: str, tenant: str, name: str, options: Mapping[str, Any]
+    def add_batch(  # what makes a batch
+        self, batch_id: str, tenant: str, name: str, options: Mapping[str, Any], *,
+        request: str | None = None,
     ) -> Batch:  # fmt: skip
-        """A batch without items."""
+        """A batch without items; ``request`` as in ``Ledger.add``."""
 
     def batch(self, tenant: str, batch_id: str) -> Batch:
         """How it stands. Raises NotFound: no such batch of this tenant."""
@@ -148,11 +149,23 @@ class Ledger(Keyring, Batches, Outbox, Protocol):
 
     def add(  # noqa: PLR0913  # what makes an item
         self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str, *,
-        batch: str | None = None,
+        batch: str | None = None, request: str | None = None,
     ) -> Item:  # fmt: skip
         """Record an accepted upload; it is ``queued`` and durable when this returns.
 
+        Args:
+            item_id: of the new item.
+            tenant: whose.
+            options: what is to be done.
+            source: what came.
+            batch_key: see ``Item``.
+            batch: what it was handed in with.
+            request: the caller's name for this request. When the tenant used it within the last
+                24 hours, nothing is added and the item of then is returned, unless that was
+                deleted since.
+
         Raises:
+            BadInput: ``request_differs``: the request of then was another one.
             Overloaded: ``over_quota``: the tenant may not hand in so much more today.
         """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Annotated
 
 import structlog
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Header, Path, Request
 
 from photoward.api.http.admission import Admission
 from photoward.api.http.announcer import Announcer
@@ -126,6 +127,20 @@ def webhook_id(
     return _well_formed(webhook_id, 16)
 
 
+def request_key(
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key", min_length=1, max_length=255,
+            description="Of your choice. A request that is sent again with it within 24 hours is "
+            "not done again.",
+        ),
+    ] = None,
+) -> str | None:  # fmt: skip
+    """The caller's name for this request, in a form that any ledger keeps."""
+    return None if key is None else hashlib.sha256(key.encode()).hexdigest()
+
+
 PartsDep = Annotated[Parts, Depends(parts)]
 ReaderDep = Annotated[str, Depends(tenant(Scope.READ))]
 WriterDep = Annotated[str, Depends(tenant(Scope.WRITE))]
@@ -136,3 +151,4 @@ ItemIdDep = Annotated[str, Depends(item_id)]
 BatchIdDep = Annotated[str, Depends(batch_id)]
 KeyIdDep = Annotated[str, Depends(key_id)]
 WebhookIdDep = Annotated[str, Depends(webhook_id)]
+RequestKeyDep = Annotated[str | None, Depends(request_key)]

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 async def taken(
-    request: Request, parts: Parts, tenant: str, query: RequestedImage
-) -> Item:  # fmt: skip
-    """Read one upload and hand it in.
+    request: Request, parts: Parts, tenant: str, query: RequestedImage, key: str | None = None
+) -> Item:
+    """Read one upload and hand it in, unless that was done under the same ``key`` before.
 
     Raises:
         BadInput: at the first byte that shows it.
@@ -41,7 +41,7 @@ async def taken(
     with ExitStack() as closing:
         upload = await Intake(request, asked, parts.settings, closing).read()
         item = await to_thread.run_sync(
-            accept, parts, tenant, upload, query.batch, limiter=parts.storing
+            accept, parts, tenant, upload, query.batch, key, limiter=parts.storing
         )
     parts.announcer.announce(item.id)
     return item
@@ -51,16 +51,21 @@ def _defaults(parts: Parts, tenant: str, batch_id: str | None) -> dict[str, Any]
     return parts.ledger.batch_options(tenant, batch_id) if batch_id else {}
 
 
-def accept(parts: Parts, tenant: str, upload: Upload, batch_id: str | None = None) -> Item:
+def accept(
+    parts: Parts, tenant: str, upload: Upload, batch_id: str | None, request: str | None = None
+) -> Item:
     """Object first, row second: a row without its object would be a promise nobody can keep."""
     item_id = new_id()
-    key = original_key(tenant, item_id)
     source = upload.source
     options, batch_key = parts.catalogue.placed(upload.options, source.width, source.height)
-    parts.store.put(key, upload.file)
+    parts.store.put(original_key(tenant, item_id), upload.file)
+    kept = None
     try:
-        return parts.ledger.add(item_id, tenant, options, source, batch_key, batch=batch_id)
-    except BaseException:
-        with contextlib.suppress(Unavailable):  # the sweeper finds it; the first error is told
-            parts.store.delete(key)
-        raise
+        kept = parts.ledger.add(
+            item_id, tenant, options, source, batch_key, batch=batch_id, request=request
+        )
+    finally:
+        if kept is None or kept.id != item_id:
+            with contextlib.suppress(Unavailable):  # the sweeper finds it; the first error is told
+                parts.store.delete(original_key(tenant, item_id))
+    return kept

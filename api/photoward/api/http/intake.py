@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from python_multipart.multipart import parse_options_header
 
 from photoward.api.http import filenames
+from photoward.api.http.digests import ContentDigest
 from photoward.api.http.form import Form
 from photoward.api.http.spool import Spool
 from photoward.core.errors import BadInput
@@ -107,17 +108,20 @@ async def received(request: Request, ceiling: int, limit: int) -> AsyncIterator[
 
     Raises:
         BadInput: ``malformed_request`` or ``body_too_large``, as early as it shows;
-            ``length_mismatch`` at the end.
+            ``length_mismatch`` or ``digest_mismatch`` at the end.
     """
     announced = _announced(request.headers.get("content-length"))
     _refuse_size(announced or 0, ceiling, limit)
+    digest = ContentDigest(request.headers.get("content-digest"))
     count = 0
     async for chunk in request.stream():
         count += len(chunk)
         _refuse_size(count, ceiling, limit)
+        digest.feed(chunk)
         yield chunk
     if announced is not None and count != announced:
         raise BadInput("length_mismatch", f"{announced} bytes announced, {count} came.")
+    digest.check()
 
 
 def _announced(text: str | None) -> int | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from photoward.core.errors import BadInput
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, State
 from photoward.core.ledger import rows, turns
 from photoward.core.ledger.batches import SqlBatches
@@ -27,6 +28,7 @@ from photoward.core.ledger.selection import (
     next_batch,
     overdue,
     own,
+    repeated,
     the_one,
     unleased,
     write,
@@ -66,15 +68,20 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
 
     def add(  # noqa: PLR0913  # what makes an item
         self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str, *,
-        batch: str | None = None,
+        batch: str | None = None, request: str | None = None,
     ) -> Item:  # fmt: skip
         """See the port.
 
         Raises:
+            BadInput: see the port.
+            Overloaded: see the port.
             ValueError: there is an item of this id already.
         """
         with self._writing() as connection:
             owner, megapixels = locked_tenant(connection, tenant), source.megapixels
+            before = repeated(connection, items, tenant, request)
+            if before is not None:
+                return _same(rows.item(before), options, source, batch)
             require_room(connection, owner, megapixels)
             lane = Lane.ALONE if batch is None else Lane.BATCH
             turn = turns.take(connection, owner, lane, megapixels)
@@ -83,7 +90,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
                 item_id, tenant, State.QUEUED, options, source, batch_key, moment, moment,
                 batch=batch,
             )  # fmt: skip
-            place = {"lane": lane, "turn": turn}
+            place = {"lane": lane, "turn": turn, "request": request}
             statement = insert(items).values(rows.queued(fresh) | place).returning(items)
             try:
                 return rows.item(connection.execute(statement).one())
@@ -211,3 +218,11 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
             )
             announce(connection, changes)
             return won
+
+
+def _same(before: Item, options: Options, source: Source, batch: str | None) -> Item:
+    """The item of a request that is repeated. Raises BadInput: it was another request."""
+    asked = (options, source.sha256, batch)
+    if (before.options, before.source.sha256, before.batch) != asked:
+        raise BadInput("request_differs", "The photo, its options or its batch were others.")
+    return before

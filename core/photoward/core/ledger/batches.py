@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select
 
-from photoward.core.errors import NotFound
+from photoward.core.errors import BadInput, NotFound
 from photoward.core.jobs import FINAL, Batch, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.outbox import announce
-from photoward.core.ledger.selection import ensure_tenant, states_of, unleased, write
+from photoward.core.ledger.selection import (
+    locked_tenant,
+    repeated,
+    states_of,
+    unleased,
+    write,
+)
 from photoward.core.ledger.tables import batches, items
 from photoward.core.ledger.transactions import Transactions
 
@@ -30,15 +37,21 @@ RECENT = timedelta(seconds=30)
 class SqlBatches(Transactions):
     """The ``Batches`` part of the ledger; see the port."""
 
-    def add_batch(
-        self, batch_id: str, tenant: str, name: str, options: Mapping[str, Any]
+    def add_batch(  # what makes a batch
+        self, batch_id: str, tenant: str, name: str, options: Mapping[str, Any], *,
+        request: str | None = None,
     ) -> Batch:  # fmt: skip
         """See the port."""
         with self._writing() as connection:
-            ensure_tenant(connection, tenant)
+            locked_tenant(connection, tenant)
+            before = repeated(connection, batches, tenant, request)
+            if before is not None:
+                if (before.name, before.options) != (name, json.loads(json.dumps(options))):
+                    raise BadInput("request_differs", "The batch's name or options were others.")
+                return _shown(connection, tenant, before.id)
             values = {
                 "id": batch_id, "tenant": tenant, "name": name, "options": dict(options),
-                "created_at": now(connection),
+                "created_at": now(connection), "request": request,
             }  # fmt: skip
             connection.execute(insert(batches).values(values))
             return _shown(connection, tenant, batch_id)

@@ -94,6 +94,7 @@ def tombstone(old: Item, moment: datetime) -> dict[str, Any]:
         "output": None,
         "measured": {},
         "error_detail": None,
+        "request": None,
         "hidden_at": moment,
     }
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from photoward.core.errors import NotFound
-from photoward.core.jobs import FINAL, State
+from photoward.core.jobs import FINAL, REPEAT_WINDOW, State
 from photoward.core.ledger import rows, turns
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.tables import IS_LEASED, items, tenants
@@ -52,6 +52,18 @@ def own(tenant: str, item_id: str) -> Select[Any]:
     return select(items).where(
         items.c.id == item_id, items.c.tenant == tenant, items.c.hidden_at.is_(None)
     )
+
+
+def repeated(
+    connection: Connection, table: Table, tenant: str, request: str | None
+) -> Row[Any] | None:
+    """The row of ``table`` that the tenant made of late by a request of that name, or None."""
+    if request is None:
+        return None
+    since = now(connection) - REPEAT_WINDOW
+    made = (table.c.tenant == tenant, table.c.request == request, table.c.created_at > since)
+    newest = select(table).where(*made).order_by(table.c.created_at.desc())
+    return connection.execute(newest.limit(1)).one_or_none()
 
 
 def the_one(connection: Connection, query: Select[Any]) -> Item:

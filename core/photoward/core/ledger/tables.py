@@ -73,6 +73,7 @@ batches = Table(
     Column("name", String(128), nullable=False),
     Column("options", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("request", String(64)),
 )
 
 items = Table(
@@ -103,6 +104,7 @@ items = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Column("hidden_at", UtcDateTime),
     Column("batch", String(32)),
+    Column("request", String(64)),
 )
 
 webhooks = Table(
@@ -158,6 +160,14 @@ IS_LEASED = text("items.state = 'leased'")
 _queued = text("state = 'queued'")
 _leased = text("state = 'leased'")
 _visible = text("hidden_at IS NULL")
+_asked = text("request IS NOT NULL")
+Index(
+    "items_requests", items.c.tenant, items.c.request, sqlite_where=_asked, postgresql_where=_asked
+)
+Index(
+    "batches_requests", batches.c.tenant, batches.c.request,
+    sqlite_where=_asked, postgresql_where=_asked,
+)  # fmt: skip
 Index("items_use", items.c.tenant, items.c.created_at)
 Index("items_of_batches", items.c.batch, items.c.seq)
 Index(

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from photoward.api.http import archives, bulk
 from photoward.api.http.archives import Unzipped
 from photoward.api.http.cursors import PlaceDep, following
-from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, WriterDep
+from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
 from photoward.api.http.intake import received
 from photoward.api.http.routes.images import NO_STORE
@@ -47,18 +47,19 @@ class Items(BaseModel):
     "", operation_id="createBatch", summary="Make a batch", status_code=201,
     responses=documented(
         "invalid_option", "unknown_method", "unknown_preset", "unknown_surrogate", "unknown_label",
-        "unauthenticated", "forbidden", "unavailable",
+        "request_differs", "unauthenticated", "forbidden", "unavailable",
     ),
 )  # fmt: skip
 async def create_batch(
-    wanted: RequestedBatch, parts: PartsDep, tenant: WriterDep, response: Response
-) -> Batch:
+    *, wanted: RequestedBatch, parts: PartsDep, tenant: WriterDep, key: RequestKeyDep,
+    response: Response,
+) -> Batch:  # fmt: skip
     """Then hand photos in with `POST /v1/images?batch=…`, or many at once as a zip."""
     options = wanted.options.model_dump(exclude_unset=True, exclude_none=True)
     parts.catalogue.options(**options)
     made = await to_thread.run_sync(
-        parts.ledger.add_batch, new_id(), tenant, wanted.name, options
-    )  # fmt: skip
+        lambda: parts.ledger.add_batch(new_id(), tenant, wanted.name, options, request=key)
+    )
     shown = Batch.of(made)
     response.headers.update({"Location": shown.links.self, **NO_STORE})
     return shown

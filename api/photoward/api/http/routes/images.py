@@ -8,7 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from photoward.api.http import prefer
-from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep, WriterDep
+from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
 from photoward.api.http.handover import taken
 from photoward.api.http.schemas import Image, Requested, RequestedImage
@@ -26,8 +26,9 @@ REFUSALS = (
     "unsupported_content_type", "content_type_mismatch", "not_an_image", "unsupported_type",
     "truncated", "bad_dimensions", "unsupported_bit_depth", "unsupported_colour_mode",
     "unsupported_animation", "invalid_option", "unknown_method", "unknown_preset",
-    "unknown_surrogate", "unknown_label", "unauthenticated", "forbidden",
-    "not_found", "over_quota", "queue_full", "unavailable", "storage_full",
+    "unknown_surrogate", "unknown_label", "request_differs", "digest_mismatch",
+    "unauthenticated", "forbidden", "not_found", "over_quota", "queue_full", "unavailable",
+    "storage_full",
 )  # fmt: skip
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -54,6 +55,9 @@ UPLOAD_PARAMETERS = [{
     "name": "Prefer", "in": "header", "required": False, "schema": {"type": "string"},
     "description": "`wait=N`: answer with the finished item if it is ready within N seconds.",
     "example": "wait=20",
+}, {
+    "name": "Content-Digest", "in": "header", "required": False, "schema": {"type": "string"},
+    "description": "The body's SHA-256 or SHA-512 (RFC 9530): compared with what arrives.",
 }]  # fmt: skip
 
 
@@ -71,10 +75,11 @@ UPLOAD_PARAMETERS = [{
     openapi_extra={"requestBody": UPLOAD_BODY, "parameters": UPLOAD_PARAMETERS},
 )
 async def create_image(
-    request: Request, parts: PartsDep, tenant: WriterDep, query: Annotated[RequestedImage, Query()]
-) -> Response:
+    request: Request, parts: PartsDep, tenant: WriterDep, key: RequestKeyDep,
+    query: Annotated[RequestedImage, Query()],
+) -> Response:  # fmt: skip
     """Take a photo as multipart/form-data, or as the body with its options in the query."""
-    item = await taken(request, parts, tenant, query)
+    item = await taken(request, parts, tenant, query, key)
     wait_s = prefer.wanted_wait_s(request.headers.getlist("prefer"))
     if wait_s is None:
         return accepted(item)
