@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 @pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Options are written into the environment: each test gets a copy without ours."""
-    kept = {k: v for k, v in os.environ.items() if "PHOTOWARD" not in k and k != "REDIS_URL"}
-    monkeypatch.setattr(os, "environ", kept)
+def own_environment() -> Iterator[None]:
+    """Options are written into the environment: each test gets it without ours."""
+    before = dict(os.environ)
+    for name in before:
+        if "PHOTOWARD" in name or name == "REDIS_URL":
+            del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)

@@ -54,9 +54,9 @@ class Client:
 
     def submit(
         self, data: bytes, media_type: str, *, wait_s: float = 0, name: str | None = None,
-        **options: object,
+        key: str | None = None, **options: object,
     ) -> dict[str, Any]:  # fmt: skip
-        """Upload a picture; the item, finished if it was within ``wait_s``.
+        """Upload a picture, once under a ``key``; the item, finished if it was within ``wait_s``.
 
         Raises:
             Refusal: the service refused it.
@@ -65,16 +65,18 @@ class Client:
         headers = {"Content-Type": media_type}
         if name is not None:
             headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+        if key is not None:
+            headers["Idempotency-Key"] = key
         if wait_s:
             headers["Prefer"] = f"wait={wait_s:g}"
         query = urlencode({key: value for key, value in options.items() if value is not None})
         return self._json("POST", f"/v1/images?{query}", data, headers)
 
-    def make_batch(self, name: str, options: Mapping[str, object]) -> str:
-        """A batch for further uploads; its id."""
+    def make_batch(self, name: str, options: Mapping[str, object], key: str) -> str:
+        """A batch for further uploads, one under a ``key``; its id."""
         body = json.dumps({"name": name, "options": dict(options)}).encode()
-        made = self._json("POST", "/v1/batches", body, {"Content-Type": "application/json"})
-        return str(made["id"])
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        return str(self._json("POST", "/v1/batches", body, headers)["id"])
 
     def item(self, item_id: str) -> dict[str, Any]:
         """The item as it stands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import typer
@@ -46,12 +47,17 @@ def pictures(source: Path, out: Path) -> tuple[list[Path], int]:
 
 def target_of(source: Path, path: Path, out: Path, output_format: str | None) -> Path:
     """Where a picture's protected file goes: folders are kept, the suffix tells the format."""
-    target = out / (path.relative_to(source) if source.is_dir() else path.name)
-    own = path.suffix.lower()
+    name = path.relative_to(source) if source.is_dir() else PurePath(path.name)
+    return out / target_name(name, output_format)
+
+
+def target_name(name: PurePath, output_format: str | None) -> PurePath:
+    """A protected file's name beside the other protected files."""
+    own = name.suffix.lower()
     written = output_format or READ_ONLY.get(READ_ONLY_SUFFIXES.get(own, ""), "")
-    suffix = SUFFIX_OF.get(written, path.suffix)
+    suffix = SUFFIX_OF.get(written, name.suffix)
     same = {".jpg", ".jpeg"} if suffix == ".jpg" else {suffix}
-    return target if own in same else target.with_suffix(suffix)
+    return name if own in same else name.with_suffix(suffix)
 
 
 def labels(
@@ -74,9 +80,14 @@ def progress(console: Console = _console) -> Progress:
     return Progress(*columns, console=console)
 
 
-def refuse(source: Path, why: object) -> None:
+def refuse(source: object, why: object) -> None:
     """Say why a file is refused."""
     _console.print("✗", f"{source}: {why}", markup=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A line of what goes on."""
+    _console.print(text, markup=False, soft_wrap=True)
 
 
 def conclude(*, protected: int, refused: int, there: int, others: int) -> None:

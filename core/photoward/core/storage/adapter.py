@@ -49,7 +49,7 @@ class ObStore:
 
     def put(self, key: str, data: bytes | BinaryIO, *, create_only: bool = False) -> bool:
         """See the port. A stream for a folder is copied in chunks, else held in memory."""
-        with _translated():
+        with translated():
             try:
                 obstore.put(
                     self._backend,
@@ -67,17 +67,17 @@ class ObStore:
 
     def get(self, key: str) -> bytes:
         """See the port."""
-        with _translated():
+        with translated():
             return self._open(key).bytes().to_bytes()
 
     def stream(self, key: str, chunk: int = 1 << 18) -> Iterator[bytes]:
         """See the port; NotFound is raised here, not at the first chunk."""
-        with _translated():
+        with translated():
             return _chunks(self._open(key), chunk)
 
     def delete(self, key: str) -> None:
         """See the port."""
-        with _translated():
+        with translated():
             try:
                 obstore.delete(self._backend, _checked(key))
             except FileNotFoundError:
@@ -86,7 +86,7 @@ class ObStore:
     def keys(self, prefix: str = "") -> Iterator[tuple[str, float]]:
         """See the port; a prefix is whole segments (``originals``, ``outputs/tenant``)."""
         folder = _checked(prefix.rstrip("/")) if prefix else None
-        with _translated():
+        with translated():
             for page in obstore.list(self._backend, prefix=folder):
                 now = datetime.now(UTC)
                 for meta in page:
@@ -96,7 +96,7 @@ class ObStore:
     def discard_unfinished(self, older_than_s: float) -> int:
         """See the port. Only a folder can hold such: a bucket gets one request an object."""
         removed = 0
-        with _translated():
+        with translated():
             for path in self._root.rglob("*#*") if self._root else ():
                 with suppress(FileNotFoundError):  # finished, or discarded by somebody else
                     if _HALF.search(path.name) and _age_s(path) >= older_than_s:
@@ -106,7 +106,7 @@ class ObStore:
 
     def check(self) -> None:
         """See the port."""
-        with _translated():
+        with translated():
             if self._root and not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
                 raise Unavailable("The store's folder cannot be written.")
             next(iter(obstore.list(self._backend, prefix="health", chunk_size=1)), None)
@@ -126,7 +126,7 @@ def _checked(key: str) -> str:
 
 
 def _chunks(opened: GetResult, chunk: int) -> Iterator[bytes]:
-    with _translated():
+    with translated():
         for buffer in opened.stream(min_chunk_size=chunk):
             view = memoryview(buffer)  # a backend in memory gives all at once
             for start in range(0, len(view), chunk):
@@ -148,7 +148,7 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn what the backend says into ``Unavailable`` (``storage_full`` when there is no room)."""
     try:
         yield

@@ -31,7 +31,7 @@ def open_store(settings: Settings) -> ObjectStore:
     if url.scheme == "memory":
         return ObStore(MemoryStore())
     if url.scheme == "s3" and url.hostname:
-        return _bucket(url.netloc, url.path.strip("/"))
+        return ObStore(bucket(url.netloc, url.path.strip("/")))
     raise Unavailable("The storage URL must be file:///folder, memory:// or s3://bucket/prefix.")
 
 
@@ -43,11 +43,16 @@ def _folder(root: Path) -> ObStore:
     return ObStore(LocalStore(root), root=root)
 
 
-def _bucket(bucket: str, prefix: str) -> ObStore:
+def bucket(name: str, prefix: str) -> S3Store:
+    """A bucket with the credentials and endpoint that the ``AWS_*`` variables tell.
+
+    Raises:
+        Unavailable: they cannot be used.
+    """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     try:
-        store = S3Store(
-            bucket,
+        return S3Store(
+            name,
             prefix=prefix or None,
             endpoint=endpoint or None,
             client_options={
@@ -60,4 +65,3 @@ def _bucket(bucket: str, prefix: str) -> ObStore:
         )
     except BaseError as error:
         raise Unavailable("The S3 settings cannot be used.") from error
-    return ObStore(store)
