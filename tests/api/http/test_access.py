@@ -47,6 +47,8 @@ OPERATIONS = {
     "getImage": Operation(READ, 200, thing="image_id"),
     "deleteImage": Operation(WRITE, 204, thing="image_id"),
     "getImageContent": Operation(READ, 200, thing="image_id"),
+    "watchImage": Operation(READ, 200, thing="image_id"),
+    "watchBatch": Operation(READ, 200, thing="batch_id"),
     "createBatch": Operation(WRITE, 201, {}),
     "getBatch": Operation(READ, 200, thing="batch_id"),
     "listBatchItems": Operation(READ, 200, thing="batch_id"),

@@ -26,6 +26,9 @@ FRESH_S = 0.5
 ARCHIVES = 4
 """Taken in at a time, by one process."""
 
+LISTENERS = 100
+"""Of events, likewise: each asks the ledger every second."""
+
 
 class Admission:
     """The queue's depth against its limits."""
@@ -38,6 +41,7 @@ class Admission:
         self._megapixels = 0.0
         self._lock = asyncio.Lock()
         self._archives = threading.BoundedSemaphore(ARCHIVES)
+        self._listeners = 0
 
     async def check(self) -> None:
         """Let the caller pass.
@@ -69,6 +73,20 @@ class Admission:
             yield
         finally:
             self._archives.release()
+
+    def check_listeners(self) -> None:
+        """Raises Overloaded: as many listen to events as may."""
+        if self._listeners >= LISTENERS:
+            raise Overloaded(f"{LISTENERS} listen to events.")
+
+    @contextmanager
+    def one_listener(self) -> Iterator[None]:
+        """Somebody listens; only ever entered by the event loop."""
+        self._listeners += 1
+        try:
+            yield
+        finally:
+            self._listeners -= 1
 
     def _compare(self, items: int, megapixels: float) -> None:
         if items >= self._settings.max_queued_items:

@@ -17,6 +17,7 @@ from photoward.api.http.envelope import Envelope
 from photoward.api.http.routes import (
     batches,
     content,
+    events,
     images,
     keys,
     operations,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger, ObjectStore
 
 ROUTES = (
-    images, content, protect, batches, webhooks, keys, catalogue_routes, operations, page,
+    images, content, protect, batches, events, webhooks, keys, catalogue_routes, operations, page,
 )  # fmt: skip
 
 MAX_STORING = 6

@@ -99,7 +99,7 @@ async def get_image(
 ) -> Image:
     """State, progress, and what was measured once it is done."""
     response.headers.update(NO_STORE)
-    return await to_thread.run_sync(_shown, parts, tenant, image_id)
+    return await to_thread.run_sync(shown, parts, tenant, image_id)
 
 
 @router.delete(
@@ -114,7 +114,8 @@ async def delete_image(image_id: ItemIdDep, parts: PartsDep, tenant: WriterDep) 
     await to_thread.run_sync(delete, parts, tenant, image_id)
 
 
-def _shown(parts: Parts, tenant: str, image_id: str) -> Image:
+def shown(parts: Parts, tenant: str, image_id: str) -> Image:
+    """An item as it stands, with its place in the queue."""
     item = parts.ledger.get(tenant, image_id)
     queued = item.state is State.QUEUED
     return Image.of(item, parts.ledger.position(item) if queued else None)

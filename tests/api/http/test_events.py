@@ -1,0 +1,128 @@
+"""Progress as server-sent events: every change, nothing twice, and an end."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from photoward.api.http import admission
+from photoward.api.http.routes import events
+from tests.api.http.service import picture, serving, work
+from tests.api.http.test_refusals import assert_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.api.http.service import Service
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    monkeypatch.setattr(events, "EVERY_S", 0.02)
+    with serving(tmp_path) as made:
+        yield made
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event."""
+
+    id: str
+    data: dict[str, Any]
+
+
+def listen(service: Service, place: str, last: str | None = None) -> Iterator[Told]:
+    """The events, as a browser reads them."""
+    headers = {"Last-Event-ID": last} if last else {}
+    with service.client.stream("GET", f"{place}/events", headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        fields: dict[str, str] = {}
+        for line in answer.iter_lines():
+            if not line and "data" in fields:
+                assert fields["event"] == "progress"
+                yield Told(fields["id"], json.loads(fields["data"]))
+                fields = {}
+            name, colon, value = line.partition(": ")
+            if name and colon:
+                fields[name] = value
+
+
+def batch_of(service: Service, count: int) -> str:
+    made = service.client.post("/v1/batches", json={})
+    for _ in range(count):
+        service.upload(params={"batch": made.json()["id"]})
+    return str(made.headers["Location"])
+
+
+def test_a_photo_is_told_from_the_queue_to_its_end(service: Service) -> None:
+    place = service.upload().headers["Location"]
+    heard = listen(service, place)
+    first = next(heard)
+    assert (first.data["state"], first.data["progress"]["position"]) == ("queued", 0)
+    working = threading.Thread(target=work, args=(service,))
+    working.start()
+    rest = list(heard)
+    working.join()
+    assert rest[-1].data == service.client.get(place).json()
+    assert rest[-1].data["state"] == "done"
+    assert len({told.id for told in rest}) == len(rest)
+
+
+def test_a_batch_is_told_until_all_have_ended(service: Service) -> None:
+    place = batch_of(service, 3)
+    heard = listen(service, place)
+    assert next(heard).data["counts"]["queued"] == 3
+    work(service)
+    *_, last = heard
+    assert last.data["counts"]["done"] == 3
+
+
+def test_who_comes_again_is_not_told_the_same(service: Service) -> None:
+    place = service.upload().headers["Location"]
+    first = next(listen(service, place))
+    work(service)
+    (again,) = listen(service, place, first.id)
+    assert again.data["state"] == "done"
+    over = service.client.get(f"{place}/events", headers={"Last-Event-ID": again.id})
+    assert (over.status_code, over.content) == (204, b"")
+
+
+def test_silence_is_broken_by_comments(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(events, "PING_S", 0.05)
+    place = service.upload().headers["Location"]
+    with service.client.stream("GET", f"{place}/events") as answer:
+        heard = (line for line in answer.iter_lines() if line.startswith(":"))
+        assert [next(heard), next(heard)] == [": ping", ": ping"]
+
+
+def test_a_stream_ends_in_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "LONGEST_S", 0.1)
+    assert len(list(listen(service, service.upload().headers["Location"]))) == 1
+
+
+def test_a_stream_ends_with_its_photo(service: Service) -> None:
+    place = service.upload().headers["Location"]
+    heard = listen(service, place)
+    next(heard)
+    service.client.delete(place)
+    assert list(heard) == []
+    assert_problem(service.client.get(f"{place}/events"), "not_found")
+
+
+def test_only_so_many_listen(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "LISTENERS", 1)
+    place = service.upload(picture()).headers["Location"]
+    heard = listen(service, place)
+    next(heard)
+    assert_problem(service.client.get(f"{place}/events"), "queue_full")
+    work(service)
+    list(heard)
+    assert service.client.get(f"{place}/events").status_code == 200
