@@ -95,6 +95,29 @@ def test_photos_are_measured_in_every_strength_and_format(
     assert found["strong, perceptual", "png"]["psnr_db"] > found["strong", "png"]["psnr_db"]
 
 
+def test_the_ledger_is_measured_with_several_workers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "ledger.json"
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", "ledger", "--items", "100", "--workers", "1,2", "--out", str(out)])
+    assert caught.value.code == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["workers"] for row in rows] == [1, 2]
+    assert min(row["done_per_s"] for row in rows) > 0
+    assert "done/s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [("--workers", "two"), ("--workers", ""), ("--workers", "0")])
+def test_a_ledger_without_workers_is_not_measured(
+    wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", "ledger", *wrong])
+    assert caught.value.code == 2
+    assert "--workers" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("source", ["absent", "empty"])
 def test_a_folder_without_photos_is_bad_input(
     source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
