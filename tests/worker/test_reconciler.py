@@ -10,6 +10,7 @@ import pytest
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
 from photoward.core.ports import original_key, output_key
+from photoward.worker import reconciler as reconciler_module
 from photoward.worker.reconciler import Reconciler
 from tests.support.samples import OVER, added, claimed, failure, result
 
@@ -108,7 +109,7 @@ def test_a_ledger_that_is_away_for_a_while_ends_nothing(
 
 
 def test_only_what_nobody_needs_is_swept(
-    ledger: Ledger, store: ObjectStore, hints: Recorded
+    ledger: Ledger, store: ObjectStore, hints: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, done, failed, hidden = (added(ledger) for _ in range(5))
     token, _ = claimed(ledger)
@@ -125,7 +126,10 @@ def test_only_what_nobody_needs_is_swept(
         store.put(output_key("alice", item.id), b"output")
     store.put(original_key("alice", "0" * 32), b"its upload was never recorded")
 
-    assert made(ledger, store, hints).sweep() == 2, "originals of what has ended, whatever age"
+    assert made(ledger, store, hints).sweep() == 1, "the original of what is done, whatever its age"
+    assert original_key("alice", failed.id) in dict(store.keys("")), "it may be tried again"
+    monkeypatch.setattr(reconciler_module, "RETRY_S", 0)
+    assert made(ledger, store, hints).sweep() == 1
     assert original_key("alice", "0" * 32) in dict(store.keys("")), "its row may be on its way"
     assert made(ledger, store, hints, orphan_age_s=0).sweep() == 3
     assert {key for key, _ in store.keys("")} == {

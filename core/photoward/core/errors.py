@@ -15,6 +15,7 @@ what to do about it. Nothing here knows HTTP beyond those numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,11 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "storage_full": Problem(507, "The store is full", "Tell the operator."),
 }
+
+
+def is_ours(code: str) -> bool:
+    """Whether the fault lies with the service: the same photo may go well another time."""
+    return PROBLEMS[code].status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class PhotowardError(Exception):

@@ -46,6 +46,10 @@ MAX_ATTEMPTS = 3
 """An item whose lease ran out this many times ends ``failed: worker_lost``."""
 
 
+RETRY_WINDOW = timedelta(days=1)
+"""How long the original of an item that failed by our fault is kept, to try it again."""
+
+
 class Stage(StrEnum):
     """What a leased item is going through; shown as progress."""
 

@@ -53,6 +53,7 @@ OPERATIONS = {
     "getBatch": Operation(READ, 200, thing="batch_id"),
     "listBatchItems": Operation(READ, 200, thing="batch_id"),
     "cancelBatch": Operation(WRITE, 200, thing="batch_id"),
+    "retryBatch": Operation(WRITE, 200, thing="batch_id"),
     "uploadBatchArchive": Operation(WRITE, 200, zipped({}), thing="batch_id"),
     "downloadBatchArchive": Operation(READ, 200, thing="batch_id"),
     "getBatchResults": Operation(READ, 200, thing="batch_id"),

@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,8 @@ from photoward.api.http.cursors import after, cursor
 from photoward.core import access
 from photoward.core.access import ALL
 from photoward.core.errors import BadInput, Overloaded
-from photoward.core.jobs import new_id
+from photoward.core.jobs import Failure, new_id
+from photoward.core.ports import original_key
 from tests.api.http.service import PEPPER, picture, work
 from tests.api.http.test_refusals import assert_problem
 
@@ -278,6 +280,45 @@ def test_a_cancelled_batch_keeps_what_is_done(service: Service) -> None:
     assert service.client.get(f"/v1/images/{first}/content").status_code == 200
     assert_problem(service.client.get(f"/v1/images/{second}/content"), "not_ready")
     assert not [key for key in service.kept() if second in key]
+
+
+def fail(service: Service, code: str) -> list[str]:
+    """Everything queued fails; the ids."""
+    items = service.ledger.claim(limit=99, max_megapixels=99, lease=timedelta(hours=1))
+    service.ledger.fail(
+        str(items[0].lease), [Failure(item.id, code, "It went wrong.") for item in items]
+    )
+    return [item.id for item in items]
+
+
+def test_what_failed_by_our_fault_is_tried_again_and_nothing_else(service: Service) -> None:
+    batch = made(service)
+    send(service, batch, zipped({"a.png": picture(), "b.png": picture(size=(50, 50))}))
+    lost = fail(service, "worker_lost")
+    send(service, batch, zipped({"bad.png": picture()}))
+    (bad,) = fail(service, "corrupt")
+    retry = f"{batch['links']['self']}/retry"
+    for _ in range(2):
+        answer = service.client.post(retry)
+        assert (answer.status_code, answer.json()["total"]) == (200, 3)
+        assert answer.json()["counts"] == {"queued": 2, "failed": 1}
+    worked_off(service)
+    results = lines(service.client.get(f"{batch['links']['self']}/results"))[:3]
+    assert {one["file"]: one["state"] for one in results} == {
+        "a.png": "done", "b.png": "done", "bad.png": "failed"
+    }  # fmt: skip
+    assert bad in {one["id"] for one in results}
+    assert not {one["id"] for one in results} & set(lost)
+    assert not [key for key in service.kept() if any(item_id in key for item_id in lost)]
+
+
+def test_what_is_gone_is_not_tried_again(service: Service) -> None:
+    batch = made(service)
+    send(service, batch, zipped({"a.png": picture()}))
+    (lost,) = fail(service, "worker_lost")
+    service.store.delete(original_key("default", lost))
+    answer = service.client.post(f"{batch['links']['self']}/retry")
+    assert answer.json()["counts"] == {"failed": 1}
 
 
 def test_what_a_batch_holds_its_tenant_alone_may_add_to(make_service: ServiceFactory) -> None:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from photoward.core import telemetry
-from photoward.core.errors import NotFound, PhotowardError, Unavailable
+from photoward.core.errors import NotFound, PhotowardError, Unavailable, is_ours
 from photoward.core.jobs import Failure, Output, Rendition, Result, State
 from photoward.core.keys import tenant_secret
 from photoward.core.ports import object_keys, original_key, output_keys
@@ -113,7 +113,8 @@ class BatchWorker:
         for failure in failures:
             if failure.item_id in failed:
                 telemetry.ITEMS_ENDED.labels("failed", failure.code).inc()
-        self._tidy(items, results, done, failed)
+        again = {item_id for item_id in failed if is_ours(refused[item_id].code)}
+        self._tidy(items, results, done, failed - again)
         return len(done) + len(failed)
 
     def _store(self, item: Item, files: dict[tuple[int, int], Protected]) -> Result:
@@ -142,7 +143,7 @@ class BatchWorker:
     def _tidy(
         self, items: dict[str, Item], results: Sequence[Result], done: set[str], failed: set[str]
     ) -> None:
-        """Originals go when their item has ended; outputs of what was cancelled meanwhile, too."""
+        """Originals of ``done`` and ``failed`` go; outputs of what was cancelled meanwhile, too."""
         for item_id in done | failed:
             self.store.delete(original_key(items[item_id].tenant, item_id))
         lost = [result.item_id for result in results if result.item_id not in done]

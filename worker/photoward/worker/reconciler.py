@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from photoward.core.errors import Unavailable
-from photoward.core.jobs import FINAL, State
+from photoward.core.jobs import FINAL, RETRY_WINDOW, State
 from photoward.core.ports import item_of
 
 if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger, ObjectStore
 
 DELIVERIES_KEPT = timedelta(days=30)
+RETRY_S = RETRY_WINDOW.total_seconds()
 WITHOUT_OUTPUT = FINAL - {State.DONE}
 
 log = structlog.get_logger(__name__)
@@ -69,6 +70,8 @@ class Reconciler:
     def sweep(self) -> int:
         """Remove originals of what has ended, and what is old and belongs to no visible item.
 
+        The original of what failed is kept for a day: it may be tried again.
+
         Returns:
             How many were removed.
         """
@@ -80,7 +83,8 @@ class Reconciler:
                 state = states.get(item_of(key))
                 unneeded = state is None or (prefix == "outputs/" and state in WITHOUT_OUTPUT)
                 orphan = unneeded and age_s >= self._orphan_age_s
-                if orphan or (prefix == "originals/" and state in FINAL):
+                spent = state in FINAL and (state is not State.FAILED or age_s >= RETRY_S)
+                if orphan or (prefix == "originals/" and spent):
                     self._store.delete(key)
                     removed += 1
         return removed

@@ -5,7 +5,9 @@ Nothing of an archive is ever held but the file at hand.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -15,13 +17,21 @@ from photoward.api.http import archives, filenames
 from photoward.api.http.archives import MANIFEST
 from photoward.api.http.asked import merged
 from photoward.api.http.errors import invalid
-from photoward.api.http.handover import accept
+from photoward.api.http.handover import accept, remove
 from photoward.api.http.intake import Upload
 from photoward.api.http.schemas import Image, Problem, Requested
 from photoward.api.http.spool import Spool
-from photoward.core.errors import BadInput, Overloaded, PhotowardError, Unavailable
+from photoward.core.errors import (
+    BadInput,
+    NotFound,
+    Overloaded,
+    PhotowardError,
+    Unavailable,
+    is_ours,
+)
 from photoward.core.imaging.sniff import Limits
-from photoward.core.ports import output_key
+from photoward.core.jobs import State, new_id
+from photoward.core.ports import original_key, output_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,15 +150,44 @@ def _problem(error: PhotowardError) -> dict[str, Any]:
     return Problem.of(error.code, error.detail, field=error.field).model_dump(exclude_none=True)
 
 
-def every(parts: Parts, tenant: str, batch_id: str) -> Iterator[Item]:
-    """All of a batch's items, asked for page by page."""
+def every(parts: Parts, tenant: str, batch_id: str, state: State | None = None) -> Iterator[Item]:
+    """All of a batch's items, or those in a state, asked for page by page."""
     seen = 0
     while True:
-        page = parts.ledger.batch_items(tenant, batch_id, after=seen, limit=LONGEST_PAGE)
+        page = parts.ledger.batch_items(
+            tenant, batch_id, after=seen, limit=LONGEST_PAGE, state=state
+        )
         yield from (item for _, item in page)
         if len(page) < LONGEST_PAGE:
             return
         seen = page[-1][0]
+
+
+def retry(parts: Parts, tenant: str, batch_id: str) -> None:
+    """Hand in anew what failed by our fault, as long as its original is kept; in its place.
+
+    What was handed in already by a call that broke off is not handed in twice.
+    """
+    failed = [
+        item for item in every(parts, tenant, batch_id, State.FAILED)
+        if is_ours(item.error_code or "internal_error")
+    ]  # fmt: skip
+    for old in failed:
+        fresh = new_id()
+        name = hashlib.sha256(f"retry {old.id}".encode()).hexdigest()
+        try:
+            photo = parts.store.get(original_key(tenant, old.id))
+        except NotFound:
+            continue
+        parts.store.put(original_key(tenant, fresh), photo)
+        kept = parts.ledger.add(
+            fresh, tenant, old.options, old.source, old.batch_key, batch=batch_id, request=name
+        )
+        if kept.id != fresh:
+            parts.store.delete(original_key(tenant, fresh))
+        parts.announcer.announce(kept.id)
+        with suppress(NotFound):  # another call was faster
+            remove(parts, tenant, old.id)
 
 
 def result(item: Item) -> dict[str, Any]:

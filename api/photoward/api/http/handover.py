@@ -12,7 +12,7 @@ from photoward.api.http.asked import Asked
 from photoward.api.http.intake import Intake
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.jobs import new_id
-from photoward.core.ports import original_key
+from photoward.core.ports import object_keys, original_key
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -69,3 +69,10 @@ def accept(
             with contextlib.suppress(Unavailable):  # the sweeper finds it; the first error is told
                 parts.store.delete(original_key(tenant, item_id))
     return kept
+
+
+def remove(parts: Parts, tenant: str, item_id: str) -> None:
+    """Hide an item and remove its objects. Raises NotFound."""
+    item = parts.ledger.cancel(tenant, item_id)
+    for key in object_keys(item):
+        parts.store.delete(key)

@@ -110,6 +110,24 @@ async def cancel_batch(
 
 
 @router.post(
+    "/{batch_id}/retry", operation_id="retryBatch", summary="Try again what failed",
+    responses=documented("queue_full", "over_quota", "storage_full", *ASKING),
+)  # fmt: skip
+async def retry_batch(
+    batch_id: BatchIdDep, parts: PartsDep, tenant: WriterDep, response: Response
+) -> Batch:
+    """Only what failed by our fault, within a day: fresh items take the failed ones' places.
+
+    What cannot be protected stays failed: send another file.
+    """
+    await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)  # is it there?
+    await parts.admission.check()
+    response.headers.update(NO_STORE)
+    await to_thread.run_sync(bulk.retry, parts, tenant, batch_id)
+    return Batch.of(await to_thread.run_sync(parts.ledger.batch, tenant, batch_id))
+
+
+@router.post(
     "/{batch_id}/archive", operation_id="uploadBatchArchive", summary="Hand in a zip of photos",
     response_class=Response,
     responses={

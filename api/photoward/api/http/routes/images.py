@@ -10,12 +10,11 @@ from fastapi import APIRouter, Query, Request, Response
 from photoward.api.http import prefer
 from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.handover import taken
+from photoward.api.http.handover import remove, taken
 from photoward.api.http.schemas import Image, Requested, RequestedImage
 from photoward.api.http.waiting import until_final
 from photoward.core.imaging.sniff import INPUTS
 from photoward.core.jobs import FINAL, Item, State
-from photoward.core.ports import object_keys
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -111,7 +110,7 @@ async def get_image(
 )
 async def delete_image(image_id: ItemIdDep, parts: PartsDep, tenant: WriterDep) -> None:
     """Stop the work on it if it has not ended, and remove the original and the result."""
-    await to_thread.run_sync(delete, parts, tenant, image_id)
+    await to_thread.run_sync(remove, parts, tenant, image_id)
 
 
 def shown(parts: Parts, tenant: str, image_id: str) -> Image:
@@ -119,13 +118,6 @@ def shown(parts: Parts, tenant: str, image_id: str) -> Image:
     item = parts.ledger.get(tenant, image_id)
     queued = item.state is State.QUEUED
     return Image.of(item, parts.ledger.position(item) if queued else None)
-
-
-def delete(parts: Parts, tenant: str, image_id: str) -> None:
-    """Hide an item and remove its objects."""
-    item = parts.ledger.cancel(tenant, image_id)
-    for key in object_keys(item):
-        parts.store.delete(key)
 
 
 def accepted(item: Item) -> Response:

@@ -10,9 +10,9 @@ from starlette.background import BackgroundTask
 
 from photoward.api.http.deps import PartsDep, WriterDep
 from photoward.api.http.errors import documented, respond
-from photoward.api.http.handover import taken
+from photoward.api.http.handover import remove, taken
 from photoward.api.http.routes.content import FILE, whole
-from photoward.api.http.routes.images import REFUSALS, UPLOAD_BODY, accepted, delete
+from photoward.api.http.routes.images import REFUSALS, UPLOAD_BODY, accepted
 from photoward.api.http.schemas import Image, RequestedImage, error_of
 from photoward.api.http.waiting import until_final
 from photoward.core.jobs import FINAL
@@ -56,5 +56,5 @@ async def protect(
     if query.keep:
         response.headers["Content-Location"] = f"/v1/images/{item.id}"
     else:
-        response.background = BackgroundTask(delete, parts, tenant, item.id)
+        response.background = BackgroundTask(remove, parts, tenant, item.id)
     return response
