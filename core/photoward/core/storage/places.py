@@ -15,6 +15,8 @@ from photoward.core.errors import Unavailable
 from photoward.core.storage.adapter import ObStore
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from photoward.core.ports import ObjectStore
     from photoward.core.settings import Settings
 
@@ -31,7 +33,7 @@ def open_store(settings: Settings) -> ObjectStore:
     if url.scheme == "memory":
         return ObStore(MemoryStore())
     if url.scheme == "s3" and url.hostname:
-        return _bucket(url.netloc, url.path.strip("/"))
+        return _bucket(url.netloc, url.path.strip("/"), settings)
     raise Unavailable("The storage URL must be file:///folder, memory:// or s3://bucket/prefix.")
 
 
@@ -43,12 +45,14 @@ def _folder(root: Path) -> ObStore:
     return ObStore(LocalStore(root), root=root)
 
 
-def _bucket(bucket: str, prefix: str) -> ObStore:
+def _bucket(bucket: str, prefix: str, settings: Settings) -> ObStore:
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     try:
         store = S3Store(
             bucket,
             prefix=prefix or None,
+            access_key_id=_told(settings.s3_access_key_id),
+            secret_access_key=_told(settings.s3_secret_access_key),
             endpoint=endpoint or None,
             client_options={
                 "allow_http": (endpoint or "").startswith("http://"),
@@ -61,3 +65,7 @@ def _bucket(bucket: str, prefix: str) -> ObStore:
     except BaseError as error:
         raise Unavailable("The S3 settings cannot be used.") from error
     return ObStore(store)
+
+
+def _told(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
