@@ -6,8 +6,9 @@ import typer
 
 from photoward.api.cli.bench.engine import engine
 from photoward.api.cli.bench.fidelity import photo
+from photoward.api.cli.bench.load import load
 from photoward.api.cli.bench.service import latency, throughput
 
 app = typer.Typer(no_args_is_help=True)
-for command in (latency, throughput, engine, photo):
+for command in (latency, throughput, load, engine, photo):
     app.command()(command)
