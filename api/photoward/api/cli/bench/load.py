@@ -94,8 +94,8 @@ async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str
     credentials = {"Authorization": f"Bearer {key}"} if key else {}
     photos = [_photo(seed) for seed in range(PHOTOS)]
     async with httpx.AsyncClient(
-        base_url=url, timeout=TIMEOUT_S, headers=credentials,
-        limits=httpx.Limits(max_keepalive_connections=200, keepalive_expiry=IDLE_S),
+        base_url=url, timeout=httpx.Timeout(TIMEOUT_S, pool=None), headers=credentials,
+        limits=httpx.Limits(max_connections=100, keepalive_expiry=IDLE_S),
     ) as client:  # fmt: skip
         known: list[str] = []
 
