@@ -42,15 +42,13 @@ class Instance:
 
     def prepare(self) -> None:
         """Make its folders, empty where an engine would give memory, and its configuration."""
-        for inside, folder in self.folders.items():
+        for folder in self.folders.values():
             if folder.is_relative_to(self.places.state / "tmp"):
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
             folder.parent.chmod(0o711)
-            if self._user and inside != "/tmp":  # noqa: S108  # a path inside, not here
+            if self._user:
                 shutil.chown(folder, self._user, self._user)
-            elif self._user:
-                folder.chmod(0o1777)
         configuration.write(self.service, self.number, self.places)
 
     @property

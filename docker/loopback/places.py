@@ -25,7 +25,7 @@ class Places:
     Args:
         state: the folder under which everything lies.
         services: all that run.
-        published: port that the file publishes → port of this machine; 0: any free one.
+        published: port of this machine instead of the one that the file publishes; 0: any free one.
 
     Raises:
         OSError: a published port is taken.
