@@ -7,7 +7,7 @@ STAMP := .venv/installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test fast slow fuzz tables lint format types contracts clean
+.PHONY: help venv demo up stack test fast slow fuzz tables lint format types contracts clean
 
 help: ## This overview
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
@@ -25,6 +25,9 @@ demo: $(STAMP) ## Start the service, protect sample photos, write pictures into 
 
 up: $(STAMP) ## Run the service on http://127.0.0.1:8080 until Ctrl-C
 	$(BIN)/photoward up
+
+stack: $(STAMP) ## Run docker-compose.yml as plain processes on loopback until Ctrl-C (PORT=…)
+	@PYTHONPATH=docker $(BIN)/python -m loopback $(if $(PORT),--port $(PORT))
 
 test: fast slow ## Run all tests: the fast ones, then the slow ones; show branch coverage
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
@@ -34,27 +35,30 @@ def read_or_make_master(path: Path) -> bytes:
         Unavailable: the file cannot be read, or does not hold 32 bytes.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            # Linking a finished file into place: two processes that start together agree on it.
-            draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(SECRET_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(draft, path)
-            finally:
-                draft.unlink()
-        except FileExistsError:
-            pass
+        if not path.exists():  # its folder may be read-only, as of what others give
+            _make(path)
         master = path.read_bytes()
     except OSError as error:
         raise Unavailable(f"The master secret cannot be read: {error}.") from error
     if len(master) != SECRET_BYTES:
         raise Unavailable(f"The master secret {path} does not hold {SECRET_BYTES} bytes.")
     return master
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Linking a finished file into place: two processes that start together agree on it.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(SECRET_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(FileExistsError):
+        try:
+            os.link(draft, path)
+        finally:
+            draft.unlink()
 
 
 def tenant_secret(master: bytes, salt: bytes) -> bytes:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+SECRETS_DIR = "PHOTOWARD_SECRETS_DIR"
 
 
 class Settings(BaseSettings):
-    """Every setting with its default, read from ``PHOTOWARD_*`` environment variables."""
+    """Every setting with its default, read from ``PHOTOWARD_*`` environment variables.
+
+    What the environment does not say is read from files of the same names, in small letters or
+    not, in the folder ``PHOTOWARD_SECRETS_DIR``: there passwords stay out of the environment.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="PHOTOWARD_", frozen=True, extra="ignore", populate_by_name=True
@@ -30,6 +43,11 @@ class Settings(BaseSettings):
     storage_url: str | None = None
     """``s3://bucket[/prefix]``, ``file:///folder`` or ``memory://``; default: a folder in the
     data folder. S3 credentials and endpoint come from the usual ``AWS_*`` variables."""
+    s3_access_key_id: SecretStr | None = Field(default=None, validation_alias="AWS_ACCESS_KEY_ID")
+    s3_secret_access_key: SecretStr | None = Field(
+        default=None, validation_alias="AWS_SECRET_ACCESS_KEY"
+    )
+    """Settings only so that they may come from files; default: as ``AWS_*`` variables say."""
     master_secret_file: Path | None = None
     """32 random bytes; default: ``master.secret`` in the data folder, made at the first start."""
 
@@ -41,6 +59,9 @@ class Settings(BaseSettings):
     require_keys: bool = False
     """Ask for an API key on loopback, too, as behind a proxy. On any other address it is always
     asked for."""
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where ``serve`` and ``worker``, run alone, tell their metrics to whoever asks: for a network
+    of one's own. Default: nowhere; ``/metrics`` tells those of the HTTP face to a key."""
     max_body_bytes: int = Field(default=25 * 2**20, gt=0)
     max_megapixels: float = Field(default=50.0, gt=0)
     max_side: int = Field(default=16_384, gt=0)
@@ -84,6 +105,22 @@ class Settings(BaseSettings):
     orphan_age_s: float = Field(default=3600.0, gt=0)
     """An object this old without a ledger row, or half-written, was left by a crash; longer than
     any upload may take from its first byte in the store to its row."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # there is no such file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # its folder is fixed
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before the environment before files."""
+        folder = os.environ.get(SECRETS_DIR)
+        if folder and not Path(folder).is_dir():  # else a ledger of its own would be made
+            raise SettingsError(f"{SECRETS_DIR}: there is no folder {folder}")
+        files = SecretsSettingsSource(settings_cls, secrets_dir=folder)
+        return init_settings, env_settings, files
 
     @property
     def keys_required(self) -> bool:

@@ -10,9 +10,12 @@ import logging
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, start_http_server
+
+from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 HTTP_REQUESTS = Counter(
@@ -39,6 +42,21 @@ WITHHELD = frozenset({
     "label", "label_used", "master_secret", "password", "redis_url", "secret", "token",
 })  # fmt: skip
 """Keys whose values never reach a log line."""
+
+
+def serve_metrics(host: str, port: int, *more: Collector) -> None:
+    """Tell whoever asks this process's metrics, and what ``more`` collects; in a thread.
+
+    Raises:
+        Unavailable: nothing can listen there.
+    """
+    told = CollectorRegistry()
+    for one in (REGISTRY, *more):
+        told.register(one)
+    try:
+        start_http_server(port, host, told)
+    except OSError as error:
+        raise Unavailable(f"No metrics on {host}, port {port}: {error.strerror}.") from error
 
 
 def configure_logging(*, json: bool) -> None:

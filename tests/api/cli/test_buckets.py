@@ -18,7 +18,7 @@ import pytest
 
 from photoward.api.cli import main
 from photoward.api.cli.places import MADE_FROM, Bucket
-from photoward.core.storage.places import bucket
+from photoward.core.storage.places import open_bucket
 from tests.api.http.service import Service, picture, serving, working
 from tests.core.imaging.pictures import reopened
 from tests.support.servers import S3_BUCKET, S3_KEYS, free_ports
@@ -48,7 +48,7 @@ def prefix(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def inbox(prefix: str) -> S3Store:
-    store = bucket(S3_BUCKET, f"{prefix}/in")
+    store = open_bucket(S3_BUCKET, f"{prefix}/in")
     for name in NAMES:
         put(store, name, "JPEG" if name.endswith("jpg") else "PNG")
     return store
@@ -56,7 +56,7 @@ def inbox(prefix: str) -> S3Store:
 
 @pytest.fixture
 def outbox(prefix: str) -> S3Store:
-    return bucket(S3_BUCKET, f"{prefix}/out")
+    return open_bucket(S3_BUCKET, f"{prefix}/out")
 
 
 def put(store: S3Store, name: str, kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> None:

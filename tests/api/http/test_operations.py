@@ -4,14 +4,18 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from photoward.api.http.routes.operations import Depth
 from photoward.core.errors import PROBLEMS, Unavailable
+from photoward.core.telemetry import serve_metrics
 from tests.api.http.service import Recorded
 from tests.api.http.test_refusals import assert_problem
+from tests.support.servers import free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,3 +171,13 @@ def test_a_proxys_request_id_is_kept_if_it_is_one(service: Service) -> None:
     assert get("/livez", headers={"X-Request-Id": ours}).headers["X-Request-Id"] == ours
     made_up = get("/livez", headers={"X-Request-Id": "a b c"}).headers["X-Request-Id"]
     assert re.fullmatch(r"[0-9a-f-]{36}", made_up)
+
+
+def test_on_a_port_of_their_own_metrics_take_no_key(service: Service) -> None:
+    (port,) = free_ports(1)
+    serve_metrics("127.0.0.1", port, Depth(service.ledger))
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:  # ours
+        told = {name for name, _ in samples(answer.read().decode())}
+    assert {"photoward_ledger_up", "photoward_megapixels_total"} <= told
+    with pytest.raises(Unavailable, match=str(port)):
+        serve_metrics("127.0.0.1", port)

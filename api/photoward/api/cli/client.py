@@ -99,13 +99,6 @@ class Client:
         """The protected file."""
         return self._exchange("GET", f"/v1/images/{item_id}/content")
 
-    def done(self) -> int:
-        """How many items of the service are done, as its metrics say."""
-        for line in self._exchange("GET", "/metrics").decode().splitlines():
-            if line.startswith('photoward_items{state="done"}'):
-                return int(float(line.rpartition(" ")[2]))
-        return 0
-
     def delete(self, item_id: str) -> None:
         """Remove an item and its files."""
         self._exchange("DELETE", f"/v1/images/{item_id}")

@@ -17,7 +17,7 @@ from photoward.core.errors import BadInput, Unavailable
 from photoward.core.files import write_whole
 from photoward.core.imaging.sniff import INPUTS
 from photoward.core.storage.adapter import translated
-from photoward.core.storage.places import bucket
+from photoward.core.storage.places import open_bucket
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -111,7 +111,7 @@ class Bucket:
 
     def __init__(self, name: str, prefix: str) -> None:
         self.root = f"s3://{name}/{prefix}/" if prefix else f"s3://{name}/"
-        self._store: S3Store = bucket(name, prefix)
+        self._store: S3Store = open_bucket(name, prefix)
 
     def listed(self) -> dict[str, Mark]:
         """See ``Place``."""

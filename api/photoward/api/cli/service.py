@@ -49,6 +49,7 @@ def up(
             data_dir=settings.data_dir.absolute(), port=stack.free_port(settings)
         )
         metrics = stack.empty_folder(settings.data_dir / "metrics")
+        os.environ.pop("PHOTOWARD_METRICS_PORT", None)  # several processes would want the one port
         Supervisor(
             stack.stages(settings, workers),
             environment={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},

@@ -32,7 +32,7 @@ from photoward.core.ledger import open_ledger, require_keys
 from photoward.core.queue import open_hints
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
-from photoward.core.telemetry import configure_logging
+from photoward.core.telemetry import configure_logging, serve_metrics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -99,6 +99,8 @@ def app_from_environment() -> FastAPI:
     configure_logging(json=True)
     ledger = open_ledger(settings)
     require_keys(settings, ledger)
+    if settings.metrics_port:
+        serve_metrics(settings.host, settings.metrics_port, operations.Depth(ledger))
     app = create_app(
         settings,
         ledger=ledger,

@@ -15,6 +15,8 @@ from photoward.core.errors import Unavailable
 from photoward.core.storage.adapter import ObStore
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from photoward.core.ports import ObjectStore
     from photoward.core.settings import Settings
 
@@ -31,7 +33,8 @@ def open_store(settings: Settings) -> ObjectStore:
     if url.scheme == "memory":
         return ObStore(MemoryStore())
     if url.scheme == "s3" and url.hostname:
-        return ObStore(bucket(url.netloc, url.path.strip("/")))
+        secrets = settings.s3_access_key_id, settings.s3_secret_access_key
+        return ObStore(open_bucket(url.netloc, url.path.strip("/"), *secrets))
     raise Unavailable("The storage URL must be file:///folder, memory:// or s3://bucket/prefix.")
 
 
@@ -43,17 +46,24 @@ def _folder(root: Path) -> ObStore:
     return ObStore(LocalStore(root), root=root)
 
 
-def bucket(name: str, prefix: str) -> S3Store:
-    """A bucket with the credentials and endpoint that the ``AWS_*`` variables tell.
+def open_bucket(
+    bucket: str,
+    prefix: str,
+    access_key_id: SecretStr | None = None,
+    secret_access_key: SecretStr | None = None,
+) -> S3Store:
+    """A bucket, with the endpoint and, if none are given, the credentials of ``AWS_*`` variables.
 
     Raises:
         Unavailable: they cannot be used.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    given = {"access_key_id": access_key_id, "secret_access_key": secret_access_key}
     try:
         return S3Store(
-            name,
+            bucket,
             prefix=prefix or None,
+            **{name: secret.get_secret_value() for name, secret in given.items() if secret},
             endpoint=endpoint or None,
             client_options={
                 "allow_http": (endpoint or "").startswith("http://"),

@@ -7,8 +7,9 @@ import typer
 from photoward.api.cli.bench.engine import engine
 from photoward.api.cli.bench.fidelity import photo
 from photoward.api.cli.bench.ledger import ledger
+from photoward.api.cli.bench.load import load
 from photoward.api.cli.bench.service import latency, throughput
 
 app = typer.Typer(no_args_is_help=True)
-for command in (latency, throughput, ledger, engine, photo):
+for command in (latency, throughput, load, ledger, engine, photo):
     app.command()(command)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
+import contextlib
 import statistics
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,14 +19,14 @@ from rich.table import Table
 
 from photoward.api.cli import samples
 from photoward.api.cli.bench.record import Out, console, stages, write
-from photoward.api.cli.client import Client
+from photoward.api.cli.client import FINAL, Client
 from photoward.api.cli.embedded import running
 from photoward.api.cli.environment import require_extra, settings_from
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from photoward.core.settings import Settings
 
@@ -33,11 +36,19 @@ UPLOADERS = 4
 TWELVE_MEGAPIXELS = (4000, 3000)
 SMALL = 32
 
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help="A running service, asked with the key in PHOTOWARD_API_KEY; default: one of its own."
+    ),
+]
+
 
 def latency(
     runs: Annotated[int, typer.Option(min=1)] = 10,
     *,
     photo: Annotated[Path | None, typer.Option(help="A JPEG; default: a synthetic 12 MP.")] = None,
+    url: Url = None,
     out: Out = None,
 ) -> None:
     """One 12 MP JPEG after another through REST, and the share of each stage."""
@@ -45,11 +56,7 @@ def latency(
     files = _photos(photo, runs + 1)
     items: list[dict[str, Any]] = []
     walls: list[float] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="photoward-bench-") as folder,
-        running(Path(folder)) as url,
-        Client(url) as client,
-    ):
+    with _service_at(url) as there, Client(there) as client:
         for number, data in enumerate(track(files, "latency", console=console)):
             began = time.perf_counter()
             item = client.submit(data, "image/jpeg", wait_s=60, label="bench")
@@ -71,6 +78,8 @@ def latency(
 def throughput(
     small: Annotated[int, typer.Option(min=1, help="How many 32 px PNGs.")] = 1000,
     large: Annotated[int, typer.Option(min=1, help="How many 12 MP JPEGs.")] = 12,
+    *,
+    url: Url = None,
     out: Out = None,
 ) -> None:
     """Pictures a second: the engine alone, and the whole service around it."""
@@ -81,23 +90,16 @@ def throughput(
     ]
     photos = _photos(None, large)
     settings = settings_from()
-    with tempfile.TemporaryDirectory(prefix="photoward-bench-") as folder:
-        before = (
-            _engine(settings, tiles, (SMALL, SMALL)),
-            _engine(settings, photos, TWELVE_MEGAPIXELS),
-        )
-        with running(Path(folder)) as url:
-            for name, files, media_type in (
-                ("32px", tiles, "image/png"), ("12MP", photos, "image/jpeg")
-            ):  # fmt: skip
-                console.print(f"service, {name} …")
-                with Client(url) as client:
-                    _must_be_done(client.ended(client.submit(files[0], media_type)["id"]))
-                results[name] = _service(url, files, media_type)
-        after = (
-            _engine(settings, tiles, (SMALL, SMALL)),
-            _engine(settings, photos, TWELVE_MEGAPIXELS),
-        )
+    before = _engines(settings, tiles, photos)
+    with _service_at(url) as there:
+        for name, files, media_type in (
+            ("32px", tiles, "image/png"), ("12MP", photos, "image/jpeg")
+        ):  # fmt: skip
+            console.print(f"service, {name} …")
+            with Client(there) as client:
+                _must_be_done(client.ended(client.submit(files[0], media_type)["id"]))
+            results[name] = _service(there, files, media_type)
+    after = _engines(settings, tiles, photos)
     table = Table(
         "pictures", "noise alone /s", "engine alone /s", "service /s", "share of engine",
         "service after uploads /s", "share of engine",
@@ -117,6 +119,27 @@ def throughput(
         )  # fmt: skip
     console.print(table)
     write(out, results)
+
+
+@contextlib.contextmanager
+def _service_at(url: str | None) -> Iterator[str]:
+    """The service that was named, or one of its own for as long as it is needed."""
+    if url is not None:
+        yield url
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="photoward-bench-") as folder,
+        running(Path(folder)) as own,
+    ):
+        yield own
+
+
+def _engines(
+    settings: Settings, tiles: Sequence[bytes], photos: Sequence[bytes]
+) -> tuple[tuple[float, float], ...]:
+    return (
+        _engine(settings, tiles, (SMALL, SMALL)), _engine(settings, photos, TWELVE_MEGAPIXELS)
+    )  # fmt: skip
 
 
 def _require() -> None:
@@ -172,16 +195,13 @@ def _service(url: str, files: Sequence[bytes], media_type: str) -> dict[str, Any
         with Client(url) as client:
             return [client.submit(data, media_type, label="bench")["id"] for data in part]
 
-    with Client(url) as client:
-        done_before = client.done()
     began = time.perf_counter()
     with ThreadPoolExecutor(UPLOADERS) as threads:
-        parts = threads.map(upload, [files[n::UPLOADERS] for n in range(UPLOADERS)])
-        ids = [item_id for part in parts for item_id in part]
+        parts = list(threads.map(upload, [files[n::UPLOADERS] for n in range(UPLOADERS)]))
     uploaded = time.perf_counter() - began
     with Client(url) as client:
-        waiting_then = len(files) - (client.done() - done_before)
-        for item_id in ids:
+        waiting_then = sum(_waiting(client, ids) for ids in parts)
+        for item_id in chain.from_iterable(parts):
             _must_be_done(client.ended(item_id))
     wall = time.perf_counter() - began
     return {
@@ -189,6 +209,13 @@ def _service(url: str, files: Sequence[bytes], media_type: str) -> dict[str, Any
         "pictures_per_s": len(files) / wall,
         "after_uploads_per_s": waiting_then / (wall - uploaded),
     }  # fmt: skip
+
+
+def _waiting(client: Client, ids: Sequence[str]) -> int:
+    """How many of what was uploaded one after the other still wait; first come, first served."""
+    return len(ids) - bisect.bisect_left(
+        ids, 1, key=lambda item_id: int(client.item(item_id)["state"] not in FINAL)
+    )
 
 
 def _shares(items: Sequence[dict[str, Any]], walls: Sequence[float]) -> dict[str, float]:

@@ -1,0 +1,57 @@
+"""Where settings come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from photoward.api.cli.environment import settings_from
+from photoward.core.errors import BadInput
+from photoward.core.keys import read_or_make_master
+from photoward.core.settings import SECRETS_DIR, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("PHOTOWARD_DATABASE_URL", "PHOTOWARD_REDIS_URL", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(SECRETS_DIR, str(tmp_path))
+    return tmp_path
+
+
+def test_passwords_come_from_files(secrets: Path) -> None:
+    (secrets / "photoward_database_url").write_text("postgresql+psycopg://a:b@c/d\n")
+    (secrets / "photoward_redis_url").write_text("redis://:b@c:6379/0")
+    (secrets / "aws_secret_access_key").write_text("shh")
+    settings = Settings()
+    assert settings.database == "postgresql+psycopg://a:b@c/d"
+    assert settings.broker == "redis://:b@c:6379/0"
+    assert settings.s3_secret_access_key is not None
+    assert settings.s3_secret_access_key.get_secret_value() == "shh"
+    assert "shh" not in repr(settings)
+    assert "b@c" not in repr(settings)
+
+
+def test_the_environment_goes_before_files(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (secrets / "photoward_database_url").write_text("sqlite:///file")
+    monkeypatch.setenv("PHOTOWARD_DATABASE_URL", "sqlite:///environment")
+    assert Settings().database == "sqlite:///environment"
+
+
+def test_a_missing_folder_of_secrets_is_refused(secrets: Path) -> None:
+    secrets.rmdir()
+    with pytest.raises(BadInput, match="there is no folder"):
+        settings_from()
+
+
+def test_a_master_secret_is_read_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "master"
+    path.write_bytes(bytes(32))
+    monkeypatch.setattr("os.link", lambda *_: pytest.fail("it would write"))
+    assert read_or_make_master(path) == bytes(32)

@@ -1,0 +1,157 @@
+"""The compose file is well-formed, and what it runs is locked up."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_spec import PyCompose
+
+from loopback.composition import FILE, Service, filled, services
+from photoward.core.settings import Settings
+
+SAID = yaml.safe_load(filled(FILE.read_text(), {}))
+SERVICES = {name: Service(name, said) for name, said in SAID["services"].items()}
+LASTING = {name: service for name, service in SERVICES.items() if not service.ends}
+OURS = ("api", "worker", "worker-gpu")
+
+
+def of_each(chosen: dict[str, Service]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("service", chosen.values(), ids=chosen)
+
+
+def test_it_follows_the_specification() -> None:
+    # Merged by PyYAML: the checker knows no `<<`.
+    assert set(PyCompose.from_yaml(yaml.safe_dump(SAID)).service_names()) == set(SERVICES)
+    with pytest.raises(ValueError, match="restart"):
+        PyCompose.from_yaml("services: {a: {image: b, restart: sometimes}}")
+
+
+@of_each(SERVICES)
+def test_each_service_is_locked_up(service: Service) -> None:
+    said = service.said
+    assert said["user"].partition(":")[0] not in ("", "0", "root")
+    assert said["read_only"] is True
+    assert said["cap_drop"] == ["ALL"]
+    assert said["security_opt"] == ["no-new-privileges:true"]
+    assert said.get("privileged", False) is False
+    assert "docker.sock" not in str(said)
+    assert {"cpus", "memory", "pids"} <= said["deploy"]["resources"]["limits"].keys()
+
+
+@of_each(SERVICES)
+def test_each_image_has_a_version_or_is_built_here(service: Service) -> None:
+    assert "build" in service.said or re.search(r":v?\d+(\.\d+)*(-\w+)?$", service.said["image"])
+
+
+@of_each(LASTING)
+def test_each_service_says_whether_it_is_well_and_has_time_to_leave(service: Service) -> None:
+    assert service.said["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+    assert service.seconds("stop_grace_period", default=0) >= 10
+    assert service.said["restart"] == "unless-stopped"
+
+
+@of_each(SERVICES)
+def test_ports_are_published_on_loopback_only(service: Service) -> None:
+    for entry in service.said.get("ports", ()):
+        address, _, inside = entry.split(":")
+        assert ipaddress.ip_address(address).is_loopback
+        assert int(inside) >= 1024, "who is not root cannot listen there"
+
+
+@of_each(SERVICES)
+def test_only_the_proxy_and_the_dashboards_are_seen_from_outside(service: Service) -> None:
+    if service.name in ("nginx", "grafana"):
+        assert service.published
+    else:
+        assert "edge" not in service.said.get("networks", ())
+        assert not service.published
+    if "network_mode" in service.said:
+        assert service.home in SERVICES
+
+
+def test_data_have_no_way_out() -> None:
+    assert SAID["networks"]["inner"]["internal"] is True
+    for name in ("postgres", "valkey", "seaweedfs", "api"):
+        assert SERVICES[name].said["networks"] == ["inner"]
+
+
+@of_each(SERVICES)
+def test_secrets_are_files(service: Service) -> None:
+    for name, value in service.said.get("environment", {}).items():
+        secret = re.search(r"PASSWORD|SECRET|TOKEN|REDIS_URL|DATABASE_URL", name)
+        assert not secret or str(value).startswith("/run/secrets"), name
+    assert "://:" not in str(service.said), "no URL with a password"
+    for name in re.findall(r"/run/secrets/(\w+)", str(service.said)):
+        assert name in service.said["secrets"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_door_is_locked_to_keys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = SERVICES[name].said["environment"]
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, str(value))
+    monkeypatch.delenv("PHOTOWARD_SECRETS_DIR")
+    assert Settings().keys_required
+    assert environment["PHOTOWARD_SECRETS_DIR"] == "/run/secrets"
+    known = {f"PHOTOWARD_{field.upper()}" for field in Settings.model_fields}
+    assert {one for one in environment if one.startswith("PHOTOWARD_")} <= known | {
+        "PHOTOWARD_SECRETS_DIR"
+    }
+
+
+def test_the_api_image_has_no_tensors_and_the_workers_do() -> None:
+    stages = Path(FILE.parent / "docker/Dockerfile").read_text().split("\nFROM ")
+    (api,) = (stage for stage in stages if stage.startswith("wheel AS api-venv"))
+    assert "[api,heif]" in api
+    assert SERVICES["api"].said["build"]["target"] == "api"
+    for name in ("worker", "worker-gpu"):
+        assert SERVICES[name].said["build"]["target"] == "worker"
+
+
+def test_workers_run_with_their_profile_alone() -> None:
+    def names(*profiles: str) -> set[str]:
+        return {service.name for service in services({}, profiles)}
+
+    assert names("cpu") - names() == {"worker"}
+    assert names("gpu") - names() == {"worker-gpu"}
+    assert names("observe") - names() == {"prometheus", "grafana"}
+
+
+def test_variables_are_filled_in() -> None:
+    assert filled("a ${B:-c} $$d", {}) == "a c $d"
+    assert filled("a ${B:-c} $$d", {"B": "e"}) == "a e $d"
+    assert SERVICES["nginx"].published == {8080: 8080}
+
+
+def test_the_dockerfile_is_as_it_should_be() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run(
+        [hadolint, FILE.parent / "docker/Dockerfile"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_secrets_are_made_once_and_fit_together(tmp_path: Path) -> None:
+    script, folder = FILE.parent / "docker/secrets.sh", tmp_path / "secrets"
+
+    def made() -> dict[str, Any]:
+        subprocess.run([script, folder], check=True)
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    first = made()
+    assert made() == first
+    assert set(first) == set(SAID["secrets"])
+    assert len(first["master_secret"]) == 32
+    assert first["postgres_password"] in first["photoward_database_url"]
+    assert first["aws_secret_access_key"].decode() in first["seaweedfs_s3"].decode()
+    word = first["valkey_conf"].decode().split()[1]
+    assert first["photoward_redis_url"].decode().strip() == f"redis://:{word}@valkey:6379/0"
+    assert len(first["postgres_password"]) == 48
+    assert folder.stat().st_mode & 0o777 == 0o700

@@ -1,0 +1,116 @@
+"""The production deployment of docker-compose.yml, as plain processes."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+from PIL import Image
+
+from loopback import programs
+from loopback.composition import FILE, services
+from photoward.api.cli.client import Client, Refusal
+from tests.core.imaging.pictures import file, smooth
+from tests.support.servers import missing, short_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STOP_S = 90.0
+SIZE = (40, 30)
+PHOTO = file(smooth(SIZE))
+
+
+@dataclass(frozen=True)
+class Deployment:
+    url: str
+    key: str
+    runner: psutil.Process
+
+    def family(self) -> list[psutil.Process]:
+        found: list[psutil.Process] = self.runner.children(recursive=True)
+        return found
+
+    def running(self, *end: str) -> list[psutil.Process]:
+        """The processes whose command line ends so."""
+        return [one for one in self.family() if tuple(one.cmdline()[-len(end) :]) == end]
+
+
+@contextmanager
+def deployed(state: Path) -> Iterator[Deployment]:
+    """``make stack`` on a folder; afterwards nothing of it may be left running."""
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "loopback", "--state", state, "--port", "0"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(FILE.parent / "docker"), *sys.path])},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert runner.stdout
+    said, family = "", []
+    try:
+        while "ready: " not in said and (line := runner.stdout.readline()):
+            said += line
+        assert "ready: " in said, said
+        url, key = said.split("ready: ")[1].split()[0], (state / "key").read_text().strip()
+        made = Deployment(url, key, psutil.Process(runner.pid))
+        yield made
+        family = made.family()
+    finally:
+        runner.send_signal(signal.SIGINT)
+        rest, _ = runner.communicate(timeout=STOP_S)
+    assert family
+    _, alive = psutil.wait_procs(family, timeout=2)
+    assert not alive, [one.cmdline() for one in alive]
+    assert runner.returncode == 0, rest
+    assert "has stopped" in rest
+
+
+@pytest.mark.slow
+def test_the_deployment_protects_photos_for_who_has_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for service in services({}, ("cpu",)):
+        if not programs.installed(service.image):
+            missing(f"a program of {service.image}")
+    with short_folder() as state, deployed(state) as stack:
+        assert httpx.get(f"{stack.url}/readyz").json()["status"] == "ready"
+        assert httpx.get(f"{stack.url}/metrics").status_code == 404, "not even with a key"
+        with Client(stack.url) as client, pytest.raises(Refusal) as refused:
+            client.submit(PHOTO, "image/png")
+        assert refused.value.status == 401
+        monkeypatch.setenv("PHOTOWARD_API_KEY", stack.key)
+        assert_photos_come_back(stack, 4)
+        assert len(stack.running("serve")) == 2
+        assert_only_loopback_is_listened_on(stack)
+        face = stack.running("serve")[0]
+        face.kill()
+        face.wait(5)  # what it was about to answer is lost, and told as 503
+        assert_photos_come_back(stack, 2)
+
+
+def assert_photos_come_back(stack: Deployment, count: int) -> None:
+    with Client(stack.url) as client:
+        ids = [client.submit(PHOTO, "image/png", label="cat")["id"] for _ in range(count)]
+        for item_id in ids:
+            assert client.ended(item_id, 60)["state"] == "done"
+            protected = client.content(item_id)
+            assert protected != PHOTO
+            with Image.open(io.BytesIO(protected)) as picture:
+                assert (picture.format, picture.size) == ("PNG", SIZE)
+
+
+def assert_only_loopback_is_listened_on(stack: Deployment) -> None:
+    listening = [
+        (one.cmdline()[0], at.laddr.ip)
+        for one in stack.family() for at in one.net_connections("inet")
+        if at.status == psutil.CONN_LISTEN
+    ]  # fmt: skip
+    assert len(listening) > 10
+    assert {address for _, address in listening} == {"127.0.0.1"}, listening
