@@ -15,6 +15,7 @@ from photoward.core.errors import Unavailable
 from photoward.core.storage.adapter import ObStore
 
 if TYPE_CHECKING:
+    from obstore.store import S3Config
     from pydantic import SecretStr
 
     from photoward.core.ports import ObjectStore
@@ -58,12 +59,15 @@ def open_bucket(
         Unavailable: they cannot be used.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    given = {"access_key_id": access_key_id, "secret_access_key": secret_access_key}
+    given: S3Config = {}
+    if access_key_id and secret_access_key:
+        given["access_key_id"] = access_key_id.get_secret_value()
+        given["secret_access_key"] = secret_access_key.get_secret_value()
     try:
         return S3Store(
             bucket,
             prefix=prefix or None,
-            **{name: secret.get_secret_value() for name, secret in given.items() if secret},
+            config=given,
             endpoint=endpoint or None,
             client_options={
                 "allow_http": (endpoint or "").startswith("http://"),
