@@ -42,7 +42,7 @@ def following(places: Sequence[int], limit: int) -> str | None:
     return cursor(places[-1]) if len(places) == limit else None
 
 
-def place(
+async def place(
     cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
 ) -> int:
     """The place that the request's cursor names."""
