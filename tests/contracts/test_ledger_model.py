@@ -184,9 +184,14 @@ class Play(RuleBasedStateMachine):
             if chosen and known.batch_key != self.items[chosen[0]].batch_key:
                 continue
             total = sum(self.items[i].megapixels for i in chosen) + known.megapixels
+            last = known.attempts == MAX_ATTEMPTS - 1
+            if chosen and last:
+                continue
             if chosen and (len(chosen) == limit or total > megapixels):
                 break
             chosen.append(item_id)
+            if last:
+                break
         return chosen
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from photoward.core.errors import NotFound
-from photoward.core.jobs import FINAL, State
+from photoward.core.jobs import FINAL, MAX_ATTEMPTS, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.tables import IS_INTERACTIVE, IS_LEASED, IS_QUEUED, items, tenants
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item
 
 SALT_BYTES = 16
+_LAST = MAX_ATTEMPTS - 1
+"""Attempts of an item that has one left."""
+
 _INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -59,9 +62,10 @@ def queue(*columns: Column[Any]) -> Select[Any]:
 def next_batch(connection: Connection, limit: int, max_megapixels: float) -> list[int]:
     """Lock the rows of the next claim: the oldest that nobody else is taking, and its like.
 
-    What was handed in by itself goes before all batches, whose owners do not sit and wait.
+    What was handed in by itself goes before all batches, whose owners do not sit and wait. What
+    has its last attempt goes alone: it may be what killed the others, and must not take more along.
     """
-    columns = (items.c.seq, items.c.batch_key, items.c.megapixels)
+    columns = (items.c.seq, items.c.batch_key, items.c.megapixels, items.c.attempts)
     for alone in (IS_INTERACTIVE, IS_QUEUED):
         free = select(*columns).where(alone).order_by(items.c.seq).with_for_update(skip_locked=True)
         first = connection.execute(free.limit(1)).one_or_none()
@@ -69,7 +73,11 @@ def next_batch(connection: Connection, limit: int, max_megapixels: float) -> lis
             break
     if first is None or limit < 1:
         return []
-    like = free.where(items.c.batch_key == first.batch_key, items.c.seq > first.seq)
+    if first.attempts >= _LAST:
+        return [first.seq]
+    like = free.where(
+        items.c.batch_key == first.batch_key, items.c.seq > first.seq, items.c.attempts < _LAST
+    )
     chosen, total = [first.seq], first.megapixels
     for row in connection.execute(like.limit(limit - 1)):
         total += row.megapixels
