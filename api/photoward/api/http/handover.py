@@ -11,6 +11,7 @@ from anyio import to_thread
 from photoward.api.http.asked import Asked
 from photoward.api.http.intake import Intake
 from photoward.core.errors import BadInput, Unavailable
+from photoward.core.failpoints import failpoint
 from photoward.core.jobs import new_id
 from photoward.core.ports import original_key
 
@@ -58,9 +59,12 @@ def accept(parts: Parts, tenant: str, upload: Upload, batch_id: str | None = Non
     source = upload.source
     options, batch_key = parts.catalogue.placed(upload.options, source.width, source.height)
     parts.store.put(key, upload.file)
+    failpoint("original-stored")
     try:
-        return parts.ledger.add(item_id, tenant, options, source, batch_key, batch=batch_id)
+        item = parts.ledger.add(item_id, tenant, options, source, batch_key, batch=batch_id)
     except BaseException:
         with contextlib.suppress(Unavailable):  # the sweeper finds it; the first error is told
             parts.store.delete(key)
         raise
+    failpoint("row-committed")
+    return item
