@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,8 +70,11 @@ def _sqlite(url: URL) -> Engine:
 
     def before_connect(*_: object) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made here because SQLite would make it readable to all; WAL and SHM take its mode.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        # Made here because SQLite would make it readable to all; WAL and SHM take its mode. Only
+        # if it is not there: to close a file gives up all of a process's locks on it, and the next
+        # who leaves would take the WAL away from under the connections of this one.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
     event.listen(engine, "do_connect", before_connect)
     event.listen(engine, "connect", prepare)
