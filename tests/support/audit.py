@@ -165,7 +165,7 @@ def _strangers_see_nothing(
         for path in ("/v1/images/{}", "/v1/images/{}/content"):
             status, problem = told(path.format(item_id))
             missing = told(path.format("0" * 32))
-            assert status == HTTPStatus.NOT_FOUND
+            assert status == HTTPStatus.NOT_FOUND, problem
             assert repr(problem).replace(item_id, "0" * 32) == repr(missing[1])
     ledger.end_key("a stranger", key.id, timedelta(0))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -10,12 +12,14 @@ import sqlalchemy as sa
 from PIL import Image
 
 from photoward.api.cli import samples
+from photoward.api.cli.client import Client, Refusal
+from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
 from photoward.core.ledger.engine import make_engine
-from tests.support.stack import Upload
+from tests.support.stack import Stack, Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
@@ -34,6 +38,54 @@ def free_of_cost(count: int) -> list[Upload]:
         Upload(samples.encoded(Image.fromarray(tile), "PNG"), label="cat", method="cuda")
         for tile in tiles
     ]
+
+
+class Sender:
+    """Somebody who uploads all the time and writes down what is answered.
+
+    Args:
+        service: where to.
+        uploads: again and again.
+        pace_s: between an answer and the next upload.
+    """
+
+    def __init__(self, service: Stack, uploads: Sequence[Upload], pace_s: float = 0.1) -> None:
+        self.ids: list[str] = []
+        self.answers: list[int] = []
+        """Statuses; 0: nobody was there."""
+        self._service, self._uploads, self._pace_s = service, uploads, pace_s
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    @property
+    def statuses(self) -> set[int]:
+        """All that were answered."""
+        return set(self.answers)
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Until the end of the block."""
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._pace_s):
+            one = self._uploads[len(self.answers) % len(self._uploads)]
+            try:
+                with Client(self._service.url) as client:
+                    item = client.submit(
+                        one.data, one.media_type, method=one.method, label=one.label
+                    )  # fmt: skip
+                self.ids.append(str(item["id"]))
+                self.answers.append(202)
+            except Refusal as refusal:
+                self.answers.append(refusal.status)
+            except Unavailable:
+                self.answers.append(0)
 
 
 def until(condition: Callable[[], bool], within_s: float = 60.0, what: str = "") -> float:
