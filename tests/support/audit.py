@@ -26,7 +26,7 @@ from photoward.core.storage import open_store
 from tests.support.faults import broker, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     import psutil
@@ -126,17 +126,17 @@ def _forms(master: bytes, salt: bytes) -> list[bytes]:
 
 
 def _no_secret(settings: Settings, secrets: Sequence[bytes]) -> None:
-    for where, data in _written(settings):
+    for where, data in written(settings):
         assert not [form for form in secrets if form in data], where
 
 
-def _written(settings: Settings) -> Iterator[tuple[str, bytes]]:
+def written(settings: Settings) -> Generator[tuple[str, bytes]]:
     """Logs, ledger, the broker's own file; of servers elsewhere what they tell."""
     for pattern in ("logs/*", "ledger.sqlite*", "appendonlydir/*", "metrics/*"):
         for path in settings.data_dir.glob(pattern):
             yield path.name, path.read_bytes()
     for table in metadata.sorted_tables:
-        if table.name != "tenants":  # a salt's place
+        if table.name != "tenants":  # the salt's place
             yield table.name, repr(rows(settings, table.name)).encode()
     with closing(broker(settings)) as client:
         for key in client.scan_iter():

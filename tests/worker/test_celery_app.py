@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from kombu import Connection, Message
+from kombu.connection import Connection
+from kombu.message import Message
 
 from photoward.core.errors import Unavailable
 from photoward.core.queue import QUEUE, TASK

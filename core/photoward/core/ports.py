@@ -210,6 +210,9 @@ class Ledger(Keyring, Batches, Outbox, Protocol):
     def states(self, item_ids: Sequence[str]) -> dict[str, State]:
         """How those of the ids stand that exist and are not hidden."""
 
+    def scrub(self) -> None:
+        """Have what was deleted vanish from the database's files, too, as far as nobody reads."""
+
     def check(self) -> None:
         """Raises Unavailable when the ledger cannot answer."""
 

@@ -117,6 +117,17 @@ def test_who_leaves_takes_nothing_away_from_who_stays(ledger: SqlLedger, file: P
     assert seen_by_another() == "3\n"
 
 
+def test_scrubbing_leaves_nothing_of_what_was_deleted(ledger: SqlLedger, file: Path) -> None:
+    item = added(ledger, filename="unmistakable.png")
+    ledger.cancel(item.tenant, item.id)
+    log = file.with_name(f"{file.name}-wal")
+    assert b"unmistakable.png" in log.read_bytes()
+    ledger.scrub()
+    assert not log.read_bytes()
+    assert b"unmistakable.png" not in file.read_bytes()
+    assert ledger.get(item.tenant, added(ledger).id).source.filename != "unmistakable.png"
+
+
 def test_a_file_that_is_no_database_is_unavailable(file: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(b"not a database at all" * 100)

@@ -94,7 +94,7 @@ class Hint(Request):  # type: ignore[misc]  # Celery has no types
         super().acknowledge()
         qos, tag = self.message.channel.qos, self.message.delivery_tag
         if tag in qos._delivered and tag not in qos._dirty:  # noqa: SLF001  # nothing else tells
-            QoS.ack(qos, tag)  # type: ignore[no-untyped-call]  # ships half its types
+            QoS.ack(qos, tag)
 
 
 @app.task(name=TASK, Request=Hint)  # type: ignore[untyped-decorator]  # Celery has no types

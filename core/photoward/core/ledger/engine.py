@@ -60,13 +60,16 @@ def _sqlite(url: URL) -> Engine:
             "journal_mode = WAL",  # readers and the writer do not wait for each other
             "synchronous = FULL",  # a commit survives a power cut: 202 is a promise
             "foreign_keys = ON",
+            "secure_delete = ON",  # what is deleted does not stay in free pages
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     def begin(connection: Connection) -> None:
         # A transaction that reads first and writes later would fail, not wait, on a busy file.
-        reads = connection.get_execution_options().get("reads_only")
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if not options.get("outside"):
+            reads = options.get("reads_only")
+            connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     def before_connect(*_: object) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
