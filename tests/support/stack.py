@@ -35,6 +35,7 @@ class Upload:
     label: str | None = "my cat"
     output_format: str | None = None
     method: str | None = None
+    batch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Stack:
                     item = client.submit(
                         upload.data, upload.media_type, label=upload.label,
                         output_format=upload.output_format, method=upload.method,
+                        batch=upload.batch,
                     )  # fmt: skip
                 return str(item["id"])
             except (Unavailable, Refusal) as error:

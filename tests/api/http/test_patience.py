@@ -75,6 +75,20 @@ def test_slow_archives_do_not_keep_others_out(hasty: Service) -> None:
             wire.socket.close()
 
 
+def test_the_rest_of_a_refused_body_is_not_waited_for(
+    hasty: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "REST_S", GRACE_S)
+    wire = Wire(hasty)
+    with closing(wire.socket):
+        wire.post("Content-Type: text/plain", "Content-Length: 9000")
+        assert wire.answer() == (415, "unsupported_content_type")
+        wire.socket.sendall(b"and on")
+        began = time.monotonic()
+        assert not wire.socket.recv(1)
+        assert time.monotonic() - began < 2
+
+
 def test_a_connection_without_a_request_is_closed(
     hasty: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import h11
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 HEAD_S = 20.0
 """Longest from the connection to the end of the first request's header."""
+
+REST_S = 20.0
+"""How long a body may still come that was answered before its end."""
 
 
 class Patience:
@@ -61,12 +65,22 @@ class Patience:
 
 
 class Door(H11Protocol):
-    """A connection on which a whole header must come in time."""
+    """A connection on which a whole header must come in time, and what nobody waits for as well."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """See asyncio."""
         super().connection_made(transport)
         self.loop.call_later(HEAD_S, self._close_unless_asked)
+
+    def on_response_complete(self) -> None:
+        """See uvicorn."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self.loop.call_later(REST_S, self._close_if_busy_with, self.cycle)
+
+    def _close_if_busy_with(self, cycle: object) -> None:
+        if self.cycle is cycle and self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
 
     def _close_unless_asked(self) -> None:
         if self.cycle is None:
