@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UPLOADERS = 4
-START_S = 30.0
+START_S = 90.0
+"""Longest that a part may be away: the supervisor waits up to half a minute before a restart."""
 
 
 @dataclass(frozen=True)

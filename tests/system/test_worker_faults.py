@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from photoward.api.cli.child import STABLE_S
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, State
 from photoward.core.ledger import open_ledger
 from photoward.core.queue import QUEUE
@@ -40,6 +41,9 @@ WHOLE = 5
 """Of so many kills one hits the worker's parent, too, which is restarted ever more slowly."""
 
 RECOVERED_S = 60
+OLD_S = scaled(0, round(STABLE_S) + 1)
+"""Age at which a worker that ends is replaced at once, as one that has lived for days."""
+
 UNFINISHED = set(State) - FINAL
 
 
@@ -126,7 +130,10 @@ def test_a_worker_that_is_stopped_while_it_waits_and_then_killed() -> None:
 def waiting_workers(service: Stack, client: redis.Redis, count: int) -> list[Any]:
     """All workers, once each of them waits for a message."""
     until(lambda: info(client, "clients")["blocked_clients"] >= count, 120, "nobody waits")
-    return service.parts("worker", count)
+    workers = service.parts("worker", count)
+    youngest = max(worker.create_time() for worker in workers)
+    until(lambda: time.time() - youngest > OLD_S, 2 * OLD_S + 1)
+    return workers
 
 
 def sent_to_nobody(service: Stack, client: redis.Redis, count: int) -> tuple[list[str], int]:
