@@ -164,9 +164,10 @@ class Ledger(Keyring, Batches, Outbox, Protocol):
 
         The oldest queued item decides the ``batch_key``, one of no batch before any of a batch;
         further items of the same key join while their megapixels add up to at most
-        ``max_megapixels`` (the first always fits). An item with one attempt left goes alone. All
-        carry the same fresh ``lease`` token and ``attempts`` is one higher. Empty: nothing is
-        queued. Two callers never get the same item.
+        ``max_megapixels`` (the first always fits). Items that were
+        claimed before join their like only, fewer each time, and go alone when one attempt is
+        left. All carry the same fresh ``lease`` token and ``attempts`` is one higher. Empty:
+        nothing is queued. Two callers never get the same item.
         """
 
     def renew(self, token: str, lease: timedelta, stage: Stage | None = None) -> int:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item
 
 SALT_BYTES = 16
-_LAST = MAX_ATTEMPTS - 1
-"""Attempts of an item that has one left."""
+_SHARE = 16
+"""By which batches shrink with each lost worker."""
 
 _INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
@@ -63,7 +63,8 @@ def next_batch(connection: Connection, limit: int, max_megapixels: float) -> lis
     """Lock the rows of the next claim: the oldest that nobody else is taking, and its like.
 
     What was handed in by itself goes before all batches, whose owners do not sit and wait. What
-    has its last attempt goes alone: it may be what killed the others, and must not take more along.
+    has lost a worker goes with fewer of its kind, and alone for the last time: some of it may be
+    what killed the workers, and must not take more along.
     """
     columns = (items.c.seq, items.c.batch_key, items.c.megapixels, items.c.attempts)
     for alone in (IS_INTERACTIVE, IS_QUEUED):
@@ -73,11 +74,9 @@ def next_batch(connection: Connection, limit: int, max_megapixels: float) -> lis
             break
     if first is None or limit < 1:
         return []
-    if first.attempts >= _LAST:
-        return [first.seq]
-    like = free.where(
-        items.c.batch_key == first.batch_key, items.c.seq > first.seq, items.c.attempts < _LAST
-    )
+    alike = (items.c.batch_key == first.batch_key, items.c.attempts == first.attempts)
+    like = free.where(*alike, items.c.seq > first.seq)
+    limit = fewer(limit, first.attempts)
     chosen, total = [first.seq], first.megapixels
     for row in connection.execute(like.limit(limit - 1)):
         total += row.megapixels
@@ -85,6 +84,11 @@ def next_batch(connection: Connection, limit: int, max_megapixels: float) -> lis
             break
         chosen.append(row.seq)
     return chosen
+
+
+def fewer(limit: int, attempts: int) -> int:
+    """How many items may be claimed together that have been claimed so often before."""
+    return 1 if attempts >= MAX_ATTEMPTS - 1 else max(limit // _SHARE**attempts, 1)
 
 
 def held(connection: Connection, token: str) -> dict[str, int]:
