@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import TYPE_CHECKING
+
+import pytest
 
 from photoward.core.settings import Settings
 from tests.support.audit import audit
@@ -13,10 +14,6 @@ from tests.support.findings import note
 from tests.support.plant import own_broker
 from tests.support.scale import FULL, scaled
 from tests.support.stack import fresh_stack
-
-if TYPE_CHECKING:
-    import pytest
-
 
 AWAY_S = 2.0
 RESUMED_S, DONE_S = 30, 120
@@ -54,6 +51,7 @@ def test_redis_is_killed_again_and_again(monkeypatch: pytest.MonkeyPatch) -> Non
         audit(service, settings, [*sender.ids, *others])
 
 
+@pytest.mark.chaos
 def test_redis_is_wiped_with_a_thousand_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their hints are lost, and the worker sits and waits for one: only the ledger knows."""
     count = scaled(100, 1000)

@@ -19,6 +19,7 @@ from photoward.core.settings import Settings
 from tests.support.audit import written
 from tests.support.faults import free_of_cost, until
 from tests.support.findings import note
+from tests.support.scale import FULL
 from tests.support.stack import fresh_stack
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ HOOK = "https://unmistakable-host.example/hook"
 
 
 def test_an_erased_tenant_leaves_no_trace() -> None:
-    with fresh_stack() as service:
+    every = {} if FULL else {"PHOTOWARD_RECONCILE_EVERY_S": "1"}
+    with fresh_stack(**every) as service:
         settings = Settings(data_dir=service.folder)
         key, other = minted(settings, "erased"), minted(settings, "staying")
         ledger = open_ledger(settings)
@@ -49,7 +51,10 @@ def test_an_erased_tenant_leaves_no_trace() -> None:
         subprocess.run([sys.executable, "-m", "photoward.api.cli", *command], check=True)
         until(lambda: not found(settings, traces), GONE_S, str(found(settings, traces)))
         took = time.monotonic() - began
-        note("a tenant is erased", f"0 traces after {GONE_S} s", f"0 traces after {took:.1f} s")
+        note(
+            "a tenant is erased", f"0 traces after {GONE_S} s", f"0 traces after {took:.1f} s",
+            "default" if FULL else "reconciling every second",
+        )  # fmt: skip
         assert httpx.get(f"{service.url}/v1/usage", headers={"X-API-Key": key}).status_code == 401
         assert httpx.get(f"{service.url}/v1/usage", headers={"X-API-Key": other}).is_success
 

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from photoward.api.cli.child import STABLE_S
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, State
 from photoward.core.ledger import open_ledger
@@ -98,7 +100,7 @@ def unfinished(ledger: Ledger) -> int:
 
 def test_a_worker_that_is_stopped_while_it_waits_and_then_killed() -> None:
     """What a stopped client has been given is lost with it, whatever the broker promises."""
-    wanted, workers = scaled(2, 20), scaled(2, 4)
+    wanted, workers = scaled(2, 20), 2
     trials, slowest = 0, 0.0
     chance = random.Random(1)
     ids: list[str] = []
@@ -158,6 +160,7 @@ def info(client: redis.Redis, section: str) -> dict[str, Any]:
     return dict(told)
 
 
+@pytest.mark.chaos
 def test_what_kills_every_worker_ends_after_three_attempts(tmp_path: Path) -> None:
     with fresh_stack(PHOTOWARD_FAILPOINTS=str(tmp_path), **HASTY) as service:
         settings = Settings(data_dir=service.folder)
