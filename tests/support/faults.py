@@ -14,14 +14,12 @@ from PIL import Image
 from photoward.api.cli import samples
 from photoward.api.cli.client import Client, Refusal
 from photoward.core.errors import Unavailable
-from photoward.core.jobs import State
 from photoward.core.ledger.engine import make_engine
 from tests.support.stack import Stack, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
 
 HASTY = {
@@ -95,11 +93,6 @@ def until(condition: Callable[[], bool], within_s: float = 60.0, what: str = "")
         assert time.monotonic() - began < within_s, what
         time.sleep(0.02)
     return time.monotonic() - began
-
-
-def at_work(ledger: Ledger) -> bool:
-    """Whether some worker holds something."""
-    return bool(ledger.depth().get(State.LEASED))
 
 
 def rows(settings: Settings, table: str) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ from photoward.core.settings import Settings
 from tests.support.audit import TENANT, audit
 from tests.support.faults import (
     HASTY,
-    at_work,
     broker,
     extra_runs,
     free_of_cost,
@@ -79,7 +78,8 @@ def killed_again_and_again(service: Stack, ledger: Ledger, sent: Any) -> int:  #
     """Kill a worker that has been at work for a while, until there is no more work; how often."""
     kills = 0
     while True:
-        until(lambda: at_work(ledger) or (sent() and not unfinished(ledger)), 120)
+        before = done(ledger)
+        until(lambda was=before: done(ledger) > was or (sent() and not unfinished(ledger)), 180)  # type: ignore[misc]  # bound default
         if sent() and not unfinished(ledger):
             return kills
         time.sleep(LIFE_S)  # its life is what is measured
@@ -90,6 +90,11 @@ def killed_again_and_again(service: Stack, ledger: Ledger, sent: Any) -> int:  #
             service.kill(process)
             until(lambda gone=process: not gone.is_running())  # type: ignore[misc]  # bound default
             until(lambda: bool(service.pool_process()))
+
+
+def done(ledger: Ledger) -> int:
+    """How many photos are."""
+    return ledger.depth().get(State.DONE, 0)
 
 
 def unfinished(ledger: Ledger) -> int:
