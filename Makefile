@@ -7,7 +7,7 @@ STAMP := .venv/installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up stack test fast slow fuzz tables lint format types contracts clean
+.PHONY: help venv demo up stack test fast slow chaos fuzz tables lint format types contracts clean
 
 help: ## This overview
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
@@ -35,7 +35,13 @@ fast: $(STAMP) ## Run the fast tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) -m 'not slow and not system and not gpu and not bench' --cov --cov-report=
 
 slow: $(STAMP) ## Run the tests that take long or start the whole service
-	$(BIN)/pytest -q -m '(slow or system or gpu) and not bench' --cov --cov-append --cov-report=term
+	$(BIN)/pytest -q -m '(slow or system or gpu) and not bench and not chaos' --cov --cov-append --cov-report=term
+
+FAULTS := $(addprefix tests/system/test_,worker_faults.py crash_points.py broker_faults.py store_faults.py \
+	load_faults.py erasure.py chaos.py)
+
+chaos: $(STAMP) ## Let everything die that can, as often as promised (an hour); OUT=FILE keeps what was measured
+	PHOTOWARD_CHAOS=full PHOTOWARD_FAULTS_OUT=$(OUT) $(BIN)/pytest -q --no-cov -m '' $(FAULTS)
 
 fuzz: $(STAMP) ## Feed broken pictures to the decoders for SECONDS (600)
 	$(BIN)/pip install --disable-pip-version-check -q 'atheris>=3'

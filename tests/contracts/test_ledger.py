@@ -239,6 +239,15 @@ def test_three_lost_workers_end_an_item(ledger: Ledger) -> None:
     assert ledger.expire() == 0
 
 
+def test_what_kills_its_workers_takes_nobody_along(ledger: Ledger) -> None:
+    innocent, poison, late = [added(ledger).id for _ in range(3)]
+    while any(ledger.get("alice", one).attempts < MAX_ATTEMPTS - 1 for one in (innocent, late)):
+        claimed(ledger, lease=OVER)
+        ledger.expire()
+    alone = [[item.id for item in claimed(ledger, lease=OVER)[1]] for _ in range(3)]
+    assert alone == [[innocent], [poison], [late]]
+
+
 def test_cancelling_hides_and_wipes(ledger: Ledger, ledger_settings: Settings) -> None:
     item = added(ledger, filename="secret-name.png", sha256="fe" * 32)
     token, _ = claimed(ledger)

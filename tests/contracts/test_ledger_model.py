@@ -22,6 +22,7 @@ from sqlalchemy import delete, update
 
 from photoward.core.errors import NotFound
 from photoward.core.jobs import ARROWS, FINAL, MAX_ATTEMPTS, Stage, State
+from photoward.core.ledger.selection import fewer
 from photoward.core.ledger.tables import items as table
 from photoward.core.ledger.tables import tenants
 from photoward.core.ledger.turns import LEAST_WORK
@@ -193,6 +194,10 @@ class Play(RuleBasedStateMachine):
             if chosen and known.batch_key != self.items[chosen[0]].batch_key:
                 continue
             total = sum(self.items[i].megapixels for i in chosen) + known.megapixels
+            if not chosen:
+                limit = fewer(limit, known.attempts)
+            elif known.attempts != self.items[chosen[0]].attempts:
+                continue
             if chosen and (len(chosen) == limit or total > megapixels):
                 break
             chosen.append(item_id)

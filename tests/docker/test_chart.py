@@ -121,7 +121,7 @@ def test_the_autoscaler_looks_at_the_lists_that_celery_uses() -> None:
     options = celery_settings(Settings())["broker_transport_options"]
     channel = Channel.__new__(Channel)  # it never connects
     channel.sep, channel.priority_steps = options["sep"], options["priority_steps"]
-    used = {channel._q_for_pri(QUEUE, step) for step in channel.priority_steps}  # type: ignore[no-untyped-call]  # Kombu has no types
+    used = {channel._q_for_pri(QUEUE, step) for step in channel.priority_steps}
     scaled = rendered({"keda": {"enabled": True}})["ScaledObject", "demo-worker"]
     assert {one["metadata"]["listName"] for one in scaled["spec"]["triggers"]} == used
     assert scaled["spec"]["scaleTargetRef"]["name"] == "demo-worker"

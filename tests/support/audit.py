@@ -7,27 +7,39 @@ import hashlib
 import re
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from contextlib import closing
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
+import httpx
+
+from photoward.core import access
+from photoward.core.access import ALL
+from photoward.core.errors import PROBLEMS
 from photoward.core.jobs import FINAL, Item, State
-from photoward.core.keys import tenant_secret
+from photoward.core.keys import pepper, tenant_secret
 from photoward.core.ledger import open_ledger
+from photoward.core.ledger.tables import metadata
 from photoward.core.ports import original_key, output_keys
 from photoward.core.storage import open_store
+from tests.support.faults import broker, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     import psutil
 
-    from photoward.core.ports import ObjectStore
+    from photoward.core.ports import Ledger, ObjectStore
     from photoward.core.settings import Settings
     from tests.support.stack import Stack
 
 TENANT = "default"
 MIB = 2**20
-API_MIB, WORKER_MIB = 400, 2048
+API_MIB, WORKER_MIB, BROKER_MIB = 400, 2048, 256
+LOOKED_AT = 10
+"""Items that are asked for over HTTP."""
 TIDY_S = 10.0
 """Longest time between an item's end and its original's."""
 
@@ -39,13 +51,16 @@ KNOWN_FILES = re.compile(
 """Everything that may lie in a data folder; a half-written or temporary file is none of it."""
 
 
-def audit(stack: Stack, settings: Settings, accepted: Sequence[str]) -> dict[str, Item]:
+def audit(
+    stack: Stack, settings: Settings, accepted: Sequence[str], *, hostile: bool = False
+) -> dict[str, Item]:
     """Assert the service's promises, as far as they can be seen from outside.
 
     Args:
         stack: the service, all of whose items have ended.
         settings: where it keeps things.
         accepted: the id of every upload that was answered with 2xx and not deleted.
+        hostile: whether some of the pictures were none.
 
     Returns:
         The items by id.
@@ -56,11 +71,14 @@ def audit(stack: Stack, settings: Settings, accepted: Sequence[str]) -> dict[str
         _every_item_ended_once(items, accepted, ledger.depth())
         _objects_are_those_of_the_ledger(items, store)
         secrets = _forms(settings.master_secret.read_bytes(), ledger.tenant_salt(TENANT))
+        _what_is_served_is_what_was_promised(stack, items)
+        _strangers_see_nothing(stack, settings, ledger, accepted)
     finally:
         ledger.close()
     _no_temporary_file(settings.data_dir)
-    _no_secret(settings.data_dir, secrets)
-    _memory_is_bounded(stack)
+    _no_secret(settings, secrets)
+    _memory_is_bounded(stack, settings)
+    _nobody_else_is_blamed(settings.data_dir, [] if hostile else list(items.values()))
     return items
 
 
@@ -107,23 +125,68 @@ def _forms(master: bytes, salt: bytes) -> list[bytes]:
     return found
 
 
-def _no_secret(data_dir: Path, secrets: Sequence[bytes]) -> None:
-    for path in _written(data_dir):
-        data = path.read_bytes()
-        assert not [form for form in secrets if form in data], path
+def _no_secret(settings: Settings, secrets: Sequence[bytes]) -> None:
+    for where, data in written(settings):
+        assert not [form for form in secrets if form in data], where
 
 
-def _written(data_dir: Path) -> Iterator[Path]:
-    """Logs, ledger, the broker's own file."""
+def written(settings: Settings) -> Generator[tuple[str, bytes]]:
+    """Logs, ledger, the broker's own file; of servers elsewhere what they tell."""
     for pattern in ("logs/*", "ledger.sqlite*", "appendonlydir/*", "metrics/*"):
-        yield from data_dir.glob(pattern)
+        for path in settings.data_dir.glob(pattern):
+            yield path.name, path.read_bytes()
+    for table in metadata.sorted_tables:
+        if table.name != "tenants":  # the salt's place
+            yield table.name, repr(rows(settings, table.name)).encode()
+    with closing(broker(settings)) as client:
+        for key in client.scan_iter():
+            yield "broker", client.dump(key) or b""
 
 
-def _memory_is_bounded(stack: Stack) -> None:
+def _what_is_served_is_what_was_promised(stack: Stack, items: dict[str, Item]) -> None:
+    done = [item for item in items.values() if item.output is not None]
+    for item in done[:: max(len(done) // LOOKED_AT, 1)]:
+        served = hashlib.sha256(stack.content(item.id)).hexdigest()
+        assert item.output is not None
+        assert served == item.output.sha256
+
+
+def _strangers_see_nothing(
+    stack: Stack, settings: Settings, ledger: Ledger, accepted: Sequence[str]
+) -> None:
+    minted = access.mint(pepper(settings.master_secret.read_bytes()))
+    key = ledger.add_key(minted, "a stranger", "audit", ALL, timedelta(minutes=5))
+
+    def told(path: str) -> tuple[int, dict[str, Any]]:
+        answer = httpx.get(f"{stack.url}{path}", headers={"X-API-Key": minted.text})
+        return answer.status_code, {**answer.json(), "instance": None}
+
+    for item_id in accepted[:LOOKED_AT]:
+        for path in ("/v1/images/{}", "/v1/images/{}/content"):
+            status, problem = told(path.format(item_id))
+            missing = told(path.format("0" * 32))
+            assert status == HTTPStatus.NOT_FOUND, problem
+            assert repr(problem).replace(item_id, "0" * 32) == repr(missing[1])
+    ledger.end_key("a stranger", key.id, timedelta(0))
+
+
+def _memory_is_bounded(stack: Stack, settings: Settings) -> None:
     api, worker = stack.part("api"), stack.part("worker")
     assert _resident([api]) <= API_MIB
     assert _resident([worker, *worker.children(recursive=True)]) <= WORKER_MIB
+    with closing(broker(settings)) as client:
+        told: Any = client.info("memory")
+        assert told["used_memory"] / MIB <= BROKER_MIB
 
 
 def _resident(processes: Sequence[psutil.Process]) -> float:
     return float(sum(process.memory_info().rss for process in processes)) / MIB
+
+
+def _nobody_else_is_blamed(data_dir: Path, good: Sequence[Item]) -> None:
+    """What failed did so for a reason of ours, and nothing broke in a way that nobody foresaw."""
+    codes = {item.error_code for item in good if item.error_code}
+    assert not [code for code in codes if PROBLEMS[code].status < HTTPStatus.INTERNAL_SERVER_ERROR]
+    log = (data_dir / "logs" / "api.log").read_text(errors="replace")
+    assert '"status": 500' not in log
+    assert "request_broke" not in log

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
 
 from photoward.core.jobs import Failure, Options, Output, Result, Source, new_id
 
@@ -72,3 +76,11 @@ def result(item_id: str, **parts: Any) -> Result:  # noqa: ANN401  # any field's
 def failure(item_id: str, code: str = "corrupt") -> Failure:
     """What a worker reports when it could not."""
     return Failure(item_id, code, "The decoder gave up.")
+
+
+def noisy_png(seed: int, side: int) -> bytes:
+    """A picture that no compression makes smaller: 3 bytes a pixel."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=0)
+    return buffer.getvalue()

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UPLOADERS = 4
-START_S = 30.0
+START_S = 90.0
+"""Longest that a part may be away: the supervisor waits up to half a minute before a restart."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Upload:
     media_type: str = "image/png"
     label: str | None = "my cat"
     output_format: str | None = None
+    method: str | None = None
+    batch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,16 @@ class Stack:
 
     def part(self, name: str) -> psutil.Process:
         """The process of ``queue``, ``worker`` or ``api``; waits while it is being restarted."""
+        return self.parts(name, 1)[0]
+
+    def parts(self, name: str, count: int) -> list[psutil.Process]:
+        """The same where there are several."""
         wanted = {"queue": r"-server ", "worker": r" worker$", "api": r" serve$"}[name]
-        return _child(self.supervisor, wanted)
+        return _children(self.supervisor, wanted, count)
 
     def pool_process(self) -> psutil.Process:
         """The process that holds the surrogate."""
-        return _child(self.part("worker"), r" worker$")
+        return _children(self.part("worker"), r" worker$", 1)[0]
 
     def kill(self, process: psutil.Process) -> None:
         """A crash."""
@@ -95,7 +102,8 @@ class Stack:
                 with Client(self.url) as client:
                     item = client.submit(
                         upload.data, upload.media_type, label=upload.label,
-                        output_format=upload.output_format,
+                        output_format=upload.output_format, method=upload.method,
+                        batch=upload.batch,
                     )  # fmt: skip
                 return str(item["id"])
             except (Unavailable, Refusal) as error:
@@ -106,10 +114,10 @@ class Stack:
 
 
 @contextmanager
-def stack(folder: Path, **environment: str) -> Iterator[Stack]:
+def stack(folder: Path, workers: int = 1, /, **environment: str) -> Iterator[Stack]:
     """Run ``photoward up`` on a folder; afterwards nothing of it may be left running."""
     before = set(psutil.Process().children())
-    with running(folder, 1, **environment) as url:
+    with running(folder, workers, **environment) as url:
         (supervisor,) = (
             child for child in psutil.Process().children()
             if child not in before and "up" in child.cmdline()
@@ -122,19 +130,22 @@ def stack(folder: Path, **environment: str) -> Iterator[Stack]:
 
 
 @contextmanager
-def fresh_stack(**environment: str) -> Iterator[Stack]:
+def fresh_stack(workers: int = 1, /, **environment: str) -> Iterator[Stack]:
     """A service on an empty folder whose path leaves room for a socket's name."""
-    with short_folder() as folder, stack(folder / "data", **environment) as made:
+    with short_folder() as folder, stack(folder / "data", workers, **environment) as made:
         yield made
 
 
-def _child(parent: psutil.Process, wanted: str) -> psutil.Process:
-    """The child whose command line fits, before long: it may be being restarted."""
+def _children(parent: psutil.Process, wanted: str, count: int) -> list[psutil.Process]:
+    """The children whose command line fits, before long: they may be being restarted."""
     until = time.monotonic() + START_S
     while True:
+        found = []
         for child in parent.children():
             with contextlib.suppress(psutil.Error):
                 if re.search(wanted, " ".join(child.cmdline())):
-                    return child
+                    found.append(child)
+        if len(found) >= count:
+            return found
         assert time.monotonic() < until, wanted
         time.sleep(0.02)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import findings
+from tests.support.scale import scaled
+
 HERE = Path(__file__).parent
 
 
@@ -15,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.system)
-            item.add_marker(pytest.mark.timeout(300))
+            item.add_marker(pytest.mark.timeout(scaled(300, 1800)))
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +27,14 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("PHOTOWARD_", "AWS_")) or name in ("REDIS_URL", "DATABASE_URL"):
             monkeypatch.delenv(name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the faults did."""
+    if not findings.FOUND:
+        return
+    terminalreporter.section("faults")
+    for line in findings.lines():
+        terminalreporter.write_line(line)
+    if out := os.environ.get("PHOTOWARD_FAULTS_OUT"):
+        findings.write(Path(out))

@@ -17,10 +17,10 @@ from photoward.core.ports import original_key
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from tests.support.audit import TENANT, audit
+from tests.support.faults import known_ids, until
 from tests.support.stack import Stack, Upload, fresh_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import psutil
@@ -43,13 +43,6 @@ def uploads() -> list[Upload]:
         Upload(samples.encoded(Image.fromarray(tile), "PNG"), label=f"class {number % 10}")
         for number, tile in enumerate(tiles)
     ]
-
-
-def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def protected(ledger: Ledger, ids: list[str]) -> list[str | None]:
@@ -121,17 +114,6 @@ def leave_remains(settings: Settings) -> None:
 def _files(folder: Path) -> list[Path]:
     """Everything in it, half-written files too."""
     return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def known_ids(settings: Settings) -> list[str]:
-    """Every item of the ledger."""
-    import sqlalchemy as sa  # noqa: PLC0415  # only here
-
-    engine = sa.create_engine(settings.database)
-    with engine.connect() as connection:
-        found = list(connection.execute(sa.text("SELECT id FROM items")).scalars())
-    engine.dispose()
-    return found
 
 
 def test_cancelling_in_the_middle_leaves_nothing() -> None:

@@ -44,5 +44,5 @@ def test_every_malformed_file_is_refused_or_ends_with_a_code() -> None:
                 assert PROBLEMS[item["error"]["code"]].status < 500, (path, item["error"])
         assert service.pool_process() == worker
         assert worker.is_running()
-        audit(service, Settings(data_dir=service.folder), list(ids.values()))
+        audit(service, Settings(data_dir=service.folder), list(ids.values()), hostile=True)
         assert len(refused) > len(files) / 4

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
+from kombu.connection import Connection
+from kombu.message import Message
 
 from photoward.core.errors import Unavailable
 from photoward.core.queue import QUEUE, TASK
@@ -89,3 +91,17 @@ def test_a_leaving_process_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
     celery_app.stop_process()
     assert worker.stopped
     celery_app.stop_process()
+
+
+def test_a_hint_that_the_broker_does_not_hear_of_frees_its_place() -> None:
+    """Otherwise a worker with one place would never ask for another."""
+    channel = Connection("memory://").channel()
+    channel.basic_qos(0, 1, apply_global=False)
+    message = Message(channel=channel, delivery_tag="tag")
+    channel.qos.append(message, "tag")
+    assert not channel.qos.can_consume()
+    hint = celery_app.Hint.__new__(celery_app.Hint)
+    hint._message, hint.acknowledged = message, False
+    hint._on_ack, hint._connection_errors = lambda *_: None, ()  # as when it is only logged
+    hint.acknowledge()
+    assert channel.qos.can_consume()

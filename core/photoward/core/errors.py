@@ -42,6 +42,9 @@ PROBLEMS: dict[str, Problem] = {
         "Send multipart/form-data with a part named file, "
         "or the raw picture with its own Content-Type.",
     ),
+    "too_slow": Problem(
+        408, "The body comes too slowly", "Send it again over a better connection."
+    ),
     "body_too_large": Problem(413, "The file is too large", "Send a smaller file."),
     "unsupported_content_type": Problem(
         415,

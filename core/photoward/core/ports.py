@@ -181,9 +181,10 @@ class Ledger(Keyring, Batches, Outbox, Protocol):
         Whose turn it is decides the ``batch_key``; further items of the same key, whoever's, join
         while their megapixels add up to at most ``max_megapixels`` (the first always fits). Turns
         share the machine between tenants by weight; of one tenant, first come is first served,
-        and what is in no batch goes before all batches. All carry the same fresh ``lease`` token
-        and ``attempts`` is one higher. Empty: nothing is queued. Two callers never get the same
-        item.
+        and what is in no batch goes before all batches. Items that were claimed before join their
+        like only, fewer each time, and go alone when one attempt is left. All carry the same fresh
+        ``lease`` token and ``attempts`` is one higher. Empty: nothing is queued. Two callers never
+        get the same item.
         """
 
     def renew(self, token: str, lease: timedelta, stage: Stage | None = None) -> int:
@@ -226,6 +227,9 @@ class Ledger(Keyring, Batches, Outbox, Protocol):
 
     def states(self, item_ids: Sequence[str]) -> dict[str, State]:
         """How those of the ids stand that exist and are not hidden."""
+
+    def scrub(self) -> None:
+        """Have what was deleted vanish from the database's files, too, as far as nobody reads."""
 
     def check(self) -> None:
         """Raises Unavailable when the ledger cannot answer."""

@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=25 * 2**20, gt=0)
     max_megapixels: float = Field(default=50.0, gt=0)
     max_side: int = Field(default=16_384, gt=0)
+    sender_grace_s: float = Field(default=30.0, gt=0)
+    """How long the service waits for a body, in all its pauses together …"""
+    sender_bytes_per_s: int = Field(default=4096, gt=0)
+    """… and a second more for each so many bytes that have come."""
     max_archive_bytes: int = Field(default=2**30, gt=0)
     """Of a zip with the photos of a batch; unpacked it may have four times as many."""
     max_queued_items: int = Field(default=20_000, gt=0)

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 MAX_URL = 2048
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_SPECIAL = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "64:ff9b:1::/48",
+        "2001::/23",
+        "3fff::/20",
+        "5f00::/16",
+    )
+)
+"""Of IANA's special-purpose registries; older Pythons know fewer, and clouds keep secrets there."""
 
 
 class Blocked(Exception):  # noqa: N818  # it says what happened
@@ -122,6 +134,8 @@ def checked(url: str, *, private: bool) -> SplitResult:
 def is_public(text: str) -> bool:
     """Whether an address is one of the open Internet's, seen through every way to hide another."""
     address = ipaddress.ip_address(text)
+    if any(address in network for network in _SPECIAL):
+        return False
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(str(address.ipv4_mapped))

@@ -17,6 +17,7 @@ import uvicorn
 from PIL import Image, ImageOps
 
 from photoward.api.http.app import create_app
+from photoward.api.http.patience import Door
 from photoward.core import keys
 from photoward.core.catalogue import Catalogue, SurrogateCard
 from photoward.core.errors import Unavailable
@@ -130,7 +131,7 @@ def serving(
 def listening(app: FastAPI) -> Iterator[str]:
     server = uvicorn.Server(
         uvicorn.Config(
-            app, port=0, http="h11", log_config=None, access_log=False, timeout_graceful_shutdown=3
+            app, port=0, http=Door, log_config=None, access_log=False, timeout_graceful_shutdown=3
         )
     )
     thread = threading.Thread(target=server.run)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import subprocess
+import sys
 import time
 import traceback
 from contextlib import closing
@@ -96,6 +98,39 @@ def test_a_file_is_private_durable_and_checked(ledger: SqlLedger, file: Path) ->
     with ledger._engine.connect() as connection:
         for pragma, value in (("journal_mode", "wal"), ("synchronous", full), ("foreign_keys", 1)):
             assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
+
+
+def test_who_leaves_takes_nothing_away_from_who_stays(ledger: SqlLedger, file: Path) -> None:
+    """The last to close a database removes its log: only if it is the last."""
+    with ledger._reading(), ledger._reading():
+        """Two connections at once, the second made beside the first."""
+    come_and_gone = (
+        "from photoward.core.ledger import open_ledger\n"
+        "from photoward.core.settings import Settings\n"
+        f"ledger = open_ledger(Settings(database_url='sqlite:///{file}'))\n"
+        "print(sum(ledger.depth().values()))\n"
+        "ledger.close()"
+    )
+
+    def seen_by_another() -> str:
+        run = [sys.executable, "-c", come_and_gone]
+        return subprocess.run(run, capture_output=True, text=True, check=True).stdout
+
+    for number in range(3):
+        assert seen_by_another() == f"{number}\n"
+        added(ledger)
+    assert seen_by_another() == "3\n"
+
+
+def test_scrubbing_leaves_nothing_of_what_was_deleted(ledger: SqlLedger, file: Path) -> None:
+    item = added(ledger, filename="unmistakable.png")
+    ledger.cancel(item.tenant, item.id)
+    log = file.with_name(f"{file.name}-wal")
+    assert b"unmistakable.png" in log.read_bytes()
+    ledger.scrub()
+    assert not log.read_bytes()
+    assert b"unmistakable.png" not in file.read_bytes()
+    assert ledger.get(item.tenant, added(ledger).id).source.filename != "unmistakable.png"
 
 
 def test_a_file_that_is_no_database_is_unavailable(file: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from photoward.core import telemetry
 from photoward.core.errors import NotFound, PhotowardError, Unavailable, is_ours
+from photoward.core.failpoints import failpoint
 from photoward.core.jobs import Failure, Output, Rendition, Result, State
 from photoward.core.keys import tenant_secret
 from photoward.core.ports import object_keys, original_key, output_keys
@@ -55,10 +56,13 @@ class BatchWorker:
         """
         token = items[0].lease or ""
         telemetry.BATCH_ITEMS.observe(len(items))
+        failpoint("claimed")
         try:
             with held(self.ledger, token, self._lease_s) as tell:
                 jobs, refused = self._fetch(items)
+                failpoint("fetched")
                 outcomes = [*self.pipeline.protect(jobs, tell), *refused]
+                failpoint("protected")
                 encoded()
                 return self._settle(token, {item.id: item for item in items}, outcomes)
         except (Unavailable, KeyboardInterrupt, SystemExit):
@@ -104,8 +108,10 @@ class BatchWorker:
             if isinstance(o, Protected) and o.id not in refused:
                 made.setdefault(o.id, {})[o.size] = o
         results = [self._store(items[item_id], files) for item_id, files in made.items()]
+        failpoint("output-stored")
         failures = [Failure(item_id, e.code, e.detail) for item_id, e in refused.items()]
         done = self.ledger.store(token, results) if results else set()
+        failpoint("ledger-stored")
         failed = self.ledger.fail(token, failures) if failures else set()
         for result in results:
             if result.item_id in done:

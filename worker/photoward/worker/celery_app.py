@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Celery, signals
+from celery.worker.request import Request
+from kombu.transport.virtual import QoS
 
 from photoward.core import telemetry
 from photoward.core.errors import Unavailable
@@ -82,7 +84,22 @@ def stop_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it lik
         worker.stop()
 
 
-@app.task(name=TASK)  # type: ignore[untyped-decorator]  # Celery has no types
+class Hint(Request):  # type: ignore[misc]  # Celery has no types
+    """A message whose place is free again when it is used up, even if the broker cannot be told.
+
+    Celery only logs that, and with one place a worker would never ask for another message: deaf,
+    though it seems to live. The broker delivers the hint once more, which does no harm.
+    """
+
+    def acknowledge(self) -> None:
+        """See Celery."""
+        super().acknowledge()
+        qos, tag = self.message.channel.qos, self.message.delivery_tag
+        if tag in qos._delivered and tag not in qos._dirty:  # noqa: SLF001  # nothing else tells
+            QoS.ack(qos, tag)
+
+
+@app.task(name=TASK, Request=Hint)  # type: ignore[untyped-decorator]  # Celery has no types
 def protect(item_id: str) -> None:
     """Work off batches until nothing is queued or the budget is spent.
 

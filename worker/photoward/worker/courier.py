@@ -15,6 +15,7 @@ from standardwebhooks import Webhook as Signer
 
 from photoward.core import webhooks
 from photoward.core.errors import Unavailable
+from photoward.core.failpoints import failpoint
 from photoward.core.keys import webhook_secret
 from photoward.core.webhooks import Blocked
 from photoward.worker.outbound import post
@@ -66,6 +67,8 @@ class Courier:
     def deliver(self) -> int:
         """Try everything that is due once; how many messages that were."""
         due = self._ledger.due(AT_ONCE, LEASE)
+        if due:
+            failpoint("message-due")
         list(self._threads.map(lambda pair: self._try(*pair), due))
         return len(due)
 
@@ -76,6 +79,7 @@ class Courier:
         try:
             headers = signed(delivery, hook, self._master, body)
             status = post(hook.url, body, headers, private=self._private)
+            failpoint("message-posted")
         except Blocked as blocked:
             error = f"Not sent: {blocked}."
         except (OSError, http.client.HTTPException) as failure:

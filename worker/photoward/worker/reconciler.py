@@ -59,13 +59,14 @@ class Reconciler:
         self._thread.join()
 
     def reconcile(self) -> None:
-        """One look: free expired leases, then say again that there is work if there is."""
+        """One look: free expired leases, say again that there is work if there is, scrub."""
         freed = self._ledger.expire()
         waiting = self._ledger.oldest_queued()
         if waiting is not None:
             self._hints.hint(waiting)
         if freed:
             log.warning("leases_expired", items=freed)
+        self._ledger.scrub()
 
     def sweep(self) -> int:
         """Remove originals of what has ended, and what is old and belongs to no visible item.

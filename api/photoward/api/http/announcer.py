@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from photoward.core.failpoints import failpoint
+
 if TYPE_CHECKING:
     from photoward.core.ports import Hints
 
@@ -44,4 +46,5 @@ class Announcer:
                 item_id, self._latest = self._latest, None
             if item_id is not None:
                 self._hints.hint(item_id)
+                failpoint("hinted")
                 self._closed.wait(APART_S)

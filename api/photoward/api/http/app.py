@@ -14,6 +14,7 @@ from photoward.api.http.admission import Admission
 from photoward.api.http.announcer import Announcer
 from photoward.api.http.deps import Parts
 from photoward.api.http.envelope import Envelope
+from photoward.api.http.patience import Patience
 from photoward.api.http.routes import (
     batches,
     content,
@@ -84,6 +85,9 @@ def create_app(  # noqa: PLR0913  # one collaborator each
         app.include_router(routes.router)
     app.mount("/static", page.files)
     errors.install(app)
+    app.add_middleware(
+        Patience, grace_s=settings.sender_grace_s, bytes_per_s=settings.sender_bytes_per_s
+    )
     app.add_middleware(Envelope)
     return app
 

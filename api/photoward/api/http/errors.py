@@ -26,7 +26,9 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = {429: 5, 503: 5}
 """Status → seconds after which asking again makes sense."""
 
-HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 406: "not_acceptable"}
+HTTP_CODES = {
+    404: "not_found", 405: "method_not_allowed", 406: "not_acceptable", 408: "too_slow",
+}  # fmt: skip
 """What the router itself refuses; anything else of its own is ``malformed_request``."""
 
 

@@ -11,6 +11,7 @@ from anyio import to_thread
 from photoward.api.http.asked import Asked
 from photoward.api.http.intake import Intake
 from photoward.core.errors import BadInput, Unavailable
+from photoward.core.failpoints import failpoint
 from photoward.core.jobs import new_id
 from photoward.core.ports import object_keys, original_key
 
@@ -59,6 +60,7 @@ def accept(
     source = upload.source
     options, batch_key = parts.catalogue.placed(upload.options, source.width, source.height)
     parts.store.put(original_key(tenant, item_id), upload.file)
+    failpoint("original-stored")
     kept = None
     try:
         kept = parts.ledger.add(
@@ -68,6 +70,7 @@ def accept(
         if kept is None or kept.id != item_id:
             with contextlib.suppress(Unavailable):  # the sweeper finds it; the first error is told
                 parts.store.delete(original_key(tenant, item_id))
+    failpoint("row-committed")
     return kept
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,18 +60,24 @@ def _sqlite(url: URL) -> Engine:
             "journal_mode = WAL",  # readers and the writer do not wait for each other
             "synchronous = FULL",  # a commit survives a power cut: 202 is a promise
             "foreign_keys = ON",
+            "secure_delete = ON",  # what is deleted does not stay in free pages
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     def begin(connection: Connection) -> None:
         # A transaction that reads first and writes later would fail, not wait, on a busy file.
-        reads = connection.get_execution_options().get("reads_only")
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if not options.get("outside"):
+            reads = options.get("reads_only")
+            connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     def before_connect(*_: object) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made here because SQLite would make it readable to all; WAL and SHM take its mode.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        # Made here because SQLite would make it readable to all; WAL and SHM take its mode. Only
+        # if it is not there: to close a file gives up all of a process's locks on it, and the next
+        # who leaves would take the WAL away from under the connections of this one.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
     event.listen(engine, "do_connect", before_connect)
     event.listen(engine, "connect", prepare)

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from photoward.core.errors import NotFound
-from photoward.core.jobs import FINAL, REPEAT_WINDOW, State
+from photoward.core.jobs import FINAL, MAX_ATTEMPTS, REPEAT_WINDOW, State
 from photoward.core.ledger import rows, turns
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.tables import IS_LEASED, items, tenants
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item
 
 SALT_BYTES = 16
+_SHARE = 16
+"""By which batches shrink with each lost worker."""
+
 _INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -77,16 +80,21 @@ def the_one(connection: Connection, query: Select[Any]) -> Item:
 def next_batch(connection: Connection, limit: int, max_megapixels: float) -> list[int]:
     """Lock the rows of the next claim: the first that nobody else is taking, and its like.
 
-    Only of its lane: what somebody waits for takes longer with others.
+    Only of its lane: what somebody waits for takes longer with others. What has lost a worker goes
+    with fewer of its kind, and alone for the last time: some of it may be what killed the workers,
+    and must not take more along.
     """
-    columns = (items.c.seq, items.c.lane, items.c.turn, items.c.batch_key, items.c.megapixels)
+    columns = (
+        items.c.seq, items.c.lane, items.c.turn, items.c.batch_key, items.c.megapixels,
+        items.c.attempts,
+    )  # fmt: skip
     free = {lane: queue(lane, *columns).with_for_update(skip_locked=True) for lane in Lane}
     first = turns.first([connection.execute(one.limit(1)).one_or_none() for one in free.values()])
     if first is None or limit < 1:
         return []
-    like = free[first.lane].where(
-        items.c.batch_key == first.batch_key, items.c.seq != first.seq
-    )  # fmt: skip
+    alike = (items.c.batch_key == first.batch_key, items.c.attempts == first.attempts)
+    like = free[first.lane].where(*alike, items.c.seq != first.seq)
+    limit = fewer(limit, first.attempts)
     chosen, total = [first.seq], first.megapixels
     for row in connection.execute(like.limit(limit - 1)):
         total += row.megapixels
@@ -94,6 +102,11 @@ def next_batch(connection: Connection, limit: int, max_megapixels: float) -> lis
             break
         chosen.append(row.seq)
     return chosen
+
+
+def fewer(limit: int, attempts: int) -> int:
+    """How many items may be claimed together that have been claimed so often before."""
+    return 1 if attempts >= MAX_ATTEMPTS - 1 else max(limit // _SHARE**attempts, 1)
 
 
 def held(connection: Connection, token: str) -> dict[str, int]:

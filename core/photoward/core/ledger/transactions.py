@@ -33,6 +33,14 @@ class Transactions:
         with translated(), self._reader.begin() as connection:
             yield connection
 
+    def scrub(self) -> None:
+        """See the port. PostgreSQL's vacuum does it by itself."""
+        if self._engine.name != "sqlite":
+            return
+        outside = self._engine.execution_options(outside=True)
+        with self._turn, translated(), outside.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _scalar(self, query: Select[Any]) -> Any:  # noqa: ANN401  # whatever the column holds
         with self._reading() as connection:
             return connection.execute(query).scalar()

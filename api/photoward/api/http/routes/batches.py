@@ -137,7 +137,7 @@ async def retry_batch(
             "content": {NDJSON: {"schema": {"type": "string"}}},
         },
         **documented(
-            "unsupported_content_type", "body_too_large", "length_mismatch", "corrupt",
+            "unsupported_content_type", "body_too_large", "too_slow", "length_mismatch", "corrupt",
             "malformed_request", "queue_full", "storage_full", *ASKING,
         ),
     },

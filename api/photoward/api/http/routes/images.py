@@ -21,7 +21,8 @@ router = APIRouter(prefix="/v1/images", tags=["images"])
 NO_STORE = {"Cache-Control": "no-store"}
 
 REFUSALS = (
-    "empty_body", "length_mismatch", "malformed_request", "body_too_large", "too_many_pixels",
+    "empty_body", "length_mismatch", "malformed_request", "too_slow", "body_too_large",
+    "too_many_pixels",
     "unsupported_content_type", "content_type_mismatch", "not_an_image", "unsupported_type",
     "truncated", "bad_dimensions", "unsupported_bit_depth", "unsupported_colour_mode",
     "unsupported_animation", "invalid_option", "unknown_method", "unknown_preset",

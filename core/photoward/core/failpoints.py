@@ -1,0 +1,37 @@
+"""Named places where a test may have a process die at once, as when the power goes.
+
+Nothing happens unless ``PHOTOWARD_FAILPOINTS`` names a folder. Then a process that comes to a point
+dies if a file of the point's name lies there; it takes the file with it, so that the next passes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+POINTS = (
+    # the HTTP face
+    "original-stored", "row-committed", "hinted",
+    # the worker
+    "claimed", "fetched", "protected", "output-stored", "ledger-stored",
+    # its courier
+    "message-due", "message-posted",
+)  # fmt: skip
+"""In the order in which a photo passes them."""
+
+_FOLDER = os.environ.get("PHOTOWARD_FAILPOINTS")
+
+
+def failpoint(name: str) -> None:
+    """Die here if that is asked for.
+
+    Args:
+        name: one of ``POINTS``.
+    """
+    if _FOLDER is None:
+        return
+    try:
+        (Path(_FOLDER) / name).unlink()
+    except FileNotFoundError:
+        return
+    os._exit(os.EX_SOFTWARE)

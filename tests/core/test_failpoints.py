@@ -1,0 +1,34 @@
+"""Crashes at named points."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PASSES = "from photoward.core.failpoints import failpoint; failpoint('claimed'); print('alive')"
+
+
+def passed(**environment: str) -> tuple[int, str]:
+    run = subprocess.run(
+        [sys.executable, "-c", PASSES], env=os.environ | environment, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    return run.returncode, run.stdout
+
+
+def test_a_point_is_passed_unless_somebody_asked(tmp_path: Path) -> None:
+    assert passed() == (0, "alive\n")
+    (tmp_path / "fetched").touch()
+    assert passed(PHOTOWARD_FAILPOINTS=str(tmp_path)) == (0, "alive\n")
+
+
+def test_an_armed_point_is_met_once(tmp_path: Path) -> None:
+    armed = {"PHOTOWARD_FAILPOINTS": str(tmp_path)}
+    (tmp_path / "claimed").touch()
+    assert passed(**armed) == (os.EX_SOFTWARE, "")
+    assert passed(**armed) == (0, "alive\n")

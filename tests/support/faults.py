@@ -1,0 +1,127 @@
+"""What the fault tests share: pictures that cost nothing, waiting, and what is only seen inside."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import redis
+import sqlalchemy as sa
+from PIL import Image
+
+from photoward.api.cli import samples
+from photoward.api.cli.client import Client, Refusal
+from photoward.core.errors import Unavailable
+from photoward.core.ledger.engine import make_engine
+from tests.support.stack import Stack, Upload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from photoward.core.settings import Settings
+
+HASTY = {
+    "PHOTOWARD_LEASE_S": "4", "PHOTOWARD_RECONCILE_EVERY_S": "1", "PHOTOWARD_SWEEP_EVERY_S": "1",
+    "PHOTOWARD_ORPHAN_AGE_S": "15",
+}  # fmt: skip
+"""Where time is not what is measured."""
+
+
+def free_of_cost(count: int) -> list[Upload]:
+    """Different pictures of 32 × 32 and the one method that asks no network."""
+    tiles = samples.small_pictures(count, 11)
+    return [
+        Upload(samples.encoded(Image.fromarray(tile), "PNG"), label="cat", method="cuda")
+        for tile in tiles
+    ]
+
+
+class Sender:
+    """Somebody who uploads all the time and writes down what is answered.
+
+    Args:
+        service: where to.
+        uploads: again and again.
+        pace_s: between an answer and the next upload.
+    """
+
+    def __init__(self, service: Stack, uploads: Sequence[Upload], pace_s: float = 0.1) -> None:
+        self.ids: list[str] = []
+        self.answers: list[int] = []
+        """Statuses; 0: nobody was there."""
+        self._service, self._uploads, self._pace_s = service, uploads, pace_s
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    @property
+    def statuses(self) -> set[int]:
+        """All that were answered."""
+        return set(self.answers)
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Until the end of the block."""
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._pace_s):
+            one = self._uploads[len(self.answers) % len(self._uploads)]
+            try:
+                with Client(self._service.url) as client:
+                    item = client.submit(
+                        one.data, one.media_type, method=one.method, label=one.label
+                    )  # fmt: skip
+                self.ids.append(str(item["id"]))
+                self.answers.append(202)
+            except Refusal as refusal:
+                self.answers.append(refusal.status)
+            except Unavailable:
+                self.answers.append(0)
+
+
+def until(condition: Callable[[], bool], within_s: float = 60.0, what: str = "") -> float:
+    """Wait for something; how many seconds that took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < within_s, what
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def rows(settings: Settings, table: str) -> list[dict[str, Any]]:
+    """Everything that the ledger keeps in a table."""
+    engine = make_engine(settings.database)
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(sa.text(f"SELECT * FROM {table}"))  # noqa: S608  # a constant
+            return [dict(row) for row in found.mappings()]
+    finally:
+        engine.dispose()
+
+
+def known_ids(settings: Settings) -> list[str]:
+    """Every item of the ledger that is not hidden: also those whose sender never got an answer."""
+    return [str(row["id"]) for row in rows(settings, "items") if row["hidden_at"] is None]
+
+
+def extra_runs(settings: Settings) -> int:
+    """How many times more than once items were begun."""
+    return sum(max(row["attempts"] - 1, 0) for row in rows(settings, "items"))
+
+
+def states(items: Sequence[dict[str, Any]]) -> set[str]:
+    """How they ended."""
+    return {item["state"] for item in items}
+
+
+def broker(settings: Settings) -> redis.Redis:
+    """A client of the broker, which listens on a socket in all tests."""
+    path = settings.broker.removeprefix("redis+socket://").partition("?")[0]
+    return redis.Redis(unix_socket_path=path)

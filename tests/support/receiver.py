@@ -1,0 +1,39 @@
+"""A webhook's receiver on loopback that counts what comes."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def counting() -> Iterator[tuple[str, Counter[str]]]:
+    """Its URL, and how often each photo's end has been told."""
+    told: Counter[str] = Counter()
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told[json.loads(body)["data"]["id"]] += 1
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook", told
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,88 @@
+"""Processes die at each of ten named points on a photo's way; the photo arrives all the same."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from typing import TYPE_CHECKING
+
+from photoward.core.failpoints import POINTS
+from photoward.core.settings import Settings
+from tests.support.audit import audit
+from tests.support.faults import HASTY, free_of_cost, known_ids, rows, states, until
+from tests.support.findings import note
+from tests.support.receiver import counting
+from tests.support.scale import scaled
+from tests.support.stack import fresh_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.stack import Stack
+
+MESSAGE_S = 90
+"""A message that a crash interrupted is tried again after a minute."""
+
+
+def test_a_crash_at_each_named_point(tmp_path: Path) -> None:
+    rounds, survived = scaled(1, 5), 0
+    for _ in range(rounds):
+        with (
+            counting() as (url, told),
+            fresh_stack(
+                PHOTOWARD_FAILPOINTS=str(tmp_path), PHOTOWARD_WEBHOOKS_PRIVATE="1", **HASTY
+            ) as service,
+        ):
+            settings = Settings(data_dir=service.folder)
+            subscribe(service, url)
+            ids = [crash_at(tmp_path, point, service) for point in reversed(POINTS)]
+            everyone = known_ids(settings)
+            assert states(service.ended(everyone, 60)) == {"done"}
+            assert set(ids) <= set(everyone)
+            until(lambda told=told, of=everyone: told.keys() == set(of), MESSAGE_S)  # type: ignore[misc]  # bound default
+            until(lambda of=settings: delivered(of), MESSAGE_S)  # type: ignore[misc]  # bound default
+            survived += len(ids)
+            swept(settings, len(everyone))
+            audit(service, settings, everyone)
+    note(
+        f"a crash at each of {len(POINTS)} points, ×{rounds}", f"{rounds * len(POINTS)} survived",
+        f"{survived} survived, every message delivered", "a short lease",
+    )  # fmt: skip
+    assert survived == rounds * len(POINTS)
+
+
+def subscribe(service: Stack, url: str) -> None:
+    """Have every photo's end told."""
+    wanted = json.dumps({"url": url, "events": ["image.done", "image.failed"]}).encode()
+    request = urllib.request.Request(  # noqa: S310  # the service's own address
+        f"{service.url}/v1/webhooks", wanted, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as answer:  # noqa: S310  # the same
+        assert answer.status == 201
+
+
+def crash_at(folder: Path, point: str, service: Stack) -> str:
+    """Arm a point, send a photo, see that somebody died; the photo's id."""
+    service.part("api"), service.pool_process()  # the last crash is made good
+    before = {process.pid for process in service.supervisor.children(recursive=True)}
+    (folder / point).touch()
+    (item_id,) = service.upload(free_of_cost(1), patient=True)
+    until(lambda: not (folder / point).exists(), 60, f"nobody came to {point}")
+    until(lambda: bool(before - {one.pid for one in service.supervisor.children(recursive=True)}))
+    assert states(service.ended([item_id], 60)) == {"done"}
+    return item_id
+
+
+def delivered(settings: Settings) -> bool:
+    """Whether the outbox is empty."""
+    return {row["state"] for row in rows(settings, "deliveries")} == {"delivered"}
+
+
+def swept(settings: Settings, outputs: int) -> None:
+    """Wait until what the crashes left beside the ledger is gone."""
+    folder = settings.data_dir / "objects"
+    began = time.monotonic()
+    while len([path for path in folder.rglob("*") if path.is_file()]) != outputs:
+        assert time.monotonic() - began < 40
+        time.sleep(0.1)
