@@ -73,7 +73,7 @@ def own_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @contextmanager
 def plant(
-    monkeypatch: pytest.MonkeyPatch, postgres_url: str, **environment: str
+    monkeypatch: pytest.MonkeyPatch, postgres_url: str, workers: int = 1, /, **environment: str
 ) -> Iterator[Plant]:
     """PostgreSQL, Redis, S3 and the service over them."""
     with ExitStack() as parts:
@@ -81,5 +81,5 @@ def plant(
         monkeypatch.setenv("PHOTOWARD_DATABASE_URL", database)
         broker = parts.enter_context(own_broker(monkeypatch))
         store = parts.enter_context(own_store(monkeypatch))
-        service = parts.enter_context(fresh_stack(**environment))
+        service = parts.enter_context(fresh_stack(workers, **environment))
         yield Plant(service, Settings(data_dir=service.folder), broker, store)
