@@ -147,6 +147,15 @@ def engine() -> str:
     return table(heads, rows)
 
 
+def faults() -> str:
+    """What was done to the running service, and what came of it."""
+    rows = [
+        (one["fault"], one["aim"], one["measured"], one["settings"])
+        for one in result("faults")["rows"]
+    ]
+    return table(("what happens", "aim", "measured", "settings"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     made.__name__: made
     for made in (
@@ -161,6 +170,7 @@ TABLES: dict[str, Callable[[], str]] = {
         latency,
         throughput,
         engine,
+        faults,
     )
 }
 

@@ -15,6 +15,7 @@ from photoward.api.cli import samples
 from photoward.api.cli.client import Client, Refusal
 from photoward.core.errors import Unavailable
 from photoward.core.ledger.engine import make_engine
+from photoward.core.storage import open_store
 from tests.support.stack import Stack, Upload
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ HASTY = {
     "PHOTOWARD_ORPHAN_AGE_S": "15",
 }  # fmt: skip
 """Where time is not what is measured."""
+
+
+SWEEPING = {"PHOTOWARD_SWEEP_EVERY_S": "1", "PHOTOWARD_ORPHAN_AGE_S": "30"}
+"""So that what crashes leave in the store is gone before the audit, not within the hour."""
 
 
 def free_of_cost(count: int) -> list[Upload]:
@@ -114,6 +119,12 @@ def known_ids(settings: Settings) -> list[str]:
 def extra_runs(settings: Settings) -> int:
     """How many times more than once items were begun."""
     return sum(max(row["attempts"] - 1, 0) for row in rows(settings, "items"))
+
+
+def swept(settings: Settings, outputs: int) -> None:
+    """Wait until what crashes left in the store is gone."""
+    store = open_store(settings)
+    until(lambda: len(list(store.keys(""))) == outputs, 90, "something stays in the store")
 
 
 def states(items: Sequence[dict[str, Any]]) -> set[str]:

@@ -16,7 +16,7 @@ import pytest
 
 from photoward.core.jobs import FINAL
 from tests.support.audit import audit
-from tests.support.faults import extra_runs, free_of_cost, known_ids, rows, until
+from tests.support.faults import SWEEPING, extra_runs, free_of_cost, known_ids, rows, swept, until
 from tests.support.findings import note
 from tests.support.plant import Plant, plant
 from tests.support.scale import scaled
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from photoward.core.settings import Settings
 
-COUNT = scaled(500, 10_000)
+COUNT = scaled(2_000, 10_000)
 WITHIN_S = 15 * 60
 UNLUCKY = 0.001
 """Share of photos that may meet a kill at each of their three attempts."""
@@ -41,30 +41,35 @@ STORE_AWAY_S, BROKER_AWAY_S = 10.0, 3.0
 def test_ten_thousand_photos_with_all_faults_running(
     monkeypatch: pytest.MonkeyPatch, postgres_url: str
 ) -> None:
-    with plant(monkeypatch, postgres_url) as made:
+    with plant(monkeypatch, postgres_url, **SWEEPING) as made:
         batch = new_batch(made)
         uploads = [replace(one, batch=batch) for one in free_of_cost(COUNT)]
         began = time.monotonic()
-        with tormented(made) as faults:
+        with tormented(made) as (faults, peace):
             ids = made.service.upload(uploads, patient=True)
             sent_s = time.monotonic() - began
             until(lambda: not unfinished(made.settings), WITHIN_S - sent_s, "it takes too long")
             took = time.monotonic() - began
-        items = {row["id"]: row for row in rows(made.settings, "items")}
-        lost = [item_id for item_id in ids if item_id not in items]
-        failed = Counter(items[one]["error_code"] for one in ids if items[one]["error_code"])
-        note(
-            f"{COUNT} items as a batch with the faults running", "≤ 15 min",
-            f"{took / 60:.1f} min ({sent_s:.0f} s of them to hand in), {len(faults)} faults, "
-            f"{extra_runs(made.settings)} extra runs, {len(lost)} lost, "
-            f"{failed.total()} met three kills and failed",
-            "PostgreSQL, S3, method cuda, 32 × 32",
-        )  # fmt: skip
-        assert not lost
-        assert failed.keys() <= {"worker_lost"}, "whoever dies three times over a photo gives it up"
-        assert failed.total() <= COUNT * UNLUCKY
-        assert took <= WITHIN_S
-        audit(made.service, made.settings, known_ids(made.settings))
+            peace()
+            items = {row["id"]: row for row in rows(made.settings, "items")}
+            lost = [item_id for item_id in ids if item_id not in items]
+            failed = Counter(items[one]["error_code"] for one in ids if items[one]["error_code"])
+            note(
+                f"{COUNT} items as a batch with the faults running", "≤ 15 min",
+                f"{took / 60:.1f} min ({sent_s:.0f} s of them to hand in), {len(faults)} faults, "
+                f"{extra_runs(made.settings)} extra runs, {len(lost)} lost, "
+                f"{failed.total()} met three kills and failed",
+                "PostgreSQL, S3, method cuda, 32 × 32",
+            )  # fmt: skip
+            assert faults
+            assert not lost
+            assert failed.keys() <= {"worker_lost"}, (
+                "whoever dies three times over a photo gives it up"
+            )
+            assert failed.total() <= COUNT * UNLUCKY
+            assert took <= WITHIN_S
+            swept(made.settings, sum(row["state"] == "done" for row in items.values()))
+            audit(made.service, made.settings, known_ids(made.settings))
 
 
 def new_batch(made: Plant) -> str:
@@ -80,16 +85,30 @@ def unfinished(settings: Settings) -> bool:
 
 
 @contextmanager
-def tormented(made: Plant) -> Iterator[list[str]]:
-    """Faults until the end of the block."""
-    ended = threading.Event()
+def tormented(made: Plant) -> Iterator[tuple[list[str], Callable[[], None]]]:
+    """What has happened so far, and how to end it.
+
+    Servers die with the thread that has started them: it lives until the end of the block.
+    """
+    ended, calm, over = threading.Event(), threading.Event(), threading.Event()
     faults: list[str] = []
-    thread = threading.Thread(target=torment, args=(made, ended, faults))
+
+    def run() -> None:
+        torment(made, ended, faults)
+        calm.set()
+        over.wait()
+
+    def peace() -> None:
+        ended.set()
+        assert calm.wait(60), "somebody has not come back"
+
+    thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield faults
+        yield faults, peace
     finally:
         ended.set()
+        over.set()
         thread.join()
 
 

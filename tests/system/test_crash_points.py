@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from typing import TYPE_CHECKING
 
 from photoward.core.failpoints import POINTS
 from photoward.core.settings import Settings
 from tests.support.audit import audit
-from tests.support.faults import HASTY, free_of_cost, known_ids, rows, states, until
+from tests.support.faults import HASTY, free_of_cost, known_ids, rows, states, swept, until
 from tests.support.findings import note
 from tests.support.receiver import counting
 from tests.support.scale import scaled
@@ -77,12 +76,3 @@ def crash_at(folder: Path, point: str, service: Stack) -> str:
 def delivered(settings: Settings) -> bool:
     """Whether the outbox is empty."""
     return {row["state"] for row in rows(settings, "deliveries")} == {"delivered"}
-
-
-def swept(settings: Settings, outputs: int) -> None:
-    """Wait until what the crashes left beside the ledger is gone."""
-    folder = settings.data_dir / "objects"
-    began = time.monotonic()
-    while len([path for path in folder.rglob("*") if path.is_file()]) != outputs:
-        assert time.monotonic() - began < 40
-        time.sleep(0.1)

@@ -19,11 +19,13 @@ from photoward.core.settings import Settings
 from tests.support.audit import TENANT, audit
 from tests.support.faults import (
     HASTY,
+    SWEEPING,
     broker,
     extra_runs,
     free_of_cost,
     known_ids,
     states,
+    swept,
     until,
 )
 from tests.support.findings import note
@@ -51,7 +53,7 @@ UNFINISHED = set(State) - FINAL
 def test_workers_are_killed_every_three_seconds() -> None:
     """A run is a photo's here: batches of one."""
     count = scaled(300, 2000)
-    lease = {} if FULL else HASTY
+    lease = SWEEPING if FULL else HASTY
     with fresh_stack(PHOTOWARD_MAX_BATCH="1", **lease) as service:
         settings = Settings(data_dir=service.folder)
         ledger = open_ledger(settings)
@@ -71,6 +73,7 @@ def test_workers_are_killed_every_three_seconds() -> None:
         assert not lost
         assert kills >= scaled(1, 10)
         assert extra <= 2 * kills
+        swept(settings, count)
         audit(service, settings, ids)
 
 
