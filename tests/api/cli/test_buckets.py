@@ -8,8 +8,10 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,6 +20,7 @@ import pytest
 
 from photoward.api.cli import main
 from photoward.api.cli.places import MADE_FROM, Bucket
+from photoward.core.jobs import Failure
 from photoward.core.storage.places import open_bucket
 from tests.api.http.service import Service, picture, serving, working
 from tests.core.imaging.pictures import reopened
@@ -159,6 +162,38 @@ def test_what_failed_is_tried_again_by_the_next_run(
     assert marks(outbox).keys() == set(NAMES)
     assert service.ledger.depth() == {"done": 3, "failed": 1}
     assert service.ledger.usage("default").megapixels == pytest.approx((3 * 1200 + 240_000) / 1e6)
+
+
+def test_what_fails_by_the_services_fault_is_sent_again(
+    tmp_path: Path, prefix: str, inbox: S3Store, outbox: S3Store
+) -> None:
+    del inbox
+    with serving(tmp_path / "unlucky") as service:
+        ended = threading.Event()
+
+        def work_badly() -> None:
+            while not ended.is_set():
+                items = service.ledger.claim(limit=1, max_megapixels=9, lease=timedelta(hours=1))
+                for item in items:
+                    if item.source.filename == "1.png":  # of cats and dogs
+                        lost.append(item.id)
+                        failure = Failure(item.id, "worker_lost", "It outlived three workers.")
+                        service.ledger.fail(str(item.lease), [failure])
+                    else:
+                        service.ledger.release(str(item.lease))
+                if len(lost) == 2:
+                    return
+
+        lost: list[str] = []
+        unlucky = threading.Thread(target=work_badly)
+        unlucky.start()
+        with started(arguments(prefix, service)) as process:
+            unlucky.join(60)
+            ended.set()
+            with working(service):
+                assert process.wait(60) == 0
+        assert marks(outbox).keys() == set(NAMES)
+        assert service.ledger.depth() == {}
 
 
 def test_one_photo_that_is_gone_does_not_stop_the_rest(

@@ -160,6 +160,7 @@ def test_every_other_refusal_is_a_problem_too(service: Service, case: str) -> No
 
 def test_a_wrong_method_names_the_right_ones(service: Service) -> None:
     assert service.client.put("/v1/images").headers["Allow"] == "POST"
+    assert service.client.put("/v1/keys").headers["Allow"] == "GET, POST"
 
 
 def test_our_own_fault_says_nothing_of_its_cause(

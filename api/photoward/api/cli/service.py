@@ -50,6 +50,7 @@ def up(
         )
         metrics = stack.empty_folder(settings.data_dir / "metrics")
         os.environ.pop("PHOTOWARD_METRICS_PORT", None)  # several processes would want the one port
+        os.environ.setdefault("PHOTOWARD_WORKER_NICE", "5")
         Supervisor(
             stack.stages(settings, workers),
             environment={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
@@ -85,6 +86,7 @@ def worker(*, data_dir: DataDir = None) -> None:
     """Run one worker alone; queue, ledger and store are what the settings name."""
     settings = settings_from(data_dir=data_dir)
     require_extra("worker")
+    os.nice(settings.worker_nice)
     from photoward.worker.celery_app import run_worker  # noqa: PLC0415  # brings tensors
 
     run_worker(settings)

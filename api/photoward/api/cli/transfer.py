@@ -27,6 +27,9 @@ SURE_S = 3600.0
 
 BUSY = frozenset({429, 503})
 
+OURS, TRIES = 500, 3
+"""From which status on the service is at fault, and how often a photo is sent then."""
+
 Found = TypeVar("Found")
 
 
@@ -86,7 +89,7 @@ class Transfer:
 
             def fetch(photo: Photo, item_id: Callable[[], str]) -> None:
                 try:
-                    self._fetch(photo, item_id())
+                    self._fetch(photo, item_id(), batch)
                 except Refusal as refusal:
                     missed[photo] = Refused(refusal.problem.get("detail"))
                 except (Refused, Unavailable) as error:
@@ -129,9 +132,13 @@ class Transfer:
 
         return self._patiently(submit)
 
-    def _fetch(self, photo: Photo, item_id: str) -> None:
-        """Write the finished file."""
-        item = self._patiently(lambda client: client.ended(item_id, float("inf")))
+    def _fetch(self, photo: Photo, item_id: str, batch: str) -> None:
+        """Write the finished file; what fails by the service's fault is sent again a few times."""
+        for left in reversed(range(TRIES)):
+            item = self._patiently(lambda client: client.ended(item_id, float("inf")))  # noqa: B023  # called at once
+            if not left or (item["error"] or {}).get("status", 0) < OURS:
+                break
+            item_id = self._sent(photo, batch)
         done = item["state"] == "done"
         if done:
             data = self._patiently(lambda client: client.content(item_id))

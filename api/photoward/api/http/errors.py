@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 from photoward.api.http.schemas import Problem
 from photoward.core.errors import PROBLEMS, PhotowardError
@@ -93,7 +94,19 @@ def _not_routed(request: Request, error: Exception) -> Response:
         raise TypeError(error)
     code = HTTP_CODES.get(error.status_code, "malformed_request")
     detail = f"{request.method} {request.url.path}: {error.detail}."
-    return respond(Problem.of(code, detail, status=error.status_code), error.headers)
+    headers = dict(error.headers or {})
+    allowed = _allowed(request) if code == "method_not_allowed" else ()
+    if allowed:
+        headers["Allow"] = ", ".join(sorted(allowed))
+    return respond(Problem.of(code, detail, status=error.status_code), headers)
+
+
+def _allowed(request: Request) -> set[str]:
+    """Every method that is described for this path; the router names those of one route alone."""
+    return {
+        method.upper() for path, operations in request.app.openapi()["paths"].items()
+        if compile_path(path)[0].fullmatch(request.url.path) for method in operations
+    }  # fmt: skip
 
 
 def _not_valid(_request: Request, error: Exception) -> Response:

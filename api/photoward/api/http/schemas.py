@@ -224,6 +224,11 @@ class OutputFile(BaseModel):
     media_type: str = Field(examples=["image/jpeg"])
 
 
+def may_repeat(schema: dict[str, Any]) -> None:
+    """Of a set: what is named twice is taken as named once."""
+    schema.pop("uniqueItems")
+
+
 class Rendition(BaseModel):
     """One of the sizes that were asked for."""
 

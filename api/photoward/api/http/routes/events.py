@@ -40,7 +40,7 @@ ASKING = ("unauthenticated", "forbidden", "not_found", "queue_full", "unavailabl
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "An event `progress` for each change; its `data` is what GET would tell.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     },
     204: {"description": "It has ended, and the event of `Last-Event-ID` told so."},
     **documented(*ASKING),

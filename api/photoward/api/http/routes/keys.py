@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from photoward.api.http.deps import AdminDep, KeyIdDep, Parts, PartsDep
 from photoward.api.http.errors import documented
 from photoward.api.http.routes.images import NO_STORE
+from photoward.api.http.schemas import may_repeat
 from photoward.core import access
 from photoward.core.access import GRACE_HOURS, MAX_NAME, USUAL, ApiKey, Minted, Scope
 
@@ -33,8 +34,8 @@ class Wanted(BaseModel):
         min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]+$",
         description="Where it will be used.", examples=["upload plug-in"],
     )  # fmt: skip
-    scopes: set[Scope] = Field(default=set(USUAL), min_length=1)
-    expires_in_days: int | None = Field(default=None, ge=1, le=LONGEST_DAYS)
+    scopes: set[Scope] = Field(default=set(USUAL), min_length=1, json_schema_extra=may_repeat)
+    expires_in_days: int | None = Field(default=None, ge=1, le=LONGEST_DAYS, strict=True)
 
 
 class Rotation(BaseModel):
@@ -42,7 +43,7 @@ class Rotation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    grace_hours: int = Field(default=GRACE_HOURS, ge=0, le=24 * 30)
+    grace_hours: int = Field(default=GRACE_HOURS, ge=0, le=24 * 30, strict=True)
 
 
 class Key(BaseModel):

@@ -16,6 +16,7 @@ from photoward.api.http.cursors import PlaceDep, following
 from photoward.api.http.deps import AdminDep, Parts, PartsDep, WebhookIdDep
 from photoward.api.http.errors import documented
 from photoward.api.http.routes.images import NO_STORE
+from photoward.api.http.schemas import may_repeat
 from photoward.core import webhooks
 from photoward.core.errors import BadInput, NotFound
 from photoward.core.keys import webhook_secret
@@ -38,7 +39,7 @@ class Wanted(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str = Field(max_length=MAX_URL, examples=["https://photos.example/hooks/photoward"])
-    events: set[Event] = Field(default=set(Event), min_length=1)
+    events: set[Event] = Field(default=set(Event), min_length=1, json_schema_extra=may_repeat)
 
 
 class Webhook(BaseModel):
