@@ -75,6 +75,7 @@ def test_whatever_dies_two_hundred_uploads_end_done_and_the_same() -> None:
         settings = Settings(data_dir=service.folder)
         ledger = open_ledger(settings)
         leave_remains(settings)
+        assert service.part("worker").nice() > service.part("api").nice(), "answers go first"
         began = time.monotonic()
         with ThreadPoolExecutor(1) as threads:
             sending = threads.submit(service.upload, wanted, patient=True)

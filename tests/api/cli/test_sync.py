@@ -9,6 +9,7 @@ import pytest
 from photoward.api.cli import main
 from photoward.core import access
 from photoward.core.access import USUAL
+from photoward.core.ports import item_of
 from tests.api.http.service import PEPPER, Service, picture, serving, working
 from tests.core.imaging.pictures import reopened
 
@@ -55,6 +56,16 @@ def test_a_folder_comes_back_and_nothing_is_left_behind(
     assert run(source, out, "--url", service.url) == 0
     assert (out / "cats/1.png").stat().st_mtime_ns == before
     assert "1 protected, 0 refused, 2 already there" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_folder_of_pictures_alone_is_their_label(service: Service, tmp_path: Path) -> None:
+    source = tmp_path / "tabby cats"
+    source.mkdir()
+    (source / "1.png").write_bytes(picture())
+    out = tmp_path / "out"
+    assert run(source, out, "--url", service.url, "--labels-from-folders", "--keep") == 0
+    (key,) = service.kept()
+    assert service.ledger.get("default", item_of(key)).label_used == "tabby cats"
 
 
 def test_a_bad_file_does_not_stop_the_rest(

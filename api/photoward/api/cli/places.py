@@ -43,6 +43,8 @@ class Place(Protocol):
 
     root: str
     """Its URL, with a ``/`` at the end."""
+    name: str
+    """Of the folder or prefix itself."""
 
     def listed(self) -> dict[str, Mark]:
         """Everything in it that is not hidden. Raises BadInput: there is no such place."""
@@ -73,6 +75,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.root = path.resolve().as_uri() + "/"
+        self.name = path.resolve().name
 
     def listed(self) -> dict[str, Mark]:
         """See ``Place``; what begins with a dot is hidden."""
@@ -111,6 +114,7 @@ class Bucket:
 
     def __init__(self, name: str, prefix: str) -> None:
         self.root = f"s3://{name}/{prefix}/" if prefix else f"s3://{name}/"
+        self.name = (prefix or name).rpartition("/")[2]
         self._store: S3Store = open_bucket(name, prefix)
 
     def listed(self) -> dict[str, Mark]:

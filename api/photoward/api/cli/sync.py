@@ -75,7 +75,7 @@ class _Sync:
 
     def _photo(self, name: str, version: str) -> Photo:
         path = PurePosixPath(name)
-        folder = path.parent.name or self.source.root.rstrip("/").rpartition("/")[2]
+        folder = path.parent.name or self.source.name
         label = folder if self.labels_from_folders else self.label
         target = folders.target_name(path, self.output_format)
         return Photo(name, version, target.as_posix(), label)
