@@ -109,7 +109,9 @@ def test_a_quota_counts_megapixels_and_refuses_beyond(ledger: Ledger) -> None:
     assert added(ledger, "alice", width=500).source.width == 500
     ledger.cancel("alice", second.id)
     assert ledger.usage("alice") == Usage(2.5, 2.5), "what is deleted was used all the same"
+    assert ledger.allowance("alice") == Usage(2.5, 2.5)
     ledger.set_quota("alice", None)
+    assert ledger.allowance("alice") is None
     added(ledger, "alice")
 
 

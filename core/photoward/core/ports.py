@@ -59,6 +59,9 @@ class Keyring(Protocol):
     def usage(self, tenant: str) -> Usage:
         """What the tenant has handed in of late, and what it may."""
 
+    def allowance(self, tenant: str) -> Usage | None:
+        """The same of a tenant with a quota; None, and nothing counted, for any other."""
+
     def set_quota(self, tenant: str, megapixels: float | None) -> None:
         """How many megapixels a tenant may hand in a day; None: no limit."""
 

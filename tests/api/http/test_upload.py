@@ -182,6 +182,15 @@ def test_too_many_waiting_megapixels_refuse(make_service: ServiceFactory) -> Non
     assert service.upload().json()["code"] == "queue_full"
 
 
+def test_who_has_a_quota_is_told_what_is_left(make_service: ServiceFactory) -> None:
+    service = make_service()
+    assert "RateLimit" not in service.upload().headers
+    service.ledger.set_quota("default", 50)
+    headers = service.upload(picture(size=(2000, 1000))).headers
+    assert headers["RateLimit-Policy"] == '"megapixels";q=50;w=86400'
+    assert headers["RateLimit"] == '"megapixels";r=47'
+
+
 def test_beyond_the_quota_nothing_is_taken_or_kept(make_service: ServiceFactory) -> None:
     service = make_service()
     service.ledger.set_quota("default", 0.002)

@@ -78,6 +78,14 @@ class SqlKeyring(Transactions):
         with self._reading() as connection:
             return _usage(connection, tenant)
 
+    def allowance(self, tenant: str) -> Usage | None:
+        """See the port."""
+        with self._reading() as connection:
+            quota = select(tenants.c.quota).where(tenants.c.id == tenant)
+            if connection.execute(quota).scalar() is None:
+                return None
+            return _usage(connection, tenant)
+
     def set_quota(self, tenant: str, megapixels: float | None) -> None:
         """See the port."""
         with self._writing() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -14,7 +15,7 @@ from photoward.api.http.handover import remove, taken
 from photoward.api.http.schemas import Image, Requested, RequestedImage
 from photoward.api.http.waiting import until_final
 from photoward.core.imaging.sniff import INPUTS
-from photoward.core.jobs import FINAL, Item, State
+from photoward.core.jobs import FINAL, QUOTA_WINDOW, Item, State, Usage
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -81,11 +82,12 @@ async def create_image(
     """Take a photo as multipart/form-data, or as the body with its options in the query."""
     item = await taken(request, parts, tenant, query, key)
     wait_s = prefer.wanted_wait_s(request.headers.getlist("prefer"))
+    rate = rates(await to_thread.run_sync(parts.ledger.allowance, tenant))
     if wait_s is None:
-        return accepted(item)
+        return accepted(item, rate)
     wait_s = min(wait_s, int(parts.settings.max_wait_s))
     item = await until_final(request, parts.ledger, item, wait_s)
-    return accepted(item) if item.state not in FINAL else _finished(item, wait_s)
+    return accepted(item, rate) if item.state not in FINAL else _finished(item, wait_s, rate)
 
 
 @router.get(
@@ -121,15 +123,27 @@ def shown(parts: Parts, tenant: str, image_id: str) -> Image:
     return Image.of(item, parts.ledger.position(item) if queued else None)
 
 
-def accepted(item: Item) -> Response:
+def rates(allowance: Usage | None) -> dict[str, str]:
+    """What a tenant may still hand in, as draft-ietf-httpapi-ratelimit-headers tells it."""
+    if allowance is None or allowance.quota is None:
+        return {}
+    window_s = int(QUOTA_WINDOW.total_seconds())
+    left = max(0, int(allowance.quota - allowance.megapixels))
+    return {
+        "RateLimit-Policy": f'"megapixels";q={int(allowance.quota)};w={window_s}',
+        "RateLimit": f'"megapixels";r={left}',
+    }
+
+
+def accepted(item: Item, more: Mapping[str, str] | None = None) -> Response:
     """The answer to what is not finished yet."""
     headers = {"Location": f"/v1/images/{item.id}", "Retry-After": "1", **NO_STORE}
-    return _json(item, 202, headers)
+    return _json(item, 202, {**headers, **(more or {})})
 
 
-def _finished(item: Item, wait_s: int) -> Response:
-    applied = {"Preference-Applied": f"wait={wait_s}", "Vary": "Prefer"}
-    return _json(item, 200, {"Content-Location": f"/v1/images/{item.id}", **applied, **NO_STORE})
+def _finished(item: Item, wait_s: int, more: Mapping[str, str]) -> Response:
+    headers = {"Preference-Applied": f"wait={wait_s}", "Vary": "Prefer", **NO_STORE, **more}
+    return _json(item, 200, {"Content-Location": f"/v1/images/{item.id}", **headers})
 
 
 def _json(item: Item, status: int, headers: dict[str, str]) -> Response:
