@@ -18,7 +18,7 @@ from photoward.core.settings import Settings
 EXTRAS = {
     "api": ("fastapi", "python_multipart", "uvicorn"),
     "worker": ("torch", "safetensors", "PIL"),
-    "load": ("httpx", "PIL"),
+    "load": ("aiohttp", "PIL"),
     "likeness": ("flip_evaluator", "pytorch_msssim", "simplejpeg", "skimage"),
 }
 """Extra of the distribution → the modules that show it is installed."""

@@ -26,12 +26,13 @@ from photoward.core.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    import httpx
-
 TIMEOUT_S = 30.0
 PHOTOS = 8
 SIDE = 590
 """Pixels of a square of noise, whose PNG is as long as its 1.04 million samples."""
+
+CONNECTIONS = 100
+"""At a time; who has to wait for one, waits, and the time counts."""
 
 KNOWN = 1000
 """Of so many of the last uploads the state is asked."""
@@ -88,33 +89,37 @@ def load(  # noqa: PLR0913  # an option each
 
 
 async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str) -> dict[str, Any]:
-    import httpx  # noqa: PLC0415  # of the extra that was just asked for
+    import aiohttp  # noqa: PLC0415  # of the extra that was just asked for
 
     key = os.environ.get("PHOTOWARD_API_KEY")
     credentials = {"Authorization": f"Bearer {key}"} if key else {}
     photos = [_photo(seed) for seed in range(PHOTOS)]
-    async with httpx.AsyncClient(
-        base_url=url, timeout=httpx.Timeout(TIMEOUT_S, pool=None), headers=credentials,
-        limits=httpx.Limits(max_connections=100, keepalive_expiry=IDLE_S),
+    async with aiohttp.ClientSession(
+        url, headers=credentials,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S),
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE_S),
     ) as client:  # fmt: skip
         known: list[str] = []
 
-        async def upload() -> httpx.Response:
-            answer = await client.post(
+        async def upload() -> int:
+            async with client.post(
                 "/v1/images", params={"method": method, "label": "bench"},
-                content=random.choice(photos), headers={"Content-Type": "image/png"},  # noqa: S311  # no secret
-            )  # fmt: skip
-            if answer.is_success:
-                known.append(answer.json()["id"])
+                data=random.choice(photos), headers={"Content-Type": "image/png"},  # noqa: S311  # no secret
+            ) as answer:  # fmt: skip
+                said = await answer.json(content_type=None)
+            if answer.ok:
+                known.append(said["id"])
                 del known[:-KNOWN]
-            return answer
+            elif not known:
+                raise Unavailable(f"The first upload was refused: {answer.status} {said}")
+            return answer.status
 
-        async def read() -> httpx.Response:
-            return await client.get(f"/v1/images/{random.choice(known)}")  # noqa: S311  # the same
+        async def read() -> int:
+            async with client.get(f"/v1/images/{random.choice(known)}") as answer:  # noqa: S311  # the same
+                await answer.read()
+            return answer.status
 
-        first = await upload()
-        if not first.is_success:
-            raise Unavailable(f"The first upload was refused: {first.status_code} {first.text}")
+        await upload()
         await asyncio.gather(
             _stream(streams["reads"], read, seconds), _stream(streams["uploads"], upload, seconds)
         )
@@ -123,8 +128,8 @@ async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str
 
 
 async def _stream(
-    stream: Stream, ask: Callable[[], Awaitable[httpx.Response]], seconds: float
-) -> None:
+    stream: Stream, ask: Callable[[], Awaitable[int]], seconds: float
+) -> None:  # fmt: skip
     """Start a request whenever one is due, then wait for all answers."""
     began = time.perf_counter()
     async with asyncio.TaskGroup() as tasks:
@@ -135,12 +140,12 @@ async def _stream(
             tasks.create_task(_timed(stream, ask, due))
 
 
-async def _timed(stream: Stream, ask: Callable[[], Awaitable[httpx.Response]], due: float) -> None:
-    import httpx  # noqa: PLC0415  # as above
+async def _timed(stream: Stream, ask: Callable[[], Awaitable[int]], due: float) -> None:
+    import aiohttp  # noqa: PLC0415  # as above
 
     try:
-        code = str((await ask()).status_code)
-    except httpx.HTTPError as error:
+        code = str(await ask())
+    except (aiohttp.ClientError, TimeoutError) as error:
         code = type(error).__name__
     stream.took_s.append(time.perf_counter() - due)
     stream.codes[code] += 1
