@@ -50,7 +50,7 @@ def up(
         )
         metrics = stack.empty_folder(settings.data_dir / "metrics")
         os.environ.pop("PHOTOWARD_METRICS_PORT", None)  # several processes would want the one port
-        os.environ.setdefault("PHOTOWARD_WORKER_NICE", "5")
+        os.environ.setdefault("PHOTOWARD_WORKER_NICE", "10")
         Supervisor(
             stack.stages(settings, workers),
             environment={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
