@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,11 @@ from photoward.api.cli.client import Client, Refusal
 from photoward.core.errors import Unavailable
 from photoward.core.ledger.engine import make_engine
 from photoward.core.storage import open_store
+from tests.support.beside import beside
 from tests.support.stack import Stack, Upload
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator, Sequence
 
     from photoward.core.settings import Settings
@@ -57,8 +58,6 @@ class Sender:
         self.answers: list[int] = []
         """Statuses; 0: nobody was there."""
         self._service, self._uploads, self._pace_s = service, uploads, pace_s
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
     @property
     def statuses(self) -> set[int]:
@@ -68,15 +67,11 @@ class Sender:
     @contextmanager
     def sending(self) -> Iterator[None]:
         """Until the end of the block."""
-        self._thread.start()
-        try:
+        with beside(self._run):
             yield
-        finally:
-            self._ended.set()
-            self._thread.join()
 
-    def _run(self) -> None:
-        while not self._ended.wait(self._pace_s):
+    def _run(self, ended: threading.Event) -> None:
+        while not ended.wait(self._pace_s):
             one = self._uploads[len(self.answers) % len(self._uploads)]
             try:
                 with Client(self._service.url) as client:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,11 @@ import pytest
 
 from tests.core.imaging.pictures import file, reopened, smooth
 from tests.support.audit import MIB, WORKER_MIB
+from tests.support.beside import beside
 from tests.support.stack import Upload, fresh_stack
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
 SIZE = 8660, 5773
@@ -24,9 +25,8 @@ SIZE = 8660, 5773
 def watched(process: psutil.Process) -> Iterator[list[int]]:
     """The memory of a process and its children, in bytes, many times a second."""
     seen: list[int] = []
-    over = threading.Event()
 
-    def look() -> None:
+    def look(over: threading.Event) -> None:
         while not over.wait(0.02):
             family = [process, *process.children(recursive=True)]
             try:
@@ -34,13 +34,8 @@ def watched(process: psutil.Process) -> Iterator[list[int]]:
             except psutil.NoSuchProcess:
                 continue
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
+    with beside(look):
         yield seen
-    finally:
-        over.set()
-        thread.join()
 
 
 @pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "RGB"), ("JPEG", "CMYK")])

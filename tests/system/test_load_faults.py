@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,12 +17,14 @@ from photoward.api.cli.client import Client, Refusal
 from photoward.core.errors import Unavailable
 from photoward.core.settings import Settings
 from tests.support.audit import audit
+from tests.support.beside import beside
 from tests.support.faults import free_of_cost, known_ids, rows, until
 from tests.support.findings import note
 from tests.support.scale import scaled
 from tests.support.stack import UPLOADERS, Upload, fresh_stack
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from tests.support.stack import Stack
@@ -93,9 +94,8 @@ def dripping(service: Stack, count: int) -> Iterator[list[socket.socket]]:
         one.sendall(head.replace("{batch}", batch).encode())
         one.setblocking(False)  # noqa: FBT003  # the standard library's
         connections.append(one)
-    ended = threading.Event()
 
-    def drip() -> None:
+    def drip(ended: threading.Event) -> None:
         while not ended.wait(DRIP_S):
             for one in connections:
                 try:
@@ -103,13 +103,10 @@ def dripping(service: Stack, count: int) -> Iterator[list[socket.socket]]:
                 except OSError:
                     continue
 
-    thread = threading.Thread(target=drip)
-    thread.start()
     try:
-        yield connections
+        with beside(drip):
+            yield connections
     finally:
-        ended.set()
-        thread.join()
         for one in connections:
             one.close()
 

@@ -7,7 +7,6 @@ import os
 import random
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from photoward.api.cli import samples
 from photoward.core.storage.places import open_bucket
 from tests.support import cifar
 from tests.support.audit import audit
+from tests.support.beside import beside
 from tests.support.faults import extra_runs, known_ids
 from tests.support.findings import note
 from tests.support.plant import Plant, plant
@@ -28,6 +28,7 @@ from tests.support.scale import scaled
 from tests.support.servers import S3_BUCKET
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from obstore.store import S3Store
@@ -98,24 +99,18 @@ def passed(made: Plant, out: str) -> float:
 @contextmanager
 def killing(made: Plant) -> Iterator[list[int]]:
     """A worker, or the process of one that holds the surrogate, dies now and then."""
-    ended = threading.Event()
     killed: list[int] = []
     chance = random.Random(7)
 
-    def kill() -> None:
+    def kill(ended: threading.Event) -> None:
         while not ended.wait(APART_S * (0.5 + chance.random())):
             worker = chance.choice(made.service.parts("worker", WORKERS))
             process = chance.choice([worker, *worker.children()])
             killed.append(process.pid)
             made.service.kill(process)
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    try:
+    with beside(kill):
         yield killed
-    finally:
-        ended.set()
-        thread.join()
 
 
 def brought(out: str) -> dict[str, str]:

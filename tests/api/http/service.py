@@ -27,6 +27,7 @@ from photoward.core.ledger import open_ledger
 from photoward.core.ports import original_key, output_keys
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
+from tests.support.beside import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,20 +164,14 @@ def work(service: Service) -> int:
 @contextmanager
 def working(service: Service) -> Iterator[None]:
     """A worker in a thread, until the end of the block."""
-    stop = threading.Event()
 
-    def loop() -> None:
+    def loop(stop: threading.Event) -> None:
         while not stop.is_set():
             if not work(service):
                 stop.wait(0.02)
 
-    thread = threading.Thread(target=loop)
-    thread.start()
-    try:
+    with beside(loop):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _protected(store: ObjectStore, item: Item) -> Result | Failure:

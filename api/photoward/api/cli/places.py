@@ -7,12 +7,13 @@ age does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 import obstore
 
+from photoward.api.cli.folders import SUFFIX_OF
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.files import write_whole
 from photoward.core.imaging.sniff import INPUTS
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 MADE_FROM = "photoward-source"
 """Metadata of a protected object: the version of the photo."""
 
-TYPES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp", ".avif": "avif"}
+TYPES = {suffix: INPUTS[kind] for kind, suffix in SUFFIX_OF.items()} | {".jpeg": INPUTS["jpeg"]}
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Bucket:
 
     def write(self, name: str, data: bytes, source: str) -> None:
         """See ``Place``."""
-        kind = INPUTS.get(TYPES.get(f".{name.rpartition('.')[2].lower()}", ""), "image/*")
+        kind = TYPES[PurePosixPath(name).suffix.lower()]
         attributes = {"Content-Type": kind, MADE_FROM: source}
         with translated():
             obstore.put(self._store, name, data, attributes=attributes, use_multipart=False)

@@ -6,6 +6,7 @@ Nothing of an archive is ever held but the file at hand.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from photoward.core.errors import (
     is_ours,
 )
 from photoward.core.imaging.sniff import Limits
-from photoward.core.jobs import State, new_id
+from photoward.core.jobs import State
 from photoward.core.ports import original_key, output_key
 
 if TYPE_CHECKING:
@@ -173,19 +174,13 @@ def retry(parts: Parts, tenant: str, batch_id: str) -> None:
         if is_ours(item.error_code or "internal_error")
     ]  # fmt: skip
     for old in failed:
-        fresh = new_id()
         name = hashlib.sha256(f"retry {old.id}".encode()).hexdigest()
         try:
             photo = parts.store.get(original_key(tenant, old.id))
         except NotFound:
             continue
-        parts.store.put(original_key(tenant, fresh), photo)
-        kept = parts.ledger.add(
-            fresh, tenant, old.options, old.source, old.batch_key, batch=batch_id, request=name
-        )
-        if kept.id != fresh:
-            parts.store.delete(original_key(tenant, fresh))
-        parts.announcer.announce(kept.id)
+        upload = Upload(old.source, old.options, io.BytesIO(photo))
+        parts.announcer.announce(accept(parts, tenant, upload, batch_id, name).id)
         with suppress(NotFound):  # another call was faster
             remove(parts, tenant, old.id)
 

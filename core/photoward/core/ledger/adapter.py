@@ -184,9 +184,9 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
 
     def oldest_queued(self) -> str | None:
         """See the port."""
+        columns = (items.c.id, items.c.lane, items.c.turn, items.c.seq)
         with self._reading() as connection:
-            lines = [turns.queue(lane, *items.c).limit(1) for lane in Lane]
-            row = turns.first([connection.execute(line).one_or_none() for line in lines])
+            row = turns.first(connection, [turns.queue(lane, *columns) for lane in Lane])
         return None if row is None else str(row.id)
 
     def states(self, item_ids: Sequence[str]) -> dict[str, State]:

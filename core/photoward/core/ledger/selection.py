@@ -89,7 +89,7 @@ def next_batch(connection: Connection, limit: int, max_megapixels: float) -> lis
         items.c.attempts,
     )  # fmt: skip
     free = {lane: queue(lane, *columns).with_for_update(skip_locked=True) for lane in Lane}
-    first = turns.first([connection.execute(one.limit(1)).one_or_none() for one in free.values()])
+    first = turns.first(connection, free.values())
     if first is None or limit < 1:
         return []
     alike = (items.c.batch_key == first.batch_key, items.c.attempts == first.attempts)

@@ -86,6 +86,7 @@ items = Table(
     Column("state", String(16), nullable=False),
     Column("batch_key", String(256), nullable=False),
     Column("megapixels", Double, nullable=False),
+    # Follows from ``batch``; but SQLite finds the first turn of either kind by a column alone.
     Column("lane", SmallInteger, nullable=False, server_default="0"),
     Column("turn", Double, nullable=False, server_default="0"),
     Column("options", JSON, nullable=False),

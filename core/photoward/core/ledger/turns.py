@@ -15,7 +15,7 @@ from sqlalchemy import func, select, tuple_, update
 from photoward.core.ledger.tables import IS_QUEUED, items, tenants
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from sqlalchemy import Column, Connection, Row, Select
 
@@ -75,9 +75,9 @@ def queue(lane: Lane, *columns: Column[Any]) -> Select[Any]:
     return lined.order_by(items.c.turn, items.c.seq)
 
 
-def first(rows: Sequence[Row[Any] | None]) -> Row[Any] | None:
-    """Which of the lanes' first rows is next."""
-    ahead = [row for row in rows if row is not None]
+def first(connection: Connection, lines: Iterable[Select[Any]]) -> Row[Any] | None:
+    """The row that is next in the lanes' queues, with ``lane``, ``turn`` and ``seq``."""
+    ahead = [row for line in lines for row in connection.execute(line.limit(1))]
     return min(ahead, key=lambda row: (row.turn + HEAD_START[row.lane], row.seq), default=None)
 
 
