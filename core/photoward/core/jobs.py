@@ -179,6 +179,13 @@ class Item:
     error_detail: str | None = None
     batch: str | None = None
     """What it was handed in with; None: by itself, and so before all batches."""
+    trace: str | None = None
+    """The request that it came with, as a W3C ``traceparent``; None: that was traced by nobody."""
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace to which that request belongs."""
+        return self.trace and self.trace.split("-")[1]
 
 
 QUOTA_WINDOW = timedelta(days=1)

@@ -152,7 +152,7 @@ class Ledger(Keyring, Batches, Outbox, Protocol):
 
     def add(  # noqa: PLR0913  # what makes an item
         self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str, *,
-        batch: str | None = None, request: str | None = None,
+        batch: str | None = None, request: str | None = None, trace: str | None = None,
     ) -> Item:  # fmt: skip
         """Record an accepted upload; it is ``queued`` and durable when this returns.
 
@@ -166,6 +166,7 @@ class Ledger(Keyring, Batches, Outbox, Protocol):
             request: the caller's name for this request. When the tenant used it within the last
                 24 hours, nothing is added and the item of then is returned, unless that was
                 deleted since.
+            trace: see ``Item``.
 
         Raises:
             BadInput: ``request_differs``: the request of then was another one.

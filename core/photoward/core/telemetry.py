@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
     from structlog.typing import EventDict, Processor, WrappedLogger
 
+    from photoward.core.laps import Laps
+
 HTTP_REQUESTS = Counter(
     "photoward_http_requests", "Requests answered.", ["method", "route", "status"]
 )
@@ -26,7 +28,7 @@ HTTP_SECONDS = Histogram(
     ["method", "route"], buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )  # fmt: skip
 STAGE_SECONDS = Histogram(
-    "photoward_stage_seconds", "Time of one stage of one batch.", ["stage"],
+    "photoward_stage_seconds", "Time of one stage of one photo.", ["stage"],
     buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )  # fmt: skip
 BATCH_ITEMS = Histogram(
@@ -42,6 +44,12 @@ WITHHELD = frozenset({
     "label", "label_used", "master_secret", "password", "redis_url", "secret", "token",
 })  # fmt: skip
 """Keys whose values never reach a log line."""
+
+
+def observe(laps: Laps) -> None:
+    """Count the stages of a photo."""
+    for lap in laps:
+        STAGE_SECONDS.labels(lap.stage).observe(lap.seconds)
 
 
 def serve_metrics(host: str, port: int, *more: Collector) -> None:

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import structlog
 
 from photoward.core import telemetry
 from photoward.core.errors import NotFound, PhotowardError, Unavailable, is_ours
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import Failure, Output, Rendition, Result, State
 from photoward.core.keys import tenant_secret
+from photoward.core.laps import Laps
 from photoward.core.ports import object_keys, original_key, output_keys
+from photoward.core.tracing import SILENT
 from photoward.worker.claim import held
 from photoward.worker.pipeline import Job, Protected, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from photoward.core.jobs import Item
     from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.tracing import Batch, Tracer
     from photoward.worker.pipeline import Pipeline
+
+log = structlog.get_logger(__name__)
 
 
 class BatchWorker:
     """What one worker process needs to work off batches."""
 
-    def __init__(  # one collaborator each
+    def __init__(  # noqa: PLR0913  # one collaborator each
         self,
         *,
         ledger: Ledger,
@@ -34,12 +42,14 @@ class BatchWorker:
         pipeline: Pipeline,
         master: bytes,
         lease_s: float,
+        tracer: Tracer = SILENT,
     ) -> None:
         self.ledger = ledger
         self.store = store
         self.pipeline = pipeline
         self._master = master
         self._lease_s = lease_s
+        self._tracer = tracer
 
     def work_off(self, items: Sequence[Item], encoded: Callable[[], None] = lambda: None) -> int:
         """Bring a claimed batch to its end; the number of items that ended.
@@ -57,14 +67,18 @@ class BatchWorker:
         token = items[0].lease or ""
         telemetry.BATCH_ITEMS.observe(len(items))
         failpoint("claimed")
+        spent = {item.id: Laps() for item in items}
         try:
-            with held(self.ledger, token, self._lease_s) as tell:
-                jobs, refused = self._fetch(items)
+            with (
+                self._tracer.batch(items) as told,
+                held(self.ledger, token, self._lease_s) as tell,
+            ):
+                jobs, refused = self._fetch(items, spent)
                 failpoint("fetched")
                 outcomes = [*self.pipeline.protect(jobs, tell), *refused]
                 failpoint("protected")
                 encoded()
-                return self._settle(token, {item.id: item for item in items}, outcomes)
+                return self._settle(token, items, outcomes, spent, told)
         except (Unavailable, KeyboardInterrupt, SystemExit):
             self._give_back(token)
             raise
@@ -75,14 +89,16 @@ class BatchWorker:
         except Unavailable:
             return  # then the lease runs out by itself
 
-    def _fetch(self, items: Sequence[Item]) -> tuple[list[Job], list[Refused]]:
+    def _fetch(
+        self, items: Sequence[Item], spent: dict[str, Laps]
+    ) -> tuple[list[Job], list[Refused]]:
         jobs: list[Job] = []
         refused: list[Refused] = []
-        began = time.perf_counter()
         salts = {tenant: self.ledger.tenant_salt(tenant) for tenant in {i.tenant for i in items}}
         for item in items:
             try:
-                data = self.store.get(original_key(item.tenant, item.id))
+                with _timed(spent[item.id], "fetch"):
+                    data = self.store.get(original_key(item.tenant, item.id))
             except NotFound:
                 detail = "The original is gone from the store."
                 refused.append(Refused(item.id, PhotowardError("internal_error", detail)))
@@ -95,30 +111,36 @@ class BatchWorker:
             source = item.source
             sizes = item.options.leaving(source.width, source.height)
             jobs += [Job(item.id, data, item.options, secret, *size) for size in sizes]
-        telemetry.STAGE_SECONDS.labels("fetch").observe(time.perf_counter() - began)
         return jobs, refused
 
     def _settle(
-        self, token: str, items: dict[str, Item], outcomes: Sequence[Protected | Refused]
-    ) -> int:
+        self, token: str, claimed: Sequence[Item], outcomes: Sequence[Protected | Refused],
+        spent: dict[str, Laps], told: Batch,
+    ) -> int:  # fmt: skip
         """Publish: objects first, then one transaction, then what nobody needs any more."""
+        items = {item.id: item for item in claimed}
         refused = {o.id: o.error for o in outcomes if isinstance(o, Refused)}
         made: dict[str, dict[tuple[int, int], Protected]] = {}
         for o in outcomes:
-            if isinstance(o, Protected) and o.id not in refused:
-                made.setdefault(o.id, {})[o.size] = o
-        results = [self._store(items[item_id], files) for item_id, files in made.items()]
+            if isinstance(o, Protected):
+                spent[o.id] += o.laps
+                if o.id not in refused:
+                    made.setdefault(o.id, {})[o.size] = o
+        results = []
+        for item_id, files in made.items():
+            with _timed(spent[item_id], "store"):
+                results.append(self._store(items[item_id], files))
         failpoint("output-stored")
         failures = [Failure(item_id, e.code, e.detail) for item_id, e in refused.items()]
         done = self.ledger.store(token, results) if results else set()
         failpoint("ledger-stored")
         failed = self.ledger.fail(token, failures) if failures else set()
-        for result in results:
-            if result.item_id in done:
-                _count(items[result.item_id], result)
-        for failure in failures:
-            if failure.item_id in failed:
-                telemetry.ITEMS_ENDED.labels("failed", failure.code).inc()
+        for item_id in done:
+            _count_done(items[item_id], spent[item_id])
+            told.ended(items[item_id], spent[item_id])
+        for item_id in failed:
+            _count_failed(items[item_id], refused[item_id].code)
+            told.ended(items[item_id], spent[item_id], refused[item_id].code)
         again = {item_id for item_id in failed if is_ours(refused[item_id].code)}
         self._tidy(items, results, done, failed - again)
         return len(done) + len(failed)
@@ -163,8 +185,19 @@ class BatchWorker:
                 self.store.delete(key)
 
 
-def _count(item: Item, result: Result) -> None:
+@contextmanager
+def _timed(laps: Laps, stage: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    laps.add({stage: time.perf_counter() - began})
+
+
+def _count_done(item: Item, spent: Laps) -> None:
     telemetry.ITEMS_ENDED.labels("done", "").inc()
-    telemetry.MEGAPIXELS.inc(item.source.width * item.source.height / 1e6)
-    for stage, seconds in result.measured["seconds"].items():
-        telemetry.STAGE_SECONDS.labels(stage).observe(seconds)
+    telemetry.MEGAPIXELS.inc(item.source.megapixels)
+    telemetry.observe(spent)
+
+
+def _count_failed(item: Item, code: str) -> None:
+    telemetry.ITEMS_ENDED.labels("failed", code).inc()
+    log.info("item_failed", item=item.id, code=code, trace_id=item.trace_id)

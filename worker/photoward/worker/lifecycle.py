@@ -22,6 +22,7 @@ from photoward.core.keys import read_or_make_master
 from photoward.core.ledger import open_ledger
 from photoward.core.queue import open_hints
 from photoward.core.storage import open_store
+from photoward.core.tracing import SILENT, open_tracer
 from photoward.models.surrogates.cache import SurrogateCache, pick_device
 from photoward.worker.batch import BatchWorker
 from photoward.worker.claim import claim
@@ -33,6 +34,7 @@ from photoward.worker.reconciler import Reconciler
 if TYPE_CHECKING:
     from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
+    from photoward.core.tracing import Tracer
 
 MOST_CHILDREN = 4
 
@@ -76,6 +78,7 @@ class Worker:
     pool: ImagingPool
     reconciler: Reconciler
     courier: Courier
+    tracer: Tracer = SILENT
 
     def __post_init__(self) -> None:
         """Nothing is in flight."""
@@ -90,9 +93,11 @@ class Worker:
         pipeline, pool = open_pipeline(settings)
         pipeline.warm_up(settings.surrogate)
         master = read_or_make_master(settings.master_secret)
+        tracer = open_tracer("worker")
         batches = BatchWorker(
-            ledger=ledger, store=store, pipeline=pipeline, master=master, lease_s=settings.lease_s
-        )
+            ledger=ledger, store=store, pipeline=pipeline, master=master, lease_s=settings.lease_s,
+            tracer=tracer,
+        )  # fmt: skip
         reconciler = Reconciler(
             ledger=ledger, store=store, hints=hints, every_s=settings.reconcile_every_s,
             sweep_every_s=settings.sweep_every_s, orphan_age_s=settings.orphan_age_s,
@@ -104,7 +109,7 @@ class Worker:
         )
         courier.start()
         log.info("worker_ready", surrogate=settings.surrogate)
-        return cls(settings, ledger, batches, pipeline, pool, reconciler, courier)
+        return cls(settings, ledger, batches, pipeline, pool, reconciler, courier, tracer)
 
     @property
     def on_accelerator(self) -> bool:
@@ -154,3 +159,4 @@ class Worker:
         self.pipeline.close()
         self.pool.close_all()
         self.ledger.close()
+        self.tracer.close()

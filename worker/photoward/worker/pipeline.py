@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from photoward.core import keys
 from photoward.core.catalogue import DEFAULT_METHOD, grid_side
 from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.jobs import Stage
+from photoward.core.laps import Laps
 from photoward.models.methods.base import Brief
 from photoward.models.methods.registry import METHODS, make
 from photoward.models.pixels import from_bytes
@@ -61,6 +62,7 @@ class Protected:
     label_used: str
     label_source: str
     measured: dict[str, Any]
+    laps: Laps = field(default_factory=Laps)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class _Work:
     label: str = ""
     label_source: str = "given"
     noise: np.ndarray[Any, np.dtype[np.int16]] | None = None
-    perturb_s: float = 0.0
+    laps: Laps = field(default_factory=Laps)
 
 
 class Pipeline:
@@ -175,9 +177,11 @@ class Pipeline:
         try:
             grid = grid_side(known[0].size, job.width, job.height)
             size = job.width, job.height
-            return _Work(job, self._pool.open(job.data, grid=grid, size=size))
+            work = _Work(job, self._pool.open(job.data, grid=grid, size=size))
         except PhotowardError as error:
             return Refused(job.id, error)
+        work.laps.add({"decode": work.opened.seconds})
+        return work
 
     def _perturb(self, work: Sequence[_Work]) -> list[Refused]:
         """Give each entry its noise; halve the batch when it fails, to find the one at fault."""
@@ -204,7 +208,7 @@ class Pipeline:
         share = (time.perf_counter() - began) / len(work)
         for entry, own in zip(work, noise, strict=True):
             entry.noise = own
-            entry.perturb_s = share
+            entry.laps.add({"perturb": share})
         return []
 
     def _halves(self, work: Sequence[_Work]) -> list[Refused]:
@@ -241,17 +245,19 @@ class Pipeline:
             raise
         except PhotowardError as error:
             return Refused(job.id, error)
-        measured = dict(finished.measured)
-        measured["seconds"] = {**measured["seconds"], "perturb": round(entry.perturb_s, 4)}
-        measured["notes"] = [*entry.opened.notes, *self._misgivings(job)]
+        entry.laps.add(finished.seconds)
         data = finished.data
         if self._signer:
             began = time.perf_counter()
             data = self._signed(self._signer, finished, job.options.data_mining)
-            measured["seconds"]["sign"] = round(time.perf_counter() - began, 4)
+            entry.laps.add({"sign": time.perf_counter() - began})
+        measured = finished.measured | {
+            "seconds": entry.laps.seconds(),
+            "notes": [*entry.opened.notes, *self._misgivings(job)],
+        }
         return Protected(
             job.id, (job.width, job.height), data, finished.media_type, entry.label,
-            entry.label_source, measured,
+            entry.label_source, measured, entry.laps,
         )  # fmt: skip
 
     def _signed(self, signer: Signer, finished: Finished, mining: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The doctor's checks of the service's parts: data folder, secret, queue, ledger, store.
+"""The doctor's checks of the service's parts: data folder, secret, queue, ledger, store, traces.
 
 What the embedded service makes at its first start is not made here.
 """
@@ -10,6 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from photoward.api.cli.finding import Finding
+from photoward.core import tracing
 from photoward.core.errors import PhotowardError
 from photoward.core.keys import SECRET_BYTES
 
@@ -30,6 +31,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield queue(settings)
     yield ledger(settings)
     yield store(settings)
+    if tracing.wanted():
+        yield traces()
 
 
 def data_folder(settings: Settings) -> Finding:
@@ -112,6 +115,13 @@ def store(settings: Settings) -> Finding:
             remedy="Correct PHOTOWARD_STORAGE_URL and the AWS_* variables.",
         )  # fmt: skip
     return Finding("Store", ok=True, found=f"{settings.storage} answers")
+
+
+def traces() -> Finding:
+    """Whether the receiver that the environment names can be told; it is asked nothing."""
+    reason = tracing.obstacle()
+    found = "told as OTEL_* say" if reason is None else "told nobody"
+    return Finding("Traces", reason is None, found, reason or "", needed=False)
 
 
 def _exists(path: str | Path | None) -> bool:

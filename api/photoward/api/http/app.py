@@ -34,11 +34,13 @@ from photoward.core.queue import open_hints
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from photoward.core.telemetry import configure_logging, serve_metrics
+from photoward.core.tracing import SILENT, open_tracer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from photoward.core.ports import Hints, Ledger, ObjectStore
+    from photoward.core.tracing import Tracer
 
 ROUTES = (
     images, content, protect, batches, events, webhooks, keys, catalogue_routes, operations, page,
@@ -62,6 +64,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     hints: Hints,
     catalogue: Catalogue,
     master: bytes,
+    tracer: Tracer = SILENT,
 ) -> FastAPI:
     """The ASGI application over the given adapters, which stay the caller's to close."""
     app = FastAPI(
@@ -72,6 +75,8 @@ def create_app(  # noqa: PLR0913  # one collaborator each
         docs_url=None,  # they load scripts from other hosts
         redoc_url=None,
         lifespan=_lifespan,
+        # Its own spans hold queries, and so labels; what it logs holds what exceptions say.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     announcer = Announcer(hints)
     app.state.closing = ExitStack()
@@ -79,7 +84,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     app.state.parts = Parts(
         settings=settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue,
         admission=Admission(ledger, settings), announcer=announcer,
-        storing=CapacityLimiter(MAX_STORING), master=master,
+        storing=CapacityLimiter(MAX_STORING), master=master, tracer=tracer,
     )  # fmt: skip
     for routes in ROUTES:
         app.include_router(routes.router)
@@ -88,7 +93,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     app.add_middleware(
         Patience, grace_s=settings.sender_grace_s, bytes_per_s=settings.sender_bytes_per_s
     )
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, tracer=tracer)
     return app
 
 
@@ -105,6 +110,7 @@ def app_from_environment() -> FastAPI:
     require_keys(settings, ledger)
     if settings.metrics_port:
         serve_metrics(settings.host, settings.metrics_port, operations.Depth(ledger))
+    tracer = open_tracer("api")
     app = create_app(
         settings,
         ledger=ledger,
@@ -112,7 +118,9 @@ def app_from_environment() -> FastAPI:
         hints=open_hints(settings),
         catalogue=Catalogue.of(settings),
         master=read_or_make_master(settings.master_secret),
+        tracer=tracer,
     )
+    app.state.closing.callback(tracer.close)
     app.state.closing.callback(ledger.close)
     return app
 

@@ -25,6 +25,7 @@ from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Denied, NotFound
 from photoward.core.ports import Hints, Ledger, ObjectStore
 from photoward.core.settings import Settings
+from photoward.core.tracing import Tracer
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Parts:
     """How many uploads are written at a time: a store may hold each whole in memory."""
     master: bytes
     """The master secret: under what follows from it API keys are kept and webhooks signed."""
+    tracer: Tracer
 
     @cached_property
     def pepper(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What goes around every request: its id, the security headers, its log line and its metrics.
+"""What goes around every request: its id, security headers, log line, metrics and trace.
 
 Plain ASGI, outside of everything else, so that no answer escapes it. Knows no route.
 """
@@ -18,6 +18,8 @@ from photoward.core.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from photoward.core.tracing import Asked, Tracer
+
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -33,15 +35,17 @@ log = structlog.get_logger("photoward.http")
 class Envelope:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
         self.app = app
+        self.tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get("x-request-id"))
+        came = Headers(scope=scope)
+        request_id = _request_id(came.get("x-request-id"))
         status = 0
 
         async def send_sealed(message: Message) -> None:
@@ -55,7 +59,10 @@ class Envelope:
             await send(message)
 
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            self.tracer.request(came) as asked,
+        ):
             try:
                 await self.app(scope, receive, send_sealed)
             except Exception:  # the outermost layer: from here it would leave as plain text
@@ -64,14 +71,15 @@ class Envelope:
                     raise
                 await internal_error()(scope, receive, send_sealed)
             finally:
-                _record(scope, status, time.perf_counter() - started)
+                _record(asked, scope, status, time.perf_counter() - started)
 
 
-def _record(scope: Scope, status: int, seconds: float) -> None:
+def _record(asked: Asked, scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in METHODS else "other"
     route = _route(scope)
     HTTP_REQUESTS.labels(method, route, str(status)).inc()
     HTTP_SECONDS.labels(method, route).observe(seconds)
+    asked.answered(method, route, status)
     log.info("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 1))
 
 

@@ -64,8 +64,9 @@ def accept(
     kept = None
     try:
         kept = parts.ledger.add(
-            item_id, tenant, options, source, batch_key, batch=batch_id, request=request
-        )
+            item_id, tenant, options, source, batch_key, batch=batch_id, request=request,
+            trace=parts.tracer.here(),
+        )  # fmt: skip
     finally:
         if kept is None or kept.id != item_id:
             with contextlib.suppress(Unavailable):  # the sweeper finds it; the first error is told

@@ -68,7 +68,9 @@ class Finished:
     """JSON-able: ``linf`` and ``p99_9`` (8-bit steps), ``psnr_db`` (None: nothing changed),
     ``ssim``, ``survival`` (None: the noise was flat),
     ``survival_hosted`` (after a host's shrinking and JPEG), ``survival_at`` (shrunk to a shorter
-    side of so many pixels), ``epsilon`` (None: no bound was asked for), ``seconds`` by step."""
+    side of so many pixels), ``epsilon`` (None: no bound was asked for)."""
+    seconds: dict[str, float]
+    """What each step took, in their order."""
 
 
 class ImagingPool:
@@ -85,6 +87,7 @@ class ImagingPool:
         self, children: int, memory_mib: int, timeout_s: float, limits: Limits | None = None
     ) -> None:
         self._limits = limits or Limits()
+        self._timeout_s = timeout_s
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         # The kernel ends a child with the thread that started it: this one lives as long as they.
@@ -132,7 +135,8 @@ class ImagingPool:
         pixels = np.frombuffer(blobs[0], dtype=np.uint8).reshape(grid, grid, 3)
         return Opened(
             *size, bytes.fromhex(held.digest), pixels, bool(answer["grey"]),
-            list(map(str, answer["notes"])), float(answer["decode_s"]), held, slot,
+            list(map(str, answer["notes"])), self._spent(answer, ("decode_s",))["decode_s"],
+            held, slot,
         )  # fmt: skip
 
     def finish(  # noqa: PLR0913  # one keyword for each thing that may be asked for
@@ -166,14 +170,12 @@ class ImagingPool:
         data = bytes(blobs[0])
         media_type = f"image/{output}"
         self._check(data, media_type, opened)
-        seconds = {"decode": opened.seconds} | _numbers(answer["seconds"], _STEPS)
         at = answer["measured"].get("survival_at") or {}
         measured = _numbers(answer["measured"], _FIGURES) | {
             "survival_at": _numbers(at, tuple(side for side in _SIDES if side in at)),
             "epsilon": epsilon,
-            "seconds": {step: round(spent, 4) for step, spent in seconds.items() if spent},
         }
-        return Finished(data, media_type, measured)
+        return Finished(data, media_type, measured, self._spent(answer["seconds"], _STEPS))
 
     def close(self, opened: Opened) -> None:
         """Forget a picture; twice does no harm."""
@@ -201,6 +203,11 @@ class ImagingPool:
         slot.drop(held)
         with self._lock:
             slot.load -= held.pixels
+
+    def _spent(self, answer: dict[str, Any], names: tuple[str, ...]) -> dict[str, float]:
+        """Seconds, which are never more than a child is given."""
+        told = _numbers(answer, names)
+        return {name: min(max(told[name] or 0.0, 0.0), self._timeout_s) for name in names}
 
     def _check(self, data: bytes, media_type: str, opened: Opened) -> None:
         """The child is not trusted: what it calls a picture of some size must look like it."""

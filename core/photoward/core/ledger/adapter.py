@@ -68,7 +68,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
 
     def add(  # noqa: PLR0913  # what makes an item
         self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str, *,
-        batch: str | None = None, request: str | None = None,
+        batch: str | None = None, request: str | None = None, trace: str | None = None,
     ) -> Item:  # fmt: skip
         """See the port.
 
@@ -88,7 +88,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
             moment = now(connection)
             fresh = Item(
                 item_id, tenant, State.QUEUED, options, source, batch_key, moment, moment,
-                batch=batch,
+                batch=batch, trace=trace,
             )  # fmt: skip
             place = {"lane": lane, "turn": turn, "request": request}
             statement = insert(items).values(rows.queued(fresh) | place).returning(items)

@@ -37,6 +37,7 @@ def item(row: Row[Any]) -> Item:
         error_code=row.error_code,
         error_detail=row.error_detail,
         batch=row.batch,
+        trace=row.trace,
     )
 
 
@@ -61,6 +62,7 @@ def queued(fresh: Item) -> dict[str, Any]:
         "created_at": fresh.created_at,
         "updated_at": fresh.updated_at,
         "batch": fresh.batch,
+        "trace": fresh.trace,
     }
 
 
@@ -95,6 +97,7 @@ def tombstone(old: Item, moment: datetime) -> dict[str, Any]:
         "measured": {},
         "error_detail": None,
         "request": None,
+        "trace": None,
         "hidden_at": moment,
     }
 

@@ -106,6 +106,7 @@ items = Table(
     Column("hidden_at", UtcDateTime),
     Column("batch", String(32)),
     Column("request", String(64)),
+    Column("trace", String(55)),
 )
 
 webhooks = Table(
