@@ -45,11 +45,12 @@ def reconciler(ledger: Ledger, store: ObjectStore, hints: Recorded) -> Reconcile
 
 
 def made(
-    ledger: Ledger, store: ObjectStore, hints: Recorded, orphan_age_s: float = 1000.0
-) -> Reconciler:
+    ledger: Ledger, store: ObjectStore, hints: Recorded, orphan_age_s: float = 1000.0,
+    audit_days: int = 400,
+) -> Reconciler:  # fmt: skip
     return Reconciler(
         ledger=ledger, store=store, hints=hints,
-        every_s=0.02, sweep_every_s=0.02, orphan_age_s=orphan_age_s,
+        every_s=0.02, sweep_every_s=0.02, orphan_age_s=orphan_age_s, audit_days=audit_days,
     )  # fmt: skip
 
 
@@ -140,7 +141,9 @@ def test_only_what_nobody_needs_is_swept(
 
 def test_sweeping_goes_on_by_itself(ledger: Ledger, store: ObjectStore, hints: Recorded) -> None:
     store.put(original_key("alice", "0" * 32), b"orphan")
-    reconciler = made(ledger, store, hints, orphan_age_s=0)
+    ledger.set_quota("alice", 1)
+    reconciler = made(ledger, store, hints, orphan_age_s=0, audit_days=0)
     reconciler.start()
     until(lambda: not list(store.keys("")))
+    until(lambda: not ledger.entries(None, after=0, limit=9))
     reconciler.stop()

@@ -37,7 +37,7 @@ class Scope(StrEnum):
     WRITE = "write"
     """Hand photos in, and delete them."""
     ADMIN = "admin"
-    """Make and end the tenant's keys; read the installation's metrics."""
+    """Make and end the tenant's keys; read its audit log, and the installation's metrics."""
 
 
 ALL = frozenset(Scope)

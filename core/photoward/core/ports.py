@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from photoward.core.access import ApiKey, Minted, Scope
+    from photoward.core.audit import Entry
     from photoward.core.jobs import (
         Batch,
         Failure,
@@ -71,8 +72,9 @@ class Keyring(Protocol):
     def erase(self, tenant: str) -> list[Item]:
         """Forget a tenant: keys, labels, names and measurements go, unfinished work is cancelled.
 
-        The salt is replaced, so that nobody can compute the tenant's secret any more. Returns the
-        items as they were, for their objects' removal; ``get`` finds none of them.
+        The salt is replaced, so that nobody can compute the tenant's secret any more; of the audit
+        log only the entry of this deed is left. Returns the items as they were, for their objects'
+        removal; ``get`` finds none of them.
         """
 
 
@@ -144,7 +146,24 @@ class Outbox(Protocol):
         """Forget messages that ended and are old; how many."""
 
 
-class Ledger(Keyring, Batches, Outbox, Protocol):
+class Audit(Protocol):
+    """Who did what to whom. Each call is one transaction.
+
+    What a deed changes and its entry are written in one transaction; who acts says
+    ``core.audit.acting``.
+    """
+
+    def entries(self, tenant: str | None, *, after: int, limit: int) -> list[Entry]:
+        """Those of a tenant, or all, oldest first; ``after``: the place of the last one seen."""
+
+    def note_refusal(self, code: str, key_id: str | None) -> None:
+        """Somebody was refused with ``code``, perhaps with a key of that id."""
+
+    def prune_audit(self, older_than: timedelta) -> int:
+        """Forget old entries; how many."""
+
+
+class Ledger(Keyring, Batches, Outbox, Audit, Protocol):
     """The truth about items. Each call is one transaction; each arrow a compare-and-set."""
 
     def tenant_salt(self, tenant: str) -> bytes:
@@ -213,11 +232,11 @@ class Ledger(Keyring, Batches, Outbox, Protocol):
         ``leased → queued``, or ``failed: worker_lost`` after the third attempt.
         """
 
-    def cancel(self, tenant: str, item_id: str) -> Item:
+    def cancel(self, tenant: str, item_id: str, *, asked: bool = True) -> Item:
         """End the item as ``cancelled`` if it had not ended, and hide it for good.
 
         Afterwards ``get`` raises NotFound. Returns the item as it was, for its objects'
-        removal. Raises NotFound.
+        removal. ``asked``: it is somebody's deed, for the audit log. Raises NotFound.
         """
 
     def depth(self) -> dict[State, int]:

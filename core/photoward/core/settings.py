@@ -104,6 +104,8 @@ class Settings(BaseSettings):
     """How often a worker looks for messages to webhooks."""
     worker_nice: int = Field(default=0, ge=0, le=19)
     """How far a worker stands back for others on its machine; under `up` 10, for the HTTP face."""
+    audit_days: int = Field(default=400, gt=0)
+    """How long the audit log is kept: a yearly review finds all of its year."""
     lease_s: float = Field(default=60.0, gt=0)
     reconcile_every_s: float = Field(default=30.0, gt=0)
     sweep_every_s: float = Field(default=900.0, gt=0)

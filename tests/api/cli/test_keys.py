@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -125,3 +126,23 @@ def test_an_erased_tenant_leaves_no_object(keys: Keys, tmp_path: Path, ledger: L
     assert code == 0
     assert "1 photos of alice" in said
     assert [key for key, _ in store.keys("")] == [original_key("bob", items["bob"].id)]
+
+
+def test_the_operator_reads_who_did_what(
+    keys: Keys, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys("add", "laptop", "--tenant", "alice")
+    keys("quota", "bob", "--megapixels", "50")
+    (made,) = ledger.keys("alice")
+
+    def audit(*arguments: str) -> list[str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["audit", *arguments])
+        assert caught.value.code == 0
+        return capsys.readouterr().out.splitlines()
+
+    first, second = audit()
+    assert f"alice  key.made  {made.id}  read,write  done  operator" in first
+    assert "bob  quota.set  -  50 megapixels a day  done  operator" in second
+    (told,) = map(json.loads, audit("--tenant", "bob", "--json"))
+    assert (told["deed"], told["actor"]["name"]) == ("quota.set", "operator")

@@ -67,6 +67,7 @@ OPERATIONS = {
     "listKeys": Operation(ADMIN, 200),
     "rotateKey": Operation(ADMIN, 201, {}, thing="key_id"),
     "endKey": Operation(ADMIN, 204, thing="key_id"),
+    "listAudit": Operation(ADMIN, 200),
     "listMethods": Operation(None, 200),
     "listSurrogates": Operation(None, 200),
     "getUsage": Operation(READ, 200),

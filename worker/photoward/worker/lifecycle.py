@@ -101,6 +101,7 @@ class Worker:
         reconciler = Reconciler(
             ledger=ledger, store=store, hints=hints, every_s=settings.reconcile_every_s,
             sweep_every_s=settings.sweep_every_s, orphan_age_s=settings.orphan_age_s,
+            audit_days=settings.audit_days,
         )  # fmt: skip
         reconciler.reconcile()
         reconciler.start()

@@ -32,12 +32,13 @@ class Reconciler:
         hints: are told again that there is work.
         every_s: seconds between two looks.
         sweep_every_s: seconds between two sweeps.
+        audit_days: how long the audit log is kept.
         orphan_age_s: age at which an object without a row is no upload on its way any more.
     """
 
     def __init__(  # noqa: PLR0913  # one keyword for each thing that decides what it does
         self, *, ledger: Ledger, store: ObjectStore, hints: Hints,
-        every_s: float, sweep_every_s: float, orphan_age_s: float,
+        every_s: float, sweep_every_s: float, orphan_age_s: float, audit_days: int,
     ) -> None:  # fmt: skip
         self._ledger = ledger
         self._store = store
@@ -45,6 +46,7 @@ class Reconciler:
         self._every_s = every_s
         self._sweep_every_s = sweep_every_s
         self._orphan_age_s = orphan_age_s
+        self._audit_kept = timedelta(days=audit_days)
         self._ended = threading.Event()
         self._swept = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
@@ -97,6 +99,9 @@ class Reconciler:
                 if time.monotonic() - self._swept >= self._sweep_every_s:
                     self._swept = time.monotonic()
                     forgotten = self._ledger.prune_deliveries(DELIVERIES_KEPT)
-                    log.info("swept", objects=self.sweep(), deliveries=forgotten)
+                    entries = self._ledger.prune_audit(self._audit_kept)
+                    log.info(
+                        "swept", objects=self.sweep(), deliveries=forgotten, audit=entries
+                    )  # fmt: skip
             except Unavailable as error:
                 log.warning("reconcile_unavailable", detail=error.detail)

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "protect": ("photoward.api.cli.protect:protect", "Protect files without a server."),
     "sync": ("photoward.api.cli.sync:sync", "A folder through a running service into another."),
     "keys": ("photoward.api.cli.keys:app", "Make and end API keys; erase a tenant."),
+    "audit": ("photoward.api.cli.audit:audit", "List who did what to whom."),
     "surrogate": ("photoward.api.cli.surrogate:app", "Train and list surrogates."),
     "evaluate": ("photoward.api.cli.evaluate:evaluate", "Train victims on protected pictures."),
     "bench": ("photoward.api.cli.bench:app", "Measure latency, throughput and the engine here."),

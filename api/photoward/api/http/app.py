@@ -15,7 +15,9 @@ from photoward.api.http.announcer import Announcer
 from photoward.api.http.deps import Parts
 from photoward.api.http.envelope import Envelope
 from photoward.api.http.patience import Patience
+from photoward.api.http.refusals import Refusals
 from photoward.api.http.routes import (
+    audit,
     batches,
     content,
     events,
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
     from photoward.core.tracing import Tracer
 
 ROUTES = (
-    images, content, protect, batches, events, webhooks, keys, catalogue_routes, operations, page,
+    images, content, protect, batches, events, webhooks, keys, audit, catalogue_routes, operations,
+    page,
 )  # fmt: skip
 
 MAX_STORING = 6
@@ -85,6 +88,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
         settings=settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue,
         admission=Admission(ledger, settings), announcer=announcer,
         storing=CapacityLimiter(MAX_STORING), master=master, tracer=tracer,
+        refusals=Refusals(ledger),
     )  # fmt: skip
     for routes in ROUTES:
         app.include_router(routes.router)

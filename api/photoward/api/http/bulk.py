@@ -182,7 +182,7 @@ def retry(parts: Parts, tenant: str, batch_id: str) -> None:
         upload = Upload(old.source, old.options, io.BytesIO(photo))
         parts.announcer.announce(accept(parts, tenant, upload, batch_id, name).id)
         with suppress(NotFound):  # another call was faster
-            remove(parts, tenant, old.id)
+            remove(parts, tenant, old.id, asked=False)
 
 
 def result(item: Item) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import ip_address
 from typing import Annotated
 
 import structlog
@@ -18,9 +19,11 @@ from fastapi import Depends, Header, Path, Request
 
 from photoward.api.http.admission import Admission
 from photoward.api.http.announcer import Announcer
+from photoward.api.http.refusals import Refusals
 from photoward.api.http.schemas import EXAMPLE_ID
-from photoward.core import access, keys
+from photoward.core import access, audit, keys
 from photoward.core.access import DEFAULT_TENANT, Scope
+from photoward.core.audit import Actor
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Denied, NotFound
 from photoward.core.ports import Hints, Ledger, ObjectStore
@@ -44,6 +47,7 @@ class Parts:
     master: bytes
     """The master secret: under what follows from it API keys are kept and webhooks signed."""
     tracer: Tracer
+    refusals: Refusals
 
     @cached_property
     def pepper(self) -> bytes:
@@ -69,14 +73,32 @@ def tenant(scope: Scope) -> Callable[[Request], Awaitable[str]]:
         own = await parts(request)
         text = _presented(request)
         if text is None and not own.settings.keys_required:
+            _act_as(audit.ANYONE, request)
             return DEFAULT_TENANT
+        _act_as(audit.STRANGER, request)
         key = await to_thread.run_sync(_known, own, text or "")
         structlog.contextvars.bind_contextvars(key=key.id)
+        _act_as(key.id, request)
         if scope not in key.scopes:
+            await to_thread.run_sync(own.refusals.note, "forbidden", key.id)
             raise Denied("forbidden", f"It needs the scope {scope}.")
         return key.tenant
 
     return asking
+
+
+def _act_as(name: str, request: Request) -> None:
+    """What is done from here on is this caller's deed."""
+    told = structlog.contextvars.get_contextvars().get("request_id")
+    audit.act_as(Actor(name, told, _address(request)))
+
+
+def _address(request: Request) -> str | None:
+    """Of the caller, or of a proxy that uvicorn does not believe (``FORWARDED_ALLOW_IPS``)."""
+    try:
+        return str(ip_address(request.client.host if request.client else ""))
+    except ValueError:  # a socket's path, or whatever a proxy passes on
+        return None
 
 
 def _presented(request: Request) -> str | None:
@@ -91,6 +113,7 @@ def _known(own: Parts, text: str) -> access.ApiKey:
     key_id = access.id_of(text)
     key = own.ledger.live_key(key_id) if key_id else None
     if key is None or not access.fits(text, key, own.pepper):
+        own.refusals.note("unauthenticated", key_id)
         raise Denied("unauthenticated", "No good key came with the request.")
     return key
 

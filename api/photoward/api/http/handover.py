@@ -75,8 +75,8 @@ def accept(
     return kept
 
 
-def remove(parts: Parts, tenant: str, item_id: str) -> None:
-    """Hide an item and remove its objects. Raises NotFound."""
-    item = parts.ledger.cancel(tenant, item_id)
+def remove(parts: Parts, tenant: str, item_id: str, *, asked: bool = True) -> None:
+    """Hide an item and remove its objects; ``asked``: it is the caller's deed. Raises NotFound."""
+    item = parts.ledger.cancel(tenant, item_id, asked=asked)
     for key in object_keys(item):
         parts.store.delete(key)

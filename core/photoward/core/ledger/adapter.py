@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from photoward.core.audit import Deed
 from photoward.core.errors import BadInput
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, State
 from photoward.core.ledger import rows, turns
+from photoward.core.ledger.audit import SqlAudit, record
 from photoward.core.ledger.batches import SqlBatches
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.keyring import SqlKeyring, require_room
@@ -47,7 +49,7 @@ KNOWN_AT_ONCE = 1000
 """Ids in one query: both databases bound the number of parameters."""
 
 
-class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
+class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
     """The ``Ledger`` port on an engine whose tables are there.
 
     Numbers that JSON cannot hold (an infinite PSNR) come back from ``measured`` as None.
@@ -162,12 +164,14 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox):
             announce(connection, spent)
             return len(late)
 
-    def cancel(self, tenant: str, item_id: str) -> Item:
+    def cancel(self, tenant: str, item_id: str, *, asked: bool = True) -> Item:
         """See the port. Of a hidden item no label, file name, digest or measurement is kept."""
         with self._writing() as connection:
             old = the_one(connection, own(tenant, item_id).with_for_update())
             values = hidden(old, now(connection))
             connection.execute(update(items).where(items.c.id == item_id).values(values))
+            if asked:
+                record(connection, tenant, Deed.IMAGE_DELETED, item_id)
             return old
 
     def depth(self) -> dict[State, int]:

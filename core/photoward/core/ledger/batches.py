@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select
 
+from photoward.core.audit import Deed
 from photoward.core.errors import BadInput, NotFound
 from photoward.core.jobs import FINAL, Batch, State
 from photoward.core.ledger import rows
+from photoward.core.ledger.audit import record
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.outbox import announce
 from photoward.core.ledger.selection import (
@@ -92,6 +94,7 @@ class SqlBatches(Transactions):
             found = connection.execute(query.order_by(items.c.seq).with_for_update()).all()
             write(connection, [row.seq for row in found], unleased(State.CANCELLED))
             announce(connection, [row.seq for row in found])
+            record(connection, tenant, Deed.BATCH_CANCELLED, batch_id, f"{len(found)} photos")
             return [rows.item(row) for row in found]
 
 

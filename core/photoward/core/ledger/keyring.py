@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from photoward.core.access import ApiKey, Scope
+from photoward.core.audit import Deed
 from photoward.core.errors import NotFound, Overloaded
 from photoward.core.jobs import QUOTA_WINDOW, Usage
 from photoward.core.ledger import rows
+from photoward.core.ledger.audit import record
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.selection import SALT_BYTES, ensure_tenant, hidden
-from photoward.core.ledger.tables import batches, deliveries, items, keys, tenants, webhooks
+from photoward.core.ledger.tables import (
+    audit,
+    batches,
+    deliveries,
+    items,
+    keys,
+    tenants,
+    webhooks,
+)
 from photoward.core.ledger.transactions import Transactions
 
 if TYPE_CHECKING:
@@ -36,7 +46,9 @@ class SqlKeyring(Transactions):
         """See the port."""
         with self._writing() as connection:
             ensure_tenant(connection, tenant)
-            return _insert(connection, minted, tenant, name, scopes, lifetime)
+            key = _insert(connection, minted, tenant, name, scopes, lifetime)
+            record(connection, tenant, Deed.KEY_MADE, key.id, ",".join(sorted(scopes)))
+            return key
 
     def live_key(self, key_id: str) -> ApiKey | None:
         """See the port."""
@@ -61,6 +73,7 @@ class SqlKeyring(Transactions):
         """See the port."""
         with self._writing() as connection:
             key = _the_key(connection, tenant, key_id)
+            record(connection, tenant, Deed.KEY_ENDED, key_id)
             return _end(connection, key, now(connection) + after)
 
     def rotate_key(self, tenant: str, key_id: str, minted: Minted, grace: timedelta) -> ApiKey:
@@ -71,6 +84,7 @@ class SqlKeyring(Transactions):
             lifetime = None if old.expires_at is None else old.expires_at - old.created_at
             fresh = _insert(connection, minted, tenant, old.name, old.scopes, lifetime)
             _end(connection, old, moment + grace)
+            record(connection, tenant, Deed.KEY_ROTATED, key_id, fresh.id)
             return fresh
 
     def usage(self, tenant: str) -> Usage:
@@ -92,6 +106,8 @@ class SqlKeyring(Transactions):
             ensure_tenant(connection, tenant)
             statement = update(tenants).where(tenants.c.id == tenant)
             connection.execute(statement.values(quota=megapixels))
+            told = "no limit" if megapixels is None else f"{megapixels:g} megapixels a day"
+            record(connection, tenant, Deed.QUOTA_SET, detail=told)
 
     def set_weight(self, tenant: str, weight: float) -> None:
         """See the port."""
@@ -99,6 +115,7 @@ class SqlKeyring(Transactions):
             ensure_tenant(connection, tenant)
             statement = update(tenants).where(tenants.c.id == tenant)
             connection.execute(statement.values(weight=weight))
+            record(connection, tenant, Deed.WEIGHT_SET, detail=f"{weight:g}")
 
     def erase(self, tenant: str) -> list[Item]:
         """See the port."""
@@ -115,8 +132,11 @@ class SqlKeyring(Transactions):
             connection.execute(delete(webhooks).where(webhooks.c.tenant == tenant))
             connection.execute(delete(keys).where(keys.c.tenant == tenant))
             connection.execute(delete(batches).where(batches.c.tenant == tenant))
+            connection.execute(delete(audit).where(audit.c.tenant == tenant))
             salt = {"salt": os.urandom(SALT_BYTES)}
-            connection.execute(update(tenants).where(tenants.c.id == tenant).values(salt))
+            statement = update(tenants).where(tenants.c.id == tenant).values(salt)
+            if connection.execute(statement).rowcount:  # there has been such a tenant
+                record(connection, tenant, Deed.TENANT_ERASED)
             return list(erased.values())
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
+from photoward.core.audit import Deed
 from photoward.core.errors import NotFound
 from photoward.core.jobs import FINAL, State
+from photoward.core.ledger.audit import record
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.selection import ensure_tenant, states_of
 from photoward.core.ledger.tables import batches, deliveries, items, webhooks
@@ -37,6 +39,7 @@ class SqlOutbox(Transactions):
                 "id": webhook_id, "tenant": tenant, "url": url, "events": ",".join(sorted(events)),
                 "version": 1, "created_at": now(connection),
             }  # fmt: skip
+            record(connection, tenant, Deed.WEBHOOK_MADE, webhook_id)
             statement = insert(webhooks).values(values).returning(webhooks)
             return _webhook(connection.execute(statement).one())
 
@@ -60,6 +63,7 @@ class SqlOutbox(Transactions):
             row = connection.execute(statement).one_or_none()
             if row is None:
                 raise NotFound
+            record(connection, tenant, Deed.WEBHOOK_ROTATED, webhook_id)
             return _webhook(row)
 
     def remove_webhook(self, tenant: str, webhook_id: str) -> None:
@@ -68,6 +72,7 @@ class SqlOutbox(Transactions):
             _own(connection, tenant, webhook_id)
             connection.execute(delete(deliveries).where(deliveries.c.webhook == webhook_id))
             connection.execute(delete(webhooks).where(webhooks.c.id == webhook_id))
+            record(connection, tenant, Deed.WEBHOOK_REMOVED, webhook_id)
 
     def deliveries(
         self, tenant: str, webhook_id: str, *, after: int, limit: int

@@ -155,6 +155,24 @@ keys = Table(
 )
 Index("keys_tenant", keys.c.tenant)
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    # Neither refers to other tables: an entry outlives what it tells of.
+    Column("tenant", String(128)),
+    Column("deed", String(32), nullable=False),
+    Column("thing", String(32)),
+    Column("detail", String(64)),
+    Column("outcome", String(32), nullable=False),
+    Column("actor", String(16), nullable=False),
+    Column("request", String(36)),
+    Column("address", String(64)),
+)
+Index("audit_tenant", audit.c.tenant, audit.c.seq)
+Index("audit_at", audit.c.at)
+
 # Written out, not bound: a planner uses a partial index only where the query repeats its condition.
 IS_QUEUED = text("items.state = 'queued'")
 IS_LEASED = text("items.state = 'leased'")

@@ -56,5 +56,5 @@ async def protect(
     if query.keep:
         response.headers["Content-Location"] = f"/v1/images/{item.id}"
     else:
-        response.background = BackgroundTask(remove, parts, tenant, item.id)
+        response.background = BackgroundTask(remove, parts, tenant, item.id, asked=False)
     return response
