@@ -109,7 +109,7 @@ def test_the_door_is_locked_to_keys(name: str, monkeypatch: pytest.MonkeyPatch) 
 def test_the_api_image_has_no_tensors_and_the_workers_do() -> None:
     stages = Path(FILE.parent / "docker/Dockerfile").read_text().split("\nFROM ")
     (api,) = (stage for stage in stages if stage.startswith("wheel AS api-venv"))
-    assert "[api,heif]" in api
+    assert "[api,heif,otel]" in api
     assert SERVICES["api"].said["build"]["target"] == "api"
     for name in ("worker", "worker-gpu"):
         assert SERVICES[name].said["build"]["target"] == "worker"

@@ -26,7 +26,7 @@ def test_a_request_and_the_stages_of_its_photo_are_one_trace() -> None:
     caller, parent = secrets.token_hex(16), secrets.token_hex(8)
     with collecting() as collector:
         settings = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
         }  # fmt: skip
         with fresh_stack(**settings) as service:
             answer = httpx.post(

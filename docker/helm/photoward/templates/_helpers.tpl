@@ -56,5 +56,8 @@ volumeMounts:
 {{- with .Values.store.endpoint }}
 - {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
 {{- end }}
+{{- with .Values.traces.endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
 - {name: TMPDIR, value: /spool}
 {{- end }}
