@@ -38,6 +38,15 @@ def test_an_upload_is_queued_as_it_was_given(ledger: Ledger) -> None:
     assert (item.attempts, item.lease, item.output, item.measured) == (0, None, None, {})
 
 
+def test_a_trace_reaches_the_worker(ledger: Ledger) -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    ledger.add(new_id(), "alice", options(), source(), "sem/32", trace=trace)
+    added(ledger)
+    (traced, untraced) = claimed(ledger)[1]
+    assert (traced.trace, traced.trace_id) == (trace, "a" * 32)
+    assert untraced.trace is untraced.trace_id is None
+
+
 def test_a_method_may_have_no_strength(ledger: Ledger) -> None:
     asked = options(method="cuda", target="filter", epsilon=None, preset=None)
     item = ledger.add(new_id(), "alice", asked, source(), "cuda/32")
