@@ -130,7 +130,7 @@ class Settings(BaseSettings):
         files = SecretsSettingsSource(settings_cls, secrets_dir=folder)
         return init_settings, env_settings, files
 
-    @property
+    @cached_property
     def keys_required(self) -> bool:
         """Whether who has no API key is turned away."""
         return not self.allow_unauthenticated and (self.require_keys or self._exposed)

@@ -218,6 +218,21 @@ def test_children_end_with_their_parent() -> None:
         time.sleep(0.02)
 
 
+def test_children_stand_back_as_far_as_their_parent() -> None:
+    code = (
+        "import os, sys; from photoward.core.imaging.pool import ImagingPool; os.nice(7)\n"
+        "with ImagingPool(1, 1000, 20) as pool:\n"
+        "    pool.open(sys.stdin.buffer.read(), grid=16); pid = pool.pids()[0]\n"
+        "    group = f'/proc/{pid}/autogroup'\n"  # what counts where the kernel has such groups
+        "    told = open(group).read() if os.path.exists(group) else 'x nice 7'\n"
+        "    print(os.getpriority(os.PRIO_PROCESS, pid), *told.split()[1:])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], input=file(image()), stdout=subprocess.PIPE, check=True
+    )
+    assert told.stdout.split() == [b"7", b"nice", b"7"]
+
+
 def test_a_thread_may_end_before_the_child_that_it_needed(pool: ImagingPool) -> None:
     with ThreadPoolExecutor(1) as brief:
         opened = brief.submit(pool.open, file(image()), grid=16).result()

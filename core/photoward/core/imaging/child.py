@@ -25,7 +25,7 @@ from photoward.core import rights
 from photoward.core.errors import PhotowardError
 from photoward.core.imaging import encode, frames, measure, motion, noise, picture
 from photoward.core.imaging.sniff import HEIC_IS_READ, Header, Limits, sniff
-from photoward.core.lifeline import die_with
+from photoward.core.lifeline import die_with, stand_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,7 @@ def load_codecs() -> None:
 def confine(memory_mib: int, parent: int) -> None:
     """Give up what decoding does not need, for good."""
     die_with(parent)
+    stand_back()
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # the machine's memory ends: better here than the worker
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
