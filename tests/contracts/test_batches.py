@@ -103,7 +103,8 @@ def test_what_came_by_itself_goes_before_all_batches(ledger: Ledger) -> None:
     queue = [put(ledger, batch) for _ in range(3)]
     first, second = added(ledger, batch_key="cuda/32"), added(ledger)
     more = put(ledger, batch)
-    places = {item.id: ledger.position(item) for item in (*queue, first, second, more)}
+    everything = (*queue, first, second, more)
+    places = {item.id: ledger.standing("alice", item.id)[1] for item in everything}
     assert [places[item.id] for item in (first, second, *queue, more)] == [0, 1, 2, 3, 4, 5]
     claims = [[item.id for item in claimed(ledger)[1]] for _ in range(3)]
     assert claims == [[first.id], [second.id], [*(item.id for item in queue), more.id]]

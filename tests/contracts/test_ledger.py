@@ -86,7 +86,7 @@ def test_a_salt_is_made_once_for_each_tenant(ledger: Ledger) -> None:
 def test_a_foreign_item_is_a_missing_one(ledger: Ledger) -> None:
     item = added(ledger, "alice")
     for tenant, item_id in (("bob", item.id), ("alice", new_id()), ("alice", "' OR 1=1 --")):
-        for call in (ledger.get, ledger.cancel):
+        for call in (ledger.get, ledger.standing, ledger.cancel):
             with pytest.raises(NotFound) as caught:
                 call(tenant, item_id)
             assert item.id not in str(caught.value)
@@ -95,13 +95,14 @@ def test_a_foreign_item_is_a_missing_one(ledger: Ledger) -> None:
 
 def test_first_come_first_served(ledger: Ledger) -> None:
     items = [added(ledger) for _ in range(7)]
-    assert [ledger.position(item) for item in items] == list(range(7))
+    standing = [ledger.standing("alice", item.id) for item in items]
+    assert standing == [(item, place) for place, item in enumerate(items)]
     assert ledger.oldest_queued() == items[0].id
     for some in (items[:3], items[3:6], items[6:]):
         assert [item.id for item in claimed(ledger, limit=3)[1]] == [item.id for item in some]
     assert ledger.claim(limit=3, max_megapixels=9, lease=HOUR) == []
     assert ledger.oldest_queued() is None
-    assert ledger.position(items[0]) == 0
+    assert ledger.standing("alice", items[0].id)[1] is None
 
 
 def test_what_is_given_back_keeps_its_place(ledger: Ledger) -> None:
@@ -109,8 +110,8 @@ def test_what_is_given_back_keeps_its_place(ledger: Ledger) -> None:
     token, _ = claimed(ledger)
     second = added(ledger)
     assert ledger.release(token) == 1
-    assert ledger.position(ledger.get("alice", first.id)) == 0
-    assert ledger.position(second) == 1
+    assert ledger.standing("alice", first.id)[1] == 0
+    assert ledger.standing("alice", second.id)[1] == 1
 
 
 def test_a_claim_holds_only_what_fits_together(ledger: Ledger) -> None:
@@ -136,13 +137,13 @@ def test_tenants_share_a_batch(ledger: Ledger) -> None:
 
 def test_a_claim_stops_at_its_megapixels(ledger: Ledger) -> None:
     items = [added(ledger, height=height) for height in (20_000, 2000, 3000, 1000)]
-    assert ledger.queued_megapixels() == pytest.approx(26)
+    assert ledger.waiting() == pytest.approx((4, 26))
     # The first always fits.
     assert [item.id for item in claimed(ledger, max_megapixels=5)[1]] == [items[0].id]
     assert [item.id for item in claimed(ledger, max_megapixels=5)[1]] == [
         items[1].id, items[2].id,
     ]  # fmt: skip
-    assert ledger.queued_megapixels() == pytest.approx(1)
+    assert ledger.waiting() == pytest.approx((1, 1))
 
 
 def test_two_never_claim_the_same(ledger: Ledger, ledger_settings: Settings) -> None:
@@ -283,7 +284,7 @@ def test_a_cancelled_item_is_never_worked_on(ledger: Ledger) -> None:
     assert ledger.renew(token, HOUR) == 0
     assert ledger.store(token, [result(leased.id)]) == set()
     assert (ledger.release(token), ledger.expire()) == (0, 0)
-    assert ledger.queued_megapixels() == 0
+    assert ledger.waiting() == (0, 0)
 
 
 def test_states_answers_for_thousands(ledger: Ledger) -> None:

@@ -153,18 +153,20 @@ class Play(RuleBasedStateMachine):
     @invariant()
     def the_ledger_agrees(self) -> None:
         depth: dict[State, int] = {}
+        queued = self.queue()
         for item_id, known in self.items.items():
             if known.hidden:
                 with pytest.raises(NotFound):
                     self.ledger.get(known.tenant, item_id)
                 continue
             depth[known.state] = depth.get(known.state, 0) + 1
-            self.agrees(self.ledger.get(known.tenant, item_id), known)
+            item, before = self.ledger.standing(known.tenant, item_id)
+            self.agrees(item, known)
+            assert before == (queued.index(item_id) if item_id in queued else None)
         assert self.ledger.depth() == depth
-        queued = self.queue()
         assert self.ledger.oldest_queued() == (queued[0] if queued else None)
         total = sum(self.items[item_id].megapixels for item_id in queued)
-        assert self.ledger.queued_megapixels() == pytest.approx(total)
+        assert self.ledger.waiting() == pytest.approx((len(queued), total))
 
     def agrees(self, item: Item, known: Expected) -> None:
         assert (item.state, item.attempts) == (known.state, known.attempts)

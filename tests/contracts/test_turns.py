@@ -100,6 +100,6 @@ def test_photos_of_a_new_tenant_go_before_a_batch_that_waits(ledger: Ledger) -> 
     in_batch(ledger, "alice", 20)
     assert order(ledger, 5) == ["alice"] * 5
     item = added(ledger, "bob")
-    assert ledger.position(item) == 0
+    assert ledger.standing("bob", item.id) == (item, 0)
     assert order(ledger, 1) == ["bob"]
     assert ledger.claim(limit=1, max_megapixels=9, lease=HOUR)[0].tenant == "alice"

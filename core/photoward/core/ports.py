@@ -195,8 +195,8 @@ class Ledger(Keyring, Batches, Outbox, Audit, Protocol):
     def get(self, tenant: str, item_id: str) -> Item:
         """Raises NotFound: no such item of this tenant."""
 
-    def position(self, item: Item) -> int:
-        """How many items stand before a queued one (0: it is next, or not queued)."""
+    def standing(self, tenant: str, item_id: str) -> tuple[Item, int | None]:
+        """The same, and how many stand before it (0: it is next; None: it is not queued)."""
 
     def claim(self, *, limit: int, max_megapixels: float, lease: timedelta) -> list[Item]:
         """Lease up to ``limit`` compatible items, in the order of turns, in one transaction.
@@ -242,8 +242,8 @@ class Ledger(Keyring, Batches, Outbox, Audit, Protocol):
     def depth(self) -> dict[State, int]:
         """How many visible items stand in each state (absent: none)."""
 
-    def queued_megapixels(self) -> float:
-        """Megapixels of everything ``queued``."""
+    def waiting(self) -> tuple[int, float]:
+        """How many items are ``queued``, and their megapixels."""
 
     def oldest_queued(self) -> str | None:
         """The id of the item that a claim would start with."""

@@ -103,7 +103,8 @@ class Settings(BaseSettings):
     courier_every_s: float = Field(default=1.0, gt=0)
     """How often a worker looks for messages to webhooks."""
     worker_nice: int = Field(default=0, ge=0, le=19)
-    """How far a worker stands back for others on its machine; under `up` 10, for the HTTP face."""
+    """How far a worker and its imaging children stand back for others on their machine; under `up`
+    10, for the HTTP face."""
     audit_days: int = Field(default=400, gt=0)
     """How long the audit log is kept: a yearly review finds all of its year."""
     lease_s: float = Field(default=60.0, gt=0)
@@ -130,7 +131,7 @@ class Settings(BaseSettings):
         files = SecretsSettingsSource(settings_cls, secrets_dir=folder)
         return init_settings, env_settings, files
 
-    @cached_property
+    @property
     def keys_required(self) -> bool:
         """Whether who has no API key is turned away."""
         return not self.allow_unauthenticated and (self.require_keys or self._exposed)

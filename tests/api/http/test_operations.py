@@ -99,7 +99,7 @@ SCRAPE = (
     "from photoward.api.http.routes.operations import _scrape\n"
     "class Ledger:\n"
     "    depth = staticmethod(dict)\n"
-    "    queued_megapixels = staticmethod(float)\n"
+    "    waiting = staticmethod(lambda: (0, 0.0))\n"
     "print(_scrape(Ledger()).decode())"
 )
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from photoward.core.errors import Overloaded
-from photoward.core.jobs import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,13 +51,13 @@ class Admission:
         """
         async with self._lock:
             if time.monotonic() - self._asked_at > FRESH_S:
-                self._items, self._megapixels = await to_thread.run_sync(self._ask)
+                self._items, self._megapixels = await to_thread.run_sync(self._ledger.waiting)
                 self._asked_at = time.monotonic()
         self._compare(self._items, self._megapixels)
 
     def check_now(self) -> None:
         """The same for a thread that hands in many, with a fresh look each time."""
-        self._compare(*self._ask())
+        self._compare(*self._ledger.waiting())
 
     @contextmanager
     def one_archive(self) -> Iterator[None]:
@@ -93,6 +92,3 @@ class Admission:
             raise Overloaded(f"{items} photos are waiting.")
         if megapixels >= self._settings.max_queued_megapixels:
             raise Overloaded(f"{megapixels:.0f} megapixels are waiting.")
-
-    def _ask(self) -> tuple[int, float]:
-        return self._ledger.depth().get(State.QUEUED, 0), self._ledger.queued_megapixels()

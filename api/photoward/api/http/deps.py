@@ -54,6 +54,11 @@ class Parts:
         """Under which API keys are kept."""
         return keys.pepper(self.master)
 
+    @cached_property
+    def keys_required(self) -> bool:
+        """See the settings; asked with every request."""
+        return self.settings.keys_required
+
 
 async def parts(request: Request) -> Parts:
     """The parts that ``create_app`` was given."""
@@ -72,7 +77,7 @@ def tenant(scope: Scope) -> Callable[[Request], Awaitable[str]]:
     async def asking(request: Request) -> str:
         own = await parts(request)
         text = _presented(request)
-        if text is None and not own.settings.keys_required:
+        if text is None and not own.keys_required:
             _act_as(audit.ANYONE, request)
             return DEFAULT_TENANT
         _act_as(audit.STRANGER, request)

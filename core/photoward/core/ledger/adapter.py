@@ -23,13 +23,14 @@ from photoward.core.ledger.engine import now
 from photoward.core.ledger.keyring import SqlKeyring, require_room
 from photoward.core.ledger.outbox import SqlOutbox, announce
 from photoward.core.ledger.selection import (
+    OWN,
+    STANDING,
     ensure_tenant,
     held,
     hidden,
     locked_tenant,
     next_batch,
     overdue,
-    own,
     repeated,
     the_one,
     unleased,
@@ -101,15 +102,12 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
 
     def get(self, tenant: str, item_id: str) -> Item:
         """See the port."""
-        with self._reading() as connection:
-            return the_one(connection, own(tenant, item_id))
+        return rows.item(the_one(self._row(OWN, tenant=tenant, item=item_id)))
 
-    def position(self, item: Item) -> int:
-        """See the port; 0 as well for an item that is no longer queued."""
-        own = select(items).where(items.c.id == item.id, IS_QUEUED)
-        with self._reading() as connection:
-            row = connection.execute(own).one_or_none()
-            return 0 if row is None else turns.before(connection, row)
+    def standing(self, tenant: str, item_id: str) -> tuple[Item, int | None]:
+        """See the port."""
+        row = the_one(self._row(STANDING, tenant=tenant, item=item_id))
+        return rows.item(row), row.before
 
     def claim(self, *, limit: int, max_megapixels: float, lease: timedelta) -> list[Item]:
         """See the port."""
@@ -167,7 +165,9 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
     def cancel(self, tenant: str, item_id: str, *, asked: bool = True) -> Item:
         """See the port. Of a hidden item no label, file name, digest or measurement is kept."""
         with self._writing() as connection:
-            old = the_one(connection, own(tenant, item_id).with_for_update())
+            mine = {"tenant": tenant, "item": item_id}
+            query = OWN.with_for_update()
+            old = rows.item(the_one(connection.execute(query, mine).one_or_none()))
             values = hidden(old, now(connection))
             connection.execute(update(items).where(items.c.id == item_id).values(values))
             if asked:
@@ -181,10 +181,11 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
             found = connection.execute(query.group_by(items.c.state))
             return {State(state): count for state, count in found}
 
-    def queued_megapixels(self) -> float:
+    def waiting(self) -> tuple[int, float]:
         """See the port."""
-        total = self._scalar(select(func.sum(items.c.megapixels)).where(IS_QUEUED))
-        return float(total or 0)
+        columns = func.count().label("number"), func.sum(items.c.megapixels).label("megapixels")
+        row = the_one(self._row(select(*columns).where(IS_QUEUED)))
+        return row.number, float(row.megapixels or 0)
 
     def oldest_queued(self) -> str | None:
         """See the port."""

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_S = 10
 """How long a writer waits for SQLite's one write lock."""
 
+CONNECTIONS = 40
+"""To a SQLite file: one for each thread that may ask. They are kept: to open one costs as much as
+ten questions, and it would be done at the very moment when there are many."""
+
 
 def make_engine(database: str) -> Engine:
     """An engine for ``sqlite:///file`` or ``postgresql[+psycopg]://…``; nothing is opened yet.
@@ -49,8 +53,9 @@ def make_engine(database: str) -> Engine:
 
 def _sqlite(url: URL) -> Engine:
     engine = create_engine(
-        url, hide_parameters=True, pool_size=10, max_overflow=30, pool_timeout=BUSY_TIMEOUT_S
-    )
+        url, hide_parameters=True, pool_size=CONNECTIONS, max_overflow=0, pool_use_lifo=True,
+        pool_timeout=BUSY_TIMEOUT_S,
+    )  # fmt: skip
     path = Path(str(url.database))
 
     def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own

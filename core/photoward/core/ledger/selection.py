@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from photoward.core.errors import NotFound
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row, Select, Table
+    from sqlalchemy import Connection, FromClause, Row, Select, Table
 
     from photoward.core.jobs import Item
 
@@ -31,6 +31,22 @@ _INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
+
+
+def _own(table: FromClause) -> Select[Any]:
+    mine = table.c.id == bindparam("item"), table.c.tenant == bindparam("tenant")
+    return select(table).where(*mine, table.c.hidden_at.is_(None))
+
+
+# Made once: to build a question costs as much as to ask it.
+OWN = _own(items)
+"""A tenant's item, unless it is hidden; to be told ``tenant`` and ``item``."""
+
+_asked = items.alias("asked")
+STANDING = _own(_asked).add_columns(
+    case((_asked.c.state == State.QUEUED, turns.before(_asked))).label("before")
+)
+"""The same, with how many stand ``before`` it if it is queued."""
 
 
 def ensure_tenant(connection: Connection, tenant: str) -> None:
@@ -50,13 +66,6 @@ def locked_tenant(connection: Connection, tenant: str) -> Row[Any]:
     return row
 
 
-def own(tenant: str, item_id: str) -> Select[Any]:
-    """The tenant's item, unless it is hidden."""
-    return select(items).where(
-        items.c.id == item_id, items.c.tenant == tenant, items.c.hidden_at.is_(None)
-    )
-
-
 def repeated(
     connection: Connection, table: Table, tenant: str, request: str | None
 ) -> Row[Any] | None:
@@ -69,12 +78,11 @@ def repeated(
     return connection.execute(newest.limit(1)).one_or_none()
 
 
-def the_one(connection: Connection, query: Select[Any]) -> Item:
-    """The only row's item. Raises NotFound."""
-    row = connection.execute(query).one_or_none()
+def the_one(row: Row[Any] | None) -> Row[Any]:
+    """The only row of a query. Raises NotFound: there is none."""
     if row is None:
         raise NotFound
-    return rows.item(row)
+    return row
 
 
 def next_batch(connection: Connection, limit: int, max_megapixels: float) -> list[int]:

@@ -11,7 +11,7 @@ from photoward.core.ledger.engine import translated
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine, Select
+    from sqlalchemy import Connection, Engine, Executable, Row, Select
 
 
 class Transactions:
@@ -20,8 +20,12 @@ class Transactions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = engine.execution_options(reads_only=True)
+        in_a_file = engine.name == "sqlite"
+        # A single question needs no BEGIN and no COMMIT: on SQLite they cost as much as it does.
+        alone = {"outside": True} if in_a_file else {"isolation_level": "AUTOCOMMIT"}
+        self._asker = engine.execution_options(**alone)
         # SQLite's waiting writers poll, and some starve; those of one process can queue up.
-        self._turn = Lock() if engine.name == "sqlite" else nullcontext()
+        self._turn = Lock() if in_a_file else nullcontext()
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -37,10 +41,14 @@ class Transactions:
         """See the port. PostgreSQL's vacuum does it by itself."""
         if self._engine.name != "sqlite":
             return
-        outside = self._engine.execution_options(outside=True)
-        with self._turn, translated(), outside.connect() as connection:
+        with self._turn, translated(), self._asker.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _scalar(self, query: Select[Any]) -> Any:  # noqa: ANN401  # whatever the column holds
-        with self._reading() as connection:
-            return connection.execute(query).scalar()
+        row = self._row(query)
+        return None if row is None else row[0]
+
+    def _row(self, query: Executable, **values: object) -> Row[Any] | None:
+        """The only row that is found, if any."""
+        with translated(), self._asker.connect() as connection:
+            return connection.execute(query, values).one_or_none()

@@ -8,16 +8,18 @@ so that who hands in ten thousand waits for ten thousand, and the next tenant do
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import case, func, select, tuple_, update
 
 from photoward.core.ledger.tables import IS_QUEUED, items, tenants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Column, Connection, Row, Select
+    from sqlalchemy import Column, ColumnElement, Connection, FromClause, Row, Select
 
 
 class Lane(IntEnum):
@@ -81,12 +83,18 @@ def first(connection: Connection, lines: Iterable[Select[Any]]) -> Row[Any] | No
     return min(ahead, key=lambda row: (row.turn + HEAD_START[row.lane], row.seq), default=None)
 
 
-def before(connection: Connection, row: Row[Any]) -> int:
-    """How many queued photos have turns before that of a queued one."""
+def before(asked: FromClause) -> ColumnElement[int]:
+    """How many queued photos have turns before that of one in ``asked``, an alias of ``items``."""
     place = tuple_(items.c.turn, items.c.seq)
-    count = 0
-    for lane in Lane:
-        turn = row.turn + (HEAD_START[row.lane] - HEAD_START[lane])
-        earlier = (IS_QUEUED, items.c.lane == lane, place < tuple_(turn, row.seq))
-        count += connection.execute(select(func.count()).where(*earlier)).scalar_one()
-    return count
+    start = case(HEAD_START, value=asked.c.lane)
+    earlier = [
+        select(func.count())
+        .select_from(items)
+        .where(
+            IS_QUEUED, items.c.lane == lane,
+            place < tuple_(asked.c.turn + (start - HEAD_START[lane]), asked.c.seq),
+        )
+        .scalar_subquery()
+        for lane in Lane
+    ]  # fmt: skip
+    return reduce(add, earlier)

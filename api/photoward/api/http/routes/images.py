@@ -15,7 +15,7 @@ from photoward.api.http.handover import remove, taken
 from photoward.api.http.schemas import Image, Requested, RequestedImage
 from photoward.api.http.waiting import until_final
 from photoward.core.imaging.sniff import INPUTS
-from photoward.core.jobs import FINAL, QUOTA_WINDOW, Item, State, Usage
+from photoward.core.jobs import FINAL, QUOTA_WINDOW, Item, Usage
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -94,14 +94,12 @@ async def create_image(
     "/{image_id}",
     operation_id="getImage",
     summary="Ask how a photo stands",
+    response_model=Image,
     responses=documented("unauthenticated", "forbidden", "not_found", "unavailable"),
 )
-async def get_image(
-    image_id: ItemIdDep, parts: PartsDep, tenant: ReaderDep, response: Response
-) -> Image:
+async def get_image(image_id: ItemIdDep, parts: PartsDep, tenant: ReaderDep) -> Response:
     """State, progress, and what was measured once it is done."""
-    response.headers.update(NO_STORE)
-    return await to_thread.run_sync(shown, parts, tenant, image_id)
+    return _json(await to_thread.run_sync(shown, parts, tenant, image_id), 200, NO_STORE)
 
 
 @router.delete(
@@ -118,9 +116,7 @@ async def delete_image(image_id: ItemIdDep, parts: PartsDep, tenant: WriterDep) 
 
 def shown(parts: Parts, tenant: str, image_id: str) -> Image:
     """An item as it stands, with its place in the queue."""
-    item = parts.ledger.get(tenant, image_id)
-    queued = item.state is State.QUEUED
-    return Image.of(item, parts.ledger.position(item) if queued else None)
+    return Image.of(*parts.ledger.standing(tenant, image_id))
 
 
 def rates(allowance: Usage | None) -> dict[str, str]:
@@ -138,14 +134,13 @@ def rates(allowance: Usage | None) -> dict[str, str]:
 def accepted(item: Item, more: Mapping[str, str] | None = None) -> Response:
     """The answer to what is not finished yet."""
     headers = {"Location": f"/v1/images/{item.id}", "Retry-After": "1", **NO_STORE}
-    return _json(item, 202, {**headers, **(more or {})})
+    return _json(Image.of(item), 202, {**headers, **(more or {})})
 
 
 def _finished(item: Item, wait_s: int, more: Mapping[str, str]) -> Response:
     headers = {"Preference-Applied": f"wait={wait_s}", "Vary": "Prefer", **NO_STORE, **more}
-    return _json(item, 200, {"Content-Location": f"/v1/images/{item.id}", **headers})
+    return _json(Image.of(item), 200, {"Content-Location": f"/v1/images/{item.id}", **headers})
 
 
-def _json(item: Item, status: int, headers: dict[str, str]) -> Response:
-    body = Image.of(item).model_dump_json()
-    return Response(body, status, headers, media_type="application/json")
+def _json(image: Image, status: int, headers: Mapping[str, str]) -> Response:
+    return Response(image.model_dump_json(), status, headers, media_type="application/json")

@@ -92,7 +92,7 @@ class Depth(Collector):
         items = GaugeMetricFamily("photoward_items", "Items by state.", labels=["state"])
         queued = GaugeMetricFamily("photoward_queued_megapixels", "Megapixels that wait.")
         try:
-            depth, megapixels = self._ledger.depth(), self._ledger.queued_megapixels()
+            depth, (_, megapixels) = self._ledger.depth(), self._ledger.waiting()
         except Unavailable:
             up.add_metric([], 0)
             return [up]
