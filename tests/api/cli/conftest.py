@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,3 +22,17 @@ def own_environment() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """An entry for each connection that a client opens."""
+    opened: list[object] = []
+    real = socket.create_connection
+
+    def counted(*arguments: Any, **more: Any) -> socket.socket:  # noqa: ANN401  # passed on
+        opened.append(arguments)
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(socket, "create_connection", counted)
+    return opened

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pytest
 
 from photoward.api.cli import client as module
-from photoward.api.cli.client import Client, Refusal
+from photoward.api.cli.client import Client, Clients, Refusal
 from photoward.core import access
 from photoward.core.access import USUAL
 from photoward.core.errors import Unavailable
@@ -67,24 +68,27 @@ def test_a_refusal_says_why(service: Service) -> None:
 
 
 def test_a_connection_that_rested_is_not_used_again(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, connections: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    used = []
-    real = socket.create_connection
-
-    def counted(*arguments: Any, **more: Any) -> socket.socket:  # noqa: ANN401  # passed on
-        used.append(arguments)
-        return real(*arguments, **more)
-
-    monkeypatch.setattr(socket, "create_connection", counted)
     with Client(service.url) as client:
         for _ in range(3):
             client._exchange("GET", "/livez")
-        assert len(used) == 1
+        assert len(connections) == 1
         monkeypatch.setattr(module, "IDLE_S", 0.05)
         time.sleep(0.1)
         client._exchange("GET", "/livez")
-        assert len(used) == 2
+        assert len(connections) == 2
+
+
+def test_no_two_have_one_client_at_once(service: Service, connections: list[object]) -> None:
+    with closing(Clients(service.url)) as clients:
+        with clients.one() as one, clients.one() as other:
+            assert one is not other
+            for client in (one, other):
+                client._exchange("GET", "/livez")
+        with clients.one() as again:
+            again._exchange("GET", "/livez")
+    assert len(connections) == 2
 
 
 def test_nobody_there_is_no_refusal() -> None:

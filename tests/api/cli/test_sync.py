@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from photoward.api.cli import main
+from photoward.api.cli.transfer import THREADS
 from photoward.core import access
 from photoward.core.access import USUAL
 from photoward.core.ports import item_of
@@ -56,6 +57,15 @@ def test_a_folder_comes_back_and_nothing_is_left_behind(
     assert run(source, out, "--url", service.url) == 0
     assert (out / "cats/1.png").stat().st_mtime_ns == before
     assert "1 protected, 0 refused, 2 already there" in " ".join(capsys.readouterr().err.split())
+
+
+def test_connections_are_used_again(
+    service: Service, source: Path, tmp_path: Path, connections: list[object]
+) -> None:
+    for number in range(10):
+        (source / f"{number}.png").write_bytes(picture())
+    assert run(source, tmp_path / "out", "--url", service.url) == 0
+    assert len(connections) <= 2 * THREADS
 
 
 def test_a_folder_of_pictures_alone_is_their_label(service: Service, tmp_path: Path) -> None:

@@ -6,13 +6,15 @@ import http.client
 import json
 import os
 import time
+from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 FINAL = frozenset({"done", "failed", "cancelled"})
@@ -50,6 +52,10 @@ class Client:
         self, _type: type[BaseException] | None, _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:  # fmt: skip
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; the next question opens the connection again."""
         self._connection.close()
 
     def submit(
@@ -132,3 +138,25 @@ class Client:
                 problem = {"detail": data[:200].decode(errors="replace")}
             raise Refusal(response.status, problem)
         return data
+
+
+class Clients:
+    """Clients for the threads of one task: who asks gets one that rests, or a new one."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._resting: deque[Client] = deque()
+
+    @contextmanager
+    def one(self) -> Iterator[Client]:
+        """A client that nobody else has meanwhile."""
+        client = self._resting.pop() if self._resting else Client(self._url)
+        try:
+            yield client
+        finally:
+            self._resting.append(client)
+
+    def close(self) -> None:
+        """Hang up all that rest."""
+        while self._resting:
+            self._resting.pop().close()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from photoward.api.cli import folders
-from photoward.api.cli.client import Client, Refusal
+from photoward.api.cli.client import Client, Clients, Refusal
 from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Transfer:
     def __init__(
         self, url: str, source: Place, out: Place, options: dict[str, Any], *, keep: bool
     ) -> None:
-        self._url, self._source, self._out, self._keep = url, source, out, keep
+        self._source, self._out, self._keep = source, out, keep
+        self._clients = Clients(url)
         self._options = {name: value for name, value in options.items() if value is not None}
 
     def current(self, mark: Mark, target: str, found: Mark | None) -> bool:
@@ -73,7 +75,10 @@ class Transfer:
 
     def run(self, photos: Sequence[Photo]) -> dict[Photo, Refused | Unavailable]:
         """Send and fetch, several at a time; for which there is no file now, and why."""
-        batch = self._batch()
+        with closing(self._clients):
+            return self._run(photos, self._batch())
+
+    def _run(self, photos: Sequence[Photo], batch: str) -> dict[Photo, Refused | Unavailable]:
         missed: dict[Photo, Refused | Unavailable] = {}
         with (
             folders.progress() as bar, ThreadPoolExecutor(THREADS) as sending,
@@ -155,7 +160,7 @@ class Transfer:
         pause = 0.2
         while True:
             try:
-                with Client(self._url) as client:
+                with self._clients.one() as client:
                     return ask(client)
             except (Unavailable, Refusal) as error:
                 busy = isinstance(error, Unavailable) or error.status in BUSY
