@@ -13,7 +13,7 @@ from photoward.core.errors import BadInput
 from photoward.core.imaging.header import READ_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SUFFIX_OF = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif"}
@@ -23,6 +23,16 @@ READ_ONLY_SUFFIXES = {
 SUFFIXES = frozenset({*SUFFIX_OF.values(), ".jpeg", *READ_ONLY_SUFFIXES})
 
 _console = Console(stderr=True)
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """What lies in a folder and those below it; what begins with a dot is hidden."""
+    return (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def is_picture(name: PurePath) -> bool:
+    """Whether the suffix says so."""
+    return name.suffix.lower() in SUFFIXES
 
 
 def pictures(source: Path, out: Path) -> tuple[list[Path], int]:
@@ -35,11 +45,8 @@ def pictures(source: Path, out: Path) -> tuple[list[Path], int]:
     if not source.is_dir():
         raise BadInput("invalid_option", f"{source} is neither a file nor a folder.")
     own = out.resolve()  # may lie in the source: what was made is not made again
-    found = sorted(
-        path for path in source.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and own not in path.resolve().parents
-    )  # fmt: skip
-    pictures = [path for path in found if path.suffix.lower() in SUFFIXES]
+    found = sorted(path for path in files(source) if own not in path.resolve().parents)
+    pictures = [path for path in found if is_picture(path)]
     if not pictures:
         raise BadInput("invalid_option", f"There is no picture in {source}.")
     return pictures, len(found) - len(pictures)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import obstore
 
-from photoward.api.cli.folders import SUFFIX_OF
+from photoward.api.cli.folders import SUFFIX_OF, files
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.files import write_whole
 from photoward.core.imaging.sniff import INPUTS
@@ -79,13 +79,10 @@ class Folder:
         self.name = path.resolve().name
 
     def listed(self) -> dict[str, Mark]:
-        """See ``Place``; what begins with a dot is hidden."""
+        """See ``Place``."""
         if self._path.exists() and not self._path.is_dir():
             raise BadInput("invalid_option", f"{self._path} is not a folder.")
-        return {
-            path.relative_to(self._path).as_posix(): _mark(path)
-            for path in self._path.rglob("*") if path.is_file() and not path.name.startswith(".")
-        }  # fmt: skip
+        return {path.relative_to(self._path).as_posix(): _mark(path) for path in files(self._path)}
 
     def read(self, name: str) -> bytes:
         """See ``Place``."""

@@ -51,7 +51,7 @@ class _Sync:
             found = {name: mark for name, mark in found.items() if not name.startswith(inside)}
         pictures = {
             name: mark for name, mark in sorted(found.items())
-            if PurePosixPath(name).suffix.lower() in folders.SUFFIXES
+            if folders.is_picture(PurePosixPath(name))
         }  # fmt: skip
         photos = {self._photo(name, mark.version): mark for name, mark in pictures.items()}
         new = [photo for photo in photos if photo not in self.refused | self.brought]
