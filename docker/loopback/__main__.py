@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from loopback import cluster, configuration, programs
 from loopback.composition import FILE, Service, services, stages
 from loopback.instance import Instance, instances
 from loopback.places import LOOPBACK, Places
-from photoward.api.cli.stack import fresh_logs
+from photoward.api.cli.stack import fresh_logs, only_one
 from photoward.api.cli.supervisor import Supervisor
 from photoward.core.errors import Unavailable
 
@@ -42,8 +41,7 @@ def main(
     for folder in (state, *(state / name for name in ("volumes", "tmp", "run"))):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711)  # users of other services pass through, and see nothing
-    with (state / "lock").open("a") as lock:
-        _hold(lock.fileno(), state)
+    with only_one(state, "make stack", "--state"):
         _run(state, port)
     typer.echo("The stack has stopped; what it accepted is kept.")
 
@@ -70,7 +68,8 @@ def _run(state: Path, port: int | None) -> None:
             "Ctrl-C ends it)"
         ))  # fmt: skip
     finally:
-        _sweep(chosen, places)
+        for service in chosen:
+            programs.sweep(places.ports(service).values())
 
 
 def _programs(stage: list[Service], chosen: list[Service], places: Places) -> list[Program]:
@@ -117,21 +116,6 @@ def _runs_here(service: Service) -> bool:
         typer.echo(f"Left out: {service.name}, which is not installed here.", err=True)
         return False
     return True
-
-
-def _sweep(chosen: list[Service], places: Places) -> None:
-    """Remove the sockets that SeaweedFS leaves in the machine's own /tmp."""
-    for service in chosen:
-        for here in places.ports(service).values():
-            for socket in Path("/tmp").glob(f"seaweedfs-*-{here}.sock"):  # noqa: S108  # theirs
-                socket.unlink()
-
-
-def _hold(lock: int, state: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Unavailable(f"Another stack runs on {state}: stop it, or use --state.") from None
 
 
 if __name__ == "__main__":

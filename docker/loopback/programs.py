@@ -66,6 +66,13 @@ def installed(image: str) -> bool:
     return image in OF_IMAGE and all(_where(name) for name in OF_IMAGE[image])
 
 
+def sweep(ports: Iterable[int]) -> None:
+    """Remove the sockets that SeaweedFS leaves in the machine's own /tmp."""
+    for port in ports:
+        for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108  # theirs
+            socket.unlink(missing_ok=True)
+
+
 def _found(name: str) -> str:
     if found := _where(name):
         return found

@@ -26,6 +26,7 @@ import redis
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from loopback import programs
 from photoward.core.errors import Unavailable
 from photoward.core.queue.server import server_command
 
@@ -70,6 +71,8 @@ class Server:
     stop_with: signal.Signals = signal.SIGTERM
     env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    swept: Callable[[], None] = lambda: None
+    """Removes what it leaves outside its folder."""
 
     def start(self) -> None:
         """Start it and wait until it answers; its log is the message when it does not."""
@@ -98,6 +101,7 @@ class Server:
             self.process.kill()
             self.process.wait()
         self.process = None
+        self.swept()
 
     def kill(self) -> None:
         """SIGKILL: a crash."""
@@ -209,8 +213,9 @@ def seaweed_server(folder: Path) -> tuple[Server, str]:
     endpoint = f"http://127.0.0.1:{s3_port}"
     # SIGTERM would take it 12 s, and its data goes anyway.
     server = Server(
-        command, folder / "weed.log", lambda: _has_bucket(endpoint), stop_with=signal.SIGKILL
-    )
+        command, folder / "weed.log", lambda: _has_bucket(endpoint), stop_with=signal.SIGKILL,
+        swept=lambda: programs.sweep(ports),
+    )  # fmt: skip
     return server, endpoint
 
 

@@ -25,16 +25,16 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object
 
 
 def test_a_folder_belongs_to_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with stack.only_one(tmp_path):
+    with stack.only_one(tmp_path, "photoward up", "--data-dir"):
         code, said = refusal(capsys, "up", "--data-dir", str(tmp_path), "--port", "0")
     assert code == 1
     assert f"Another `photoward up` runs on {tmp_path}" in said
-    with stack.only_one(tmp_path):
+    with stack.only_one(tmp_path, "photoward up", "--data-dir"):
         """Free again."""
 
 
 def test_a_new_folder_is_nobody_elses(tmp_path: Path) -> None:
-    with stack.only_one(tmp_path / "deep" / "data"):
+    with stack.only_one(tmp_path / "deep" / "data", "photoward up", "--data-dir"):
         mode = (tmp_path / "deep" / "data").stat().st_mode
     assert stat.S_IMODE(mode) == 0o700
 

@@ -44,7 +44,7 @@ def up(
     require_closed_door(settings)
     for extra in ("api", "worker"):
         require_extra(extra)
-    with stack.only_one(settings.data_dir):
+    with stack.only_one(settings.data_dir, "photoward up", "--data-dir"):
         settings = settings_from(
             data_dir=settings.data_dir.absolute(), port=stack.free_port(settings)
         )

@@ -47,23 +47,28 @@ def stages(settings: Settings, workers: int) -> list[list[Program]]:
 
 
 @contextlib.contextmanager
-def only_one(data_dir: Path) -> Iterator[None]:
+def only_one(folder: Path, program: str, option: str) -> Iterator[None]:
     """Hold the folder (made 0700 if missing) for this process alone.
+
+    Args:
+        folder: of everything that the program keeps.
+        program: what else may hold it, as a person calls it.
+        option: names another folder.
 
     Raises:
         Unavailable: another process holds it, or it cannot be written.
     """
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (data_dir / "up.lock").open("a")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / "up.lock").open("a")
     except OSError as error:
-        raise Unavailable(f"The data folder cannot be used: {error}.") from error
+        raise Unavailable(f"The folder cannot be used: {error}.") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Unavailable(
-                f"Another `photoward up` runs on {data_dir}. Stop it, or use another --data-dir."
+                f"Another `{program}` runs on {folder}. Stop it, or use another {option}."
             ) from None
         yield
 
