@@ -2,12 +2,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/installed
+LINTERS := .venv/linters
 # Test processes; each starts servers of its own and gets one thread for tensors, because threads of
 # several processes that fight for the cores are ten times slower.
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up stack test fast slow chaos fuzz tables lint format types contracts clean
+.PHONY: help venv demo up stack test fast slow chaos fuzz tables deployment lint format types contracts clean
 
 help: ## This overview
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
@@ -49,6 +50,15 @@ fuzz: $(STAMP) ## Feed broken pictures to the decoders for SECONDS (600)
 
 tables: $(STAMP) ## Write the README's tables from the results in docs/benchmarks
 	$(BIN)/python docs/tables.py
+
+deployment: $(STAMP) $(LINTERS)/installed ## Check docker/ with what needs neither engine nor cluster
+	$(BIN)/pytest -q --no-cov tests/docker
+
+# By themselves: checkov wants other versions of what we use.
+$(LINTERS)/installed:
+	$(PYTHON) -m venv $(LINTERS)
+	$(LINTERS)/bin/pip install --disable-pip-version-check -q 'checkov>=3.3.30' 'gixy-next>=0.9'
+	@touch $@
 
 lint: $(STAMP) ## Check style and formatting
 	$(BIN)/ruff check .

@@ -2,82 +2,43 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from typing import Any
-
 import kubernetes_validate
 import pytest
 import yaml
 from kombu.transport.redis import Channel
 
 from loopback.composition import FILE
+from photoward.api.cli.service import DRAIN_HTTP_S
 from photoward.core.queue import QUEUE, celery_settings
 from photoward.core.settings import Settings
-
-CHART = FILE.parent / "docker/helm/photoward"
-EVERYTHING = {
-    "keda": {"enabled": True}, "ingress": {"enabled": True, "tlsSecret": "tls"},
-    "worker": {"gpu": True}, "store": {"endpoint": "http://s3:8333"},
-}  # fmt: skip
-RENDER = """\
-import helm_python, json, sys
-values = json.load(sys.stdin)
-found = helm_python.lint(sys.argv[1], values, strict=True)
-with helm_python.Chart.load(sys.argv[1]) as chart:
-    chart.validate_schema(values)
-    print(json.dumps({"lint": found, "files": chart.render(values, name="demo", namespace="here")}))
-"""
-"""In a process of its own: Helm brings the run time of another language."""
+from tests.docker.chart import CHART, EVERYTHING, Manifests, pods, ran, rendered
+from tests.docker.test_composition import DEAREST_MIB, WORKER_MIB
 
 KUBERNETES = ("1.27", "1.33")
 
 
-def ran(values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", RENDER, CHART], input=json.dumps(values), text=True,
-        capture_output=True, check=False,
-    )  # fmt: skip
-
-
-def rendered(values: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    done = ran(values)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert not found["lint"]["errors"], found["lint"]
-    every = [one for text in found["files"].values() for one in yaml.safe_load_all(text) if one]
-    return {(one["kind"], one["metadata"]["name"]): one for one in every}
-
-
 @pytest.fixture(scope="module", params=["as it comes", "with everything"])
-def manifests(request: pytest.FixtureRequest) -> dict[tuple[str, str], dict[str, Any]]:
+def manifests(request: pytest.FixtureRequest) -> Manifests:
     return rendered({} if request.param == "as it comes" else EVERYTHING)
 
 
-def pods(manifests: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
-    return [one["spec"]["template"]["spec"] for (kind, _), one in manifests.items()
-            if kind == "Deployment"]  # fmt: skip
-
-
 @pytest.mark.parametrize("version", KUBERNETES)
-def test_kubernetes_takes_it(
-    manifests: dict[tuple[str, str], dict[str, Any]], version: str
-) -> None:
+def test_kubernetes_takes_it(manifests: Manifests, version: str) -> None:
     checked = [one for one in manifests.values() if "keda" not in one["apiVersion"]]
     assert len(checked) >= 6
     for one in checked:
         kubernetes_validate.validate(one, version, strict=True)
 
 
-def test_a_mistake_would_be_found(manifests: dict[tuple[str, str], dict[str, Any]]) -> None:
+def test_a_mistake_would_be_found(manifests: Manifests) -> None:
     broken = manifests["Deployment", "demo-api"] | {"spec": {"replicas": "two"}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, KUBERNETES[-1], strict=True)
     assert ran({"store": {"url": "file:///data"}}).returncode != 0
+    assert ran({"worker": {"replica": 4}}).returncode != 0, "a value of no such name"
 
 
-def test_pods_are_restricted(manifests: dict[tuple[str, str], dict[str, Any]]) -> None:
+def test_pods_are_restricted(manifests: Manifests) -> None:
     """What the pod security standard of that name asks for, and a read-only root."""
     assert len(pods(manifests)) == 2
     for pod in pods(manifests):
@@ -94,12 +55,72 @@ def test_pods_are_restricted(manifests: dict[tuple[str, str], dict[str, Any]]) -
                 "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             }  # fmt: skip
+            assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
             assert "memory" in container["resources"]["limits"]
             assert container["livenessProbe"]
+            assert container["startupProbe"]
+
+
+def test_every_object_lies_where_the_release_does(manifests: Manifests) -> None:
+    assert {one["metadata"]["namespace"] for one in manifests.values()} == {"here"}
+
+
+def test_what_selects_pods_finds_the_right_ones(manifests: Manifests) -> None:
+    labels = {
+        name: one["spec"]["template"]["metadata"]["labels"].items()
+        for (kind, name), one in manifests.items() if kind == "Deployment"
+    }  # fmt: skip
+
+    def found(wanted: dict[str, str]) -> list[str]:
+        return [name for name, own in labels.items() if wanted.items() <= own]
+
+    spec = {key: one["spec"] for key, one in manifests.items()}
+    for name in labels:
+        assert found(spec["Deployment", name]["selector"]["matchLabels"]) == [name]
+        assert found(spec["NetworkPolicy", name]["podSelector"]["matchLabels"]) == [name]
+    assert found(spec["Service", "demo"]["selector"]) == ["demo-api"]
+    budget = spec["PodDisruptionBudget", "demo-api"]
+    assert found(budget["selector"]["matchLabels"]) == ["demo-api"]
+    assert budget["maxUnavailable"] < spec["Deployment", "demo-api"]["replicas"]
+
+
+def test_pods_have_time_to_leave_and_are_replaced_without_a_gap(manifests: Manifests) -> None:
+    face, worker = pods(manifests)
+    (container,) = face["containers"]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/livez"
+    _, until_unknown_s = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert face["terminationGracePeriodSeconds"] > int(until_unknown_s) + DRAIN_HTTP_S
+    soft_s = celery_settings(Settings())["worker_soft_shutdown_timeout"]
+    assert worker["terminationGracePeriodSeconds"] > soft_s
+    # A new worker may need the card of the old one.
+    assert manifests["Deployment", "demo-worker"]["spec"]["strategy"] == {
+        "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}
+    }
+
+
+def test_decoders_have_room_for_the_dearest_picture() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["worker"]
+    room = values["resources"]["limits"]["memory"]
+    assert int(room.removesuffix("Gi")) * 1024 >= WORKER_MIB + values["children"] * DEAREST_MIB
+
+
+def test_what_an_operator_adds_arrives() -> None:
+    mine = {"PHOTOWARD_MAX_QUEUED_MEGAPIXELS": "50000"}
+    card = {"key": "nvidia.com/gpu", "operator": "Exists"}
+    face, worker = pods(rendered({
+        "environment": mine, "image": {"pullSecrets": [{"name": "mine"}]},
+        "worker": {"tolerations": [card], "nodeSelector": {"card": "yes"}},
+    }))  # fmt: skip
+    for pod in (face, worker):
+        assert {"name": "mine"} in pod["imagePullSecrets"]
+        given = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+        assert mine.items() <= given.items()
+    assert (worker["tolerations"], worker["nodeSelector"]) == ([card], {"card": "yes"})
+    assert not {"tolerations", "nodeSelector"} & face.keys()
 
 
 def test_keys_are_asked_for_and_secrets_are_files(
-    manifests: dict[tuple[str, str], dict[str, Any]],
+    manifests: Manifests,
 ) -> None:
     compose = yaml.safe_load(FILE.read_text())["x-photoward"]
     its_own = {"AWS_ENDPOINT_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"}

@@ -9,6 +9,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "photoward.pod" -}}
 automountServiceAccountToken: false
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
@@ -60,4 +63,7 @@ volumeMounts:
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
 {{- end }}
 - {name: TMPDIR, value: /spool}
+{{- range $name, $value := .Values.environment }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
 {{- end }}
