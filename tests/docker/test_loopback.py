@@ -13,10 +13,9 @@ import pytest
 import yaml
 
 from loopback import configuration, programs
-from loopback.composition import FILE, Service, services, stages
+from loopback.composition import Service, services, stages
 from loopback.instance import Instance
 from loopback.places import Places
-from photoward.api.http.schemas import Problem
 from photoward.core.errors import Unavailable
 from tests.support.servers import free_ports, missing
 
@@ -126,16 +125,6 @@ def test_nginx_takes_the_configuration(places: Places) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "test is successful" in done.stderr
-
-
-def test_what_nginx_refuses_looks_like_any_refusal() -> None:
-    conf = (FILE.parent / "docker/nginx.conf").read_text()
-    refusals = re.findall(r"return (\d+) '(\{.*\})';", conf)
-    assert len(refusals) == 2
-    for status, body in refusals:
-        told = Problem.model_validate_json(body)
-        assert told == Problem.of(told.code, told.detail)
-        assert told.status == int(status)
 
 
 def test_a_missing_program_is_named_with_its_package(
