@@ -155,3 +155,12 @@ def test_without_an_ingress_nothing_comes_in_but_from_the_cluster() -> None:
     assert "type" not in found["Service", "demo"]["spec"], "within the cluster"
     policy = found["NetworkPolicy", "demo-worker"]["spec"]
     assert [port["port"] for rule in policy["ingress"] for port in rule["ports"]] == [9100]
+
+
+def test_webhooks_go_out_from_workers_alone() -> None:
+    data = [5432, 6379, 8333]
+    found = rendered({"networkPolicy": {"dataPorts": data}})
+    for name, more in (("demo-api", set()), ("demo-worker", {443})):
+        egress = found["NetworkPolicy", name]["spec"]["egress"]
+        ports = {port["port"] for rule in egress for port in rule["ports"]}
+        assert ports == {53, *data, *more}
