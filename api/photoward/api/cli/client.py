@@ -150,7 +150,10 @@ class Clients:
     @contextmanager
     def one(self) -> Iterator[Client]:
         """A client that nobody else has meanwhile."""
-        client = self._resting.pop() if self._resting else Client(self._url)
+        try:
+            client = self._resting.pop()
+        except IndexError:
+            client = Client(self._url)
         try:
             yield client
         finally:
