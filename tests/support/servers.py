@@ -204,7 +204,8 @@ def seaweed_server(folder: Path) -> tuple[Server, str]:
     ports = free_ports(2 * len(parts))
     s3_port = ports[2 * parts.index("s3")]
     command = [
-        program, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+        program, "-logtostderr=true",  # else files of them stay in the machine's own /tmp
+        "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         f"-s3.config={config}", f"-bucket={S3_BUCKET}", "-master.telemetry=false",
         "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
         *(f"-{part}.port={ports[2 * at]}" for at, part in enumerate(parts)),

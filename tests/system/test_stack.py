@@ -88,6 +88,7 @@ def test_the_deployment_protects_photos_for_who_has_a_key(monkeypatch: pytest.Mo
         monkeypatch.setenv("PHOTOWARD_API_KEY", stack.key)
         assert_photos_come_back(stack, 4)
         assert len(stack.running("serve")) == 2
+        assert "Start Seaweed" in (state / "logs/seaweedfs-1.log").read_text(), "as an engine keeps"
         assert_only_loopback_is_listened_on(stack)
         face = stack.running("serve")[0]
         face.kill()
