@@ -398,3 +398,12 @@ def _raw_row(settings: Settings, item_id: str) -> str:
         row = connection.execute(text("SELECT * FROM items WHERE id = :id"), {"id": item_id}).one()
     engine.dispose()
     return str(tuple(row))
+
+
+def test_a_kind_may_have_a_limit_of_its_own(ledger: Ledger) -> None:
+    for key in 3 * ["slow"] + 3 * ["quick"] + 3 * ["new"]:
+        added(ledger, batch_key=key)
+    limits = {"slow": 1, "quick": 3}
+    found = [ledger.claim(limit=2, limits=limits, max_megapixels=99, lease=HOUR) for _ in range(6)]
+    assert [len(batch) for batch in found] == [1, 1, 1, 3, 2, 1]
+    assert [batch[0].batch_key for batch in found] == [*3 * ["slow"], "quick", "new", "new"]

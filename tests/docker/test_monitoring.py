@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from loopback.composition import FILE
 from photoward.api.http.routes.operations import Depth
@@ -45,6 +45,8 @@ def exported(tmp_path: Path) -> Labels:
         elif isinstance(metric, Histogram):
             for end in ("bucket", "sum", "count"):
                 found[f"{metric._name}_{end}"] = set(metric._labelnames)
+        elif isinstance(metric, Gauge):
+            found[metric._name] = set(metric._labelnames)
     ledger = open_ledger(Settings(data_dir=tmp_path, database_url=None))
     for family in (*Depth(ledger).collect(), *REGISTRY.collect()):
         if family.name.startswith("process_") or family.type == "gauge":

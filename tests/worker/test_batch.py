@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from photoward.core.errors import BadInput, NotFound, Unavailable
 from photoward.core.jobs import Item, Stage, State, new_id
 from photoward.core.ports import original_key, output_key, output_keys
 from photoward.worker.batch import BatchWorker
-from photoward.worker.pipeline import Job, Protected, Refused
+from photoward.worker.pace import Pace
+from photoward.worker.pipeline import Course, Job, Protected, Refused
 from tests.support.samples import OVER, claimed, options, source
 
 if TYPE_CHECKING:
@@ -31,11 +33,14 @@ class Fake:
     def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         self.meanwhile = meanwhile
         self.jobs: list[Job] = []
+        self.waited_s = 0.0
+        self.fitting = 1.0
 
     def protect(
-        self, jobs: Sequence[Job], on_stage: Callable[[Stage], None]
+        self, jobs: Sequence[Job], on_stage: Callable[[Stage], None], course: Course
     ) -> list[Protected | Refused]:
         self.jobs += jobs
+        course.waited_s, course.fitting = self.waited_s, self.fitting
         on_stage(Stage.PERTURB)
         self.meanwhile()
         return [self._one(job) for job in jobs]
@@ -59,6 +64,7 @@ class Bench:
     def __init__(self, ledger: Ledger, store: ObjectStore) -> None:
         self.ledger = ledger
         self.store = store
+        self.pace = Pace(2.0, 64)
 
     def upload(self, data: bytes, tenant: str = "alice", sizes: tuple[int, ...] = ()) -> str:
         item_id = new_id()
@@ -72,7 +78,7 @@ class Bench:
             _, items = claimed(self.ledger)
         worker = BatchWorker(
             ledger=self.ledger, store=self.store, pipeline=pipeline,  # type: ignore[arg-type]  # all that is used of one
-            master=MASTER, lease_s=60,
+            pace=self.pace, master=MASTER, lease_s=60,
         )  # fmt: skip
         return worker.work_off(items)
 
@@ -280,3 +286,36 @@ def test_what_always_breaks_ends_after_three_attempts_and_blocks_nobody(bench: B
     assert (bench.item(poison).state, bench.item(poison).error_code) == (
         State.FAILED, "worker_lost"
     )  # fmt: skip
+
+
+def test_a_batch_teaches_how_long_it_took_by_itself(bench: Bench) -> None:
+    def learnt(name: str) -> float:
+        return REGISTRY.get_sample_value(f"photoward_batch_{name}", {"kind": "key"}) or 0.0
+
+    for _ in range(2):
+        bench.upload(b"a photo")
+    pipeline = Fake(lambda: time.sleep(0.2))
+    pipeline.waited_s = 0.1
+    assert bench.work(pipeline) == 2
+    assert 0.05 <= learnt("item_seconds") < 1
+    assert learnt("fixed_seconds") == 0
+    assert learnt("limit") == bench.pace.sizes()["key"] > 1
+
+
+def test_a_batch_that_memory_did_not_hold_makes_the_next_ones_smaller(bench: Bench) -> None:
+    pipeline = Fake()
+    for _ in range(6):
+        bench.upload(b"a photo")
+    pipeline.fitting = 0.5
+    assert bench.work(pipeline) == 6
+    assert bench.pace.sizes() == {"key": 3}
+
+
+def test_a_batch_that_was_given_back_teaches_nothing(bench: Bench) -> None:
+    def away() -> None:
+        raise Unavailable("The store is away.")
+
+    bench.upload(b"a photo")
+    with pytest.raises(Unavailable):
+        bench.work(Fake(away))
+    assert bench.pace.sizes() == {}

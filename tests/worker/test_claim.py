@@ -12,6 +12,7 @@ from photoward.core.errors import Unavailable
 from photoward.core.jobs import Stage, State
 from photoward.core.settings import Settings
 from photoward.worker.claim import claim, held
+from photoward.worker.pace import Pace
 from tests.support.samples import added
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ LEASE_S = 1.0
 
 def taken(ledger: Ledger, folder: Path, **more: object) -> list[str]:
     settings = Settings(data_dir=folder, **{"lease_s": LEASE_S, **more})  # type: ignore[arg-type]  # by name
-    return [item.lease or "" for item in claim(ledger, settings)]
+    pace = Pace(settings.batch_aim_s, settings.max_batch)
+    return [item.lease or "" for item in claim(ledger, settings, pace)]
 
 
 def test_a_claim_takes_what_the_settings_allow(ledger: Ledger, tmp_path: Path) -> None:
@@ -35,6 +37,20 @@ def test_a_claim_takes_what_the_settings_allow(ledger: Ledger, tmp_path: Path) -
     assert len(taken(ledger, tmp_path, max_batch_megapixels=3)) == 3
     assert len(taken(ledger, tmp_path)) == 4
     assert taken(ledger, tmp_path) == []
+
+
+def test_a_claim_takes_what_its_kind_has_shown_to_be_quick(
+    ledger: Ledger, settings: Settings
+) -> None:
+    pace = Pace(2.0, 128)
+    pace.learn("slow", 8, 16.0)
+    pace.learn("quick", 8, 0.1)
+    for kind in 20 * ["new"] + 20 * ["slow"] + 20 * ["quick"]:
+        added(ledger, batch_key=kind, width=10, height=10)
+    took = [(found[0].batch_key, len(found)) for _ in range(25)
+            if (found := claim(ledger, settings, pace))]  # fmt: skip
+    assert took == [("new", 8), ("new", 8), ("new", 4), *[("slow", 1)] * 20, ("quick", 16),
+                    ("quick", 4)]  # fmt: skip
 
 
 def test_a_claim_is_kept_for_as_long_as_it_is_worked_on(ledger: Ledger, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import pytest
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
 from photoward.worker import lifecycle
+from photoward.worker.heartbeat import Heartbeat
 from photoward.worker.lifecycle import Worker, imaging_children
+from photoward.worker.pace import Pace
 from tests.support.samples import added, result
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Batches:
         self.ledger = ledger
         self.meanwhile = meanwhile
         self.light = light
+        self.pace = Pace(2.0, 128)
         self.lock = threading.Lock()
         self.under_way: list[int] = []
         self.together: list[tuple[int, ...]] = []
@@ -52,8 +55,10 @@ class Batches:
 
 def worker(settings: Settings, ledger: Ledger, batches: Batches, **more: object) -> Worker:
     parts: Any = {"pipeline": None, "pool": None, "reconciler": None, "courier": None,
-                        "batches": batches}  # fmt: skip
-    return Worker(settings=settings.model_copy(update=more), ledger=ledger, **parts)
+                        "heartbeat": Heartbeat(None), "batches": batches}  # fmt: skip
+    made = Worker(settings=settings.model_copy(update=more), ledger=ledger, **parts)
+    batches.pace = Pace(made.settings.batch_aim_s, made.settings.max_batch)
+    return made
 
 
 def test_everything_is_worked_off_in_two_lanes(settings: Settings, ledger: Ledger) -> None:

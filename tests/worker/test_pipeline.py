@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from photoward.core.errors import Unavailable
 from photoward.core.jobs import Stage
 from photoward.models.methods.registry import METHODS
 from photoward.models.surrogates.surrogate import Surrogate
-from photoward.worker.pipeline import Job, Pipeline, Protected, Refused
+from photoward.worker.pipeline import Course, Job, Pipeline, Protected, Refused
 from tests.core.imaging.pictures import file, image, reopened
 from tests.support.quick import Quick
 from tests.support.samples import options
@@ -313,10 +315,25 @@ def test_too_little_memory_on_the_accelerator_halves_the_batch(
     expected = finished(pipeline, *jobs)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     kind = trapped(monkeypatch, most=2, error=torch.cuda.OutOfMemoryError)
-    assert {k: v.data for k, v in finished(pipeline, *jobs).items()} == {
+    course = Course()
+    outcomes = pipeline.protect(jobs, course=course)
+    assert {one.id: getattr(one, "data", None) for one in outcomes} == {
         k: v.data for k, v in expected.items()
     }
     assert kind.sizes == [7, 3, 1, 2, 4, 2, 2]
+    assert course.fitting == 1 / 4
+
+
+def test_a_batch_tells_how_long_it_waited_for_anothers_noise(pipeline: Pipeline) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        course = Course()
+        with pipeline._noise:
+            waiting = threads.submit(pipeline.protect, [job()], course=course)
+            time.sleep(0.5)
+        waiting.result()
+    assert course.waited_s > 0.1
+    pipeline.protect([job()], course=course)
+    assert course.waited_s < 0.1
 
 
 def test_memory_for_not_even_one_is_our_fault(

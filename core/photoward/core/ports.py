@@ -7,6 +7,7 @@ vendor's errors: what the infrastructure did wrong leaves as ``Unavailable``, a 
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
         Usage,
     )
     from photoward.core.webhooks import Delivery, Event, Webhook
+
+
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
 class Keyring(Protocol):
@@ -198,8 +202,13 @@ class Ledger(Keyring, Batches, Outbox, Audit, Protocol):
     def standing(self, tenant: str, item_id: str) -> tuple[Item, int | None]:
         """The same, and how many stand before it (0: it is next; None: it is not queued)."""
 
-    def claim(self, *, limit: int, max_megapixels: float, lease: timedelta) -> list[Item]:
+    def claim(
+        self, *, limit: int, max_megapixels: float, lease: timedelta,
+        limits: Mapping[str, int] = NO_LIMITS,
+    ) -> list[Item]:  # fmt: skip
         """Lease up to ``limit`` compatible items, in the order of turns, in one transaction.
+
+        Of a ``batch_key`` in ``limits`` so many instead.
 
         Whose turn it is decides the ``batch_key``; further items of the same key, whoever's, join
         while their megapixels add up to at most ``max_megapixels`` (the first always fits). Turns

@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     device: str = "auto"
     """``auto`` (CUDA when present), ``cpu``, ``cuda``, ``cuda:1`` …"""
     max_batch: int = Field(default=128, gt=0)
+    batch_aim_s: float = Field(default=2.0, gt=0)
+    """How long a batch may take by itself; its size follows from how long others of its kind took.
+    What comes next waits so long at most, a stopping worker (30 s) and a lease (60 s) never notice,
+    and what a batch costs besides its photos is a small share of it."""
     max_batch_megapixels: float = Field(default=50.0, gt=0)
     imaging_children: int = Field(default=0, ge=0)
     """Decoder processes a worker; 0: one a core, at most four."""
@@ -105,6 +109,9 @@ class Settings(BaseSettings):
     worker_nice: int = Field(default=0, ge=0, le=19)
     """How far a worker and its imaging children stand back for others on their machine; under `up`
     10, for the HTTP face."""
+    heartbeat_file: Path | None = None
+    """Touched every 5 s by a worker that gets on; one that has not been for a minute is stuck.
+    Default: none, as `up` sees for itself who has ended."""
     audit_days: int = Field(default=400, gt=0)
     """How long the audit log is kept: a yearly review finds all of its year."""
     lease_s: float = Field(default=60.0, gt=0)

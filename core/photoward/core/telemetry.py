@@ -10,7 +10,14 @@ import logging
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    start_http_server,
+)
 
 from photoward.core.errors import Unavailable
 
@@ -34,6 +41,19 @@ STAGE_SECONDS = Histogram(
 BATCH_ITEMS = Histogram(
     "photoward_batch_items", "Items protected together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
 )
+# Of several workers the one that learned last speaks for its kind.
+BATCH_LIMIT = Gauge(
+    "photoward_batch_limit", "Items that the next batch of a kind may have.", ["kind"],
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+BATCH_ITEM_SECONDS = Gauge(
+    "photoward_batch_item_seconds", "What one item more in a batch takes, as learned.", ["kind"],
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+BATCH_FIXED_SECONDS = Gauge(
+    "photoward_batch_fixed_seconds", "What a batch takes besides its items, as learned.", ["kind"],
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
 ITEMS_ENDED = Counter("photoward_items_ended", "Items that reached an end.", ["state", "code"])
 MEGAPIXELS = Counter("photoward_megapixels", "Megapixels protected.")
 SURROGATE_LOADS = Counter("photoward_surrogate_loads", "Surrogates read into memory.")

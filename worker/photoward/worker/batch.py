@@ -18,7 +18,7 @@ from photoward.core.laps import Laps
 from photoward.core.ports import object_keys, original_key, output_keys
 from photoward.core.tracing import SILENT
 from photoward.worker.claim import held
-from photoward.worker.pipeline import Job, Protected, Refused
+from photoward.worker.pipeline import Course, Job, Protected, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item
     from photoward.core.ports import Ledger, ObjectStore
     from photoward.core.tracing import Batch, Tracer
+    from photoward.worker.pace import Pace
     from photoward.worker.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class BatchWorker:
         ledger: Ledger,
         store: ObjectStore,
         pipeline: Pipeline,
+        pace: Pace,
         master: bytes,
         lease_s: float,
         tracer: Tracer = SILENT,
@@ -47,6 +49,7 @@ class BatchWorker:
         self.ledger = ledger
         self.store = store
         self.pipeline = pipeline
+        self.pace = pace
         self._master = master
         self._lease_s = lease_s
         self._tracer = tracer
@@ -66,6 +69,7 @@ class BatchWorker:
         """
         token = items[0].lease or ""
         telemetry.BATCH_ITEMS.observe(len(items))
+        began, course = time.perf_counter(), Course()
         failpoint("claimed")
         spent = {item.id: Laps() for item in items}
         try:
@@ -75,13 +79,23 @@ class BatchWorker:
             ):
                 jobs, refused = self._fetch(items, spent)
                 failpoint("fetched")
-                outcomes = [*self.pipeline.protect(jobs, tell), *refused]
+                outcomes = [*self.pipeline.protect(jobs, tell, course), *refused]
                 failpoint("protected")
                 encoded()
-                return self._settle(token, items, outcomes, spent, told)
+                ended = self._settle(token, items, outcomes, spent, told)
         except (Unavailable, KeyboardInterrupt, SystemExit):
             self._give_back(token)
             raise
+        self._learn(items, time.perf_counter() - began, course)
+        return ended
+
+    def _learn(self, items: Sequence[Item], took_s: float, course: Course) -> None:
+        kind, count = items[0].batch_key, len(items)
+        fitting = None if course.fitting == 1 else int(count * course.fitting)
+        learnt = self.pace.learn(kind, count, took_s - course.waited_s, fitting)
+        telemetry.BATCH_LIMIT.labels(kind).set(learnt.size)
+        telemetry.BATCH_ITEM_SECONDS.labels(kind).set(learnt.photo_s)
+        telemetry.BATCH_FIXED_SECONDS.labels(kind).set(learnt.batch_s)
 
     def _give_back(self, token: str) -> None:
         try:

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item, Stage
     from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
+    from photoward.worker.pace import Pace
 
 
-def claim(ledger: Ledger, settings: Settings) -> list[Item]:
-    """The next batch of compatible items, as large as the queue and the limits allow.
+def claim(ledger: Ledger, settings: Settings, pace: Pace) -> list[Item]:
+    """The next batch of compatible items, as large as the queue, its pace and the limits allow.
 
     The queue is the batcher: a lone item is a batch of one at once; under load batches grow.
     """
     return ledger.claim(
-        limit=settings.max_batch,
+        limit=pace.first,
+        limits=pace.sizes(),
         max_megapixels=settings.max_batch_megapixels,
         lease=timedelta(seconds=settings.lease_s),
     )

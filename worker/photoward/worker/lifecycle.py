@@ -27,6 +27,8 @@ from photoward.models.surrogates.cache import SurrogateCache, pick_device
 from photoward.worker.batch import BatchWorker
 from photoward.worker.claim import claim
 from photoward.worker.courier import Courier
+from photoward.worker.heartbeat import Heartbeat
+from photoward.worker.pace import Pace
 from photoward.worker.pipeline import Pipeline
 from photoward.worker.provenance import open_signer
 from photoward.worker.reconciler import Reconciler
@@ -78,6 +80,7 @@ class Worker:
     pool: ImagingPool
     reconciler: Reconciler
     courier: Courier
+    heartbeat: Heartbeat
     tracer: Tracer = SILENT
 
     def __post_init__(self) -> None:
@@ -96,7 +99,7 @@ class Worker:
         tracer = open_tracer("worker")
         batches = BatchWorker(
             ledger=ledger, store=store, pipeline=pipeline, master=master, lease_s=settings.lease_s,
-            tracer=tracer,
+            tracer=tracer, pace=Pace(settings.batch_aim_s, settings.max_batch),
         )  # fmt: skip
         reconciler = Reconciler(
             ledger=ledger, store=store, hints=hints, every_s=settings.reconcile_every_s,
@@ -109,8 +112,12 @@ class Worker:
             ledger, master, private=settings.webhooks_private, every_s=settings.courier_every_s
         )
         courier.start()
+        heartbeat = Heartbeat(settings.heartbeat_file)
+        heartbeat.start()
         log.info("worker_ready", surrogate=settings.surrogate)
-        return cls(settings, ledger, batches, pipeline, pool, reconciler, courier, tracer)
+        return cls(
+            settings, ledger, batches, pipeline, pool, reconciler, courier, heartbeat, tracer
+        )
 
     @property
     def on_accelerator(self) -> bool:
@@ -135,7 +142,7 @@ class Worker:
         while time.monotonic() < until:
             with self._turn:
                 self._turn.wait_for(lambda: self._pixels <= self._light)
-                items = claim(self.ledger, self.settings)
+                items = claim(self.ledger, self.settings, self.batches.pace)
                 if not items and not self._pixels:
                     return False
                 if not items:  # more may come while the other lane is at work
@@ -143,7 +150,7 @@ class Worker:
                     continue
                 pixels = sum(item.source.width * item.source.height for item in items)
                 self._pixels += pixels
-            with ExitStack() as weight:
+            with self.heartbeat.work(), ExitStack() as weight:
                 weight.callback(self._lighten, pixels)
                 self.batches.work_off(items, weight.close)
         return True
@@ -155,6 +162,7 @@ class Worker:
 
     def stop(self) -> None:
         """Let go of everything; nothing is in hand between two batches."""
+        self.heartbeat.stop()
         self.courier.stop()
         self.reconciler.stop()
         self.pipeline.close()

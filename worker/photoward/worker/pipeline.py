@@ -74,6 +74,16 @@ class Refused:
 
 
 @dataclass
+class Course:
+    """How a batch went, besides its outcomes."""
+
+    waited_s: float = 0.0
+    """For another batch's noise."""
+    fitting: float = 1.0
+    """Share of the batch that the accelerator's memory held at once."""
+
+
+@dataclass
 class _Work:
     """A picture on its way."""
 
@@ -132,7 +142,10 @@ class Pipeline:
             method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
 
     def protect(
-        self, jobs: Sequence[Job], on_stage: Callable[[Stage], None] = lambda _: None
+        self,
+        jobs: Sequence[Job],
+        on_stage: Callable[[Stage], None] = lambda _: None,
+        course: Course | None = None,
     ) -> list[Protected | Refused]:
         """Protect a batch; one bad picture never stops the rest.
 
@@ -140,6 +153,7 @@ class Pipeline:
             jobs: compatible pictures: equal method, target and surrogate; fastest together
                 when equal in working grid.
             on_stage: told when the batch enters a stage.
+            course: filled in, for who learns from it.
 
         Returns:
             One outcome a job, in no particular order.
@@ -147,6 +161,7 @@ class Pipeline:
         Raises:
             Unavailable: the fault is ours; the whole batch may be tried again.
         """
+        course = course or Course()
         on_stage(Stage.DECODE)
         opened = list(self._threads.map(self._open, jobs))
         work = [entry for entry in opened if isinstance(entry, _Work)]
@@ -157,10 +172,12 @@ class Pipeline:
                     raise one.error
             if work:
                 on_stage(Stage.PERTURB)
+                began = time.perf_counter()
                 with self._noise:
+                    course.waited_s = time.perf_counter() - began
                     for grid in sorted({entry.opened.pixels.shape for entry in work}):
                         own = [entry for entry in work if entry.opened.pixels.shape == grid]
-                        refused += self._perturb(own)
+                        refused += self._perturb(own, course)
                 on_stage(Stage.ENCODE)
             perturbed = [entry for entry in work if entry.noise is not None]
             return [*self._threads.map(self._finish, perturbed), *refused]
@@ -183,7 +200,9 @@ class Pipeline:
         work.laps.add({"decode": work.opened.seconds})
         return work
 
-    def _perturb(self, work: Sequence[_Work]) -> list[Refused]:
+    def _perturb(
+        self, work: Sequence[_Work], course: Course, share: float = 1.0
+    ) -> list[Refused]:  # fmt: skip
         """Give each entry its noise; halve the batch when it fails, to find the one at fault."""
         began = time.perf_counter()
         options = work[0].job.options
@@ -199,10 +218,11 @@ class Pipeline:
             if len(work) == 1:
                 raise Unavailable("The accelerator has too little memory for one batch.") from error
             torch.cuda.empty_cache()
-            return self._halves(work)
+            course.fitting = min(course.fitting, share / 2)
+            return self._halves(work, course, share / 2)
         except (ValueError, ArithmeticError) as error:
             if len(work) > 1:
-                return self._halves(work)
+                return self._halves(work, course, share / 2)
             detail = f"The noise could not be made: {error}."
             return [Refused(work[0].job.id, PhotowardError("internal_error", detail))]
         share = (time.perf_counter() - began) / len(work)
@@ -211,9 +231,12 @@ class Pipeline:
             entry.laps.add({"perturb": share})
         return []
 
-    def _halves(self, work: Sequence[_Work]) -> list[Refused]:
+    def _halves(self, work: Sequence[_Work], course: Course, share: float) -> list[Refused]:
         middle = len(work) // 2
-        return self._perturb(work[:middle]) + self._perturb(work[middle:])
+        return [
+            *self._perturb(work[:middle], course, share),
+            *self._perturb(work[middle:], course, share),
+        ]
 
     def _choose_labels(self, work: Sequence[_Work], surrogate: Surrogate) -> None:
         """The label that was given, or the surrogate's prediction on the unprotected picture."""

@@ -39,9 +39,10 @@ from photoward.core.ledger.selection import (
 )
 from photoward.core.ledger.tables import IS_QUEUED, items, tenants
 from photoward.core.ledger.turns import Lane
+from photoward.core.ports import NO_LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
     from photoward.core.jobs import Options, Result, Source, Stage
@@ -109,10 +110,13 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
         row = the_one(self._row(STANDING, tenant=tenant, item=item_id))
         return rows.item(row), row.before
 
-    def claim(self, *, limit: int, max_megapixels: float, lease: timedelta) -> list[Item]:
+    def claim(
+        self, *, limit: int, max_megapixels: float, lease: timedelta,
+        limits: Mapping[str, int] = NO_LIMITS,
+    ) -> list[Item]:  # fmt: skip
         """See the port."""
         with self._writing() as connection:
-            chosen = next_batch(connection, limit, max_megapixels)
+            chosen = next_batch(connection, limit, limits, max_megapixels)
             if not chosen:
                 return []
             moment = now(connection)

@@ -16,7 +16,7 @@ from photoward.core.ledger.tables import IS_LEASED, items, tenants
 from photoward.core.ledger.turns import Lane, queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, FromClause, Row, Select, Table
@@ -85,7 +85,9 @@ def the_one(row: Row[Any] | None) -> Row[Any]:
     return row
 
 
-def next_batch(connection: Connection, limit: int, max_megapixels: float) -> list[int]:
+def next_batch(
+    connection: Connection, limit: int, limits: Mapping[str, int], max_megapixels: float
+) -> list[int]:
     """Lock the rows of the next claim: the first that nobody else is taking, and its like.
 
     Only of its lane: what somebody waits for takes longer with others. What has lost a worker goes
@@ -98,7 +100,10 @@ def next_batch(connection: Connection, limit: int, max_megapixels: float) -> lis
     )  # fmt: skip
     free = {lane: queue(lane, *columns).with_for_update(skip_locked=True) for lane in Lane}
     first = turns.first(connection, free.values())
-    if first is None or limit < 1:
+    if first is None:
+        return []
+    limit = limits.get(first.batch_key, limit)
+    if limit < 1:
         return []
     alike = (items.c.batch_key == first.batch_key, items.c.attempts == first.attempts)
     like = free[first.lane].where(*alike, items.c.seq != first.seq)
