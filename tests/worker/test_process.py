@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 import psutil
@@ -58,11 +60,18 @@ def working(settings: Settings, **more: str) -> Iterator[subprocess.Popen[bytes]
         process.wait()
 
 
-def uploaded(settings: Settings, ledger: Ledger, store: ObjectStore, *, hint: bool = True) -> Item:
-    data = file(image(size=(32, 32)))
+@cache
+def photo(side: int) -> bytes:
+    return file(image(size=(side, side)))
+
+
+def uploaded(
+    settings: Settings, ledger: Ledger, store: ObjectStore, *, hint: bool = True, side: int = 32
+) -> Item:
+    data = photo(side)
     item_id, digest = new_id(), hashlib.sha256(data).hexdigest()
     store.put(original_key("alice", item_id), data)
-    facts = source(sha256=digest, size=len(data), width=32, height=32)
+    facts = source(sha256=digest, size=len(data), width=side, height=side)
     item = ledger.add(item_id, "alice", options(surrogate="tiny"), facts, "sem/tiny/32")
     if hint:
         assert open_hints(settings).hint(item_id)
@@ -117,3 +126,24 @@ def test_a_worker_without_its_surrogate_ends_instead_of_idling(
         process.wait(START_S)
     assert ledger.get("alice", item.id).state is State.QUEUED
     assert "'gone'" in (settings.data_dir / "worker.log").read_text()
+
+
+def test_a_worker_that_leaves_ends_its_batch_and_keeps_nothing_back(
+    settings: Settings, ledger: Ledger, store: ObjectStore
+) -> None:
+    count = 80
+    for _ in range(count):
+        uploaded(settings, ledger, store, hint=False, side=1500)
+    with working(settings, PHOTOWARD_MAX_BATCH="2", PHOTOWARD_IMAGING_CHILDREN="1") as process:
+        deadline = time.monotonic() + START_S
+        while not ledger.depth().get(State.DONE):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+    depth = ledger.depth()
+    left = depth.get(State.QUEUED, 0)
+    assert left, "it was asked to leave long before the end"
+    assert depth == {State.DONE: count - left, State.QUEUED: left}
+    (found,) = ledger.claim(limit=1, max_megapixels=1, lease=timedelta(hours=1))
+    assert found.attempts == 1, "what was given back has lost no attempt"
