@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from photoward.api.cli import main
 from photoward.api.cli.bench.service import _shares
+from photoward.core.ledger import open_ledger
+from photoward.core.settings import Settings
 from photoward.models.methods.registry import METHODS
 from tests.core.imaging.pictures import file, smooth
 from tests.support import surrogates
 from tests.support.quick import Quick
+from tests.support.samples import added
+from tests.support.servers import fresh_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,10 +108,37 @@ def test_the_ledger_is_measured_with_several_workers(
     with pytest.raises(SystemExit) as caught:
         main(["bench", "ledger", "--items", "100", "--workers", "1,2", "--out", str(out)])
     assert caught.value.code == 0
-    rows = json.loads(out.read_text())["rows"]
-    assert [row["workers"] for row in rows] == [1, 2]
-    assert min(row["done_per_s"] for row in rows) > 0
-    assert "done/s" in capsys.readouterr().out
+    found = json.loads(out.read_text())
+    assert {"sqlite": {"workers", "accepted", "asked", "done"}} == {
+        name: set(rows[0]) for name, rows in found["ledgers"].items()
+    }
+    for rows in (found["ledgers"]["sqlite"], found["hints"]):
+        assert [row.pop("workers") for row in rows] == [1, 2]
+        for figure in (figure for row in rows for figure in row.values()):
+            assert figure["per_s"] > 0
+            assert 0 < figure["processor_ms"] < 1000
+    shown = capsys.readouterr().out
+    assert "done/s" in shown
+    assert "heard/s" in shown
+
+
+def test_both_databases_are_measured_and_none_that_holds_something(
+    postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["bench", "ledger", "--items", "100", "--workers", "2"]
+    with fresh_database(postgres_url) as url:
+        with pytest.raises(SystemExit) as caught:
+            main([*asked, "--database", "sqlite", "--database", url])
+        assert caught.value.code == 0
+        shown = capsys.readouterr().out
+        assert "sqlite, 32 a claim" in shown
+        assert "postgresql, 32 a claim" in shown
+        with closing(open_ledger(Settings(database_url=SecretStr(url)))) as ledger:
+            added(ledger)
+        with pytest.raises(SystemExit) as caught:
+            main([*asked, "--database", url])
+        assert caught.value.code == 2
+        assert "already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [("--workers", "two"), ("--workers", ""), ("--workers", "0")])

@@ -19,7 +19,7 @@ from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, State
 from photoward.core.ledger import rows, turns
 from photoward.core.ledger.audit import SqlAudit, record
 from photoward.core.ledger.batches import SqlBatches
-from photoward.core.ledger.engine import now
+from photoward.core.ledger.engine import clock, now
 from photoward.core.ledger.keyring import SqlKeyring, require_room
 from photoward.core.ledger.outbox import SqlOutbox, announce
 from photoward.core.ledger.selection import (
@@ -119,13 +119,12 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
             chosen = next_batch(connection, limit, limits, max_megapixels)
             if not chosen:
                 return []
-            moment = now(connection)
             values = {
                 "state": State.LEASED,
                 "lease": secrets.token_hex(16),
-                "lease_until": moment + lease,
+                "lease_until": clock(connection, lease),
                 "attempts": items.c.attempts + 1,
-                "updated_at": moment,
+                "updated_at": clock(connection),
             }
             claim = update(items).where(items.c.seq.in_(chosen)).values(values).returning(items)
             claimed = sorted(connection.execute(claim), key=lambda row: (row.turn, row.seq))
@@ -135,7 +134,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
         """See the port."""
         with self._writing() as connection:
             mine = held(connection, token)
-            values: dict[str, Any] = {"lease_until": now(connection) + lease}
+            values: dict[str, Any] = {"lease_until": clock(connection, lease)}
             write(connection, mine.values(), values | ({"stage": stage} if stage else {}))
             return len(mine)
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from photoward.core.errors import NotFound
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, REPEAT_WINDOW, State
 from photoward.core.ledger import rows, turns
-from photoward.core.ledger.engine import now
+from photoward.core.ledger.engine import clock, now
 from photoward.core.ledger.tables import IS_LEASED, items, tenants
 from photoward.core.ledger.turns import Lane, queue
 
@@ -141,16 +141,16 @@ def overdue(connection: Connection) -> dict[int, int]:
 def write(connection: Connection, locked: Collection[int], values: dict[str, Any]) -> None:
     """Change rows that this transaction has locked, all alike."""
     if locked:
-        stamped = values | {"updated_at": now(connection)}
+        stamped = values | {"updated_at": clock(connection)}
         connection.execute(update(items).where(items.c.seq.in_(locked)).values(stamped))
 
 
 def write_each(connection: Connection, changes: dict[int, dict[str, Any]]) -> None:
     """Change rows that this transaction has locked, each in its own way but in equal columns."""
     if changes:
-        moment = now(connection)
-        values = [{"at": seq, "updated_at": moment, **own} for seq, own in changes.items()]
-        connection.execute(update(items).where(items.c.seq == bindparam("at")), values)
+        one = update(items).where(items.c.seq == bindparam("at"))
+        values = [{"at": seq, **own} for seq, own in changes.items()]
+        connection.execute(one.values(updated_at=clock(connection)), values)
 
 
 def hidden(old: Item, moment: datetime) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""The same work in several processes at a time, begun at one moment."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READY_S = 60.0
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What it took."""
+
+    wall_s: float
+    processor_s: float
+    """Of the processes together; what servers did meanwhile is not in it."""
+
+
+def together(count: int, prepare: Callable[..., Callable[[int], None]], *given: Any) -> Effort:  # noqa: ANN401  # whatever it takes
+    """Have ``count`` processes call ``prepare(*given)``, and at one moment what that returns.
+
+    Each gets its number, from 0 on. All that is given must be picklable.
+
+    Raises:
+        Unavailable: one of them failed.
+    """
+    context = multiprocessing.get_context("forkserver")  # imports once, and holds no connection
+    context.set_forkserver_preload([prepare.__module__])
+    gate, spent = context.Barrier(count + 1), context.SimpleQueue()
+    processes = [
+        context.Process(target=_run, args=(gate, spent, prepare, number, given))
+        for number in range(count)
+    ]
+    for process in processes:
+        process.start()
+    gate.wait(READY_S)
+    began = time.perf_counter()
+    for process in processes:
+        process.join()
+    wall = time.perf_counter() - began
+    if any(process.exitcode for process in processes):
+        raise Unavailable("A process failed; see above.")
+    return Effort(wall, sum(spent.get() for _ in processes))
+
+
+def _run(gate: Any, spent: Any, prepare: Callable[..., Any], number: int, given: Any) -> None:  # noqa: ANN401  # multiprocessing's
+    work = prepare(*given)
+    gate.wait(READY_S)
+    before = time.process_time()
+    work(number)
+    spent.put(time.process_time() - before)
