@@ -135,6 +135,22 @@ def throughput() -> str:
     return table(heads, rows)
 
 
+def ledger() -> str:
+    """Items a second through ledger and broker, by the number of processes."""
+    found = result("ledger")
+    sqlite, postgres = found["ledgers"]["sqlite"], found["ledgers"]["postgresql"]
+    rows = [
+        (str(a["workers"]),
+         *(f"{one[name]['per_s']:.0f}" for one in (a, b) for name in ("accepted", "asked", "done")),
+         *(f"{c[name]['per_s']:.0f}" for name in ("sent", "heard")))
+        for a, b, c in zip(sqlite, postgres, found["hints"], strict=True)
+    ]  # fmt: skip
+    heads = ("processes", *(f"{kind}: {name}" for kind in ("SQLite", "PostgreSQL")
+                            for name in ("accepted", "asked for", "done")),
+             "hints sent", "heard")  # fmt: skip
+    return table(heads, rows)
+
+
 def engine() -> str:
     """Our noise loop beside the published one's work."""
     rows = [
@@ -169,6 +185,7 @@ TABLES: dict[str, Callable[[], str]] = {
         fidelity,
         latency,
         throughput,
+        ledger,
         engine,
         faults,
     )
