@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +22,8 @@ from loopback import programs
 from loopback.composition import FILE, services
 from photoward.api.cli.client import Client, Refusal
 from tests.core.imaging.pictures import file, smooth
+from tests.support.faults import until
+from tests.support.samples import noisy_png
 from tests.support.servers import missing, short_folder
 
 if TYPE_CHECKING:
@@ -87,6 +91,7 @@ def test_the_deployment_protects_photos_for_who_has_a_key(monkeypatch: pytest.Mo
         assert refused.value.status == 401
         monkeypatch.setenv("PHOTOWARD_API_KEY", stack.key)
         assert_photos_come_back(stack, 4)
+        assert_an_upload_goes_on_after_its_line_broke(stack)
         assert len(stack.running("serve")) == 2
         assert "Start Seaweed" in (state / "logs/seaweedfs-1.log").read_text(), "as an engine keeps"
         assert_only_loopback_is_listened_on(stack)
@@ -105,6 +110,29 @@ def assert_photos_come_back(stack: Deployment, count: int) -> None:
             assert protected != PHOTO
             with Image.open(io.BytesIO(protected)) as picture:
                 assert (picture.format, picture.size) == ("PNG", SIZE)
+
+
+def assert_an_upload_goes_on_after_its_line_broke(stack: Deployment) -> None:
+    """Through nginx, at whichever face: what came before the break is kept."""
+    key = {"X-API-Key": stack.key, "Tus-Resumable": "1.0.0"}
+    part = key | {"Content-Type": "application/offset+octet-stream"}
+    photo = noisy_png(1, 300)
+    half = len(photo) // 2
+    with httpx.Client(base_url=stack.url, headers=key, timeout=30) as client:
+        begun = client.post("/v1/uploads", headers={"Upload-Length": str(len(photo))})
+        place = begun.headers["Location"]
+        head = part | {"Host": "test", "Upload-Offset": "0", "Content-Length": str(len(photo))}
+        lines = [f"PATCH {place} HTTP/1.1", *(f"{one}: {told}" for one, told in head.items())]
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as wire:
+            wire.sendall("\r\n".join([*lines, "", ""]).encode() + photo[:half])
+            time.sleep(0.5)  # it has arrived before the line breaks
+        until(lambda: client.head(place).headers["Upload-Offset"] == str(half))
+        for at in range(half, len(photo), 50_000):
+            headers = part | {"Upload-Offset": str(at)}
+            client.patch(place, headers=headers, content=photo[at : at + 50_000]).raise_for_status()
+        item = client.post("/v1/images", json={"upload": place.rpartition("/")[2]}).json()
+    with Client(stack.url) as caller:
+        assert caller.ended(item["id"], 60)["state"] == "done"
 
 
 def assert_only_loopback_is_listened_on(stack: Deployment) -> None:

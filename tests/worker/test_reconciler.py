@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from photoward.core.errors import Unavailable
-from photoward.core.jobs import State
-from photoward.core.ports import original_key, output_key
+from photoward.core.jobs import State, new_id
+from photoward.core.ledger import uploads as ledger_uploads
+from photoward.core.ports import original_key, output_key, upload_key
+from photoward.core.uploads import DIRECT
 from photoward.worker import reconciler as reconciler_module
 from photoward.worker.reconciler import Reconciler
-from tests.support.samples import OVER, added, claimed, failure, result
+from tests.support.samples import OVER, added, claimed, failure, options, result, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +139,40 @@ def test_only_what_nobody_needs_is_swept(
         original_key("alice", first.id), original_key("alice", second.id),
         output_key("alice", done.id),
     }  # fmt: skip
+
+
+def test_of_uploads_only_what_may_be_used_is_kept(
+    ledger: Ledger, store: ObjectStore, hints: Recorded
+) -> None:
+    waiting, spent, removed = (
+        ledger.add_upload(new_id(), "alice", 9, "", most=9, most_bytes=99) for _ in range(3)
+    )
+    for one in (waiting, spent, removed):
+        ledger.write_upload("alice", one.id, "0-a", 9, start=0)
+        for part in ("0-a", "0-b", DIRECT):
+            store.put(upload_key("alice", one.id, part), b"some bytes")
+    ledger.add(new_id(), "alice", options(), source(), "sem/32", upload=spent.id)
+    ledger.remove_upload("alice", removed.id)
+    everything = {key for key, _ in store.keys("")}
+
+    assert made(ledger, store, hints).sweep() == 6, "of what is used or gone, whatever its age"
+    mine = {key for key in everything if waiting.id in key}
+    assert {key for key, _ in store.keys("")} == mine, "it may be about to be counted"
+    assert made(ledger, store, hints, orphan_age_s=0).sweep() == 1
+    assert {key for key, _ in store.keys("")} == mine - {upload_key("alice", waiting.id, "0-b")}
+
+
+def test_an_upload_that_has_expired_is_swept(
+    ledger: Ledger, store: ObjectStore, hints: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger_uploads, "LIFETIME", OVER)
+        gone = ledger.add_upload(new_id(), "alice", 9, "", most=9, most_bytes=99)
+    kept = ledger.add_upload(new_id(), "alice", 9, "", most=9, most_bytes=99)
+    for one in (gone, kept):
+        store.put(upload_key("alice", one.id, DIRECT), b"some bytes")
+    assert made(ledger, store, hints).sweep() == 1
+    assert [key for key, _ in store.keys("")] == [upload_key("alice", kept.id, DIRECT)]
 
 
 def test_sweeping_goes_on_by_itself(ledger: Ledger, store: ObjectStore, hints: Recorded) -> None:

@@ -56,6 +56,25 @@ PROBLEMS: dict[str, Problem] = {
         "The bytes are of another type than announced",
         "Send the Content-Type that fits the bytes.",
     ),
+    # what is brought in before it is used
+    "tus_version": Problem(
+        412,
+        "Another version of tus is spoken here",
+        "Send Tus-Resumable: 1.0.0; or JSON, for an upload in one piece.",
+    ),
+    "checksum_differs": Problem(
+        460, "The part is not what its checksum says", "Send it again from the same offset."
+    ),
+    "offset_differs": Problem(
+        409, "The upload stands elsewhere", "Ask where with HEAD, and go on from there."
+    ),
+    "upload_incomplete": Problem(409, "The upload is not complete", "Send the rest first."),
+    "upload_used": Problem(
+        409, "The upload has become a photo", "Make another upload: each becomes one photo."
+    ),
+    "too_many_parts": Problem(
+        413, "The upload came in too many parts", "Begin again, and send larger parts."
+    ),
     # the picture
     "not_an_image": Problem(
         415, "This is not a picture", "Send a JPEG, PNG, WebP, AVIF, TIFF or GIF."
@@ -124,6 +143,9 @@ PROBLEMS: dict[str, Problem] = {
     "not_ready": Problem(409, "The item is not finished", "Ask again when its state is done."),
     "not_acceptable": Problem(406, "Not in this form", "Accept application/json."),
     # our side
+    "too_many_uploads": Problem(
+        429, "Too many uploads are not used", "Use them, delete them, or wait until they expire."
+    ),
     "over_quota": Problem(
         429, "The quota is used up", "Wait until older photos are a day old, or ask the operator."
     ),

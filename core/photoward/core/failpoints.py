@@ -19,6 +19,9 @@ POINTS = (
 )  # fmt: skip
 """In the order in which a photo passes them."""
 
+OF_UPLOADS = ("part-stored", "part-counted", "upload-used")
+"""Those of a photo that is brought in before it is used; it passes the others, too."""
+
 _FOLDER = os.environ.get("PHOTOWARD_FAILPOINTS")
 
 
@@ -26,7 +29,7 @@ def failpoint(name: str) -> None:
     """Die here if that is asked for.
 
     Args:
-        name: one of ``POINTS``.
+        name: one of ``POINTS`` or ``OF_UPLOADS``.
     """
     if _FOLDER is None:
         return

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         State,
         Usage,
     )
+    from photoward.core.uploads import Upload
     from photoward.core.webhooks import Delivery, Event, Webhook
 
 
@@ -167,7 +168,54 @@ class Audit(Protocol):
         """Forget old entries; how many."""
 
 
-class Ledger(Keyring, Batches, Outbox, Audit, Protocol):
+class Uploads(Protocol):
+    """Bytes that are no item yet. Each call is one transaction.
+
+    An upload that has expired is as if there were none: all but ``parts_needed`` raise NotFound.
+    """
+
+    def add_upload(  # noqa: PLR0913  # what makes an upload, and its bounds
+        self, upload_id: str, tenant: str, length: int, metadata: str, *, most: int, most_bytes: int
+    ) -> Upload:  # fmt: skip
+        """One of which nothing has come.
+
+        Raises:
+            Overloaded: ``too_many_uploads``: the tenant has ``most`` that are not used, or would
+                have announced more than ``most_bytes`` with them.
+        """
+
+    def upload(self, tenant: str, upload_id: str) -> Upload:
+        """How it stands. Raises NotFound: no such upload of this tenant."""
+
+    def write_upload(
+        self, tenant: str, upload_id: str, part: str, size: int, *, start: int | None
+    ) -> Upload:
+        """Count a part that is in the store.
+
+        Args:
+            tenant: whose.
+            upload_id: of the upload.
+            part: name of the part.
+            size: bytes of the part.
+            start: how much must have come before; None: it takes the place of all that came.
+
+        Raises:
+            NotFound: no such upload of this tenant.
+            Conflict: ``offset_differs``, or ``upload_used``.
+            BadInput: ``body_too_large`` or ``too_many_parts``.
+        """
+
+    def remove_upload(self, tenant: str, upload_id: str) -> Upload:
+        """Forget it; as it was, for its objects' removal. Raises NotFound."""
+
+    def parts_needed(self, upload_ids: Collection[str]) -> dict[str, frozenset[str]]:
+        """Of those that are not used: the names of their parts, also of what may come directly."""
+
+    def prune_uploads(self) -> int:
+        """Forget what has expired; how many."""
+
+
+class Ledger(Keyring, Batches, Outbox, Audit, Uploads, Protocol):
     """The truth about items. Each call is one transaction; each arrow a compare-and-set."""
 
     def tenant_salt(self, tenant: str) -> bytes:
@@ -176,6 +224,7 @@ class Ledger(Keyring, Batches, Outbox, Audit, Protocol):
     def add(  # noqa: PLR0913  # what makes an item
         self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str, *,
         batch: str | None = None, request: str | None = None, trace: str | None = None,
+        upload: str | None = None,
     ) -> Item:  # fmt: skip
         """Record an accepted upload; it is ``queued`` and durable when this returns.
 
@@ -190,9 +239,12 @@ class Ledger(Keyring, Batches, Outbox, Audit, Protocol):
                 24 hours, nothing is added and the item of then is returned, unless that was
                 deleted since.
             trace: see ``Item``.
+            upload: what it is made of, and cannot be made of again.
 
         Raises:
             BadInput: ``request_differs``: the request of then was another one.
+            Conflict: ``upload_used``.
+            NotFound: there is no such upload of this tenant.
             Overloaded: ``over_quota``: the tenant may not hand in so much more today.
         """
 
@@ -292,6 +344,9 @@ class ObjectStore(Protocol):
     def keys(self, prefix: str = "") -> Iterator[tuple[str, float]]:
         """All keys under a prefix with their age in seconds."""
 
+    def upload_url(self, key: str, lifetime: timedelta) -> str | None:
+        """Where who has no key to the store may PUT that object; None: nowhere."""
+
     def discard_unfinished(self, older_than_s: float) -> int:
         """Remove what killed writers left half-written, invisible to readers; how many."""
 
@@ -335,6 +390,16 @@ def object_keys(item: Item) -> list[str]:
     return [original_key(item.tenant, item.id), *output_keys(item).values()]
 
 
+def upload_key(tenant: str, upload_id: str, part: str) -> str:
+    """Where a part of an upload lies."""
+    return f"uploads/{tenant}/{upload_id}-{part}"
+
+
 def item_of(key: str) -> str:
-    """The id of the item that an original or output belongs to."""
+    """The id of the item that an original or output belongs to, or of a part's upload."""
     return key.rpartition("/")[2].partition("-")[0]
+
+
+def part_of(key: str) -> str:
+    """The name of a part of an upload."""
+    return key.rpartition("/")[2].partition("-")[2]

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     storage_url: str | None = None
     """``s3://bucket[/prefix]``, ``file:///folder`` or ``memory://``; default: a folder in the
     data folder. S3 credentials and endpoint come from the usual ``AWS_*`` variables."""
+    storage_public_url: str | None = None
+    """Where clients reach the S3 endpoint, as ``https://s3.example``: then they get signed URLs and
+    upload past the service. Default: through it, as the endpoint is often seen by it alone."""
     s3_access_key_id: SecretStr | None = Field(default=None, validation_alias="AWS_ACCESS_KEY_ID")
     s3_secret_access_key: SecretStr | None = Field(
         default=None, validation_alias="AWS_SECRET_ACCESS_KEY"
@@ -71,6 +74,10 @@ class Settings(BaseSettings):
     """… and a second more for each so many bytes that have come."""
     max_archive_bytes: int = Field(default=2**30, gt=0)
     """Of a zip with the photos of a batch; unpacked it may have four times as many."""
+    max_uploads: int = Field(default=10_000, gt=0)
+    """Of a tenant that are not used yet: as many as a batch may have …"""
+    max_uploads_bytes: int = Field(default=32 * 2**30, gt=0)
+    """… and what all of them together have announced, 3 MiB for each of those."""
     max_queued_items: int = Field(default=20_000, gt=0)
     max_queued_megapixels: float = Field(default=20_000.0, gt=0)
     max_wait_s: float = Field(default=60.0, ge=0)

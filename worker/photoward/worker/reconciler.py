@@ -11,7 +11,7 @@ import structlog
 
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import FINAL, RETRY_WINDOW, State
-from photoward.core.ports import item_of
+from photoward.core.ports import item_of, part_of
 
 if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger, ObjectStore
@@ -90,6 +90,22 @@ class Reconciler:
                 if orphan or (prefix == "originals/" and spent):
                     self._store.delete(key)
                     removed += 1
+        return removed + self._sweep_uploads()
+
+    def _sweep_uploads(self) -> int:
+        """Forget uploads that have expired; remove parts of what is used or gone, or never counted.
+
+        An upload is in the ledger before its first part is in the store.
+        """
+        self._ledger.prune_uploads()
+        found = dict(self._store.keys("uploads/"))
+        needed = self._ledger.parts_needed({item_of(key) for key in found})
+        removed = 0
+        for key, age_s in found.items():
+            names = needed.get(item_of(key))
+            if names is None or (part_of(key) not in names and age_s >= self._orphan_age_s):
+                self._store.delete(key)
+                removed += 1
         return removed
 
     def _run(self) -> None:

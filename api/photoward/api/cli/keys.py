@@ -158,6 +158,8 @@ def erase_tenant(
         for item in items:
             for key in object_keys(item):
                 store.delete(key)
+        for key, _ in store.keys(f"uploads/{tenant}"):
+            store.delete(key)
     typer.echo(f"{len(items)} photos of {tenant} are gone.", err=True)
 
 

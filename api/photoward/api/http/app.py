@@ -26,6 +26,7 @@ from photoward.api.http.routes import (
     operations,
     page,
     protect,
+    uploads,
     webhooks,
 )
 from photoward.api.http.routes import catalogue as catalogue_routes
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
     from photoward.core.tracing import Tracer
 
 ROUTES = (
-    images, content, protect, batches, events, webhooks, keys, audit, catalogue_routes, operations,
-    page,
+    images, content, protect, uploads, batches, events, webhooks, keys, audit, catalogue_routes,
+    operations, page,
 )  # fmt: skip
 
 MAX_STORING = 6

@@ -35,8 +35,13 @@ class Asked:
         self._catalogue = catalogue
         self._defaults = dict(defaults or {})
         self._values: dict[str, Any] = {}
-        for name, value in query.model_dump(exclude_unset=True, exclude={"batch", "keep"}).items():
-            self._take(name, value)
+        self.include(query)
+
+    def include(self, requested: Requested) -> None:
+        """Take all options that are in the query or in a body. Raises BadInput as ``add`` does."""
+        for name in Requested.model_fields:
+            if name in requested.model_fields_set:
+                self._take(name, getattr(requested, name))
 
     def add(self, name: str, text: str) -> None:
         """Take a form field.

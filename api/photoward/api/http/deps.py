@@ -137,6 +137,13 @@ async def item_id(
     return _well_formed(image_id, 32)
 
 
+async def upload_id(
+    upload_id: Annotated[str, Path(description="As given with the upload.", examples=[EXAMPLE_ID])],
+) -> str:
+    """An upload's."""
+    return _well_formed(upload_id, 32)
+
+
 async def batch_id(
     batch_id: Annotated[str, Path(description="As given by the batch.", examples=[EXAMPLE_ID])],
 ) -> str:
@@ -181,6 +188,7 @@ AdminDep = Annotated[str, Depends(tenant(Scope.ADMIN))]
 """The tenant who asks, if its key allows that much."""
 
 ItemIdDep = Annotated[str, Depends(item_id)]
+UploadIdDep = Annotated[str, Depends(upload_id)]
 BatchIdDep = Annotated[str, Depends(batch_id)]
 KeyIdDep = Annotated[str, Depends(key_id)]
 WebhookIdDep = Annotated[str, Depends(webhook_id)]

@@ -3,59 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
-from photoward.api.http.asked import Asked
-from photoward.api.http.intake import Intake
-from photoward.core.errors import BadInput, Unavailable
+from photoward.core.errors import Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import new_id
 from photoward.core.ports import object_keys, original_key
 
 if TYPE_CHECKING:
-    from fastapi import Request
-
     from photoward.api.http.deps import Parts
     from photoward.api.http.intake import Upload
-    from photoward.api.http.schemas import RequestedImage
     from photoward.core.jobs import Item
 
 
-async def taken(
-    request: Request, parts: Parts, tenant: str, query: RequestedImage, key: str | None = None
-) -> Item:
-    """Read one upload and hand it in, unless that was done under the same ``key`` before.
+def accept(  # noqa: PLR0913, PLR0917  # what makes an item
+    parts: Parts, tenant: str, upload: Upload, batch_id: str | None, request: str | None = None,
+    upload_id: str | None = None,
+) -> Item:  # fmt: skip
+    """Object first, row second: a row without its object would be a promise nobody can keep.
 
-    Raises:
-        BadInput: at the first byte that shows it.
-        NotFound: there is no such batch.
-        Overloaded: too much is waiting.
+    ``upload_id``: what was brought in before, and becomes this item in the same transaction.
     """
-    if len(request.query_params.multi_items()) != len(request.query_params):
-        raise BadInput("invalid_option", "An option is given twice in the query.")
-    defaults = await to_thread.run_sync(_defaults, parts, tenant, query.batch)
-    asked = Asked(parts.catalogue, query, defaults)
-    await parts.admission.check()
-    with ExitStack() as closing:
-        upload = await Intake(request, asked, parts.settings, closing).read()
-        item = await to_thread.run_sync(
-            accept, parts, tenant, upload, query.batch, key, limiter=parts.storing
-        )
-    parts.announcer.announce(item.id)
-    return item
-
-
-def _defaults(parts: Parts, tenant: str, batch_id: str | None) -> dict[str, Any]:
-    return parts.ledger.batch_options(tenant, batch_id) if batch_id else {}
-
-
-def accept(
-    parts: Parts, tenant: str, upload: Upload, batch_id: str | None, request: str | None = None
-) -> Item:
-    """Object first, row second: a row without its object would be a promise nobody can keep."""
     item_id = new_id()
     source = upload.source
     options, batch_key = parts.catalogue.placed(upload.options, source.width, source.height)
@@ -65,7 +33,7 @@ def accept(
     try:
         kept = parts.ledger.add(
             item_id, tenant, options, source, batch_key, batch=batch_id, request=request,
-            trace=parts.tracer.here(),
+            trace=parts.tracer.here(), upload=upload_id,
         )  # fmt: skip
     finally:
         if kept is None or kept.id != item_id:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from python_multipart.multipart import parse_options_header
 
 from photoward.api.http import filenames
 from photoward.api.http.digests import ContentDigest
+from photoward.api.http.errors import invalid
 from photoward.api.http.form import Form
 from photoward.api.http.spool import Spool
 from photoward.core.errors import BadInput
@@ -32,6 +34,11 @@ FORM_OVERHEAD = 1 << 16
 """Bytes that boundaries, part headers and fields may take beside the photo."""
 
 MAX_DIGITS = 18
+
+JSON = "application/json"
+MAX_JSON = 1 << 16
+
+Told = TypeVar("Told", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,6 @@ class Intake:
             BadInput: at the first byte that shows it.
             ClientDisconnect: the caller left; nothing stays behind.
         """
-        _refuse_encoding(self._request.headers.get("content-encoding"))
         feed, finish = self._reader()
         async for chunk in received(self._request, self._ceiling, self._settings.max_body_bytes):
             feed(chunk)
@@ -108,8 +114,10 @@ async def received(request: Request, ceiling: int, limit: int) -> AsyncIterator[
 
     Raises:
         BadInput: ``malformed_request`` or ``body_too_large``, as early as it shows;
-            ``length_mismatch`` or ``digest_mismatch`` at the end.
+            ``length_mismatch`` or ``digest_mismatch`` at the end; ``unsupported_content_type``: it
+            is compressed.
     """
+    _refuse_encoding(request.headers.get("content-encoding"))
     announced = _announced(request.headers.get("content-length"))
     _refuse_size(announced or 0, ceiling, limit)
     digest = ContentDigest(request.headers.get("content-digest"))
@@ -122,6 +130,30 @@ async def received(request: Request, ceiling: int, limit: int) -> AsyncIterator[
     if announced is not None and count != announced:
         raise BadInput("length_mismatch", f"{announced} bytes announced, {count} came.")
     digest.check()
+
+
+async def read_json(request: Request, model: type[Told]) -> Told | None:
+    """What a small body of JSON says; None: the body is something else, and was not touched.
+
+    Raises:
+        BadInput: it is not what ``model`` says.
+    """
+    if kind_of(request) != JSON:
+        return None
+    body = b"".join([chunk async for chunk in received(request, MAX_JSON, MAX_JSON)])
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if not first["loc"]:
+            raise BadInput("malformed_request", "The body is no object in JSON.") from None
+        problem = invalid(first)
+        raise BadInput(problem.code, problem.detail, field=problem.field) from error
+
+
+def kind_of(request: Request) -> str:
+    """Type of a body, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _announced(text: str | None) -> int | None:

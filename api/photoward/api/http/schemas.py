@@ -114,6 +114,12 @@ class RequestedImage(Requested):
     )] = None  # fmt: skip
 
 
+class RequestedUse(RequestedImage):
+    """A photo that was brought in before, and its options."""
+
+    upload: str = Field(description="Its id, as `POST /v1/uploads` gave it.", examples=[EXAMPLE_ID])
+
+
 class RequestedBatch(BaseModel):
     """A batch that is to be made."""
 

@@ -16,13 +16,14 @@ from sqlalchemy.exc import IntegrityError
 from photoward.core.audit import Deed
 from photoward.core.errors import BadInput
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, State
-from photoward.core.ledger import rows, turns
+from photoward.core.ledger import rows, turns, uploads
 from photoward.core.ledger.audit import SqlAudit, record
 from photoward.core.ledger.batches import SqlBatches
 from photoward.core.ledger.engine import clock, now
 from photoward.core.ledger.keyring import SqlKeyring, require_room
 from photoward.core.ledger.outbox import SqlOutbox, announce
 from photoward.core.ledger.selection import (
+    KNOWN_AT_ONCE,
     OWN,
     STANDING,
     ensure_tenant,
@@ -40,6 +41,7 @@ from photoward.core.ledger.selection import (
 from photoward.core.ledger.tables import IS_QUEUED, items, tenants
 from photoward.core.ledger.turns import Lane
 from photoward.core.ports import NO_LIMITS
+from photoward.core.ledger.uploads import SqlUploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,11 +49,8 @@ if TYPE_CHECKING:
 
     from photoward.core.jobs import Options, Result, Source, Stage
 
-KNOWN_AT_ONCE = 1000
-"""Ids in one query: both databases bound the number of parameters."""
 
-
-class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
+class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit, SqlUploads):
     """The ``Ledger`` port on an engine whose tables are there.
 
     Numbers that JSON cannot hold (an infinite PSNR) come back from ``measured`` as None.
@@ -73,17 +72,22 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
     def add(  # noqa: PLR0913  # what makes an item
         self, item_id: str, tenant: str, options: Options, source: Source, batch_key: str, *,
         batch: str | None = None, request: str | None = None, trace: str | None = None,
+        upload: str | None = None,
     ) -> Item:  # fmt: skip
         """See the port.
 
         Raises:
             BadInput: see the port.
+            Conflict: see the port.
+            NotFound: see the port.
             Overloaded: see the port.
             ValueError: there is an item of this id already.
         """
         with self._writing() as connection:
             owner, megapixels = locked_tenant(connection, tenant), source.megapixels
             before = repeated(connection, items, tenant, request)
+            if upload is not None:
+                uploads.use(connection, tenant, upload, before.id if before else item_id)
             if before is not None:
                 return _same(rows.item(before), options, source, batch)
             require_room(connection, owner, megapixels)

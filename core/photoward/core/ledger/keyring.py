@@ -22,6 +22,7 @@ from photoward.core.ledger.tables import (
     items,
     keys,
     tenants,
+    uploads,
     webhooks,
 )
 from photoward.core.ledger.transactions import Transactions
@@ -133,6 +134,7 @@ class SqlKeyring(Transactions):
             connection.execute(delete(keys).where(keys.c.tenant == tenant))
             connection.execute(delete(batches).where(batches.c.tenant == tenant))
             connection.execute(delete(audit).where(audit.c.tenant == tenant))
+            connection.execute(delete(uploads).where(uploads.c.tenant == tenant))
             salt = {"salt": os.urandom(SALT_BYTES)}
             statement = update(tenants).where(tenants.c.id == tenant).values(salt)
             if connection.execute(statement).rowcount:  # there has been such a tenant

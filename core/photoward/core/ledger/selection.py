@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item
 
 SALT_BYTES = 16
+KNOWN_AT_ONCE = 1000
+"""Ids in one query: both databases bound the number of parameters."""
+
 _SHARE = 16
 """By which batches shrink with each lost worker."""
 

@@ -109,6 +109,23 @@ items = Table(
     Column("trace", String(55)),
 )
 
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("arrived", BigInteger, nullable=False),
+    Column("parts", JSON, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("item", String(32)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+_unused = text("item IS NULL")
+Index("uploads_unused", uploads.c.tenant, sqlite_where=_unused, postgresql_where=_unused)
+Index("uploads_expiry", uploads.c.expires_at)
+
 webhooks = Table(
     "webhooks",
     metadata,

@@ -16,11 +16,13 @@ from photoward.core.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import timedelta
     from pathlib import Path
     from typing import BinaryIO
 
     from obstore import GetResult
     from obstore.store import ObjectStore as Backend
+    from obstore.store import S3Store
 
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _KEY = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*")
@@ -41,11 +43,15 @@ class ObStore:
     Args:
         backend: where the objects go.
         root: the backend's folder, if it is one; then every write is flushed to the disk.
+        public: the same bucket under an address for everybody; signs URLs, and is never asked.
     """
 
-    def __init__(self, backend: Backend, root: Path | None = None) -> None:
+    def __init__(
+        self, backend: Backend, root: Path | None = None, public: S3Store | None = None
+    ) -> None:
         self._backend = backend
         self._root = root
+        self._public = public
 
     def put(self, key: str, data: bytes | BinaryIO, *, create_only: bool = False) -> bool:
         """See the port. A stream for a folder is copied in chunks, else held in memory."""
@@ -92,6 +98,13 @@ class ObStore:
                 for meta in page:
                     age = now - meta["last_modified"]
                     yield meta["path"], max(0.0, age.total_seconds())
+
+    def upload_url(self, key: str, lifetime: timedelta) -> str | None:
+        """See the port."""
+        if self._public is None:
+            return None
+        with translated():
+            return obstore.sign(self._public, "PUT", _checked(key), lifetime)
 
     def discard_unfinished(self, older_than_s: float) -> int:
         """See the port. Only a folder can hold such: a bucket gets one request an object."""

@@ -35,7 +35,12 @@ def open_store(settings: Settings) -> ObjectStore:
         return ObStore(MemoryStore())
     if url.scheme == "s3" and url.hostname:
         secrets = settings.s3_access_key_id, settings.s3_secret_access_key
-        return ObStore(open_bucket(url.netloc, url.path.strip("/"), *secrets))
+        place = url.netloc, url.path.strip("/")
+        public = settings.storage_public_url
+        return ObStore(
+            open_bucket(*place, *secrets),
+            public=open_bucket(*place, *secrets, endpoint=public) if public else None,
+        )
     raise Unavailable("The storage URL must be file:///folder, memory:// or s3://bucket/prefix.")
 
 
@@ -52,13 +57,15 @@ def open_bucket(
     prefix: str,
     access_key_id: SecretStr | None = None,
     secret_access_key: SecretStr | None = None,
+    endpoint: str | None = None,
 ) -> S3Store:
-    """A bucket, with the endpoint and, if none are given, the credentials of ``AWS_*`` variables.
+    """A bucket; endpoint and credentials, where none are given, are those of ``AWS_*`` variables.
 
     Raises:
         Unavailable: they cannot be used.
     """
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint is None:
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     given: S3Config = {}
     if access_key_id and secret_access_key:
         given["access_key_id"] = access_key_id.get_secret_value()

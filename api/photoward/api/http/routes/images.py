@@ -9,10 +9,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from photoward.api.http import prefer
+from photoward.api.http.arrival import taken
 from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.handover import remove, taken
-from photoward.api.http.schemas import Image, Requested, RequestedImage
+from photoward.api.http.handover import remove
+from photoward.api.http.intake import JSON
+from photoward.api.http.schemas import Image, Requested, RequestedImage, RequestedUse
 from photoward.api.http.waiting import until_final
 from photoward.core.imaging.sniff import INPUTS
 from photoward.core.jobs import FINAL, QUOTA_WINDOW, Item, Usage
@@ -29,7 +31,7 @@ REFUSALS = (
     "unsupported_animation", "invalid_option", "unknown_method", "unknown_preset",
     "unknown_surrogate", "unknown_label", "request_differs", "digest_mismatch",
     "unauthenticated", "forbidden", "not_found", "over_quota", "queue_full", "unavailable",
-    "storage_full",
+    "storage_full", "upload_incomplete", "upload_used",
 )  # fmt: skip
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -49,6 +51,7 @@ UPLOAD_BODY: dict[str, Any] = {
             "schema": FORM_SCHEMA,
             "example": {"file": "(the photo)", "label": "tabby cat", "preset": "strong"},
         },
+        JSON: {"schema": RequestedUse.model_json_schema()},
         **dict.fromkeys([*INPUTS.values(), "application/octet-stream"], BINARY),
     },
 }
@@ -79,7 +82,10 @@ async def create_image(
     request: Request, parts: PartsDep, tenant: WriterDep, key: RequestKeyDep,
     query: Annotated[RequestedImage, Query()],
 ) -> Response:  # fmt: skip
-    """Take a photo as multipart/form-data, or as the body with its options in the query."""
+    """Take a photo as multipart/form-data, or as the body with its options in the query.
+
+    Or name an upload in JSON, with the same options; to name it again gives the same item.
+    """
     item = await taken(request, parts, tenant, query, key)
     wait_s = prefer.wanted_wait_s(request.headers.getlist("prefer"))
     rate = rates(await to_thread.run_sync(parts.ledger.allowance, tenant))

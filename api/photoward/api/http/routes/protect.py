@@ -8,9 +8,10 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from starlette.background import BackgroundTask
 
+from photoward.api.http.arrival import taken
 from photoward.api.http.deps import PartsDep, WriterDep
 from photoward.api.http.errors import documented, respond
-from photoward.api.http.handover import remove, taken
+from photoward.api.http.handover import remove
 from photoward.api.http.routes.content import FILE, whole
 from photoward.api.http.routes.images import REFUSALS, UPLOAD_BODY, accepted
 from photoward.api.http.schemas import Image, RequestedImage, error_of
