@@ -17,7 +17,8 @@ Manifests: TypeAlias = "dict[tuple[str, str], dict[str, Any]]"
 CHART = FILE.parent / "docker/helm/photoward"
 EVERYTHING = {
     "keda": {"enabled": True}, "ingress": {"enabled": True, "tlsSecret": "tls"},
-    "worker": {"gpu": True}, "store": {"endpoint": "http://s3:8333"},
+    "worker": {"gpu": True},
+    "store": {"endpoint": "http://s3:8333", "publicUrl": "https://s3.example"},
 }  # fmt: skip
 RENDER = """\
 import helm_python, json, sys

@@ -149,6 +149,16 @@ def test_the_autoscaler_looks_at_the_lists_that_celery_uses() -> None:
     assert scaled["spec"]["scaleTargetRef"]["name"] == "demo-worker"
 
 
+def test_uploads_are_passed_on_as_they_come() -> None:
+    name = "nginx.ingress.kubernetes.io/proxy-request-buffering"
+    found = {
+        one["spec"]["rules"][0]["http"]["paths"][0]["path"]: one["metadata"]["annotations"]
+        for (kind, _), one in rendered(EVERYTHING).items() if kind == "Ingress"
+    }  # fmt: skip
+    assert {path: own[name] for path, own in found.items()} == {"/": "on", "/v1/uploads": "off"}
+    assert found["/"] | {name: "off"} == found["/v1/uploads"]
+
+
 def test_without_an_ingress_nothing_comes_in_but_from_the_cluster() -> None:
     found = rendered({})
     assert not [kind for kind, _ in found if kind == "Ingress"]

@@ -62,6 +62,9 @@ volumeMounts:
 {{- with .Values.traces.endpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
 {{- end }}
+{{- with .Values.store.publicUrl }}
+- {name: PHOTOWARD_STORAGE_PUBLIC_URL, value: {{ . | quote }}}
+{{- end }}
 - {name: TMPDIR, value: /spool}
 {{- range $name, $value := .Values.environment }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
