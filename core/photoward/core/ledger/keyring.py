@@ -134,11 +134,12 @@ class SqlKeyring(Transactions):
             connection.execute(delete(keys).where(keys.c.tenant == tenant))
             connection.execute(delete(batches).where(batches.c.tenant == tenant))
             connection.execute(delete(audit).where(audit.c.tenant == tenant))
-            connection.execute(delete(uploads).where(uploads.c.tenant == tenant))
             salt = {"salt": os.urandom(SALT_BYTES)}
             statement = update(tenants).where(tenants.c.id == tenant).values(salt)
             if connection.execute(statement).rowcount:  # there has been such a tenant
                 record(connection, tenant, Deed.TENANT_ERASED)
+            # After the tenant's row, as in `add`: else each could wait for the other.
+            connection.execute(delete(uploads).where(uploads.c.tenant == tenant))
             return list(erased.values())
 
 

@@ -34,8 +34,10 @@ class SqlUploads(Transactions):
             )  # fmt: skip
             counted = select(func.count(), func.sum(uploads.c.length)).where(*unused)
             count, announced = connection.execute(counted).one()
-            if count >= most or (announced or 0) + length > most_bytes:
-                raise Overloaded(f"{count} are waiting to be used.", "too_many_uploads")
+            announced = int(announced or 0)
+            if count >= most or announced + length > most_bytes:
+                detail = f"{count} of together {announced} bytes; {most} of {most_bytes} may be."
+                raise Overloaded(detail, "too_many_uploads")
             values = {
                 "id": upload_id, "tenant": tenant, "length": length, "arrived": 0, "parts": [],
                 "metadata": metadata, "created_at": moment, "expires_at": moment + LIFETIME,
