@@ -40,8 +40,8 @@ from photoward.core.ledger.selection import (
 )
 from photoward.core.ledger.tables import IS_QUEUED, items, tenants
 from photoward.core.ledger.turns import Lane
-from photoward.core.ports import NO_LIMITS
 from photoward.core.ledger.uploads import SqlUploads
+from photoward.core.ports import NO_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
