@@ -19,6 +19,9 @@ POINTS = (
 )  # fmt: skip
 """In the order in which a photo passes them."""
 
+ARRIVING = ("arrival-taken", "arrival-fetched", "original-stored", "row-committed")
+"""What a photo passes first that the service fetches."""
+
 _FOLDER = os.environ.get("PHOTOWARD_FAILPOINTS")
 
 
@@ -26,7 +29,7 @@ def failpoint(name: str) -> None:
     """Die here if that is asked for.
 
     Args:
-        name: one of ``POINTS``.
+        name: one of ``POINTS`` or ``ARRIVING``.
     """
     if _FOLDER is None:
         return

@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from photoward.api.http import filenames
+from photoward.api.http.lines import Lines
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from photoward.api.http.lines import Line
 
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY = 16 << 20
 """Bytes of a zip's list of members, which is read as a whole."""
 
 MANIFEST = "manifest.ndjson"
-MAX_MANIFEST = 16 << 20
 CHUNK = 1 << 18
 
 _END = struct.Struct("<4s4H2LH")
@@ -94,21 +96,17 @@ class Unzipped:
         except Exception as error:  # decompressors fail with errors of their own
             raise BadInput("corrupt", "This file cannot be unpacked.") from error
 
-    def manifest(self) -> list[str]:
+    def manifest(self) -> list[Line]:
         """The manifest's lines; none if there is no manifest.
 
         Raises:
             BadInput: it cannot be read, or is too long.
         """
+        lines = Lines()
         info = next((one for one in self._infos if one.filename == MANIFEST), None)
-        if info is None:
-            return []
-        if info.file_size > MAX_MANIFEST:
-            raise BadInput("body_too_large", f"{MANIFEST} has more than {MAX_MANIFEST} bytes.")
-        try:
-            return b"".join(self.chunks(info)).decode("utf-8-sig").splitlines()
-        except UnicodeDecodeError:
-            raise BadInput("malformed_request", f"{MANIFEST} is not UTF-8.") from None
+        for chunk in () if info is None else self.chunks(info):
+            lines.feed(chunk)
+        return lines.finish()
 
 
 def _check_directory(file: IO[bytes]) -> None:

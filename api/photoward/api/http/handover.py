@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from photoward.api.http.asked import Asked
 from photoward.api.http.intake import Intake
-from photoward.core.errors import BadInput, Unavailable
+from photoward.core.errors import BadInput, Overloaded, Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import new_id
 from photoward.core.ports import object_keys, original_key
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from photoward.api.http.deps import Parts
     from photoward.api.http.intake import Upload
     from photoward.api.http.schemas import RequestedImage
-    from photoward.core.jobs import Item
+    from photoward.core.arrivals import Arrival
+    from photoward.core.jobs import Item, Options
 
 
 async def taken(
@@ -57,14 +58,11 @@ def accept(
 ) -> Item:
     """Object first, row second: a row without its object would be a promise nobody can keep."""
     item_id = new_id()
-    source = upload.source
-    options, batch_key = parts.catalogue.placed(upload.options, source.width, source.height)
-    parts.store.put(original_key(tenant, item_id), upload.file)
-    failpoint("original-stored")
+    options, batch_key = _stored(parts, tenant, item_id, upload)
     kept = None
     try:
         kept = parts.ledger.add(
-            item_id, tenant, options, source, batch_key, batch=batch_id, request=request,
+            item_id, tenant, options, upload.source, batch_key, batch=batch_id, request=request,
             trace=parts.tracer.here(),
         )  # fmt: skip
     finally:
@@ -73,6 +71,33 @@ def accept(
                 parts.store.delete(original_key(tenant, item_id))
     failpoint("row-committed")
     return kept
+
+
+def arrived(parts: Parts, arrival: Arrival, upload: Upload) -> Item | None:
+    """The same for a photo whose item is there already; None: nobody waits for it any more.
+
+    Raises:
+        Overloaded: ``over_quota``.
+    """
+    tenant, item_id = arrival.tenant, arrival.item_id
+    options, batch_key = _stored(parts, tenant, item_id, upload)
+    try:
+        kept = parts.ledger.arrive(arrival, options, upload.source, batch_key)
+    except Overloaded:
+        parts.store.delete(original_key(tenant, item_id))
+        raise
+    if kept is None and item_id not in parts.ledger.states([item_id]):
+        parts.store.delete(original_key(tenant, item_id))  # deleted, or its tenant was
+    failpoint("row-committed")
+    return kept
+
+
+def _stored(parts: Parts, tenant: str, item_id: str, upload: Upload) -> tuple[Options, str]:
+    source = upload.source
+    placed = parts.catalogue.placed(upload.options, source.width, source.height)
+    parts.store.put(original_key(tenant, item_id), upload.file)
+    failpoint("original-stored")
+    return placed
 
 
 def remove(parts: Parts, tenant: str, item_id: str, *, asked: bool = True) -> None:

@@ -17,12 +17,14 @@ from photoward.core.audit import Deed
 from photoward.core.errors import BadInput
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, State
 from photoward.core.ledger import rows, turns
+from photoward.core.ledger.arrivals import SqlArrivals, forget
 from photoward.core.ledger.audit import SqlAudit, record
 from photoward.core.ledger.batches import SqlBatches
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.keyring import SqlKeyring, require_room
 from photoward.core.ledger.outbox import SqlOutbox, announce
 from photoward.core.ledger.selection import (
+    KNOWN_AT_ONCE,
     OWN,
     STANDING,
     ensure_tenant,
@@ -46,11 +48,8 @@ if TYPE_CHECKING:
 
     from photoward.core.jobs import Options, Result, Source, Stage
 
-KNOWN_AT_ONCE = 1000
-"""Ids in one query: both databases bound the number of parameters."""
 
-
-class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
+class SqlLedger(SqlKeyring, SqlBatches, SqlArrivals, SqlOutbox, SqlAudit):
     """The ``Ledger`` port on an engine whose tables are there.
 
     Numbers that JSON cannot hold (an infinite PSNR) come back from ``measured`` as None.
@@ -170,6 +169,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit):
             old = rows.item(the_one(connection.execute(query, mine).one_or_none()))
             values = hidden(old, now(connection))
             connection.execute(update(items).where(items.c.id == item_id).values(values))
+            forget(connection, [item_id])
             if asked:
                 record(connection, tenant, Deed.IMAGE_DELETED, item_id)
             return old

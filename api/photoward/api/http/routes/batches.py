@@ -209,5 +209,7 @@ async def download_archive(batch_id: BatchIdDep, parts: PartsDep, tenant: Reader
 
 def _cancel(parts: Parts, tenant: str, batch_id: str) -> jobs.Batch:
     for item in parts.ledger.cancel_batch(tenant, batch_id):
+        if item.state is State.RECEIVED:
+            continue
         parts.store.delete(original_key(tenant, item.id))
     return parts.ledger.batch(tenant, batch_id)
