@@ -50,9 +50,9 @@ def post(
     """
     with _connected(url, private=private, timeout_s=timeout_s) as (connection, path, _):
         connection.request("POST", path, body, dict(headers))
-        answer = connection.getresponse()
-        answer.read(MAX_ANSWER)
-        return answer.status
+        with connection.getresponse() as answer:
+            answer.read(MAX_ANSWER)
+            return answer.status
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def fetching(
         try:
             connection.connect()
             connection.request("GET", path, headers=ASKING)
-            answer = connection.getresponse()
-            yield Fetched(answer.status, _body(answer, late))
+            with connection.getresponse() as answer:
+                yield Fetched(answer.status, _body(answer, late))
         finally:
             clock.cancel()
 
