@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import ExitStack
 
-    from photoward.api.http.archives import Member, Unzipped
+    from photoward.api.http.archives import Archive, Member
     from photoward.api.http.deps import Parts
     from photoward.api.http.lines import Line
     from photoward.core.jobs import Item
@@ -60,7 +60,9 @@ class Unpacking:
         self._parts, self._tenant, self._batch_id = parts, tenant, batch_id
         self._defaults, self._by_folder = defaults, by_folder
 
-    def hand_in(self, archive: Unzipped, lines: list[Line], closing: ExitStack) -> Iterator[bytes]:
+    def hand_in(
+        self, archive: Archive[Any], lines: list[Line], closing: ExitStack
+    ) -> Iterator[bytes]:
         """NDJSON, a line for each file; closes what the archive lies in."""
         counts = {"accepted": 0, "refused": 0}
         with closing:
@@ -98,18 +100,18 @@ class Unpacking:
             return error
         return None
 
-    def _one(self, archive: Unzipped, member: Member, own: dict[str, Any]) -> str:
+    def _one(self, archive: Archive[Any], member: Member[Any], own: dict[str, Any]) -> str:
         settings = self._parts.settings
-        if member.encrypted:
-            raise BadInput("unsupported_type", "This file is encrypted.")
-        folder = member.path.rpartition("/")[0].rpartition("/")[2]
+        if member.refused is not None:
+            raise BadInput("unsupported_type", member.refused)
+        folder = (member.path or "").rpartition("/")[0].rpartition("/")[2]
         asked = {"label": folder, **own} if self._by_folder and folder else own
         options = self._parts.catalogue.options(**merged(self._defaults, asked))
         limits = Limits(settings.max_megapixels, settings.max_side)
         with Spool(
             limits, settings.max_body_bytes, declared=None, filename=member.path
         ) as spool:  # fmt: skip
-            for chunk in archive.chunks(member.info):
+            for chunk in archive.chunks(member.at):
                 spool.write(chunk)
             upload = Upload(spool.finish(), options, spool.file())
             return accept(self._parts, self._tenant, upload, self._batch_id).id
