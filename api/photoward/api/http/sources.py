@@ -45,8 +45,8 @@ class Kind(Protocol):
 
 
 NAMED = {
-    "key": "bucket/key of an object, in a bucket that the operator has opened.",
-    "url": "An https URL, where the operator allows it.",
+    "key": "bucket/key of an object in a bucket that the operator has opened",
+    "url": "an https URL, where the operator allows them",
 }
 """What a line of a manifest calls a place → what that is."""
 

@@ -18,7 +18,6 @@ from photoward.api.http.lines import MAX_BYTES, Lines, Listed
 from photoward.api.http.manifests import FILE, Checked, Manifest
 from photoward.api.http.routes.batches import ASKING, NDJSON
 from photoward.api.http.routes.images import NO_STORE
-from photoward.api.http.schemas import Requested
 from photoward.api.http.sources import NAMED
 from photoward.core.arrivals import Expected
 from photoward.core.errors import BadInput, Overloaded
@@ -32,24 +31,20 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"])
 JSON = "application/json"
 READERS: dict[str, type[Lines | Listed]] = {NDJSON: Lines, JSON: Listed}
 
-LINE: dict[str, Any] = {
-    "type": "object",
-    "description": "Exactly one source, and what the photo wants.",
-    "properties": {
-        **{name: {"type": "string", "description": what} for name, what in NAMED.items()},
-        FILE: {"type": "string", "description": "Its name, if not the source's own."},
-        **Requested.model_json_schema()["properties"],
-    },
-    "additionalProperties": False,
+SOURCES = "; ".join(f"`{name}`: {what}" for name, what in NAMED.items())
+LINES: dict[str, Any] = {
+    "type": "array",
+    "description": f"Objects with one source each ({SOURCES}), `{FILE}`, its name if not the "
+    "source's own, and the options that `POST /v1/images` takes. Each is checked by itself.",
+    "items": {},
 }
 BODY: dict[str, Any] = {
     "required": True,
     "content": {
-        NDJSON: {"schema": {"type": "string"}},
-        JSON: {"schema": {"type": "array", "items": LINE},
-               "example": [{"key": "inbox/cats/1.jpg", "label": "cat"}]},
+        NDJSON: {"schema": {"type": "string", "description": "The same, an object a line."}},
+        JSON: {"schema": LINES, "example": [{"key": "inbox/cats/1.jpg", "label": "cat"}]},
     },
-}  # fmt: skip
+}
 
 log = structlog.get_logger("photoward.batches")
 
