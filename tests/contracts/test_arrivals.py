@@ -86,6 +86,14 @@ def test_it_arrives_once_and_is_worked_off_like_any_other(ledger: Ledger) -> Non
     assert ledger.batch("alice", batch.id).counts == {State.DONE: 1}
 
 
+def test_it_belongs_to_the_trace_of_its_manifest(ledger: Ledger) -> None:
+    batch, trace = made(ledger), f"00-{'ab' * 16}-{'cd' * 8}-01"
+    ledger.expect("alice", batch.id, [expected()], trace)
+    item = arrive(ledger, taken(ledger))
+    assert item is not None
+    assert item.trace == trace
+
+
 def test_ids_that_are_known_are_left_as_they_are(ledger: Ledger) -> None:
     batch = made(ledger)
     (first,) = expect(ledger, batch)

@@ -110,10 +110,13 @@ class Arrivals(Protocol):
     that it reports changes anything.
     """
 
-    def expect(self, tenant: str, batch_id: str, expected: Sequence[Expected]) -> None:
+    def expect(
+        self, tenant: str, batch_id: str, expected: Sequence[Expected], trace: str | None = None
+    ) -> None:
         """Put items into a batch whose photos are to be fetched; durable when this returns.
 
-        An id that is known already is left as it is. Raises NotFound: no such batch.
+        ``trace`` as of an item. An id that is known already is left as it is. Raises NotFound: no
+        such batch.
         """
 
     def expect_again(self, tenant: str, batch_id: str) -> int:

@@ -41,7 +41,9 @@ NOTHING = Source("", 0, "application/octet-stream", 0, 0, None)
 class SqlArrivals(Transactions):
     """The ``Arrivals`` part of the ledger; see the port. Items are locked before arrivals."""
 
-    def expect(self, tenant: str, batch_id: str, expected: Sequence[Expected]) -> None:
+    def expect(
+        self, tenant: str, batch_id: str, expected: Sequence[Expected], trace: str | None = None
+    ) -> None:
         """See the port."""
         with self._writing() as connection:
             the_batch(connection, tenant, batch_id)
@@ -49,7 +51,14 @@ class SqlArrivals(Transactions):
             known = _known(connection, [one.item_id for one in expected])
             moment = now(connection)
             fresh = [one for one in expected if one.item_id not in known]
-            _insert(connection, [_received(one, tenant, batch_id, moment) for one in fresh])
+            _insert(connection, [
+                Item(
+                    one.item_id, tenant, State.RECEIVED, one.options,
+                    replace(NOTHING, filename=one.filename), "", moment, moment,
+                    batch=batch_id, trace=trace,
+                )
+                for one in fresh
+            ])  # fmt: skip
             waiting = [
                 {
                     "item": one.item_id, "tenant": tenant, "kind": one.kind, "place": one.place,
@@ -172,17 +181,10 @@ def _known(connection: Connection, item_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def _received(one: Expected, tenant: str, batch_id: str, moment: datetime) -> Item:
-    source = replace(NOTHING, filename=one.filename)
-    return Item(
-        one.item_id, tenant, State.RECEIVED, one.options, source, "", moment, moment, batch=batch_id
-    )
-
-
 def _anew(old: Item, moment: datetime) -> Item:
     return Item(
         new_id(), old.tenant, State.RECEIVED, old.options, old.source, "", moment, moment,
-        batch=old.batch,
+        batch=old.batch, trace=old.trace,
     )  # fmt: skip
 
 

@@ -85,16 +85,18 @@ async def upload_manifest(
         name = f"{tenant}\0{batch_id}\0{key or new_id()}"
         manifest = Manifest(tenant, parts.kinds, parts.catalogue, defaults, name)
         told = await to_thread.run_sync(lambda: list(manifest.checked(reader.finish())))
-        await to_thread.run_sync(_expect, parts, tenant, batch_id, told)
+        await to_thread.run_sync(_expect, parts, tenant, batch_id, told, parts.tracer.here())
     return StreamingResponse(_answer(told), media_type=NDJSON, headers=NO_STORE)
 
 
-def _expect(parts: Parts, tenant: str, batch_id: str, told: Sequence[Checked]) -> None:
+def _expect(
+    parts: Parts, tenant: str, batch_id: str, told: Sequence[Checked], trace: str | None
+) -> None:
     expected = [one.outcome for one in told if isinstance(one.outcome, Expected)]
     waiting = parts.ledger.depth().get(State.RECEIVED, 0)
     if waiting + len(expected) > parts.settings.max_arrivals:
         raise Overloaded(f"{waiting} photos are still to be fetched.")
-    parts.ledger.expect(tenant, batch_id, expected)
+    parts.ledger.expect(tenant, batch_id, expected, trace)
     parts.expecting.set()
     log.info("manifest", batch=batch_id, accepted=len(expected), lines=len(told))
 
