@@ -280,7 +280,7 @@ def test_arrivals_have_turns_of_batches(ledger: Ledger) -> None:
     alone = added(ledger)
     assert first is not None
     assert second is not None
-    places = [ledger.position(item) for item in (alone, first, second)]
+    places = [ledger.standing("alice", item.id)[1] for item in (alone, first, second)]
     assert places == [0, 1, 2]
 
 
