@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from photoward.api.cli.environment import settings_from
 from photoward.core.errors import BadInput
@@ -55,3 +56,15 @@ def test_a_master_secret_is_read_where_nothing_can_be_written(
     path.write_bytes(bytes(32))
     monkeypatch.setattr("os.link", lambda *_: pytest.fail("it would write"))
     assert read_or_make_master(path) == bytes(32)
+
+
+def test_places_to_fetch_from_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().fetch_buckets == ()
+    monkeypatch.setenv("PHOTOWARD_FETCH_BUCKETS", "s3://inbox/a,s3://other,")
+    assert Settings().fetch_buckets == ("s3://inbox/a", "s3://other")
+
+
+@pytest.mark.parametrize("place", ["s3://own/inbox", "s3://own", "inbox", "file:///etc", "s3://"])
+def test_a_place_that_may_not_be_fetched_from_is_refused_at_the_start(place: str) -> None:
+    with pytest.raises(ValidationError, match="fetch_buckets"):
+        Settings(storage_url="s3://own/photos", fetch_buckets=("s3://inbox", place))

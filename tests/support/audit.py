@@ -69,6 +69,7 @@ def audit(
     try:
         items = {item_id: ledger.get(TENANT, item_id) for item_id in accepted}
         _every_item_ended_once(items, accepted, ledger.depth())
+        _nothing_is_still_to_come(items, rows(settings, "arrivals"))
         _objects_are_those_of_the_ledger(items, store)
         secrets = _forms(settings.master_secret.read_bytes(), ledger.tenant_salt(TENANT))
         _what_is_served_is_what_was_promised(stack, items)
@@ -88,6 +89,14 @@ def _every_item_ended_once(
     assert len(items) == len(accepted), "an id was given twice"
     assert {item.state for item in items.values()} <= FINAL
     assert Counter(item.state for item in items.values()) == depth, "the ledger holds others"
+
+
+def _nothing_is_still_to_come(items: dict[str, Item], arrivals: list[dict[str, Any]]) -> None:
+    """Where it lies is remembered only of what failed and may be asked for again."""
+    for arrival in arrivals:
+        item = items[arrival["item"]]
+        assert (item.state, arrival["due_at"]) == (State.FAILED, None)
+        assert not item.source.size
 
 
 def _objects_are_those_of_the_ledger(items: dict[str, Item], store: ObjectStore) -> None:

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 GONE_S = 60
 LABEL, FILE, BATCH = "unmistakable-label", "unmistakable-file.png", "unmistakable-batch"
 HOOK = "https://unmistakable-host.example/hook"
+PLACE = "https://unmistakable-place.invalid/photo"
 
 
 def test_an_erased_tenant_leaves_no_trace() -> None:
     every = {} if FULL else {"PHOTOWARD_RECONCILE_EVERY_S": "1"}
-    with fresh_stack(**every) as service:
+    with fresh_stack(PHOTOWARD_FETCH_URLS="1", **every) as service:
         settings = Settings(data_dir=service.folder)
         key, other = minted(settings, "erased"), minted(settings, "staying")
         ledger = open_ledger(settings)
@@ -42,7 +43,7 @@ def test_an_erased_tenant_leaves_no_trace() -> None:
         photos = [one.data for one in free_of_cost(6)]
         results = used(service, key, photos)
         traces = [
-            *(text.encode() for text in (LABEL, FILE, BATCH, HOOK)), b64encode(FILE.encode()),
+            *(text.encode() for text in (LABEL, FILE, BATCH, HOOK, PLACE)), b64encode(FILE.encode()),
             *(hashlib.sha256(data).hexdigest().encode() for data in (*photos, *results)),
             salt, *photos, *results,
         ]  # fmt: skip
@@ -74,6 +75,8 @@ def used(service: Stack, key: str, photos: list[bytes]) -> list[bytes]:
     with httpx.Client(base_url=service.url, headers={"X-API-Key": key}, timeout=60) as client:
         client.post("/v1/webhooks", json={"url": HOOK}).raise_for_status()
         made = client.post("/v1/batches", json={"name": BATCH, "options": {"label": LABEL}})
+        place = f"{made.json()['links']['self']}/manifest"
+        client.post(place, json=[{"url": PLACE}]).raise_for_status()  # nobody is there
         headers = {
             "Content-Type": "image/png", "Prefer": "wait=30",
             "Content-Disposition": f'attachment; filename="{FILE}"',

@@ -117,6 +117,16 @@ PROBLEMS: dict[str, Problem] = {
     "unsupported_output": Problem(
         422, "This output format cannot hold the picture", "Choose another output_format."
     ),
+    # what a manifest names
+    "source_blocked": Problem(
+        422, "Nothing is fetched from there", "Name what the operator allows, or send the photo."
+    ),
+    "source_missing": Problem(
+        422, "The source does not give the photo out", "Put it there, then try the batch again."
+    ),
+    "source_unreachable": Problem(
+        502, "The source does not answer", "Try the batch again when it does."
+    ),
     # what happened to an accepted item
     "postcondition": Problem(
         500, "The finished file broke the change bound", "Report it with the picture, if you can."

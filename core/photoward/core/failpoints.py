@@ -21,6 +21,8 @@ POINTS = (
 
 OF_UPLOADS = ("part-stored", "part-counted", "upload-used")
 """Those of a photo that is brought in before it is used; it passes the others, too."""
+ARRIVING = ("arrival-taken", "arrival-fetched", "original-stored", "row-committed")
+"""What a photo passes first that the service fetches."""
 
 _FOLDER = os.environ.get("PHOTOWARD_FAILPOINTS")
 
@@ -29,7 +31,7 @@ def failpoint(name: str) -> None:
     """Die here if that is asked for.
 
     Args:
-        name: one of ``POINTS`` or ``OF_UPLOADS``.
+        name: one of ``POINTS``, ``OF_UPLOADS`` or ``ARRIVING``.
     """
     if _FOLDER is None:
         return

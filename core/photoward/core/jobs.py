@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Where an item stands. ``done``, ``failed`` and ``cancelled`` are final."""
+    """Where an item stands: ``received`` is what is still to be fetched from where its sender said.
+
+    ``done``, ``failed`` and ``cancelled`` are final.
+    """
 
     RECEIVED = "received"
     QUEUED = "queued"
@@ -31,7 +34,7 @@ class State(StrEnum):
 
 
 ARROWS: dict[State, frozenset[State]] = {
-    State.RECEIVED: frozenset({State.QUEUED, State.CANCELLED}),
+    State.RECEIVED: frozenset({State.QUEUED, State.FAILED, State.CANCELLED}),
     State.QUEUED: frozenset({State.LEASED, State.FAILED, State.CANCELLED}),
     State.LEASED: frozenset({State.STORED, State.QUEUED, State.FAILED, State.CANCELLED}),
     State.STORED: frozenset({State.DONE, State.CANCELLED}),
@@ -106,11 +109,11 @@ def shrunk(width: int, height: int, side: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Source:
-    """The accepted original."""
+    """The accepted original; of what is still to be fetched only the name is known."""
 
     sha256: str
     size: int
-    """Bytes."""
+    """Bytes; 0: it has not arrived."""
     media_type: str
     width: int
     """Displayed pixels, EXIF orientation applied."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from photoward.core.access import ApiKey, Minted, Scope
+    from photoward.core.arrivals import Arrival, Expected
     from photoward.core.audit import Entry
     from photoward.core.jobs import (
         Batch,
@@ -107,11 +108,58 @@ class Batches(Protocol):
         """End what has not ended as ``cancelled``; those items as they were. Raises NotFound."""
 
 
+class Arrivals(Protocol):
+    """What is still to be fetched: items that are ``received``. Each call is one transaction.
+
+    Who takes an arrival may be overtaken, when it is too slow, by who takes it next; then nothing
+    that it reports changes anything.
+    """
+
+    def expect(
+        self, tenant: str, batch_id: str, expected: Sequence[Expected], trace: str | None = None
+    ) -> None:
+        """Put items into a batch whose photos are to be fetched; durable when this returns.
+
+        ``trace`` as of an item. An id that is known already is left as it is. Raises NotFound: no
+        such batch.
+        """
+
+    def expect_again(self, tenant: str, batch_id: str) -> int:
+        """Fresh items in the places of those that could not be fetched; how many."""
+
+    def take_arrival(self, lease: timedelta) -> Arrival | None:
+        """One that is due, nobody else's for ``lease``; tenants come in turn, whatever they expect.
+
+        None: nothing is due.
+        """
+
+    def hold_arrival(self, arrival: Arrival, lease: timedelta) -> bool:
+        """Keep it for longer; False: it was cancelled, or somebody else has it."""
+
+    def postpone(self, arrival: Arrival, wait: timedelta, *, counted: bool) -> None:
+        """Have it tried again after ``wait``, and this try forgotten unless it is ``counted``."""
+
+    def arrive(
+        self, arrival: Arrival, options: Options, source: Source, batch_key: str
+    ) -> Item | None:
+        """``received → queued``: its photo has been stored. None: as in ``hold_arrival``.
+
+        Raises Overloaded: ``over_quota``.
+        """
+
+    def miss(self, arrival: Arrival, failure: Failure, *, final: bool) -> bool:
+        """``received → failed``, for good or until it is expected again; False: as in ``hold``."""
+
+    def prune_arrivals(self, older_than: timedelta) -> int:
+        """Forget where what failed so long ago lies; how many."""
+
+
 class Outbox(Protocol):
     """Webhooks and the messages to them. Each call is one transaction.
 
-    ``store``, ``fail``, ``expire`` and ``cancel_batch`` put messages in, in the transactions that
-    they tell of: nothing ends without its message, and no message tells of what did not happen.
+    ``store``, ``fail``, ``miss``, ``expire`` and ``cancel_batch`` put messages in, in the
+    transactions that they tell of: nothing ends without its message, and no message tells of what
+    did not happen.
     """
 
     def add_webhook(
@@ -215,7 +263,7 @@ class Uploads(Protocol):
         """Forget what has expired; how many."""
 
 
-class Ledger(Keyring, Batches, Outbox, Audit, Uploads, Protocol):
+class Ledger(Keyring, Batches, Arrivals, Outbox, Audit, Uploads, Protocol):
     """The truth about items. Each call is one transaction; each arrow a compare-and-set."""
 
     def tenant_salt(self, tenant: str) -> bytes:

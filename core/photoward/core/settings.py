@@ -5,10 +5,13 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
     SettingsConfigDict,
@@ -83,6 +86,23 @@ class Settings(BaseSettings):
     max_wait_s: float = Field(default=60.0, ge=0)
     """Longest ``Prefer: wait``."""
 
+    # what manifests name
+    fetch_buckets: Annotated[tuple[str, ...], NoDecode] = ()
+    """Places that keys may be fetched from, ``s3://bucket[/prefix]`` with commas between them;
+    ``{tenant}`` in one stands for who asks. Default: none, as whoever may hand in photos could read
+    there whatever is one. The service's own bucket is never one of them."""
+    fetch_urls: bool = False
+    """Whether URLs are fetched: only https, of public addresses. Off, as strangers then decide whom
+    the service calls."""
+    fetch_private: bool = False
+    """Whether URLs may lead into one's own network, and be plain http."""
+    fetch_timeout_s: float = Field(default=30.0, gt=0)
+    """Longest time that one photo may take to be fetched."""
+    fetch_every_s: float = Field(default=1.0, gt=0)
+    """How often a face looks for what is to be fetched."""
+    max_arrivals: int = Field(default=100_000, gt=0)
+    """What may wait to be fetched: two rows of the ledger each, and no photo yet."""
+
     # the engine
     surrogate: str = "cifar10-r18w16"
     """The default surrogate: what an upload gets that names none, and what is warmed up."""
@@ -128,6 +148,21 @@ class Settings(BaseSettings):
     orphan_age_s: float = Field(default=3600.0, gt=0)
     """An object this old without a ledger row, or half-written, was left by a crash; longer than
     any upload may take from its first byte in the store to its row."""
+
+    @field_validator("fetch_buckets", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _own_bucket_stays_closed(self) -> Self:
+        own = urlsplit(self.storage)
+        for place in map(urlsplit, self.fetch_buckets):
+            if place.scheme != "s3" or not place.netloc:
+                raise ValueError("fetch_buckets must be s3://bucket/prefix, with commas")
+            if (own.scheme, own.netloc) == (place.scheme, place.netloc):
+                raise ValueError(f"fetch_buckets: {place.netloc} is the service's own bucket")
+        return self
 
     @classmethod
     def settings_customise_sources(

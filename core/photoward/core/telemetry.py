@@ -55,6 +55,10 @@ BATCH_FIXED_SECONDS = Gauge(
     multiprocess_mode="mostrecent",
 )  # fmt: skip
 ITEMS_ENDED = Counter("photoward_items_ended", "Items that reached an end.", ["state", "code"])
+ARRIVALS = Counter(
+    "photoward_arrivals", "Tries to fetch a photo that ended: fetched, or why not.",
+    ["source", "outcome"],
+)  # fmt: skip
 MEGAPIXELS = Counter("photoward_megapixels", "Megapixels protected.")
 SURROGATE_LOADS = Counter("photoward_surrogate_loads", "Surrogates read into memory.")
 SURROGATE_EVICTIONS = Counter("photoward_surrogate_evictions", "Surrogates dropped for room.")

@@ -69,6 +69,7 @@ OPERATIONS = {
     "cancelBatch": Operation(WRITE, 200, thing="batch_id"),
     "retryBatch": Operation(WRITE, 200, thing="batch_id"),
     "uploadBatchArchive": Operation(WRITE, 200, zipped({}), thing="batch_id"),
+    "uploadBatchManifest": Operation(WRITE, 200, [], thing="batch_id"),
     "downloadBatchArchive": Operation(READ, 200, thing="batch_id"),
     "getBatchResults": Operation(READ, 200, thing="batch_id"),
     "createWebhook": Operation(ADMIN, 201, {"url": "https://a.example/x"}),

@@ -59,7 +59,7 @@ def test_messages_are_listed_page_by_page_and_sent_again(service: Service) -> No
      {"url": "https://127.0.0.1/x"}, {"url": "https://[::1]/x"}, {"url": "https://u:p@a.example"},
      {"url": "https://a.example:99999"}, {"url": "https://a.example/ x"}, {"url": "https://[x"},
      {"url": URL, "events": []}, {"url": URL, "events": ["image.lost"]}, {"url": URL, "x": 1},
-     {"url": "https://a.example/" + "x" * 2048}],
+     {"url": "https://a.example/" + "x" * 2048}, {"url": "https://a.example/ü"}],
 )  # fmt: skip
 def test_a_webhook_that_cannot_be_is_refused(wanted: dict[str, Any], service: Service) -> None:
     assert_problem(service.client.post("/v1/webhooks", json=wanted), "invalid_option")

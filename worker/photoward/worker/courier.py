@@ -14,11 +14,11 @@ import structlog
 from standardwebhooks import Webhook as Signer
 
 from photoward.core import webhooks
+from photoward.core.addresses import Blocked
 from photoward.core.errors import Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.keys import webhook_secret
-from photoward.core.webhooks import Blocked
-from photoward.worker.outbound import post
+from photoward.core.outbound import post
 
 if TYPE_CHECKING:
     from photoward.core.ports import Ledger

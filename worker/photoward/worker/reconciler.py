@@ -115,6 +115,7 @@ class Reconciler:
                 if time.monotonic() - self._swept >= self._sweep_every_s:
                     self._swept = time.monotonic()
                     forgotten = self._ledger.prune_deliveries(DELIVERIES_KEPT)
+                    self._ledger.prune_arrivals(RETRY_WINDOW)
                     entries = self._ledger.prune_audit(self._audit_kept)
                     log.info(
                         "swept", objects=self.sweep(), deliveries=forgotten, audit=entries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from photoward.api.http.admission import Admission
 from photoward.api.http.announcer import Announcer
 from photoward.api.http.deps import Parts
 from photoward.api.http.envelope import Envelope
+from photoward.api.http.fetcher import Fetcher
 from photoward.api.http.patience import Patience
 from photoward.api.http.refusals import Refusals
 from photoward.api.http.routes import (
@@ -23,6 +25,7 @@ from photoward.api.http.routes import (
     events,
     images,
     keys,
+    manifests,
     operations,
     page,
     protect,
@@ -30,6 +33,7 @@ from photoward.api.http.routes import (
     webhooks,
 )
 from photoward.api.http.routes import catalogue as catalogue_routes
+from photoward.api.http.sources import kinds
 from photoward.core.catalogue import Catalogue
 from photoward.core.keys import read_or_make_master
 from photoward.core.ledger import open_ledger, require_keys
@@ -46,7 +50,8 @@ if TYPE_CHECKING:
     from photoward.core.tracing import Tracer
 
 ROUTES = (
-    images, content, protect, uploads, batches, events, webhooks, keys, audit, catalogue_routes,
+    images, content, protect, uploads, batches, manifests, events, webhooks, keys, audit,
+    catalogue_routes,
     operations, page,
 )  # fmt: skip
 
@@ -88,9 +93,10 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     app.state.parts = Parts(
         settings=settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue,
         admission=Admission(ledger, settings), announcer=announcer,
-        storing=CapacityLimiter(MAX_STORING), master=master, tracer=tracer,
-        refusals=Refusals(ledger),
+        storing=CapacityLimiter(MAX_STORING), kinds=kinds(settings),
+        expecting=threading.Event(), master=master, tracer=tracer, refusals=Refusals(ledger),
     )  # fmt: skip
+    app.state.fetcher = Fetcher(app.state.parts)
     for routes in ROUTES:
         app.include_router(routes.router)
     app.mount("/static", page.files)
@@ -132,5 +138,5 @@ def app_from_environment() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    with app.state.closing:
+    with app.state.closing, app.state.fetcher:
         yield

@@ -1,131 +1,89 @@
-"""Zip files, in and out: member by member, never all at once. Names are words here, not paths.
+"""Archives: what those that come have in common, and zips that go out, member by member.
 
-What a zip says of itself is not believed: how many members it has and how long they are is checked
-before anything is unpacked, and counted while it is.
+Names are words here, not paths.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import struct
 import zipfile
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from photoward.api.http import filenames
-from photoward.core.errors import BadInput
+from photoward.api.http.lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from photoward.api.http.lines import Line
 
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY = 16 << 20
-"""Bytes of a zip's list of members, which is read as a whole."""
+"""Bytes of an archive's list of members, which is held as a whole."""
 
 MANIFEST = "manifest.ndjson"
-MAX_MANIFEST = 16 << 20
 CHUNK = 1 << 18
 
-_END = struct.Struct("<4s4H2LH")
-"""End of central directory record (APPNOTE 6.3.10, 4.3.16)."""
-_LONGEST_COMMENT = 0xFFFF
-_SIGNATURE, _ZIP64 = b"PK\5\6", b"PK\6\7"
-_LOCATOR = 20
-_ENCRYPTED = 1
+At = TypeVar("At")
 
 
 @dataclass(frozen=True)
-class Member:
+class Member(Generic[At]):
     """One file in an archive."""
 
     name: str
     """As it stands there."""
-    path: str
-    """Cleaned: it leads nowhere."""
-    info: zipfile.ZipInfo
+    at: At
+    """Where its bytes are, for its archive."""
+    refused: str | None
+    """Why it cannot be taken; None: nothing is known against it."""
 
     @property
-    def encrypted(self) -> bool:
-        """Whether it needs a password."""
-        return bool(self.info.flag_bits & _ENCRYPTED)
+    def path(self) -> str | None:
+        """Its name, cleaned: it leads nowhere. None: nothing is left of it."""
+        return filenames.clean_path(self.name)
 
 
-class Unzipped:
-    """An opened zip.
+class Archive(ABC, Generic[At]):
+    """An archive that came, all of whose files are known; folders are none.
 
     Args:
-        file: a whole archive, seekable.
-        max_bytes: of all members together, unpacked.
-
-    Raises:
-        BadInput: ``corrupt`` or ``body_too_large``.
+        listed: its files, as they stand there.
     """
 
-    def __init__(self, file: IO[bytes], max_bytes: int) -> None:
-        _check_directory(file)
-        try:
-            self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
-            raise BadInput("corrupt", "The archive is no zip that can be read.") from error
-        self._infos = [one for one in self._zip.infolist() if not one.is_dir()]
-        if sum(one.file_size for one in self._infos) > max_bytes:
-            raise BadInput("body_too_large", f"Unpacked it would have more than {max_bytes} bytes.")
+    def __init__(self, listed: Sequence[Member[At]]) -> None:
+        self._listed = listed
 
-    def members(self) -> Iterator[Member]:
-        """Everything but folders, the manifest, and what operating systems leave behind."""
-        for info in self._infos:
-            path = filenames.clean_path(info.filename)
-            if path is None or info.filename == MANIFEST:
-                continue
-            if not path.startswith("__MACOSX/") and "/." not in f"/{info.filename}":
-                yield Member(info.filename, path, info)
-
-    def chunks(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    @abstractmethod
+    def chunks(self, at: At) -> Iterator[bytes]:
         """A member's bytes, no more of them than the archive announced.
 
         Raises:
             BadInput: ``corrupt``.
         """
-        try:
-            with self._zip.open(info) as member:
-                while chunk := member.read(CHUNK):
-                    yield chunk
-        except Exception as error:  # decompressors fail with errors of their own
-            raise BadInput("corrupt", "This file cannot be unpacked.") from error
 
-    def manifest(self) -> list[str]:
+    def members(self) -> Iterator[Member[At]]:
+        """Everything but the manifest and what operating systems leave behind."""
+        for member in self._listed:
+            if member.path is None or member.name == MANIFEST:
+                continue
+            if not member.path.startswith("__MACOSX/") and not filenames.is_hidden(member.name):
+                yield member
+
+    def manifest(self) -> list[Line]:
         """The manifest's lines; none if there is no manifest.
 
         Raises:
             BadInput: it cannot be read, or is too long.
         """
-        info = next((one for one in self._infos if one.filename == MANIFEST), None)
-        if info is None:
-            return []
-        if info.file_size > MAX_MANIFEST:
-            raise BadInput("body_too_large", f"{MANIFEST} has more than {MAX_MANIFEST} bytes.")
-        try:
-            return b"".join(self.chunks(info)).decode("utf-8-sig").splitlines()
-        except UnicodeDecodeError:
-            raise BadInput("malformed_request", f"{MANIFEST} is not UTF-8.") from None
-
-
-def _check_directory(file: IO[bytes]) -> None:
-    """Refuse a list of members that is too long to be read, before it is."""
-    length = file.seek(0, io.SEEK_END)
-    start = max(0, length - _END.size - _LONGEST_COMMENT)
-    file.seek(start)
-    tail = file.read()
-    at = tail.rfind(_SIGNATURE)
-    if at < 0 or at + _END.size > len(tail):
-        raise BadInput("corrupt", "The archive is no zip that can be read.")
-    _, _, _, _, count, size, _, _ = _END.unpack_from(tail, at)
-    if tail[max(0, at - _LOCATOR) : at].startswith(_ZIP64) or count > MAX_MEMBERS:
-        raise BadInput("body_too_large", f"The archive has more than {MAX_MEMBERS} files.")
-    if size > MAX_DIRECTORY:
-        raise BadInput("body_too_large", "The archive's list of files is too long.")
-    file.seek(0)
+        lines = Lines()
+        found = next((one for one in self._listed if one.name == MANIFEST), None)
+        for chunk in () if found is None else self.chunks(found.at):
+            lines.feed(chunk)
+        return lines.finish()
 
 
 def zipped(members: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from pydantic import ValidationError
 
-from photoward.api.http import archives, filenames
+from photoward.api.http import archives, filenames, manifests
 from photoward.api.http.archives import MANIFEST
 from photoward.api.http.asked import merged
-from photoward.api.http.errors import invalid
 from photoward.api.http.handover import accept, remove
 from photoward.api.http.intake import Upload
-from photoward.api.http.schemas import Image, Problem, Requested
+from photoward.api.http.schemas import Image, Problem
 from photoward.api.http.spool import Spool
 from photoward.core.errors import (
     BadInput,
@@ -38,8 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import ExitStack
 
-    from photoward.api.http.archives import Member, Unzipped
+    from photoward.api.http.archives import Archive, Member
     from photoward.api.http.deps import Parts
+    from photoward.api.http.lines import Line
     from photoward.core.jobs import Item
 
 LONGEST_PAGE = 500
@@ -47,6 +45,8 @@ LONGEST_PAGE = 500
 
 EVERY = 50
 """Files of an archive between two looks at the queue's depth."""
+
+ABSENT = f"{MANIFEST} names it, but it is not in the archive."
 
 log = structlog.get_logger("photoward.batches")
 
@@ -60,11 +60,13 @@ class Unpacking:
         self._parts, self._tenant, self._batch_id = parts, tenant, batch_id
         self._defaults, self._by_folder = defaults, by_folder
 
-    def hand_in(self, archive: Unzipped, lines: list[str], closing: ExitStack) -> Iterator[bytes]:
+    def hand_in(
+        self, archive: Archive[Any], lines: list[Line], closing: ExitStack
+    ) -> Iterator[bytes]:
         """NDJSON, a line for each file; closes what the archive lies in."""
         counts = {"accepted": 0, "refused": 0}
         with closing:
-            own, bad = _manifest(lines)
+            own, bad = manifests.by_file(lines, MANIFEST)
             full: PhotowardError | None = None
             last = ""
             for number, member in enumerate(archive.members()):
@@ -79,12 +81,13 @@ class Unpacking:
                         raise bad.pop(member.name)
                     last = told["id"] = self._one(archive, member, asked)
                 except PhotowardError as error:
-                    told["problem"] = _problem(error)
+                    told["problem"] = problem_of(error)
                 counts["accepted" if "id" in told else "refused"] += 1
                 yield archives.line(told)
-            for name, problem in {**bad, **_unknown(own)}.items():
+            absent = BadInput("invalid_option", ABSENT, field="file")
+            for name, problem in {**bad, **dict.fromkeys(own, absent)}.items():
                 counts["refused"] += 1
-                yield archives.line({"file": name, "problem": _problem(problem)})
+                yield archives.line({"file": name, "problem": problem_of(problem)})
             if last:
                 self._parts.announcer.announce(last)
             log.info("archive", batch=self._batch_id, **counts)
@@ -97,57 +100,25 @@ class Unpacking:
             return error
         return None
 
-    def _one(self, archive: Unzipped, member: Member, own: dict[str, Any]) -> str:
+    def _one(self, archive: Archive[Any], member: Member[Any], own: dict[str, Any]) -> str:
         settings = self._parts.settings
-        if member.encrypted:
-            raise BadInput("unsupported_type", "This file is encrypted.")
-        folder = member.path.rpartition("/")[0].rpartition("/")[2]
+        if member.refused is not None:
+            raise BadInput("unsupported_type", member.refused)
+        folder = (member.path or "").rpartition("/")[0].rpartition("/")[2]
         asked = {"label": folder, **own} if self._by_folder and folder else own
         options = self._parts.catalogue.options(**merged(self._defaults, asked))
         limits = Limits(settings.max_megapixels, settings.max_side)
         with Spool(
             limits, settings.max_body_bytes, declared=None, filename=member.path
         ) as spool:  # fmt: skip
-            for chunk in archive.chunks(member.info):
+            for chunk in archive.chunks(member.at):
                 spool.write(chunk)
             upload = Upload(spool.finish(), options, spool.file())
             return accept(self._parts, self._tenant, upload, self._batch_id).id
 
 
-def _manifest(lines: list[str]) -> tuple[dict[str, dict[str, Any]], dict[str, PhotowardError]]:
-    """Options by file, and what is wrong with which line, by file or by the line's number."""
-    own: dict[str, dict[str, Any]] = {}
-    bad: dict[str, PhotowardError] = {}
-    for number, text in enumerate(lines, 1):
-        if not text.strip():
-            continue
-        where = f"{MANIFEST}, line {number}"
-        try:
-            entry = json.loads(text)
-            name = entry.pop("file")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            name = None
-        if not isinstance(name, str):
-            bad[where] = BadInput("malformed_request", f'{where}: no object with "file".')
-            continue
-        if name in own or name in bad:
-            bad[where] = BadInput("invalid_option", f"{where}: {name} is named twice.")
-            continue
-        try:
-            own[name] = Requested.model_validate(entry).model_dump(exclude_unset=True)
-        except ValidationError as error:
-            first = invalid(error.errors()[0])
-            bad[name] = BadInput(first.code, f"{where}: {first.detail}", field=first.field)
-    return own, bad
-
-
-def _unknown(own: dict[str, dict[str, Any]]) -> dict[str, PhotowardError]:
-    """What the manifest names and the archive does not hold."""
-    detail = f"{MANIFEST} names it, but it is not in the archive."
-    return {name: BadInput("invalid_option", detail, field="file") for name in own}
-
-
-def _problem(error: PhotowardError) -> dict[str, Any]:
+def problem_of(error: PhotowardError) -> dict[str, Any]:
+    """What a line of an answer says of a refusal."""
     return Problem.of(error.code, error.detail, field=error.field).model_dump(exclude_none=True)
 
 
@@ -167,8 +138,12 @@ def every(parts: Parts, tenant: str, batch_id: str, state: State | None = None) 
 def retry(parts: Parts, tenant: str, batch_id: str) -> None:
     """Hand in anew what failed by our fault, as long as its original is kept; in its place.
 
+    What could not be fetched is fetched anew.
+
     What was handed in already by a call that broke off is not handed in twice.
     """
+    if parts.ledger.expect_again(tenant, batch_id):
+        parts.expecting.set()
     failed = [
         item for item in every(parts, tenant, batch_id, State.FAILED)
         if is_ours(item.error_code or "internal_error")

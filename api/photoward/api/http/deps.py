@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ from photoward.api.http.admission import Admission
 from photoward.api.http.announcer import Announcer
 from photoward.api.http.refusals import Refusals
 from photoward.api.http.schemas import EXAMPLE_ID
+from photoward.api.http.sources import Kind
 from photoward.core import access, audit, keys
 from photoward.core.access import DEFAULT_TENANT, Scope
 from photoward.core.audit import Actor
@@ -44,6 +46,10 @@ class Parts:
     announcer: Announcer
     storing: CapacityLimiter
     """How many uploads are written at a time: a store may hold each whole in memory."""
+    kinds: Mapping[str, Kind]
+    """Sources that manifests may name."""
+    expecting: threading.Event
+    """Set when there is something to fetch."""
     master: bytes
     """The master secret: under what follows from it API keys are kept and webhooks signed."""
     tracer: Tracer

@@ -31,6 +31,11 @@ def clean_path(name: str) -> str | None:
     return "/".join(filter(None, parts))[-MAX_PATH:].lstrip("/") or None
 
 
+def is_hidden(path: str) -> bool:
+    """Whether a part of a path begins with a dot and is a name."""
+    return any(part.startswith(".") and part.strip(".") for part in re.split(r"[/\\]", path))
+
+
 def of_disposition(header: str | None) -> str | None:
     """The file name in a request's ``Content-Disposition``, cleaned.
 

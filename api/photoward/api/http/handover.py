@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from photoward.core.errors import Unavailable
+from photoward.core.errors import Overloaded, Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import new_id
 from photoward.core.ports import object_keys, original_key
@@ -13,7 +13,8 @@ from photoward.core.ports import object_keys, original_key
 if TYPE_CHECKING:
     from photoward.api.http.deps import Parts
     from photoward.api.http.intake import Upload
-    from photoward.core.jobs import Item
+    from photoward.core.arrivals import Arrival
+    from photoward.core.jobs import Item, Options
 
 
 def accept(  # noqa: PLR0913, PLR0917  # what makes an item
@@ -25,14 +26,11 @@ def accept(  # noqa: PLR0913, PLR0917  # what makes an item
     ``upload_id``: what was brought in before, and becomes this item in the same transaction.
     """
     item_id = new_id()
-    source = upload.source
-    options, batch_key = parts.catalogue.placed(upload.options, source.width, source.height)
-    parts.store.put(original_key(tenant, item_id), upload.file)
-    failpoint("original-stored")
+    options, batch_key = _stored(parts, tenant, item_id, upload)
     kept = None
     try:
         kept = parts.ledger.add(
-            item_id, tenant, options, source, batch_key, batch=batch_id, request=request,
+            item_id, tenant, options, upload.source, batch_key, batch=batch_id, request=request,
             trace=parts.tracer.here(), upload=upload_id,
         )  # fmt: skip
     finally:
@@ -41,6 +39,33 @@ def accept(  # noqa: PLR0913, PLR0917  # what makes an item
                 parts.store.delete(original_key(tenant, item_id))
     failpoint("row-committed")
     return kept
+
+
+def arrived(parts: Parts, arrival: Arrival, upload: Upload) -> Item | None:
+    """The same for a photo whose item is there already; None: nobody waits for it any more.
+
+    Raises:
+        Overloaded: ``over_quota``.
+    """
+    tenant, item_id = arrival.tenant, arrival.item_id
+    options, batch_key = _stored(parts, tenant, item_id, upload)
+    try:
+        kept = parts.ledger.arrive(arrival, options, upload.source, batch_key)
+    except Overloaded:
+        parts.store.delete(original_key(tenant, item_id))
+        raise
+    if kept is None and item_id not in parts.ledger.states([item_id]):
+        parts.store.delete(original_key(tenant, item_id))  # deleted, or its tenant was
+    failpoint("row-committed")
+    return kept
+
+
+def _stored(parts: Parts, tenant: str, item_id: str, upload: Upload) -> tuple[Options, str]:
+    source = upload.source
+    placed = parts.catalogue.placed(upload.options, source.width, source.height)
+    parts.store.put(original_key(tenant, item_id), upload.file)
+    failpoint("original-stored")
+    return placed
 
 
 def remove(parts: Parts, tenant: str, item_id: str, *, asked: bool = True) -> None:

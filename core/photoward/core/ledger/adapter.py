@@ -17,6 +17,7 @@ from photoward.core.audit import Deed
 from photoward.core.errors import BadInput
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, State
 from photoward.core.ledger import rows, turns, uploads
+from photoward.core.ledger.arrivals import SqlArrivals, forget
 from photoward.core.ledger.audit import SqlAudit, record
 from photoward.core.ledger.batches import SqlBatches
 from photoward.core.ledger.engine import clock, now
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Options, Result, Source, Stage
 
 
-class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit, SqlUploads):
+class SqlLedger(SqlKeyring, SqlBatches, SqlArrivals, SqlOutbox, SqlAudit, SqlUploads):
     """The ``Ledger`` port on an engine whose tables are there.
 
     Numbers that JSON cannot hold (an infinite PSNR) come back from ``measured`` as None.
@@ -177,6 +178,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlOutbox, SqlAudit, SqlUploads):
             old = rows.item(the_one(connection.execute(query, mine).one_or_none()))
             values = hidden(old, now(connection))
             connection.execute(update(items).where(items.c.id == item_id).values(values))
+            forget(connection, [item_id])
             if asked:
                 record(connection, tenant, Deed.IMAGE_DELETED, item_id)
             return old

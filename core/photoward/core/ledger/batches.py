@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select
 
 from photoward.core.audit import Deed
-from photoward.core.errors import BadInput, NotFound
+from photoward.core.errors import BadInput
 from photoward.core.jobs import FINAL, Batch, State
 from photoward.core.ledger import rows
+from photoward.core.ledger.arrivals import forget
 from photoward.core.ledger.audit import record
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.outbox import announce
@@ -19,6 +20,7 @@ from photoward.core.ledger.selection import (
     locked_tenant,
     repeated,
     states_of,
+    the_batch,
     unleased,
     write,
 )
@@ -28,7 +30,7 @@ from photoward.core.ledger.transactions import Transactions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from photoward.core.jobs import Item
 
@@ -66,7 +68,7 @@ class SqlBatches(Transactions):
     def batch_options(self, tenant: str, batch_id: str) -> dict[str, Any]:
         """See the port."""
         with self._reading() as connection:
-            return dict(_the_row(connection, tenant, batch_id).options)
+            return dict(the_batch(connection, tenant, batch_id).options)
 
     def batch_items(
         self, tenant: str, batch_id: str, *, after: int, limit: int, state: State | None = None
@@ -79,35 +81,28 @@ class SqlBatches(Transactions):
         if state is not None:
             query = query.where(items.c.state == state)
         with self._reading() as connection:
-            _the_row(connection, tenant, batch_id)
+            the_batch(connection, tenant, batch_id)
             found = connection.execute(query.order_by(items.c.seq).limit(limit))
             return [(row.seq, rows.item(row)) for row in found]
 
     def cancel_batch(self, tenant: str, batch_id: str) -> list[Item]:
         """See the port."""
         with self._writing() as connection:
-            _the_row(connection, tenant, batch_id)
+            the_batch(connection, tenant, batch_id)
             query = select(items).where(
                 items.c.batch == batch_id, items.c.tenant == tenant,
                 items.c.state.not_in(FINAL), items.c.hidden_at.is_(None),
             )  # fmt: skip
             found = connection.execute(query.order_by(items.c.seq).with_for_update()).all()
             write(connection, [row.seq for row in found], unleased(State.CANCELLED))
+            forget(connection, [row.id for row in found if row.state == State.RECEIVED])
             announce(connection, [row.seq for row in found])
             record(connection, tenant, Deed.BATCH_CANCELLED, batch_id, f"{len(found)} photos")
             return [rows.item(row) for row in found]
 
 
-def _the_row(connection: Connection, tenant: str, batch_id: str) -> Row[Any]:
-    found = select(batches).where(batches.c.id == batch_id, batches.c.tenant == tenant)
-    row = connection.execute(found).one_or_none()
-    if row is None:
-        raise NotFound
-    return row
-
-
 def _shown(connection: Connection, tenant: str, batch_id: str) -> Batch:
-    row = _the_row(connection, tenant, batch_id)
+    row = the_batch(connection, tenant, batch_id)
     ended = select(func.count()).where(
         items.c.batch == batch_id, items.c.hidden_at.is_(None), items.c.state.in_(FINAL),
         items.c.updated_at > now(connection) - RECENT,

@@ -16,6 +16,7 @@ from photoward.core.ledger.audit import record
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.selection import SALT_BYTES, ensure_tenant, hidden
 from photoward.core.ledger.tables import (
+    arrivals,
     audit,
     batches,
     deliveries,
@@ -128,6 +129,7 @@ class SqlKeyring(Transactions):
             for seq, item in erased.items():
                 values = hidden(item, moment)
                 connection.execute(update(items).where(items.c.seq == seq).values(values))
+            connection.execute(delete(arrivals).where(arrivals.c.tenant == tenant))
             hooks = select(webhooks.c.id).where(webhooks.c.tenant == tenant)
             connection.execute(delete(deliveries).where(deliveries.c.webhook.in_(hooks)))
             connection.execute(delete(webhooks).where(webhooks.c.tenant == tenant))

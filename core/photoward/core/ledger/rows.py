@@ -22,7 +22,7 @@ def item(row: Row[Any]) -> Item:
         id=row.id,
         tenant=row.tenant,
         state=State(row.state),
-        options=Options(**row.options | {"sizes": tuple(row.options["sizes"])}),
+        options=options(row.options),
         source=Source(**row.source),
         batch_key=row.batch_key,
         created_at=row.created_at,
@@ -41,13 +41,18 @@ def item(row: Row[Any]) -> Item:
     )
 
 
+def options(kept: dict[str, Any]) -> Options:
+    """Options as they were kept."""
+    return Options(**kept | {"sizes": tuple(kept["sizes"])})
+
+
 def _output(kept: dict[str, Any]) -> Output:
     further = tuple(Rendition(**one) for one in kept.get("renditions", ()))
     return Output(**kept | {"renditions": further})
 
 
 def queued(fresh: Item) -> dict[str, Any]:
-    """The columns of an item that was just accepted."""
+    """The columns of an item that was just accepted, or whose photo has just come."""
     source = replace(fresh.source, filename=_storable(fresh.source.filename))
     return {
         "id": fresh.id,

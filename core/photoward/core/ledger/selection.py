@@ -12,7 +12,7 @@ from photoward.core.errors import NotFound
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, REPEAT_WINDOW, State
 from photoward.core.ledger import rows, turns
 from photoward.core.ledger.engine import clock, now
-from photoward.core.ledger.tables import IS_LEASED, items, tenants
+from photoward.core.ledger.tables import IS_LEASED, batches, items, tenants
 from photoward.core.ledger.turns import Lane, queue
 
 if TYPE_CHECKING:
@@ -83,6 +83,15 @@ def repeated(
 
 def the_one(row: Row[Any] | None) -> Row[Any]:
     """The only row of a query. Raises NotFound: there is none."""
+    if row is None:
+        raise NotFound
+    return row
+
+
+def the_batch(connection: Connection, tenant: str, batch_id: str) -> Row[Any]:
+    """The tenant's batch. Raises NotFound."""
+    found = select(batches).where(batches.c.id == batch_id, batches.c.tenant == tenant)
+    row = connection.execute(found).one_or_none()
     if row is None:
         raise NotFound
     return row

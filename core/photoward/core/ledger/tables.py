@@ -172,6 +172,20 @@ keys = Table(
 )
 Index("keys_tenant", keys.c.tenant)
 
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("item", String(32), ForeignKey("items.id"), nullable=False, unique=True),
+    Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("place", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    # When it is tried next; none: it failed, and may be asked for again.
+    Column("due_at", UtcDateTime),
+)
+Index("arrivals_due", arrivals.c.tenant, arrivals.c.due_at, arrivals.c.seq)
+
 audit = Table(
     "audit",
     metadata,

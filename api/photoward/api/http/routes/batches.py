@@ -1,10 +1,10 @@
-"""``/v1/batches``: many photos as one, in by upload or as a zip, out as a list or as a zip."""
+"""``/v1/batches``: many photos as one, in by upload or archive, out as a list or as a zip."""
 
 from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from photoward.api.http import archives, bulk
-from photoward.api.http.archives import Unzipped
+from photoward.api.http.archives import Archive
 from photoward.api.http.cursors import PlaceDep, following
 from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
@@ -20,6 +20,8 @@ from photoward.api.http.intake import received
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import Batch, Image, RequestedBatch
 from photoward.api.http.spool import no_room
+from photoward.api.http.tars import Untarred, gunzipped
+from photoward.api.http.zips import Unzipped
 from photoward.core import jobs
 from photoward.core.errors import BadInput
 from photoward.core.jobs import State, new_id
@@ -29,9 +31,11 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 PAGE = 100
 UNPACKED = 4
-"""How many times as large an archive may be when it is unpacked."""
+"""How many times as large a zip may be when it is unpacked, file by file; a compressed tar, which
+is unpacked as a whole, may not be larger than any other archive."""
 
-ZIP, NDJSON = "application/zip", "application/x-ndjson"
+ZIP, TAR, GZIP = "application/zip", "application/x-tar", "application/gzip"
+NDJSON = "application/x-ndjson"
 ASKING = ("unauthenticated", "forbidden", "not_found", "unavailable")
 STREAM: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
@@ -54,7 +58,7 @@ async def create_batch(
     *, wanted: RequestedBatch, parts: PartsDep, tenant: WriterDep, key: RequestKeyDep,
     response: Response,
 ) -> Batch:  # fmt: skip
-    """Then hand photos in with `POST /v1/images?batch=…`, or many at once as a zip."""
+    """Then hand photos in with `POST /v1/images?batch=…`, or many at once in an archive."""
     options = wanted.options.model_dump(exclude_unset=True, exclude_none=True)
     parts.catalogue.options(**options)
     made = await to_thread.run_sync(
@@ -128,7 +132,7 @@ async def retry_batch(
 
 
 @router.post(
-    "/{batch_id}/archive", operation_id="uploadBatchArchive", summary="Hand in a zip of photos",
+    "/{batch_id}/archive", operation_id="uploadBatchArchive", summary="Hand in a zip or tar",
     response_class=Response,
     responses={
         200: {
@@ -141,7 +145,9 @@ async def retry_batch(
             "malformed_request", "queue_full", "storage_full", *ASKING,
         ),
     },
-    openapi_extra={"requestBody": {"required": True, "content": {ZIP: STREAM}}},
+    openapi_extra={
+        "requestBody": {"required": True, "content": dict.fromkeys((ZIP, TAR, GZIP), STREAM)}
+    },
 )  # fmt: skip
 async def upload_archive(
     *, request: Request, batch_id: BatchIdDep, parts: PartsDep, tenant: WriterDep,
@@ -151,11 +157,12 @@ async def upload_archive(
 ) -> Response:  # fmt: skip
     """Each file becomes an item; one bad file never stops the rest.
 
-    A `manifest.ndjson` in the zip may give single files options of their own: one object a line,
+    A `manifest.ndjson` in it may give single files options of their own: one object a line,
     `{"file": "a/b.jpg", "label": "cat"}`.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != ZIP:
-        raise BadInput("unsupported_content_type", f"Send the archive as {ZIP}.")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in {ZIP, TAR, GZIP}:
+        raise BadInput("unsupported_content_type", f"Send {ZIP}, {TAR} or {GZIP}.")
     defaults = await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)
     await parts.admission.check()
     most = parts.settings.max_archive_bytes
@@ -168,7 +175,7 @@ async def upload_archive(
                 await to_thread.run_sync(file.write, chunk)
             except OSError as error:
                 raise no_room(error, "archive") from error
-        archive = await to_thread.run_sync(Unzipped, file, UNPACKED * most)
+        archive = await to_thread.run_sync(_opened, kind, file, most, closing)
         intake = bulk.Unpacking(parts, tenant, batch_id, defaults, by_folder=labels_from_folders)
         lines = await to_thread.run_sync(archive.manifest)
     except BaseException:
@@ -176,6 +183,12 @@ async def upload_archive(
         raise
     told = intake.hand_in(archive, lines, closing)
     return StreamingResponse(told, media_type=NDJSON, headers=NO_STORE)
+
+
+def _opened(kind: str, file: IO[bytes], most: int, closing: ExitStack) -> Archive[Any]:
+    if kind == ZIP:
+        return Unzipped(file, UNPACKED * most)
+    return Untarred(closing.enter_context(gunzipped(file, most)) if kind == GZIP else file)
 
 
 @router.get(
@@ -209,5 +222,7 @@ async def download_archive(batch_id: BatchIdDep, parts: PartsDep, tenant: Reader
 
 def _cancel(parts: Parts, tenant: str, batch_id: str) -> jobs.Batch:
     for item in parts.ledger.cancel_batch(tenant, batch_id):
+        if item.state is State.RECEIVED:
+            continue
         parts.store.delete(original_key(tenant, item.id))
     return parts.ledger.batch(tenant, batch_id)

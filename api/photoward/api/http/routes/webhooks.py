@@ -18,9 +18,10 @@ from photoward.api.http.errors import documented
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import may_repeat
 from photoward.core import webhooks
+from photoward.core.addresses import MAX_URL, Blocked, checked
 from photoward.core.errors import BadInput, NotFound
 from photoward.core.keys import webhook_secret
-from photoward.core.webhooks import MAX_URL, Blocked, Delivered, Event
+from photoward.core.webhooks import Delivered, Event
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
@@ -115,7 +116,7 @@ async def create_webhook(
 ) -> Fresh:  # fmt: skip
     """From now on the events are told, signed with the secret in this answer."""
     try:
-        webhooks.checked(wanted.url, private=parts.settings.webhooks_private)
+        checked(wanted.url, private=parts.settings.webhooks_private)
     except Blocked as blocked:
         raise BadInput("invalid_option", f"url: {blocked}.", field="url") from None
     response.headers.update(NO_STORE)

@@ -1,0 +1,115 @@
+"""A manifest's lines while they arrive, as NDJSON or as one list; knows not what they mean."""
+
+from __future__ import annotations
+
+import json
+from codecs import BOM_UTF8
+from collections import Counter
+from typing import Any, cast
+
+from photoward.core.errors import BadInput
+
+MAX_LINES = 10_000
+MAX_LINE = 1 << 14
+"""Bytes of one line."""
+MAX_BYTES = 1 << 24
+MAX_JSON = 1 << 21
+"""Bytes of a list in one piece: as objects it takes many times as much memory."""
+
+Line = str | dict[str, Any] | BadInput
+"""As it came, or why it cannot be read."""
+
+
+class Lines:
+    """NDJSON taken apart while it arrives."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._rest = b""
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the body's next bytes. Raises BadInput: they are too many, or too many lines."""
+        self._size += len(chunk)
+        if self._size > MAX_BYTES:
+            raise BadInput("body_too_large", f"A manifest has at most {MAX_BYTES} bytes.")
+        *whole, rest = (self._rest + chunk).split(b"\n")
+        # One byte more than may be says as well that it is too long.
+        self._lines += [line[: MAX_LINE + 1] for line in whole]
+        self._rest = rest[: MAX_LINE + 1]
+        require_few(len(self._lines) + bool(rest))
+
+    def finish(self) -> list[Line]:
+        """All of them, empty ones too: they have numbers."""
+        lines = [*self._lines, *filter(None, [self._rest])]
+        if lines:
+            lines[0] = lines[0].removeprefix(BOM_UTF8)
+        return [_text(line) for line in lines]
+
+
+class Listed:
+    """A list in one piece while it arrives."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the body's next bytes. Raises BadInput: they are too many."""
+        self._data += chunk
+        if len(self._data) > MAX_JSON:
+            raise BadInput(
+                "body_too_large", f"A list has at most {MAX_JSON} bytes; send NDJSON, line by line."
+            )
+
+    def finish(self) -> list[Line]:
+        """Its entries. Raises BadInput: it is no list."""
+        try:
+            found = json.loads(self._data.decode(), object_pairs_hook=_once)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, list):
+            raise BadInput("malformed_request", "The body is no list in JSON.")
+        require_few(len(found))
+        return [one if isinstance(one, dict | BadInput) else _no_object() for one in found]
+
+
+def require_few(count: int) -> None:
+    """Raises BadInput: a manifest names more photos than a batch may have."""
+    if count > MAX_LINES:
+        raise BadInput("body_too_large", f"A manifest has at most {MAX_LINES} lines.")
+
+
+def read(line: Line) -> dict[str, Any]:
+    """A line's object. Raises BadInput: it is none."""
+    if isinstance(line, str):
+        try:
+            line = cast("Line", json.loads(line, object_pairs_hook=_once))
+        except (ValueError, RecursionError):
+            raise _no_object() from None
+    if isinstance(line, BadInput):
+        raise line
+    if not isinstance(line, dict):
+        raise _no_object()
+    return line
+
+
+def _text(line: bytes) -> Line:
+    if len(line) > MAX_LINE:
+        return BadInput("malformed_request", f"It has more than {MAX_LINE} bytes.")
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return BadInput("malformed_request", "It is not UTF-8.")
+
+
+def _no_object() -> BadInput:
+    return BadInput("malformed_request", "It is no object in JSON.")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any] | BadInput:
+    """An object, unless one of its names comes twice: no reading of it would be what was meant."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+    return BadInput("invalid_option", f"{twice[:64]} is named twice.", field=twice[:64])

@@ -1,0 +1,159 @@
+"""Manifests: lists of photos with what each of them wants, in an archive or instead of one.
+
+A line that cannot be is refused alone, by its number and field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from photoward.api.http import filenames
+from photoward.api.http.asked import merged
+from photoward.api.http.errors import invalid
+from photoward.api.http.lines import read
+from photoward.api.http.schemas import Requested
+from photoward.core.arrivals import Expected
+from photoward.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from photoward.api.http.lines import Line
+    from photoward.api.http.sources import Kind
+    from photoward.core.catalogue import Catalogue
+
+FILE = "file"
+"""What a line calls a photo's name."""
+
+
+def by_file(
+    lines: Iterable[Line], where: str
+) -> tuple[dict[str, dict[str, Any]], dict[str, BadInput]]:
+    """Of an archive's manifest: options by file, and what is wrong, by file or by line.
+
+    Args:
+        lines: each names a file.
+        where: what the manifest is called.
+    """
+    own: dict[str, dict[str, Any]] = {}
+    bad: dict[str, BadInput] = {}
+    for number, line in _numbered(lines):
+        here = f"{where}, line {number}"
+        try:
+            name, entry = _named(line)
+        except BadInput as error:
+            bad[here] = _at(here, error)
+            continue
+        if name in own or name in bad:
+            bad[here] = BadInput("invalid_option", f"{here}: {name} is named twice.")
+            continue
+        try:
+            own[name] = _options(entry)
+        except BadInput as error:
+            bad[name] = _at(here, error)
+    return own, bad
+
+
+def _named(line: Line) -> tuple[str, dict[str, Any]]:
+    entry = read(line)
+    name = entry.pop(FILE, None)
+    if not isinstance(name, str):
+        raise BadInput("malformed_request", f'No object with "{FILE}".')
+    return name, entry
+
+
+def _at(where: str, error: BadInput) -> BadInput:
+    return BadInput(error.code, f"{where}: {error.detail}", field=error.field)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What became of a line."""
+
+    number: int
+    file: str | None
+    outcome: Expected | BadInput
+
+
+class Manifest:
+    """Checks lines that name sources.
+
+    Args:
+        tenant: whose.
+        kinds: of sources, by what a line calls a place of theirs.
+        catalogue: of options.
+        defaults: the batch's options.
+        name: of this request: the same line under the same name is the same item.
+    """
+
+    def __init__(
+        self, tenant: str, kinds: Mapping[str, Kind], catalogue: Catalogue,
+        defaults: Mapping[str, Any], name: str,
+    ) -> None:  # fmt: skip
+        self._tenant, self._kinds, self._catalogue = tenant, kinds, catalogue
+        self._defaults, self._name = defaults, name
+        self._seen: set[tuple[str, str]] = set()
+
+    def checked(self, lines: Iterable[Line]) -> Iterator[Checked]:
+        """Each line that is not empty."""
+        for number, line in _numbered(lines):
+            file: str | None = None
+            try:
+                entry = read(line)
+                file = _taken(entry, FILE)
+                expected = self._expected(entry, file)
+            except BadInput as error:
+                yield Checked(number, file, error)
+            else:
+                yield Checked(number, expected.filename, expected)
+
+    def _expected(self, entry: dict[str, Any], file: str | None) -> Expected:
+        kind, place = self._source(entry)
+        own = _options(entry)
+        wanted = self._catalogue.options(**merged(self._defaults, own))
+        usual = self._kinds[kind].name(self._tenant, place)
+        self._require_new((kind, place), (FILE, file or ""))
+        said = json.dumps([self._name, kind, place, file, own], sort_keys=True)
+        item_id = hashlib.sha256(said.encode()).hexdigest()[:32]
+        return Expected(item_id, kind, place, wanted, filenames.clean_path(file or usual))
+
+    def _source(self, entry: dict[str, Any]) -> tuple[str, str]:
+        named = [kind for kind in self._kinds if kind in entry]
+        if len(named) != 1:
+            raise BadInput("invalid_option", f"It must have one of {', '.join(self._kinds)}.")
+        place = _taken(entry, named[0])
+        if not place:
+            raise BadInput("invalid_option", f"{named[0]} is empty.", field=named[0])
+        return named[0], place
+
+    def _require_new(self, *names: tuple[str, str]) -> None:
+        for name, value in names:
+            if value and (name, value) in self._seen:
+                raise BadInput("invalid_option", f"This {name} is named twice.", field=name)
+        self._seen.update(names)
+
+
+def _numbered(lines: Iterable[Line]) -> Iterator[tuple[int, Line]]:
+    for number, line in enumerate(lines, 1):
+        if not isinstance(line, str) or line.strip():
+            yield number, line
+
+
+def _taken(entry: dict[str, Any], name: str) -> str | None:
+    value = entry.pop(name, None)
+    if value is not None and not isinstance(value, str):
+        raise BadInput("invalid_option", f"{name} must be text.", field=name)
+    return value
+
+
+def _options(entry: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return Requested.model_validate(entry).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        first = invalid(error.errors()[0])
+        raise BadInput(first.code, first.detail, field=first.field) from error

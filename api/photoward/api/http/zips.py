@@ -1,0 +1,78 @@
+"""Zip files that come: what each says of itself is not believed.
+
+How many members it has and how long they are is checked before anything is unpacked, and counted
+while it is.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from typing import IO, TYPE_CHECKING
+
+from photoward.api.http.archives import CHUNK, MAX_DIRECTORY, MAX_MEMBERS, Archive, Member
+from photoward.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_END = struct.Struct("<4s4H2LH")
+"""End of central directory record (APPNOTE 6.3.10, 4.3.16)."""
+_LONGEST_COMMENT = 0xFFFF
+_SIGNATURE, _ZIP64 = b"PK\5\6", b"PK\6\7"
+_LOCATOR = 20
+_ENCRYPTED = 1
+
+
+class Unzipped(Archive[zipfile.ZipInfo]):
+    """An opened zip.
+
+    Args:
+        file: a whole archive, seekable.
+        max_bytes: of all members together, unpacked.
+
+    Raises:
+        BadInput: ``corrupt`` or ``body_too_large``.
+    """
+
+    def __init__(self, file: IO[bytes], max_bytes: int) -> None:
+        _check_directory(file)
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+            raise BadInput("corrupt", "The archive is no zip that can be read.") from error
+        infos = [one for one in self._zip.infolist() if not one.is_dir()]
+        if sum(one.file_size for one in infos) > max_bytes:
+            raise BadInput("body_too_large", f"Unpacked it would have more than {max_bytes} bytes.")
+        super().__init__([Member(one.filename, one, _refused(one)) for one in infos])
+
+    def chunks(self, at: zipfile.ZipInfo) -> Iterator[bytes]:
+        """See ``Archive``."""
+        try:
+            with self._zip.open(at) as member:
+                while chunk := member.read(CHUNK):
+                    yield chunk
+        except Exception as error:  # decompressors fail with errors of their own
+            raise BadInput("corrupt", "This file cannot be unpacked.") from error
+
+
+def _refused(info: zipfile.ZipInfo) -> str | None:
+    return "This file is encrypted." if info.flag_bits & _ENCRYPTED else None
+
+
+def _check_directory(file: IO[bytes]) -> None:
+    """Refuse a list of members that is too long to be read, before it is."""
+    length = file.seek(0, io.SEEK_END)
+    start = max(0, length - _END.size - _LONGEST_COMMENT)
+    file.seek(start)
+    tail = file.read()
+    at = tail.rfind(_SIGNATURE)
+    if at < 0 or at + _END.size > len(tail):
+        raise BadInput("corrupt", "The archive is no zip that can be read.")
+    _, _, _, _, count, size, _, _ = _END.unpack_from(tail, at)
+    if tail[max(0, at - _LOCATOR) : at].startswith(_ZIP64) or count > MAX_MEMBERS:
+        raise BadInput("body_too_large", f"The archive has more than {MAX_MEMBERS} files.")
+    if size > MAX_DIRECTORY:
+        raise BadInput("body_too_large", "The archive's list of files is too long.")
+    file.seek(0)

@@ -1,0 +1,229 @@
+"""Arrivals: items whose photos are still to be fetched, and who fetches which."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from photoward.core.arrivals import Arrival
+from photoward.core.jobs import Item, Source, State, new_id
+from photoward.core.ledger import rows, turns
+from photoward.core.ledger.engine import now
+from photoward.core.ledger.keyring import require_room
+from photoward.core.ledger.outbox import announce
+from photoward.core.ledger.selection import (
+    KNOWN_AT_ONCE,
+    hidden,
+    locked_tenant,
+    the_batch,
+    write,
+    write_each,
+)
+from photoward.core.ledger.tables import arrivals, items
+from photoward.core.ledger.transactions import Transactions
+from photoward.core.ledger.turns import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from sqlalchemy import Connection, Row
+
+    from photoward.core.arrivals import Expected
+    from photoward.core.jobs import Failure, Options
+
+NOTHING = Source("", 0, "application/octet-stream", 0, 0, None)
+
+
+class SqlArrivals(Transactions):
+    """The ``Arrivals`` part of the ledger; see the port. Items are locked before arrivals."""
+
+    def expect(
+        self, tenant: str, batch_id: str, expected: Sequence[Expected], trace: str | None = None
+    ) -> None:
+        """See the port."""
+        with self._writing() as connection:
+            the_batch(connection, tenant, batch_id)
+            locked_tenant(connection, tenant)  # the same manifest twice at once is one
+            known = _known(connection, [one.item_id for one in expected])
+            moment = now(connection)
+            fresh = [one for one in expected if one.item_id not in known]
+            _insert(connection, [
+                Item(
+                    one.item_id, tenant, State.RECEIVED, one.options,
+                    replace(NOTHING, filename=one.filename), "", moment, moment,
+                    batch=batch_id, trace=trace,
+                )
+                for one in fresh
+            ])  # fmt: skip
+            waiting = [
+                {
+                    "item": one.item_id, "tenant": tenant, "kind": one.kind, "place": one.place,
+                    "tries": 0, "due_at": moment,
+                }
+                for one in fresh
+            ]  # fmt: skip
+            if waiting:
+                connection.execute(insert(arrivals), waiting)
+
+    def expect_again(self, tenant: str, batch_id: str) -> int:
+        """See the port."""
+        failed = (
+            select(items).join(arrivals, arrivals.c.item == items.c.id)
+            .where(
+                items.c.batch == batch_id, items.c.tenant == tenant, items.c.hidden_at.is_(None),
+                items.c.state == State.FAILED, arrivals.c.due_at.is_(None),
+            )
+            .order_by(items.c.seq).with_for_update(of=items)
+        )  # fmt: skip
+        with self._writing() as connection:
+            the_batch(connection, tenant, batch_id)
+            moment = now(connection)
+            old = {row.seq: rows.item(row) for row in connection.execute(failed)}
+            fresh = {item.id: _anew(item, moment) for item in old.values()}
+            _insert(connection, list(fresh.values()))
+            write_each(connection, {seq: hidden(item, moment) for seq, item in old.items()})
+            moved = [{"old": gone, "fresh": item.id} for gone, item in fresh.items()]
+            if moved:
+                again = update(arrivals).where(arrivals.c.item == bindparam("old"))
+                again = again.values(item=bindparam("fresh"), tries=0, due_at=moment)
+                connection.execute(again, moved)
+            return len(moved)
+
+    def take_arrival(self, lease: timedelta) -> Arrival | None:
+        """See the port."""
+        with self._reading() as connection:  # mostly there is nothing, and writers would wait
+            late = select(arrivals.c.tenant).where(arrivals.c.due_at <= now(connection))
+            waiting = list(connection.execute(late.distinct()).scalars())
+        random.shuffle(waiting)
+        for tenant in waiting:
+            with self._writing() as connection:
+                taken = _taken(connection, tenant, lease)
+            if taken is not None:
+                return taken
+        return None
+
+    def hold_arrival(self, arrival: Arrival, lease: timedelta) -> bool:
+        """See the port."""
+        with self._writing() as connection:
+            return self._due(connection, arrival, {"due_at": now(connection) + lease})
+
+    def postpone(self, arrival: Arrival, wait: timedelta, *, counted: bool) -> None:
+        """See the port."""
+        with self._writing() as connection:
+            tries = arrival.tries if counted else arrival.tries - 1
+            self._due(connection, arrival, {"due_at": now(connection) + wait, "tries": tries})
+
+    def arrive(
+        self, arrival: Arrival, options: Options, source: Source, batch_key: str
+    ) -> Item | None:
+        """See the port."""
+        with self._writing() as connection:
+            row = _mine(connection, arrival)
+            if row is None:
+                return None
+            owner = locked_tenant(connection, arrival.tenant)
+            require_room(connection, owner, source.megapixels)
+            turn = turns.take(connection, owner, Lane.BATCH, source.megapixels)
+            moment = now(connection)  # quotas count from when the photo is here
+            here = replace(
+                rows.item(row), state=State.QUEUED, options=options, source=source,
+                batch_key=batch_key, created_at=moment, updated_at=moment,
+            )  # fmt: skip
+            forget(connection, [arrival.item_id])
+            values = rows.queued(here) | {"turn": turn}
+            queued = update(items).where(items.c.seq == row.seq).values(values).returning(items)
+            return rows.item(connection.execute(queued).one())
+
+    def miss(self, arrival: Arrival, failure: Failure, *, final: bool) -> bool:
+        """See the port."""
+        with self._writing() as connection:
+            row = _mine(connection, arrival)
+            if row is None:
+                return False
+            write(connection, [row.seq], rows.failed(failure))
+            if final:
+                forget(connection, [arrival.item_id])
+            else:
+                self._due(connection, arrival, {"due_at": None})
+            announce(connection, [row.seq])
+            return True
+
+    def prune_arrivals(self, older_than: timedelta) -> int:
+        """See the port."""
+        with self._writing() as connection:
+            ended = select(items.c.id).where(
+                items.c.state == State.FAILED, items.c.updated_at < now(connection) - older_than
+            )
+            old = (arrivals.c.due_at.is_(None), arrivals.c.item.in_(ended))
+            return connection.execute(delete(arrivals).where(*old)).rowcount
+
+    @staticmethod
+    def _due(connection: Connection, arrival: Arrival, values: dict[str, Any]) -> bool:
+        changed = update(arrivals).where(*_is(arrival)).values(values)
+        return connection.execute(changed).rowcount == 1
+
+
+def forget(connection: Connection, item_ids: Sequence[str]) -> None:
+    """Nothing of these items is to be fetched any more."""
+    if item_ids:
+        connection.execute(delete(arrivals).where(arrivals.c.item.in_(item_ids)))
+
+
+def _known(connection: Connection, item_ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(item_ids), KNOWN_AT_ONCE):
+        some = items.c.id.in_(item_ids[start : start + KNOWN_AT_ONCE])
+        found.update(connection.execute(select(items.c.id).where(some)).scalars())
+    return found
+
+
+def _anew(old: Item, moment: datetime) -> Item:
+    return Item(
+        new_id(), old.tenant, State.RECEIVED, old.options, old.source, "", moment, moment,
+        batch=old.batch, trace=old.trace,
+    )  # fmt: skip
+
+
+def _insert(connection: Connection, fresh: Sequence[Item]) -> None:
+    if fresh:
+        values = [rows.queued(item) | {"lane": Lane.BATCH} for item in fresh]
+        connection.execute(insert(items), values)
+
+
+def _taken(connection: Connection, tenant: str, lease: timedelta) -> Arrival | None:
+    moment = now(connection)
+    first = (
+        select(arrivals, items.c.options, items.c.source)
+        .join(items, items.c.id == arrivals.c.item)
+        .where(arrivals.c.tenant == tenant, arrivals.c.due_at <= moment)
+        .order_by(arrivals.c.due_at, arrivals.c.seq).limit(1)
+        .with_for_update(skip_locked=True, of=arrivals)
+    )  # fmt: skip
+    row = connection.execute(first).one_or_none()
+    if row is None:
+        return None
+    later = {"due_at": moment + lease, "tries": row.tries + 1}
+    connection.execute(update(arrivals).where(arrivals.c.seq == row.seq).values(later))
+    return Arrival(
+        row.item, tenant, row.kind, row.place, rows.options(row.options), row.source["filename"],
+        row.tries + 1,
+    )  # fmt: skip
+
+
+def _mine(connection: Connection, arrival: Arrival) -> Row[Any] | None:
+    """The item's row, locked, if this try is still the one that counts."""
+    received = select(items).where(items.c.id == arrival.item_id, items.c.state == State.RECEIVED)
+    row = connection.execute(received.with_for_update()).one_or_none()
+    own = select(arrivals.c.seq).where(*_is(arrival)).with_for_update()
+    return row if connection.execute(own).one_or_none() is not None else None
+
+
+def _is(arrival: Arrival) -> tuple[Any, ...]:
+    return (
+        arrivals.c.item == arrival.item_id, arrivals.c.tries == arrival.tries,
+        arrivals.c.due_at.is_not(None),
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+"""Buckets of others that photos may be fetched from: which keys, and their bytes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import obstore
+
+from photoward.core.errors import BadInput, Unavailable
+from photoward.core.storage.adapter import translated
+from photoward.core.storage.places import open_bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from obstore.store import S3Store
+
+    from photoward.core.settings import Settings
+
+MAX_KEY = 1024
+CHUNK = 1 << 18
+
+
+class Inboxes:
+    """The places that ``settings.fetch_buckets`` opens.
+
+    A key is ``bucket/key``: what an S3 URL has behind ``s3://``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._places = [urlsplit(place) for place in settings.fetch_buckets]
+        secrets = settings.s3_access_key_id, settings.s3_secret_access_key
+        self._bucket = cache(lambda name: open_bucket(name, "", *secrets))
+
+    def name(self, tenant: str, place: str) -> str:
+        """What a key is called below its place.
+
+        Raises:
+            BadInput: ``source_blocked``: it lies in no place that the tenant may fetch from.
+        """
+        if len(place) > MAX_KEY or not place.isprintable():
+            raise _blocked("That is no key.")
+        if {"", ".", ".."} & set(place.split("/")):
+            raise _blocked("A key is bucket/key, and no part of it is empty.")
+        for opened in self._places:
+            prefix = opened.path.strip("/").replace("{tenant}", quote(tenant, safe=""))
+            root = f"{opened.netloc}/{prefix}/" if prefix else f"{opened.netloc}/"
+            if place.startswith(root):
+                return place.removeprefix(root)
+        raise _blocked("It lies in no bucket and prefix that may be read.")
+
+    @contextmanager
+    def opened(self, tenant: str, place: str) -> Iterator[Iterator[bytes]]:
+        """An object's bytes.
+
+        Raises:
+            BadInput: as ``name``, or ``source_missing``.
+            Unavailable: ``source_unreachable``, also while they are read.
+        """
+        self.name(tenant, place)
+        name, _, key = place.partition("/")
+        with _reached():
+            bucket: S3Store = self._bucket(name)
+            try:
+                found = obstore.get(bucket, key)
+            except FileNotFoundError:
+                next(iter(obstore.list(bucket, chunk_size=1)), None)  # is the bucket there?
+                raise BadInput("source_missing", "There is no such key.", field="key") from None
+        yield _read(found)
+
+
+def _blocked(detail: str) -> BadInput:
+    return BadInput("source_blocked", detail, field="key")
+
+
+def _read(found: obstore.GetResult) -> Iterator[bytes]:
+    with _reached():
+        for buffer in found.stream(min_chunk_size=CHUNK):
+            yield bytes(buffer)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        with translated():
+            yield
+    except Unavailable as error:
+        raise Unavailable(error.detail.replace("store", "bucket"), "source_unreachable") from error

@@ -1,0 +1,64 @@
+"""What a manifest names leads nowhere inside, when it is checked and when it is fetched."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from photoward.api.http.sources import NAMED, Web, kinds
+from photoward.core.errors import BadInput, Unavailable
+from photoward.core.settings import Settings
+from photoward.core.storage.inboxes import MAX_KEY, Inboxes
+from tests.core.test_outbound import DISGUISED, PRIVATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INSIDE = [*DISGUISED, *(f"https://{f'[{one}]' if ':' in one else one}/x" for one in PRIVATE)]
+
+
+@pytest.mark.parametrize("url", INSIDE)
+def test_no_url_leads_inside(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connected(*_: object, **__: object) -> None:
+        pytest.fail(url)
+
+    monkeypatch.setattr(socket, "create_connection", connected)
+    monkeypatch.setattr(socket.socket, "connect", connected)
+    web = Web(Settings(data_dir=tmp_path, fetch_urls=True))
+    with pytest.raises((BadInput, Unavailable)) as refused, web.opened("alice", url):
+        pass
+    assert refused.value.code in {"source_blocked", "source_unreachable"}
+
+
+def test_every_kind_is_described(tmp_path: Path) -> None:
+    assert kinds(Settings(data_dir=tmp_path)).keys() == NAMED.keys()
+
+
+def test_a_file_is_called_what_its_url_ends_with(tmp_path: Path) -> None:
+    web = Web(Settings(data_dir=tmp_path, fetch_urls=True))
+    assert web.name("alice", "https://a.example/b/c%20d.jpg?e=f#g") == "c d.jpg"
+    assert not web.name("alice", "https://a.example")
+
+
+@pytest.mark.parametrize(
+    ("tenant", "key", "name"),
+    [("alice", "inbox/a.jpg", "a.jpg"), ("alice", "inbox/b/../a.jpg", None),
+     ("alice", "shared/alice/b/a.jpg", "b/a.jpg"), ("alice", "shared/bob/a.jpg", None),
+     ("alice/b", "shared/alice/b/a.jpg", None), ("..", "shared/../a.jpg", None),
+     ("alice", "s3://inbox/a.jpg", None), ("alice", "inbox//a.jpg", None), ("alice", "", None),
+     ("alice", "inbox/" + "x" * MAX_KEY, None), ("alice", "inbox/a\n.jpg", None),
+     ("alice", "in/box/a.jpg", None), ("{tenant}", "shared/{tenant}/a.jpg", None)],
+)  # fmt: skip
+def test_a_key_lies_in_an_opened_place_or_nowhere(
+    tenant: str, key: str, name: str | None, tmp_path: Path
+) -> None:
+    places = ("s3://inbox", "s3://shared/{tenant}/")
+    inboxes = Inboxes(Settings(data_dir=tmp_path, fetch_buckets=places))
+    if name is not None:
+        assert inboxes.name(tenant, key) == name
+        return
+    with pytest.raises(BadInput) as refused, inboxes.opened(tenant, key):
+        pass
+    assert refused.value.code == "source_blocked"
