@@ -43,7 +43,8 @@ def test_an_erased_tenant_leaves_no_trace() -> None:
         photos = [one.data for one in free_of_cost(6)]
         results = used(service, key, photos)
         traces = [
-            *(text.encode() for text in (LABEL, FILE, BATCH, HOOK, PLACE)), b64encode(FILE.encode()),
+            *(text.encode() for text in (LABEL, FILE, BATCH, HOOK, PLACE)),
+            b64encode(FILE.encode()),
             *(hashlib.sha256(data).hexdigest().encode() for data in (*photos, *results)),
             salt, *photos, *results,
         ]  # fmt: skip

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from photoward.core.jobs import Options
 
+UPLOAD = "upload"
+"""The kind of source that is used up when it has become an item."""
+
 RETRIES = (timedelta(seconds=5), timedelta(seconds=30))
 """How long after each failed try the next is made."""
 

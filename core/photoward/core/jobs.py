@@ -6,6 +6,7 @@ Nothing here knows where items are kept.
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from photoward.core import rights
+from photoward.core.errors import NotFound
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,6 +66,13 @@ class Stage(StrEnum):
 def new_id() -> str:
     """An item id: 128 random bits as 32 hexadecimal digits."""
     return secrets.token_hex(16)
+
+
+def well_formed(found: str, digits: int = 32) -> str:
+    """An id, of an item or of another thing. Raises NotFound: nothing can have it."""
+    if not re.fullmatch(f"[0-9a-f]{{{digits}}}", found):
+        raise NotFound
+    return found
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,12 @@ class Arrivals(Protocol):
     ) -> Item | None:
         """``received → queued``: its photo has been stored. None: as in ``hold_arrival``.
 
-        Raises Overloaded: ``over_quota``.
+        An upload is used up by that, as in ``add``.
+
+        Raises:
+            Overloaded: ``over_quota``.
+            Conflict: ``upload_used``.
+            NotFound: there is no such upload any more.
         """
 
     def miss(self, arrival: Arrival, failure: Failure, *, final: bool) -> bool:

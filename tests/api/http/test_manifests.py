@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import time
@@ -22,6 +23,7 @@ from tests.api.http.service import picture, work
 from tests.api.http.test_batches import lines as told_in
 from tests.api.http.test_batches import made
 from tests.api.http.test_refusals import assert_problem
+from tests.api.http.test_uploads import PHOTO, begun, brought, go_on
 from tests.support.servers import S3_BUCKET, S3_KEYS
 from tests.support.web import Site, site
 
@@ -529,3 +531,44 @@ def test_a_bucket_that_is_away_is_not_the_senders_fault(
     send(service, batch, [{"key": f"{S3_BUCKET}/a.png"}])
     assert arrived(service, batch) == {"failed": 1}
     assert codes(service, batch) == {"a.png": "source_unreachable"}
+
+
+def test_uploads_become_photos_once(fetching: Service) -> None:
+    told = base64.b64encode("cat ü.png".encode()).decode()
+    named = brought(fetching, PHOTO, Upload_Metadata=f"filename {told}").rpartition("/")[2]
+    bad = brought(fetching, b"no picture at all").rpartition("/")[2]
+    cut = begun(fetching).rpartition("/")[2]
+    batch = made(fetching)
+    wanted = [{"upload": named, "label": "cat"}, {"upload": bad}, {"upload": cut},
+              {"upload": new_id()}, {"upload": "nonsense\0"}, {"upload": named}]  # fmt: skip
+    answer = told_in(send(fetching, batch, wanted))
+    assert answer[-1] == {"accepted": 3, "refused": 3}
+    problems = [one["problem"]["code"] for one in answer[3:6]]
+    assert problems == ["source_missing", "source_missing", "invalid_option"]
+    assert arrived(fetching, batch) == {"queued": 1, "failed": 2}
+    found = told_in(fetching.client.get(batch["links"]["results"]))
+    assert [one["file"] for one in found] == ["cat ü.png", None, None]
+    assert [one["problem"] and one["problem"]["code"] for one in found] == [
+        None, "not_an_image", "source_missing"
+    ]  # fmt: skip
+    assert fetching.ledger.upload("default", named).item == answer[0]["id"]
+    again = told_in(send(fetching, batch, [{"upload": named}]))
+    assert again[0]["problem"]["code"] == "source_missing"
+    place = f"/v1/uploads/{cut}"
+    assert go_on(fetching, place, PHOTO).status_code == 204
+    fetching.client.post(f"{batch['links']['self']}/retry")
+    assert arrived(fetching, batch) == {"queued": 2, "failed": 1}
+
+
+def test_of_two_lines_that_use_an_upload_one_gets_it(fetching: Service) -> None:
+    upload = brought(fetching).rpartition("/")[2]
+    batches = [made(fetching) for _ in range(2)]
+    options = fetching.app.state.parts.catalogue.options()
+    for batch in batches:
+        expected = arrivals.Expected(new_id(), "upload", upload, options, None)
+        fetching.ledger.expect("default", batch["id"], [expected])
+    fetching.app.state.parts.expecting.set()
+    counts = [arrived(fetching, batch) for batch in batches]
+    assert sorted(counts, key=str) == [{"failed": 1}, {"queued": 1}]
+    originals = [key for key in fetching.kept() if key.startswith("originals/")]
+    assert len(originals) == 1

@@ -9,7 +9,9 @@ import pytest
 
 from photoward.api.http.sources import NAMED, Web, kinds
 from photoward.core.errors import BadInput, Unavailable
+from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings
+from photoward.core.storage import open_store
 from photoward.core.storage.inboxes import MAX_KEY, Inboxes
 from tests.core.test_outbound import DISGUISED, PRIVATE
 
@@ -33,7 +35,10 @@ def test_no_url_leads_inside(url: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_every_kind_is_described(tmp_path: Path) -> None:
-    assert kinds(Settings(data_dir=tmp_path)).keys() == NAMED.keys()
+    settings = Settings(data_dir=tmp_path)
+    ledger = open_ledger(settings)
+    assert kinds(settings, ledger, open_store(settings)).keys() == NAMED.keys()
+    ledger.close()
 
 
 def test_a_file_is_called_what_its_url_ends_with(tmp_path: Path) -> None:

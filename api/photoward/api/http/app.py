@@ -93,7 +93,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     app.state.parts = Parts(
         settings=settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue,
         admission=Admission(ledger, settings), announcer=announcer,
-        storing=CapacityLimiter(MAX_STORING), kinds=kinds(settings),
+        storing=CapacityLimiter(MAX_STORING), kinds=kinds(settings, ledger, store),
         expecting=threading.Event(), master=master, tracer=tracer, refusals=Refusals(ledger),
     )  # fmt: skip
     app.state.fetcher = Fetcher(app.state.parts)

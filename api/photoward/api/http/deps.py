@@ -6,7 +6,6 @@ Coroutines, though they wait for nothing: for a plain function FastAPI takes a t
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -27,7 +26,8 @@ from photoward.core import access, audit, keys
 from photoward.core.access import DEFAULT_TENANT, Scope
 from photoward.core.audit import Actor
 from photoward.core.catalogue import Catalogue
-from photoward.core.errors import Denied, NotFound
+from photoward.core.errors import Denied
+from photoward.core.jobs import well_formed
 from photoward.core.ports import Hints, Ledger, ObjectStore
 from photoward.core.settings import Settings
 from photoward.core.tracing import Tracer
@@ -129,39 +129,32 @@ def _known(own: Parts, text: str) -> access.ApiKey:
     return key
 
 
-def _well_formed(found: str, digits: int) -> str:
-    """An id that nothing can have is answered like one that nothing has."""
-    if not re.fullmatch(f"[0-9a-f]{{{digits}}}", found):
-        raise NotFound
-    return found
-
-
 async def item_id(
     image_id: Annotated[str, Path(description="As given by the upload.", examples=[EXAMPLE_ID])],
 ) -> str:
     """A photo's id in the path."""
-    return _well_formed(image_id, 32)
+    return well_formed(image_id, 32)
 
 
 async def upload_id(
     upload_id: Annotated[str, Path(description="As given with the upload.", examples=[EXAMPLE_ID])],
 ) -> str:
     """An upload's."""
-    return _well_formed(upload_id, 32)
+    return well_formed(upload_id, 32)
 
 
 async def batch_id(
     batch_id: Annotated[str, Path(description="As given by the batch.", examples=[EXAMPLE_ID])],
 ) -> str:
     """A batch's."""
-    return _well_formed(batch_id, 32)
+    return well_formed(batch_id, 32)
 
 
 async def key_id(
     key_id: Annotated[str, Path(description="As given with the key.", examples=[EXAMPLE_ID[:16]])],
 ) -> str:
     """A key's."""
-    return _well_formed(key_id, 16)
+    return well_formed(key_id, 16)
 
 
 async def webhook_id(
@@ -170,7 +163,7 @@ async def webhook_id(
     ],
 ) -> str:
     """A webhook's."""
-    return _well_formed(webhook_id, 16)
+    return well_formed(webhook_id, 16)
 
 
 async def request_key(

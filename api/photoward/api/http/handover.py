@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from photoward.core.errors import Overloaded, Unavailable
+from photoward.core.errors import BadInput, Conflict, NotFound, Overloaded, Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import new_id
 from photoward.core.ports import object_keys, original_key
@@ -46,6 +46,7 @@ def arrived(parts: Parts, arrival: Arrival, upload: Upload) -> Item | None:
 
     Raises:
         Overloaded: ``over_quota``.
+        BadInput: ``source_missing``: somebody has used it meanwhile.
     """
     tenant, item_id = arrival.tenant, arrival.item_id
     options, batch_key = _stored(parts, tenant, item_id, upload)
@@ -54,6 +55,9 @@ def arrived(parts: Parts, arrival: Arrival, upload: Upload) -> Item | None:
     except Overloaded:
         parts.store.delete(original_key(tenant, item_id))
         raise
+    except (Conflict, NotFound) as error:
+        parts.store.delete(original_key(tenant, item_id))
+        raise BadInput("source_missing", error.detail, field=arrival.kind) from None
     if kept is None and item_id not in parts.ledger.states([item_id]):
         parts.store.delete(original_key(tenant, item_id))  # deleted, or its tenant was
     failpoint("row-committed")

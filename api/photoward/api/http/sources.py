@@ -8,8 +8,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
+from photoward.api.http import tus, uploads
 from photoward.core.addresses import MAX_URL, Blocked, checked
-from photoward.core.errors import BadInput, Unavailable
+from photoward.core.arrivals import UPLOAD
+from photoward.core.errors import BadInput, Conflict, NotFound, Unavailable
+from photoward.core.jobs import well_formed
 from photoward.core.outbound import fetching
 from photoward.core.storage.inboxes import Inboxes
 
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+    from photoward.core.ports import Ledger, ObjectStore
     from photoward.core.settings import Settings
+    from photoward.core.uploads import Upload
 
 TRY_AGAIN = frozenset({
     HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS,
@@ -47,13 +52,46 @@ class Kind(Protocol):
 NAMED = {
     "key": "bucket/key of an object in a bucket that the operator has opened",
     "url": "an https URL, where the operator allows them",
+    UPLOAD: "the id of an upload, which becomes the photo",
 }
 """What a line of a manifest calls a place → what that is."""
 
 
-def kinds(settings: Settings) -> dict[str, Kind]:
+def kinds(settings: Settings, ledger: Ledger, store: ObjectStore) -> dict[str, Kind]:
     """The sources by ``NAMED``."""
-    return {"key": Inboxes(settings), "url": Web(settings)}
+    return {"key": Inboxes(settings), "url": Web(settings), UPLOAD: Brought(ledger, store)}
+
+
+class Brought:
+    """Uploads: bytes that the tenant has brought in before."""
+
+    def __init__(self, ledger: Ledger, store: ObjectStore) -> None:
+        self._ledger = ledger
+        self._store = store
+
+    def name(self, tenant: str, place: str) -> str:
+        """See ``Kind``."""
+        return tus.metadata(self._upload(tenant, place).metadata).get("filename", "")
+
+    @contextmanager
+    def opened(self, tenant: str, place: str) -> Iterator[Iterator[bytes]]:
+        """See ``Kind``."""
+        yield self._read(self._upload(tenant, place))
+
+    def _read(self, upload: Upload) -> Iterator[bytes]:
+        try:
+            yield from uploads.whole(self._store, upload)
+        except (Conflict, NotFound) as error:
+            raise BadInput("source_missing", error.detail, field=UPLOAD) from None
+
+    def _upload(self, tenant: str, place: str) -> Upload:
+        try:
+            upload = self._ledger.upload(tenant, well_formed(place))
+        except NotFound:
+            raise BadInput("source_missing", "There is no such upload.", field=UPLOAD) from None
+        if upload.item is not None:
+            raise BadInput("source_missing", "It has become a photo.", field=UPLOAD)
+        return upload
 
 
 class Web:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from photoward.api.http.deps import Parts
     from photoward.api.http.tus import Checksum
     from photoward.core.jobs import Item, Options
+    from photoward.core.ports import ObjectStore
     from photoward.core.uploads import Upload
 
 
@@ -154,21 +155,14 @@ def _used(
     parts: Parts, upload: Upload, options: Options, batch_id: str | None, request: str | None
 ) -> Item:
     told = tus.metadata(upload.metadata)
-    digest = ContentDigest(told.get("content_digest"))
     settings = parts.settings
     limits = Limits(settings.max_megapixels, settings.max_side)
     name = filenames.clean(told.get("filename", ""))
     with Spool(
         limits, settings.max_body_bytes, declared=told.get("filetype"), filename=name
     ) as spool:  # fmt: skip
-        size = 0
-        for chunk in _chunks(parts, upload):
-            size += len(chunk)
+        for chunk in whole(parts.store, upload):
             spool.write(chunk)
-            digest.feed(chunk)
-        if size != upload.length:
-            raise BadInput("length_mismatch", f"{upload.length} bytes announced, {size} came.")
-        digest.check()
         photo = intake.Upload(spool.finish(), options, spool.file())
         item = accept(parts, upload.tenant, photo, batch_id, request, upload.id)
     failpoint("upload-used")
@@ -176,13 +170,31 @@ def _used(
     return item
 
 
-def _chunks(parts: Parts, upload: Upload) -> Iterator[bytes]:
+def whole(store: ObjectStore, upload: Upload) -> Iterator[bytes]:
+    """All that came.
+
+    Raises:
+        BadInput: it is not what was announced; that shows at the end.
+        Conflict: ``upload_incomplete``.
+    """
+    digest = ContentDigest(tus.metadata(upload.metadata).get("content_digest"))
+    size = 0
+    for chunk in _chunks(store, upload):
+        size += len(chunk)
+        digest.feed(chunk)
+        yield chunk
+    if size != upload.length:
+        raise BadInput("length_mismatch", f"{upload.length} bytes announced, {size} came.")
+    digest.check()
+
+
+def _chunks(store: ObjectStore, upload: Upload) -> Iterator[bytes]:
     if upload.complete:
         for name in upload.parts:
-            yield from parts.store.stream(upload_key(upload.tenant, upload.id, name))
+            yield from store.stream(upload_key(upload.tenant, upload.id, name))
         return
     try:
-        yield from parts.store.stream(upload_key(upload.tenant, upload.id, DIRECT))
+        yield from store.stream(upload_key(upload.tenant, upload.id, DIRECT))
     except NotFound:
         detail = f"{upload.arrived} of {upload.length} bytes have come."
         raise Conflict("upload_incomplete", detail) from None

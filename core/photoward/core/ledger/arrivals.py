@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from photoward.core.arrivals import Arrival
+from photoward.core.arrivals import UPLOAD, Arrival
 from photoward.core.jobs import Item, Source, State, new_id
-from photoward.core.ledger import rows, turns
+from photoward.core.ledger import rows, turns, uploads
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.keyring import require_room
 from photoward.core.ledger.outbox import announce
@@ -134,6 +134,8 @@ class SqlArrivals(Transactions):
                 batch_key=batch_key, created_at=moment, updated_at=moment,
             )  # fmt: skip
             forget(connection, [arrival.item_id])
+            if arrival.kind == UPLOAD:
+                uploads.use(connection, arrival.tenant, arrival.place, arrival.item_id)
             values = rows.queued(here) | {"turn": turn}
             queued = update(items).where(items.c.seq == row.seq).values(values).returning(items)
             return rows.item(connection.execute(queued).one())
