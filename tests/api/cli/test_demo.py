@@ -59,7 +59,7 @@ def test_what_is_transparent_is_shown_over_white() -> None:
 def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where a folder is wanted")
     with (
-        pytest.raises(Unavailable, match="data folder cannot be used"),
+        pytest.raises(Unavailable, match="folder cannot be used"),
         running(tmp_path / "taken"),
     ):
         pytest.fail("it started")

@@ -169,7 +169,7 @@ def test_our_own_fault_says_nothing_of_its_cause(
     def fail(*_given: object) -> Iterator[None]:
         raise RuntimeError("password=hunter2")
 
-    monkeypatch.setattr(service.ledger, "get", fail)
+    monkeypatch.setattr(service.ledger, "standing", fail)
     answer = service.client.get(f"/v1/images/{'0' * 32}")
     assert_problem(answer, "internal_error")
     assert "hunter2" not in answer.text
