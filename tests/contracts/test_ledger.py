@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from photoward.core.errors import NotFound
-from photoward.core.jobs import FINAL, MAX_ATTEMPTS, Output, Stage, State, new_id
+from photoward.core.jobs import FINAL, MAX_ATTEMPTS, Lane, Output, Stage, State, Waiting, new_id
 from photoward.core.ledger import open_ledger
 from tests.support.samples import (
     HOUR,
@@ -137,13 +137,13 @@ def test_tenants_share_a_batch(ledger: Ledger) -> None:
 
 def test_a_claim_stops_at_its_megapixels(ledger: Ledger) -> None:
     items = [added(ledger, height=height) for height in (20_000, 2000, 3000, 1000)]
-    assert ledger.waiting() == pytest.approx((4, 26))
+    assert ledger.waiting()[Lane.ALONE] == Waiting(4, 26.0)
     # The first always fits.
     assert [item.id for item in claimed(ledger, max_megapixels=5)[1]] == [items[0].id]
     assert [item.id for item in claimed(ledger, max_megapixels=5)[1]] == [
         items[1].id, items[2].id,
     ]  # fmt: skip
-    assert ledger.waiting() == pytest.approx((1, 1))
+    assert ledger.waiting()[Lane.ALONE] == Waiting(1, 1.0)
 
 
 def test_two_never_claim_the_same(ledger: Ledger, ledger_settings: Settings) -> None:
@@ -284,7 +284,7 @@ def test_a_cancelled_item_is_never_worked_on(ledger: Ledger) -> None:
     assert ledger.renew(token, HOUR) == 0
     assert ledger.store(token, [result(leased.id)]) == set()
     assert (ledger.release(token), ledger.expire()) == (0, 0)
-    assert ledger.waiting() == (0, 0)
+    assert ledger.waiting() == {Lane.ALONE: Waiting(), Lane.BATCH: Waiting()}
 
 
 def test_states_answers_for_thousands(ledger: Ledger) -> None:

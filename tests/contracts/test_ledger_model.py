@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, update
 
 from photoward.core.errors import NotFound
-from photoward.core.jobs import ARROWS, FINAL, MAX_ATTEMPTS, Stage, State
+from photoward.core.jobs import ARROWS, FINAL, MAX_ATTEMPTS, Stage, State, Waiting
 from photoward.core.ledger.selection import fewer
 from photoward.core.ledger.tables import items as table
 from photoward.core.ledger.tables import tenants
@@ -166,7 +166,8 @@ class Play(RuleBasedStateMachine):
         assert self.ledger.depth() == depth
         assert self.ledger.oldest_queued() == (queued[0] if queued else None)
         total = sum(self.items[item_id].megapixels for item_id in queued)
-        assert self.ledger.waiting() == pytest.approx((len(queued), total))
+        waiting = sum(self.ledger.waiting().values(), Waiting())
+        assert (waiting.items, waiting.megapixels) == pytest.approx((len(queued), total))
 
     def agrees(self, item: Item, known: Expected) -> None:
         assert (item.state, item.attempts) == (known.state, known.attempts)

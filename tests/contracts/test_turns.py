@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.core.jobs import new_id
-from photoward.core.ledger.turns import HEAD_START, Lane
+from photoward.core.jobs import Lane, new_id
+from photoward.core.ledger.turns import HEAD_START
 from tests.support.samples import HOUR, added, claimed, result
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
 
 from photoward.core import rights
@@ -53,6 +53,14 @@ MAX_ATTEMPTS = 3
 
 RETRY_WINDOW = timedelta(days=1)
 """How long the original of an item that failed by our fault is kept, to try it again."""
+
+
+class Lane(IntEnum):
+    """Photos of either kind have turns of their own."""
+
+    ALONE = 0
+    """Handed in by themselves: somebody may be waiting."""
+    BATCH = 1
 
 
 class Stage(StrEnum):
@@ -204,6 +212,18 @@ QUOTA_WINDOW = timedelta(days=1)
 
 REPEAT_WINDOW = timedelta(days=1)
 """How long a request may be repeated under its Idempotency-Key without being done twice."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is queued."""
+
+    items: int = 0
+    megapixels: float = 0.0
+
+    def __add__(self, other: Waiting) -> Waiting:
+        """Both."""
+        return Waiting(self.items + other.items, self.megapixels + other.megapixels)
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
         Batch,
         Failure,
         Item,
+        Lane,
         Options,
         Result,
         Source,
         Stage,
         State,
         Usage,
+        Waiting,
     )
     from photoward.core.uploads import Upload
     from photoward.core.webhooks import Delivery, Event, Webhook
@@ -356,8 +358,8 @@ class Ledger(Keyring, Batches, Arrivals, Outbox, Audit, Uploads, Protocol):
     def depth(self) -> dict[State, int]:
         """How many visible items stand in each state (absent: none)."""
 
-    def waiting(self) -> tuple[int, float]:
-        """How many items are ``queued``, and their megapixels."""
+    def waiting(self) -> dict[Lane, Waiting]:
+        """What is ``queued`` in each lane."""
 
     def oldest_queued(self) -> str | None:
         """The id of the item that a claim would start with."""

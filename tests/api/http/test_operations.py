@@ -80,7 +80,8 @@ def test_metrics_count_requests_by_route_and_items_by_state(make_service: Servic
     assert grown("GET", "/v1/images/{image_id}", "200") == 1
     assert grown("GET", "unmatched", "404") == 1
     assert after["photoward_items", frozenset({("state", "queued")})] == 1
-    assert after["photoward_queued_megapixels", frozenset()] > 0
+    assert after["photoward_queued_megapixels", frozenset({("lane", "alone")})] > 0
+    assert after["photoward_queued_items", frozenset({("lane", "batch")})] == 0
     assert "secret-label" not in answer.text
     assert location.rpartition("/")[2] not in answer.text
 
@@ -99,7 +100,7 @@ SCRAPE = (
     "from photoward.api.http.routes.operations import _scrape\n"
     "class Ledger:\n"
     "    depth = staticmethod(dict)\n"
-    "    waiting = staticmethod(lambda: (0, 0.0))\n"
+    "    waiting = staticmethod(dict)\n"
     "print(_scrape(Ledger()).decode())"
 )
 

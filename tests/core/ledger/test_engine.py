@@ -18,12 +18,13 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from photoward.core.errors import Unavailable
+from photoward.core.jobs import Lane
 from photoward.core.ledger import engine as engine_module
 from photoward.core.ledger import open_ledger
 from photoward.core.ledger.adapter import SqlLedger
 from photoward.core.ledger.engine import make_engine, translated
 from photoward.core.ledger.tables import items
-from photoward.core.ledger.turns import Lane, queue
+from photoward.core.ledger.turns import queue
 from photoward.core.settings import Settings
 from tests.support.samples import HOUR, added, claimed, result
 from tests.support.servers import fresh_database, postgres_server, running, short_folder

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from photoward.core.errors import Overloaded
+from photoward.core.jobs import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +37,7 @@ class Admission:
         self._ledger = ledger
         self._settings = settings
         self._asked_at = float("-inf")
-        self._items = 0
-        self._megapixels = 0.0
+        self._waiting = Waiting()
         self._lock = asyncio.Lock()
         self._archives = threading.BoundedSemaphore(ARCHIVES)
         self._listeners = 0
@@ -51,13 +51,13 @@ class Admission:
         """
         async with self._lock:
             if time.monotonic() - self._asked_at > FRESH_S:
-                self._items, self._megapixels = await to_thread.run_sync(self._ledger.waiting)
+                self._waiting = await to_thread.run_sync(self._ask)
                 self._asked_at = time.monotonic()
-        self._compare(self._items, self._megapixels)
+        self._compare(self._waiting)
 
     def check_now(self) -> None:
         """The same for a thread that hands in many, with a fresh look each time."""
-        self._compare(*self._ledger.waiting())
+        self._compare(self._ask())
 
     @contextmanager
     def one_archive(self) -> Iterator[None]:
@@ -87,8 +87,11 @@ class Admission:
         finally:
             self._listeners -= 1
 
-    def _compare(self, items: int, megapixels: float) -> None:
-        if items >= self._settings.max_queued_items:
-            raise Overloaded(f"{items} photos are waiting.")
-        if megapixels >= self._settings.max_queued_megapixels:
-            raise Overloaded(f"{megapixels:.0f} megapixels are waiting.")
+    def _ask(self) -> Waiting:
+        return sum(self._ledger.waiting().values(), Waiting())
+
+    def _compare(self, waiting: Waiting) -> None:
+        if waiting.items >= self._settings.max_queued_items:
+            raise Overloaded(f"{waiting.items} photos are waiting.")
+        if waiting.megapixels >= self._settings.max_queued_megapixels:
+            raise Overloaded(f"{waiting.megapixels:.0f} megapixels are waiting.")

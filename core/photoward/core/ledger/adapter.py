@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from photoward.core.audit import Deed
 from photoward.core.errors import BadInput
-from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, State
+from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, Lane, State, Waiting
 from photoward.core.ledger import rows, turns, uploads
 from photoward.core.ledger.arrivals import SqlArrivals, forget
 from photoward.core.ledger.audit import SqlAudit, record
@@ -40,7 +40,6 @@ from photoward.core.ledger.selection import (
     write_each,
 )
 from photoward.core.ledger.tables import IS_QUEUED, items, tenants
-from photoward.core.ledger.turns import Lane
 from photoward.core.ledger.uploads import SqlUploads
 from photoward.core.ports import NO_LIMITS
 
@@ -190,11 +189,13 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlArrivals, SqlOutbox, SqlAudit, SqlUpl
             found = connection.execute(query.group_by(items.c.state))
             return {State(state): count for state, count in found}
 
-    def waiting(self) -> tuple[int, float]:
+    def waiting(self) -> dict[Lane, Waiting]:
         """See the port."""
-        columns = func.count().label("number"), func.sum(items.c.megapixels).label("megapixels")
-        row = the_one(self._row(select(*columns).where(IS_QUEUED)))
-        return row.number, float(row.megapixels or 0)
+        query = select(items.c.lane, func.count(), func.sum(items.c.megapixels)).where(IS_QUEUED)
+        with self._reading() as connection:
+            found = connection.execute(query.group_by(items.c.lane))
+            told = {Lane(lane): Waiting(count, float(total)) for lane, count, total in found}
+        return {lane: told.get(lane, Waiting()) for lane in Lane}
 
     def oldest_queued(self) -> str | None:
         """See the port."""

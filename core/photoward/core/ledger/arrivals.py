@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from photoward.core.arrivals import UPLOAD, Arrival
-from photoward.core.jobs import Item, Source, State, new_id
+from photoward.core.jobs import Item, Lane, Source, State, new_id
 from photoward.core.ledger import rows, turns, uploads
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.keyring import require_room
@@ -24,7 +24,6 @@ from photoward.core.ledger.selection import (
 )
 from photoward.core.ledger.tables import arrivals, items
 from photoward.core.ledger.transactions import Transactions
-from photoward.core.ledger.turns import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,11 +9,11 @@ from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from photoward.core.errors import NotFound
-from photoward.core.jobs import FINAL, MAX_ATTEMPTS, REPEAT_WINDOW, State
+from photoward.core.jobs import FINAL, MAX_ATTEMPTS, REPEAT_WINDOW, Lane, State
 from photoward.core.ledger import rows, turns
 from photoward.core.ledger.engine import clock, now
 from photoward.core.ledger.tables import IS_LEASED, batches, items, tenants
-from photoward.core.ledger.turns import Lane, queue
+from photoward.core.ledger.turns import queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -7,27 +7,19 @@ so that who hands in ten thousand waits for ten thousand, and the next tenant do
 
 from __future__ import annotations
 
-from enum import IntEnum
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, select, tuple_, update
 
+from photoward.core.jobs import Lane
 from photoward.core.ledger.tables import IS_QUEUED, items, tenants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Column, ColumnElement, Connection, FromClause, Row, Select
-
-
-class Lane(IntEnum):
-    """Photos of either kind have turns of their own."""
-
-    ALONE = 0
-    """Handed in by themselves: somebody may be waiting."""
-    BATCH = 1
 
 
 LEAST_WORK = 0.15

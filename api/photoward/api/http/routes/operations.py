@@ -87,20 +87,26 @@ class Depth(Collector):
         self._ledger = ledger
 
     def collect(self) -> Iterable[Metric]:
-        """Items by state and queued megapixels; without the ledger only that it is down."""
+        """Items by state, and what is queued by lane; without the ledger only that it is down."""
         up = GaugeMetricFamily("photoward_ledger_up", "Whether the ledger answers.")
         items = GaugeMetricFamily("photoward_items", "Items by state.", labels=["state"])
-        queued = GaugeMetricFamily("photoward_queued_megapixels", "Megapixels that wait.")
+        queued, megapixels = (
+            GaugeMetricFamily(f"photoward_queued_{what}", f"{what.capitalize()} that wait, alone "
+                              "or in a batch.", labels=["lane"])
+            for what in ("items", "megapixels")
+        )  # fmt: skip
         try:
-            depth, (_, megapixels) = self._ledger.depth(), self._ledger.waiting()
+            depth, waiting = self._ledger.depth(), self._ledger.waiting()
         except Unavailable:
             up.add_metric([], 0)
             return [up]
         up.add_metric([], 1)
         for state in State:
             items.add_metric([state], depth.get(state, 0))
-        queued.add_metric([], megapixels)
-        return [up, items, queued]
+        for lane, found in waiting.items():
+            queued.add_metric([lane.name.lower()], found.items)
+            megapixels.add_metric([lane.name.lower()], found.megapixels)
+        return [up, items, queued, megapixels]
 
 
 def _scrape(ledger: Ledger) -> bytes:

@@ -84,7 +84,7 @@ class Begun(BaseModel):
 
 @router.options(
     "", operation_id="describeUploads", summary="What of tus is spoken", status_code=204,
-    response_class=Response,
+    response_class=Response, responses=documented(),
 )  # fmt: skip
 async def describe_uploads(parts: PartsDep) -> Response:
     """Versions and extensions, in headers."""
