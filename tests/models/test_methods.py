@@ -19,7 +19,7 @@ from photoward.core.settings import Settings
 from photoward.models.jpeg import jpeg
 from photoward.models.methods import cuda, rem
 from photoward.models.methods.base import Brief, Method
-from photoward.models.methods.cuda import CUDA
+from photoward.models.methods.cuda import CUDA, WideCUDA
 from photoward.models.methods.em import EM
 from photoward.models.methods.registry import METHODS, make
 from photoward.models.methods.rem import REM
@@ -81,7 +81,7 @@ def test_the_catalogue_tells_the_methods_that_there_are() -> None:
 def test_each_methods_noise_has_a_version_of_its_own() -> None:
     versions = {name: method.version for name, method in METHODS.items()}
     assert versions == {
-        "sem": SEM.version, "cuda": "cuda-2", "sem+cuda": f"cuda-2+{SEM.version}",
+        "sem": SEM.version, "cuda": "cuda-2", "sem+cuda": f"cuda-2-wide+{SEM.version}",
         "em": "em-1", "rem": "rem-1",
     }  # fmt: skip
     assert len(set(versions.values())) == len(versions)
@@ -307,11 +307,11 @@ def test_filters_are_the_papers_at_its_size_for_photos(grid: int, k: int, most: 
     assert cuda.shape(grid) == pytest.approx((k, most))
 
 
-@given(st.integers(16, 1000))
-def test_filters_span_and_weigh_the_same_at_every_size(grid: int) -> None:
-    k, most = cuda.shape(grid)
+@given(st.integers(16, 1000), st.sampled_from([5, 7]))
+def test_filters_span_and_weigh_the_same_at_every_size(grid: int, least: int) -> None:
+    k, most = cuda.shape(grid, least)
     assert k % 2 == 1
-    assert k == 5 or abs(k - 9 / 224 * grid) <= 1
+    assert k == least or abs(k - 9 / 224 * grid) <= 1
     assert (k * k - 1) * most / 2 == pytest.approx(2.4)
 
 
@@ -377,13 +377,20 @@ def test_sem_over_cuda_is_sem_on_the_filtered_picture(trained: Surrogate, grid: 
     both = SEMOverCUDA(trained, SHORT)
     x = photos(2, grid)
     wanted = briefs(both, 2, epsilon=6, dimension=trained.card.feature_dim)
-    first = CUDA(trained).perturb(x, wanted)
+    first = WideCUDA(trained).perturb(x, wanted)
     second = both.perturb(x, wanted) - first
     expected = SEM(trained, SHORT).perturb((x + first).astype(np.uint8), wanted)
     held = np.abs(first + expected) <= 127
     assert (second == expected)[held].all()
     assert held.mean() > 0.99
     assert 5 <= np.abs(second).max() <= 6
+
+
+def test_sem_over_cuda_has_wider_filters_than_cuda() -> None:
+    assert cuda.shape(32, WideCUDA.least) == pytest.approx((7, 0.1))
+    x = pictures(1)
+    own = briefs(WideCUDA(SURROGATE), 1)
+    assert (WideCUDA(SURROGATE).perturb(x, own) != CUDA(SURROGATE).perturb(x, own)).any()
 
 
 def test_a_label_stream_that_is_too_short_is_refused() -> None:

@@ -40,20 +40,23 @@ MASS = (9**2 - 1) * 0.06 / 2
 LEAST = 5
 """Side of the smallest filter: around one of 3 an adversarial trainer learns (decision 12)."""
 
+WIDE = 7
+"""The same for those to whom protection is worth another decibel."""
+
 POSITION_BYTES = 2
 
 HEADS = 128
 """Bytes from here on are one side of the coin."""
 
 
-def shape(grid: int) -> tuple[int, float]:
+def shape(grid: int, least: int = LEAST) -> tuple[int, float]:
     """Side k and bound p_b of the filters for a working grid.
 
-    The odd k, at least 5, that spans the same share of the picture as 9 does of 224, and p_b such
-    that the weights beside the 1 add up to as much on average: up to 149 px 5 and 0.2, at 224 px
-    the paper's 9 and 0.06.
+    The odd k, at least ``least``, that spans the same share of the picture as 9 does of 224, and
+    p_b such that the weights beside the 1 add up to as much on average: up to 149 px 5 and 0.2, at
+    224 px the paper's 9 and 0.06.
     """
-    k = max(LEAST, 2 * round((SPAN * grid - 1) / 2) + 1)
+    k = max(least, 2 * round((SPAN * grid - 1) / 2) + 1)
     return k, 2 * MASS / (k * k - 1)
 
 
@@ -63,6 +66,7 @@ class CUDA(Method):
     name: ClassVar[str] = "cuda"
     version: ClassVar[str] = "cuda-2"
     bounded: ClassVar[bool] = False
+    least: ClassVar[int] = LEAST
 
     def stream_bytes(self) -> int:
         """None: nothing is the picture's own."""
@@ -70,17 +74,24 @@ class CUDA(Method):
 
     def label_bytes(self) -> int:
         """For each channel a position and the weights of the largest filter, a byte each."""
-        return CHANNELS * (POSITION_BYTES + shape(2 * self.surrogate.card.size)[0] ** 2)
+        return CHANNELS * (POSITION_BYTES + shape(2 * self.surrogate.card.size, self.least)[0] ** 2)
 
     def _propose(
         self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]
     ) -> torch.Tensor:
         del epsilon
-        k, most = shape(pictures.shape[-1])
+        k, most = shape(pictures.shape[-1], self.least)
         weights = filters([brief.label_stream for brief in briefs], k, most)
         grey = torch.tensor([brief.grey for brief in briefs]).reshape(-1, 1, 1, 1)
         weights = torch.where(grey, weights.mean(1, keepdim=True), weights)
         return convolve(pictures, weights.to(pictures.device)) - pictures
+
+
+class WideCUDA(CUDA):
+    """The same with filters of at least 7: further apart, and seen more."""
+
+    version: ClassVar[str] = "cuda-2-wide"
+    least: ClassVar[int] = WIDE
 
 
 def filters(streams: Sequence[np.ndarray], k: int, most: float) -> torch.Tensor:

@@ -1,6 +1,8 @@
 """Both on one picture: CUDA's filter first, then SEM's noise within ±ε of the filtered picture.
 
-They fail in different places: a trainer that resists one may still fall for the other.
+They fail in different places: a trainer that resists one may still fall for the other. The filters
+are wider than those of ``cuda`` alone, as it is for those to whom protection comes before looks: an
+adversarial trainer within 8/255 does not notice the noise, and only width holds it up (decision 12).
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from photoward.models.methods.base import Brief, Method
-from photoward.models.methods.cuda import CUDA
+from photoward.models.methods.cuda import WideCUDA
 from photoward.models.methods.sem import SEM, Schedule
 from photoward.models.pixels import from_bytes, to_levels
 
@@ -26,12 +28,12 @@ class SEMOverCUDA(Method):
     """ε bounds what SEM adds to the filtered picture, not the whole change."""
 
     name: ClassVar[str] = "sem+cuda"
-    version: ClassVar[str] = f"{CUDA.version}+{SEM.version}"
+    version: ClassVar[str] = f"{WideCUDA.version}+{SEM.version}"
     bounded: ClassVar[bool] = False
 
     def __init__(self, surrogate: Surrogate, schedule: Schedule | None = None) -> None:
         super().__init__(surrogate)
-        self.first = CUDA(surrogate)
+        self.first = WideCUDA(surrogate)
         self.second = SEM(surrogate, schedule)
 
     def stream_bytes(self) -> int:
