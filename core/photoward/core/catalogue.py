@@ -108,8 +108,9 @@ METHODS: dict[str, Method] = {
         name="sem+cuda",
         title="Class-wise convolutions, then stable error-minimising noise",
         description=(
-            "The filter of cuda, then the noise of sem within ±ε of the filtered picture. As a "
-            "whole the change is bounded as little as that of cuda."
+            "Filters as those of cuda, but wider, then the noise of sem within ±ε of the filtered "
+            "picture. As a whole the change is bounded as little as that of cuda, and seen more; "
+            "the best trainer learns less of it than of either."
         ),
         targets=TARGETS,
         presets=tuple(PRESETS),

@@ -2,7 +2,7 @@
 
 They fail in different places: a trainer that resists one may still fall for the other. The filters
 are wider than those of ``cuda`` alone, as it is for those to whom protection comes before looks: an
-adversarial trainer within 8/255 does not notice the noise, and only width holds it up (decision 12).
+adversarial trainer within 8/255 does not notice the noise, only width holds it up (decision 12).
 """
 
 from __future__ import annotations
