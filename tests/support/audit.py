@@ -45,7 +45,7 @@ TIDY_S = 10.0
 
 KNOWN_FILES = re.compile(
     r"master\.secret|up\.lock|redis\.sock|redis\.log|ledger\.sqlite(-wal|-shm)?"
-    r"|logs/[a-z0-9-]+\.log(\.\d)?|metrics/[a-z]+_\d+\.db|appendonlydir/appendonly\.aof[a-z0-9.]*"
+    r"|logs/[a-z0-9-]+\.log(\.\d)?|metrics/[a-z_]+_\d+\.db|appendonlydir/appendonly\.aof[a-z0-9.]*"
     rf"|objects/(originals|outputs)/{TENANT}/[0-9a-f]{{32}}(-\d+x\d+)?"
 )
 """Everything that may lie in a data folder; a half-written or temporary file is none of it."""
