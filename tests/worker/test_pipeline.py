@@ -15,6 +15,7 @@ from PIL import Image
 from photoward.core import keys
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Stage
+from photoward.models.methods.cuda import WideCUDA
 from photoward.models.methods.registry import METHODS
 from photoward.models.surrogates.surrogate import Surrogate
 from photoward.worker.pipeline import Course, Job, Pipeline, Protected, Refused
@@ -249,7 +250,10 @@ def test_a_filter_asks_no_surrogate_unless_a_label_is_missing(
     assert given.data == predicted.data
 
 
-def test_sem_goes_on_top_of_the_same_labels_filter(pipeline: Pipeline) -> None:
+def test_sem_goes_on_top_of_the_same_labels_filter(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "cuda", WideCUDA)
     filtered = finished(pipeline, job(**CUDA))["a"].data
     both = finished(pipeline, job(method="sem+cuda", epsilon=6.0))["a"].data
     assert 5 <= np.abs(change(filtered, both)).max() <= 6
