@@ -14,6 +14,7 @@ import pytest
 
 from photoward.core.addresses import Blocked, is_public
 from photoward.core.outbound import fetching, post
+from tests.support.sites import forbid_connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,11 +101,7 @@ def test_the_list_is_long_enough() -> None:
 @EITHER
 @pytest.mark.parametrize("url", DISGUISED)
 def test_no_disguise_leads_inside(url: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def connected(*_: object, **__: object) -> None:
-        pytest.fail(url)
-
-    monkeypatch.setattr(socket, "create_connection", connected)
-    monkeypatch.setattr(socket.socket, "connect", connected)
+    forbid_connections(monkeypatch, url)
     with pytest.raises((Blocked, OSError, ValueError)):
         ask(url)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from tests.support.sites import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,15 +26,5 @@ def counting() -> Iterator[tuple[str, Counter[str]]]:
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/hook", told
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Receiver) as url:
+        yield f"{url}/hook", told

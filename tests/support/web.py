@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.support.sites import serving
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -51,17 +53,8 @@ def site(**files: bytes) -> Iterator[Site]:
                 made.hold.wait(30)
             self.wfile.write(body[half:])
 
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield made
-    finally:
-        made.hold.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Page) as made.url:
+        try:
+            yield made
+        finally:
+            made.hold.set()

@@ -18,6 +18,7 @@ from photoward.core.keys import webhook_secret
 from photoward.core.webhooks import GRACE, SCHEDULE, Delivered, Event, next_try
 from photoward.worker.courier import Courier
 from tests.support.samples import added, claimed, result
+from tests.support.sites import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,22 +46,12 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
 
 @contextmanager
 def receiving(*answers: int) -> Iterator[str]:
     Receiver.answers, Receiver.came = list(answers), []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/hook?a=1"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Receiver) as url:
+        yield f"{url}/hook?a=1"
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from photoward.core.storage.inboxes import MAX_KEY, Inboxes
 from tests.core.test_outbound import DISGUISED, PRIVATE
+from tests.support.sites import forbid_connections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +23,7 @@ INSIDE = [*DISGUISED, *(f"https://{f'[{one}]' if ':' in one else one}/x" for one
 
 @pytest.mark.parametrize("url", INSIDE)
 def test_no_url_leads_inside(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def connected(*_: object, **__: object) -> None:
-        pytest.fail(url)
-
-    monkeypatch.setattr(socket, "create_connection", connected)
-    monkeypatch.setattr(socket.socket, "connect", connected)
+    forbid_connections(monkeypatch, url)
     web = Web(Settings(data_dir=tmp_path, fetch_urls=True))
     with pytest.raises((BadInput, Unavailable)) as refused, web.opened("alice", url):
         pass

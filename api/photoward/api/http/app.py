@@ -51,8 +51,7 @@ if TYPE_CHECKING:
 
 ROUTES = (
     images, content, protect, uploads, batches, manifests, events, webhooks, keys, audit,
-    catalogue_routes,
-    operations, page,
+    catalogue_routes, operations, page,
 )  # fmt: skip
 
 MAX_STORING = 6

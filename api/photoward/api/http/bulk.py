@@ -27,7 +27,6 @@ from photoward.core.errors import (
     Unavailable,
     is_ours,
 )
-from photoward.core.imaging.sniff import Limits
 from photoward.core.jobs import State
 from photoward.core.ports import original_key, output_key
 
@@ -101,16 +100,12 @@ class Unpacking:
         return None
 
     def _one(self, archive: Archive[Any], member: Member[Any], own: dict[str, Any]) -> str:
-        settings = self._parts.settings
         if member.refused is not None:
             raise BadInput("unsupported_type", member.refused)
         folder = (member.path or "").rpartition("/")[0].rpartition("/")[2]
         asked = {"label": folder, **own} if self._by_folder and folder else own
         options = self._parts.catalogue.options(**merged(self._defaults, asked))
-        limits = Limits(settings.max_megapixels, settings.max_side)
-        with Spool(
-            limits, settings.max_body_bytes, declared=None, filename=member.path
-        ) as spool:  # fmt: skip
+        with Spool.of(self._parts.settings, declared=None, filename=member.path) as spool:
             for chunk in archive.chunks(member.at):
                 spool.write(chunk)
             upload = Upload(spool.finish(), options, spool.file())

@@ -20,7 +20,6 @@ from photoward.api.http.spool import Spool
 from photoward.core.arrivals import MAX_TRIES, RETRIES, next_try
 from photoward.core.errors import BadInput, Overloaded, PhotowardError, Unavailable
 from photoward.core.failpoints import failpoint
-from photoward.core.imaging.sniff import Limits
 from photoward.core.jobs import Failure
 from photoward.core.telemetry import ARRIVALS
 
@@ -50,7 +49,6 @@ class Fetcher:
         self._parts = parts
         settings = parts.settings
         self._every_s = settings.fetch_every_s
-        self._limits = Limits(settings.max_megapixels, settings.max_side)
         # From its taking to its last byte, or from there to its row.
         self._lease = timedelta(seconds=settings.fetch_timeout_s + settings.lease_s)
         self._ended = threading.Event()
@@ -147,8 +145,7 @@ class Fetcher:
 
     def _fetch(self, arrival: Arrival) -> None:
         parts = self._parts
-        most = parts.settings.max_body_bytes
-        with Spool(self._limits, most, declared=None, filename=arrival.filename) as spool:
+        with Spool.of(parts.settings, declared=None, filename=arrival.filename) as spool:
             self._read(arrival, spool)
             failpoint("arrival-fetched")
             upload = Upload(spool.finish(), arrival.options, spool.file())

@@ -19,7 +19,6 @@ from photoward.api.http.errors import invalid
 from photoward.api.http.form import Form
 from photoward.api.http.spool import Spool
 from photoward.core.errors import BadInput
-from photoward.core.imaging.sniff import Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -97,11 +96,8 @@ class Intake:
         return spool.write, lambda: spool
 
     def _spool(self, declared: str | None, filename: str | None) -> Spool:
-        settings = self._settings
-        limits = Limits(settings.max_megapixels, settings.max_side)
-        return self._closing.enter_context(
-            Spool(limits, settings.max_body_bytes, declared=declared, filename=filename)
-        )
+        spool = Spool.of(self._settings, declared=declared, filename=filename)
+        return self._closing.enter_context(spool)
 
 
 async def received(request: Request, ceiling: int, limit: int) -> AsyncIterator[bytes]:

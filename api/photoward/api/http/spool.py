@@ -17,6 +17,8 @@ from photoward.core.jobs import Source
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from photoward.core.settings import Settings
+
 IN_MEMORY = 1 << 18
 """Bytes of one upload that are kept in memory; the rest goes to an unnamed file."""
 
@@ -53,6 +55,12 @@ class Spool:
         self._size = 0
         self._look_at = 1
         self._header: Header | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, *, declared: str | None, filename: str | None) -> Self:
+        """One with the service's limits."""
+        limits = Limits(settings.max_megapixels, settings.max_side)
+        return cls(limits, settings.max_body_bytes, declared=declared, filename=filename)
 
     def __enter__(self) -> Self:
         return self

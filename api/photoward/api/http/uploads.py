@@ -19,7 +19,6 @@ from photoward.api.http.handover import accept
 from photoward.api.http.spool import IN_MEMORY, Spool, no_room
 from photoward.core.errors import BadInput, Conflict, NotFound, Unavailable
 from photoward.core.failpoints import failpoint
-from photoward.core.imaging.sniff import Limits
 from photoward.core.jobs import new_id
 from photoward.core.ports import upload_key
 from photoward.core.uploads import DIRECT, new_part
@@ -155,12 +154,8 @@ def _used(
     parts: Parts, upload: Upload, options: Options, batch_id: str | None, request: str | None
 ) -> Item:
     told = tus.metadata(upload.metadata)
-    settings = parts.settings
-    limits = Limits(settings.max_megapixels, settings.max_side)
     name = filenames.clean(told.get("filename", ""))
-    with Spool(
-        limits, settings.max_body_bytes, declared=told.get("filetype"), filename=name
-    ) as spool:  # fmt: skip
+    with Spool.of(parts.settings, declared=told.get("filetype"), filename=name) as spool:
         for chunk in whole(parts.store, upload):
             spool.write(chunk)
         photo = intake.Upload(spool.finish(), options, spool.file())

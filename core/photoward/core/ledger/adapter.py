@@ -24,12 +24,12 @@ from photoward.core.ledger.engine import clock, now
 from photoward.core.ledger.keyring import SqlKeyring, require_room
 from photoward.core.ledger.outbox import SqlOutbox, announce
 from photoward.core.ledger.selection import (
-    KNOWN_AT_ONCE,
     OWN,
     STANDING,
     ensure_tenant,
     held,
     hidden,
+    in_parts,
     locked_tenant,
     next_batch,
     overdue,
@@ -209,8 +209,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlArrivals, SqlOutbox, SqlAudit, SqlUpl
         found: dict[str, State] = {}
         query = select(items.c.id, items.c.state).where(items.c.hidden_at.is_(None))
         with self._reading() as connection:
-            for start in range(0, len(item_ids), KNOWN_AT_ONCE):
-                some = item_ids[start : start + KNOWN_AT_ONCE]
+            for some in in_parts(item_ids):
                 rows_found = connection.execute(query.where(items.c.id.in_(some)))
                 found.update({item_id: State(state) for item_id, state in rows_found})
         return found

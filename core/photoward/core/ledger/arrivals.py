@@ -15,8 +15,8 @@ from photoward.core.ledger.engine import now
 from photoward.core.ledger.keyring import require_room
 from photoward.core.ledger.outbox import announce
 from photoward.core.ledger.selection import (
-    KNOWN_AT_ONCE,
     hidden,
+    in_parts,
     locked_tenant,
     the_batch,
     write,
@@ -176,9 +176,9 @@ def forget(connection: Connection, item_ids: Sequence[str]) -> None:
 
 def _known(connection: Connection, item_ids: Sequence[str]) -> set[str]:
     found: set[str] = set()
-    for start in range(0, len(item_ids), KNOWN_AT_ONCE):
-        some = items.c.id.in_(item_ids[start : start + KNOWN_AT_ONCE])
-        found.update(connection.execute(select(items.c.id).where(some)).scalars())
+    for some in in_parts(item_ids):
+        known = select(items.c.id).where(items.c.id.in_(some))
+        found.update(connection.execute(known).scalars())
     return found
 
 

@@ -16,7 +16,7 @@ from photoward.core.ledger.tables import IS_LEASED, batches, items, tenants
 from photoward.core.ledger.turns import queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, FromClause, Row, Select, Table
@@ -50,6 +50,11 @@ STANDING = _own(_asked).add_columns(
     case((_asked.c.state == State.QUEUED, turns.before(_asked))).label("before")
 )
 """The same, with how many stand ``before`` it if it is queued."""
+
+
+def in_parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many ids at a time as one query may name."""
+    return (ids[at : at + KNOWN_AT_ONCE] for at in range(0, len(ids), KNOWN_AT_ONCE))
 
 
 def ensure_tenant(connection: Connection, tenant: str) -> None:

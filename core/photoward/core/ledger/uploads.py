@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from photoward.core.errors import BadInput, Conflict, NotFound, Overloaded
 from photoward.core.ledger.engine import now
-from photoward.core.ledger.selection import KNOWN_AT_ONCE, locked_tenant
+from photoward.core.ledger.selection import in_parts, locked_tenant
 from photoward.core.ledger.tables import uploads
 from photoward.core.ledger.transactions import Transactions
 from photoward.core.uploads import DIRECT, LIFETIME, MAX_PARTS, Upload
@@ -76,12 +76,10 @@ class SqlUploads(Transactions):
     def parts_needed(self, upload_ids: Collection[str]) -> dict[str, frozenset[str]]:
         """See the port."""
         found: dict[str, frozenset[str]] = {}
-        asked = sorted(upload_ids)
         query = select(uploads.c.id, uploads.c.parts).where(uploads.c.item.is_(None))
         with self._reading() as connection:
-            for start in range(0, len(asked), KNOWN_AT_ONCE):
-                some = query.where(uploads.c.id.in_(asked[start : start + KNOWN_AT_ONCE]))
-                rows = connection.execute(some)
+            for some in in_parts(sorted(upload_ids)):
+                rows = connection.execute(query.where(uploads.c.id.in_(some)))
                 found.update({row.id: frozenset((*row.parts, DIRECT)) for row in rows})
         return found
 

@@ -16,7 +16,7 @@ from photoward.api.http.archives import Archive
 from photoward.api.http.cursors import PlaceDep, following
 from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.intake import received
+from photoward.api.http.intake import kind_of, received
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import Batch, Image, RequestedBatch
 from photoward.api.http.spool import no_room
@@ -160,7 +160,7 @@ async def upload_archive(
     A `manifest.ndjson` in it may give single files options of their own: one object a line,
     `{"file": "a/b.jpg", "label": "cat"}`.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = kind_of(request)
     if kind not in {ZIP, TAR, GZIP}:
         raise BadInput("unsupported_content_type", f"Send {ZIP}, {TAR} or {GZIP}.")
     defaults = await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)

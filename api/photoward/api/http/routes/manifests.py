@@ -13,7 +13,7 @@ from photoward.api.http.archives import line
 from photoward.api.http.bulk import problem_of
 from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.intake import received
+from photoward.api.http.intake import JSON, kind_of, received
 from photoward.api.http.lines import MAX_BYTES, Lines, Listed
 from photoward.api.http.manifests import FILE, Checked, Manifest
 from photoward.api.http.routes.batches import ASKING, NDJSON
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
-JSON = "application/json"
 READERS: dict[str, type[Lines | Listed]] = {NDJSON: Lines, JSON: Listed}
 
 SOURCES = "; ".join(f"`{name}`: {what}" for name, what in NAMED.items())
@@ -74,7 +73,7 @@ async def upload_manifest(
     fails, and `…/retry` tries it again. A line that came before under the same `Idempotency-Key`
     is the item of then.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = kind_of(request)
     if kind not in READERS:
         raise BadInput("unsupported_content_type", f"Send {NDJSON} or {JSON}.")
     defaults = await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)
