@@ -16,7 +16,7 @@ import httpx
 
 from photoward.core import access
 from photoward.core.access import ALL
-from photoward.core.errors import PROBLEMS
+from photoward.core.errors import PROBLEMS, is_ours
 from photoward.core.jobs import FINAL, Item, State
 from photoward.core.keys import pepper, tenant_secret
 from photoward.core.ledger import open_ledger
@@ -102,18 +102,25 @@ def _nothing_is_still_to_come(items: dict[str, Item], arrivals: list[dict[str, A
 def _objects_are_those_of_the_ledger(items: dict[str, Item], store: ObjectStore) -> None:
     done = [item for item in items.values() if item.state is State.DONE]
     outputs = {key for item in done for key in output_keys(item).values()}
+    again = {original_key(TENANT, item_id) for item_id, item in items.items() if _may_retry(item)}
+    needed = outputs | again
     until = time.monotonic() + TIDY_S
-    while (kept := {key for key, _ in store.keys("")}) != outputs and time.monotonic() < until:
+    while (kept := {key for key, _ in store.keys("")}) != needed and time.monotonic() < until:
         time.sleep(0.1)  # a worker tidies up after it has told the ledger
-    assert kept == outputs, "missing, orphaned, or an original of what has ended"
-    for item_id, item in items.items():
+    assert kept == needed, "missing, orphaned, or an original of what has ended"
+    for item in items.values():
         assert (item.state is State.DONE) == (item.output is not None)
         if item.output is not None:
             files = [(one.sha256, one.size) for one in item.output.files]
             for file, key in zip(files, output_keys(item).values(), strict=True):
                 data = store.get(key)
                 assert (hashlib.sha256(data).hexdigest(), len(data)) == file
-        assert original_key(TENANT, item_id) not in kept
+
+
+def _may_retry(item: Item) -> bool:
+    """Whether its original is kept: it came, and we are to blame that it failed."""
+    ours = item.state is State.FAILED and is_ours(item.error_code or "internal_error")
+    return ours and bool(item.source.size)
 
 
 def _no_temporary_file(data_dir: Path) -> None:

@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from photoward.api.cli.child import STABLE_S
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, State
 from photoward.core.ledger import open_ledger
@@ -168,7 +166,6 @@ def info(client: redis.Redis, section: str) -> dict[str, Any]:
     return dict(told)
 
 
-@pytest.mark.chaos
 def test_what_kills_every_worker_ends_after_three_attempts(tmp_path: Path) -> None:
     with fresh_stack(PHOTOWARD_FAILPOINTS=str(tmp_path), **HASTY) as service:
         settings = Settings(data_dir=service.folder)

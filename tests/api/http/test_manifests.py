@@ -572,3 +572,78 @@ def test_of_two_lines_that_use_an_upload_one_gets_it(fetching: Service) -> None:
     assert sorted(counts, key=str) == [{"failed": 1}, {"queued": 1}]
     originals = [key for key in fetching.kept() if key.startswith("originals/")]
     assert len(originals) == 1
+
+
+LISTS = {
+    "application/json": lambda items, **more: json.dumps({"items": items, **more}),
+    NDJSON: lambda items: "\n".join(map(json.dumps, items)),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_batch_may_be_made_with_its_manifest(fetching: Service, web: Site, kind: str) -> None:
+    items = [{"url": f"{web.url}/a.png", "label": "dog"}, {"url": 1}, {"url": f"{web.url}/b.png"}]
+    headers = {"Content-Type": kind, "Idempotency-Key": "pets"}
+    asked = {
+        "content": LISTS[kind](items), "headers": headers,
+        "params": {"name": "pets", "label": "cat", "preset": "subtle"},
+    }  # fmt: skip
+    answer = fetching.client.post("/v1/batches", **asked)
+    assert answer.status_code == 201, answer.text
+    batch = answer.json()
+    assert (batch["name"], batch["counts"], batch["total"]) == ("pets", {"received": 2}, 2)
+    first, second, third = batch["lines"]
+    assert (second["line"], second["id"], second["problem"]["field"]) == (2, None, "url")
+    assert (first["file"], first["problem"], third["line"]) == ("a.png", None, 3)
+    again = fetching.client.post("/v1/batches", **asked).json()
+    assert [one["id"] for one in again["lines"]] == [first["id"], None, third["id"]]
+    assert arrived(fetching, batch) == {"queued": 2}
+    while work(fetching):
+        """Until all are done."""
+    labels = {name: one["label_used"] for name, one in results(fetching, batch).items()}
+    assert labels == {"a.png": "dog", "b.png": "cat"}
+    assert web.asked == {"/a.png": 1, "/b.png": 1}
+
+
+def test_what_the_body_says_of_a_batch_goes_before_the_query(service: Service) -> None:
+    made = service.client.post(
+        "/v1/batches", params={"name": "a", "preset": "subtle", "label": "cat"},
+        json={"name": "b", "options": {"epsilon": 4}},
+    ).json()  # fmt: skip
+    assert (made["name"], made["options"]) == ("b", {"epsilon": 4, "label": "cat"})
+    assert made["lines"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "code"),
+    [
+        ("application/json", b'{"items": [', "malformed_request"),
+        ("application/json", b'{"items": {}}', "invalid_option"),
+        ("application/json", b'{"name": "a", "name": "b"}', "invalid_option"),
+        ("application/json", b'{"options": {"label": "a", "label": "b"}}', "invalid_option"),
+        ("application/json", b'[{"key": "a"}]', "malformed_request"),
+        ("application/json", b'{"items": [%s]}' % b",".join([b"0"] * 10_001), "body_too_large"),
+        ("application/json", b'{"items": ["%s"]}' % (b"a" * lines.MAX_JSON), "body_too_large"),
+        (NDJSON, b"\n" * 10_001, "body_too_large"),
+        ("text/csv", b"a,b", "unsupported_content_type"),
+        ("", b"{}", "unsupported_content_type"),
+    ],
+)
+def test_no_batch_is_made_of_a_body_that_is_none(
+    service: Service, kind: str, body: bytes, code: str
+) -> None:
+    headers = {"Content-Type": kind, "Idempotency-Key": "k"}
+    assert_problem(service.client.post("/v1/batches", content=body, headers=headers), code)
+    made = service.client.post("/v1/batches", json={"name": "n"}, headers={"Idempotency-Key": "k"})
+    assert made.status_code == 201, "there is nothing of this key yet"
+
+
+def test_no_batch_is_made_where_its_photos_have_no_room(make_service: ServiceFactory) -> None:
+    service = make_service(max_arrivals=2)
+    headers = {"Idempotency-Key": "k"}
+    items = [{"upload": new_id()} for _ in range(3)]
+    assert_problem(
+        service.client.post("/v1/batches", json={"items": items}, headers=headers), "queue_full"
+    )
+    made = service.client.post("/v1/batches", json={"name": "n"}, headers=headers)
+    assert made.status_code == 201

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from photoward.api.http.errors import invalid
+from photoward.api.http.errors import validated
 from photoward.api.http.schemas import Requested
 from photoward.core.catalogue import METHODS
 from photoward.core.errors import BadInput
@@ -49,12 +47,7 @@ class Asked:
         Raises:
             BadInput: there is no such option, it came before, or its value is not possible.
         """
-        try:
-            parsed = Requested.model_validate({name: text})
-        except ValidationError as error:
-            problem = invalid(error.errors()[0])
-            raise BadInput(problem.code, problem.detail, field=problem.field) from error
-        self._take(name, getattr(parsed, name))
+        self._take(name, getattr(validated(Requested, {name: text}), name))
 
     def complete(self) -> Options:
         """Everything asked for, with defaults filled in.

@@ -5,17 +5,18 @@ Knows statuses and headers; what a code means stands in ``photoward.core.errors`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
 from photoward.api.http.schemas import Problem
-from photoward.core.errors import PROBLEMS, PhotowardError
+from photoward.core.errors import PROBLEMS, BadInput, PhotowardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 MEDIA_TYPE = "application/problem+json"
+
+Told = TypeVar("Told", bound=BaseModel)
 
 RETRY_AFTER_S = {429: 5, 503: 5}
 """Status → seconds after which asking again makes sense."""
@@ -120,6 +123,15 @@ def invalid(error: Mapping[str, Any]) -> Problem:
     """One of pydantic's complaints as a problem."""
     field = str(error["loc"][-1])[:64]
     return Problem.of("invalid_option", f"{field}: {error['msg']}.", field=field)
+
+
+def validated(model: type[Told], values: Mapping[str, Any]) -> Told:
+    """Values as a model. Raises BadInput: the first that cannot be."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = invalid(error.errors()[0])
+        raise BadInput(first.code, first.detail, field=first.field) from error
 
 
 def _gone(_request: Request, _error: Exception) -> Response:

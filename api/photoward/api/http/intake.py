@@ -10,13 +10,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from anyio import to_thread
+from pydantic import BaseModel
 from python_multipart.multipart import parse_options_header
 
 from photoward.api.http import filenames
 from photoward.api.http.digests import ContentDigest
-from photoward.api.http.errors import invalid
+from photoward.api.http.errors import validated
 from photoward.api.http.form import Form
+from photoward.api.http.lines import read
 from photoward.api.http.spool import Spool
 from photoward.core.errors import BadInput
 
@@ -128,23 +130,27 @@ async def received(request: Request, ceiling: int, limit: int) -> AsyncIterator[
     digest.check()
 
 
-async def read_json(request: Request, model: type[Told]) -> Told | None:
-    """What a small body of JSON says; None: the body is something else, and was not touched.
+async def read_json(request: Request, model: type[Told], limit: int = MAX_JSON) -> Told | None:
+    """What a body of JSON says; None: the body is something else, and was not touched.
+
+    Args:
+        request: its body has not been touched.
+        model: what it may say.
+        limit: most bytes of it.
 
     Raises:
         BadInput: it is not what ``model`` says.
     """
     if kind_of(request) != JSON:
         return None
-    body = b"".join([chunk async for chunk in received(request, MAX_JSON, MAX_JSON)])
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if not first["loc"]:
-            raise BadInput("malformed_request", "The body is no object in JSON.") from None
-        problem = invalid(first)
-        raise BadInput(problem.code, problem.detail, field=problem.field) from error
+    body = b"".join([chunk async for chunk in received(request, limit, limit)])
+    return await to_thread.run_sync(lambda: validated(model, read(body)))
+
+
+def is_small(request: Request) -> bool:
+    """Whether a body says that it is no longer than a few options are."""
+    announced = _announced(request.headers.get("content-length"))
+    return announced is not None and announced <= MAX_JSON
 
 
 def kind_of(request: Request) -> str:

@@ -63,14 +63,16 @@ class Listed:
 
     def finish(self) -> list[Line]:
         """Its entries. Raises BadInput: it is no list."""
-        try:
-            found = json.loads(self._data.decode(), object_pairs_hook=_once)
-        except (ValueError, RecursionError):
-            found = None
+        found = _loaded(bytes(self._data))
         if not isinstance(found, list):
             raise BadInput("malformed_request", "The body is no list in JSON.")
-        require_few(len(found))
-        return [one if isinstance(one, dict | BadInput) else _no_object() for one in found]
+        return entries(found)
+
+
+def entries(found: list[Any]) -> list[Line]:
+    """A list's. Raises BadInput: they are too many."""
+    require_few(len(found))
+    return [one if isinstance(one, dict | BadInput) else _no_object() for one in found]
 
 
 def require_few(count: int) -> None:
@@ -79,18 +81,24 @@ def require_few(count: int) -> None:
         raise BadInput("body_too_large", f"A manifest has at most {MAX_LINES} lines.")
 
 
-def read(line: Line) -> dict[str, Any]:
-    """A line's object. Raises BadInput: it is none."""
-    if isinstance(line, str):
-        try:
-            line = cast("Line", json.loads(line, object_pairs_hook=_once))
-        except (ValueError, RecursionError):
-            raise _no_object() from None
+def read(line: Line | bytes) -> dict[str, Any]:
+    """A line's object, or a body's. Raises BadInput: it is none."""
+    if isinstance(line, str | bytes):
+        line = cast("Line", _loaded(line))
     if isinstance(line, BadInput):
         raise line
     if not isinstance(line, dict):
         raise _no_object()
     return line
+
+
+def _loaded(data: str | bytes) -> object:
+    """What it says in JSON, which is UTF-8; None if it is none."""
+    try:
+        text = data if isinstance(data, str) else data.decode()
+        return cast("object", json.loads(text, object_pairs_hook=_once))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _text(line: bytes) -> Line:

@@ -10,11 +10,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from photoward.api.http import filenames
 from photoward.api.http.asked import merged
-from photoward.api.http.errors import invalid
+from photoward.api.http.errors import validated
 from photoward.api.http.lines import read
 from photoward.api.http.schemas import Requested
 from photoward.core.arrivals import Expected
@@ -152,8 +150,4 @@ def _taken(entry: dict[str, Any], name: str) -> str | None:
 
 
 def _options(entry: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return Requested.model_validate(entry).model_dump(exclude_unset=True)
-    except ValidationError as error:
-        first = invalid(error.errors()[0])
-        raise BadInput(first.code, first.detail, field=first.field) from error
+    return validated(Requested, entry).model_dump(exclude_unset=True)

@@ -5,6 +5,7 @@ Knows the domain's objects only to show them; decides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -120,16 +121,36 @@ class RequestedUse(RequestedImage):
     upload: str = Field(description="Its id, as `POST /v1/uploads` gave it.", examples=[EXAMPLE_ID])
 
 
+BatchName = Annotated[
+    str, Field(max_length=128, description="For people.", examples=["holiday"])
+]  # fmt: skip
+
+
 class RequestedBatch(BaseModel):
     """A batch that is to be made."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(default="", max_length=128, description="For people.", examples=["holiday"])
+    name: BatchName = ""
     options: Requested = Field(
         default=Requested(), description="For items that do not say otherwise.",
         examples=[{"preset": "strong"}],
     )  # fmt: skip
+    items: list[Any] = Field(default=[], description="Photos that are to be fetched.")
+
+
+def requested_batch(items: dict[str, Any]) -> dict[str, Any]:
+    """``RequestedBatch`` as a schema that refers to nothing else; ``items`` is that of its list."""
+    schema = RequestedBatch.model_json_schema()
+    options = schema.pop("$defs")["Requested"]
+    schema["properties"] |= {"options": options, "items": items}
+    return schema
+
+
+class RequestedList(Requested):
+    """In the query, beside a manifest as NDJSON: the options of items that say no others."""
+
+    name: BatchName = ""
 
 
 class BatchLinks(BaseModel):
@@ -177,6 +198,27 @@ class Batch(BaseModel):
                 archive=f"{here}/archive",
             ),
         )  # fmt: skip
+
+
+class ManifestLine(BaseModel):
+    """What became of a manifest's line."""
+
+    line: int = Field(description="Its number, or its place in the list, from 1.", examples=[1])
+    file: str | None = Field(examples=["cats/1.jpg"])
+    id: str | None = Field(default=None, description="The item's.", examples=[EXAMPLE_ID])
+    problem: Problem | None = Field(default=None, description="Why there is no item.")
+
+
+class MadeBatch(Batch):
+    """A batch at its beginning."""
+
+    lines: list[ManifestLine] = Field(description="What became of each line of a manifest.")
+
+    @classmethod
+    def of(cls, batch: jobs.Batch, lines: Sequence[Mapping[str, Any]] = ()) -> Self:
+        """Show a batch and what was said of its manifest's lines."""
+        told = [ManifestLine(**one) for one in lines]
+        return cls(**Batch.of(batch).model_dump(), lines=told)
 
 
 class Progress(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import IO, Annotated, Any
 
 from anyio import to_thread
@@ -13,12 +13,30 @@ from pydantic import BaseModel, Field
 
 from photoward.api.http import archives, bulk
 from photoward.api.http.archives import Archive
+from photoward.api.http.asked import merged
 from photoward.api.http.cursors import PlaceDep, following
 from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.intake import kind_of, received
+from photoward.api.http.intake import JSON, is_small, kind_of, read_json, received
+from photoward.api.http.lines import MAX_JSON, entries
+from photoward.api.http.naming import (
+    EXAMPLE,
+    LINED,
+    LISTED,
+    NDJSON,
+    expect,
+    read_lines,
+    require_room,
+)
 from photoward.api.http.routes.images import NO_STORE
-from photoward.api.http.schemas import Batch, Image, RequestedBatch
+from photoward.api.http.schemas import (
+    Batch,
+    Image,
+    MadeBatch,
+    RequestedBatch,
+    RequestedList,
+    requested_batch,
+)
 from photoward.api.http.spool import no_room
 from photoward.api.http.tars import Untarred, gunzipped
 from photoward.api.http.zips import Unzipped
@@ -35,9 +53,17 @@ UNPACKED = 4
 is unpacked as a whole, may not be larger than any other archive."""
 
 ZIP, TAR, GZIP = "application/zip", "application/x-tar", "application/gzip"
-NDJSON = "application/x-ndjson"
 ASKING = ("unauthenticated", "forbidden", "not_found", "unavailable")
 STREAM: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+
+
+MAKING = {
+    "required": True,
+    "content": {
+        JSON: {"schema": requested_batch(LISTED), "example": {"name": "cats", "items": EXAMPLE}},
+        NDJSON: LINED,
+    },
+}
 
 
 class Items(BaseModel):
@@ -51,22 +77,48 @@ class Items(BaseModel):
     "", operation_id="createBatch", summary="Make a batch", status_code=201,
     responses=documented(
         "invalid_option", "unknown_method", "unknown_preset", "unknown_surrogate", "unknown_label",
-        "request_differs", "unauthenticated", "forbidden", "unavailable",
+        "request_differs", "unsupported_content_type", "body_too_large", "too_slow",
+        "length_mismatch", "malformed_request", "queue_full", "unauthenticated", "forbidden",
+        "unavailable",
     ),
+    openapi_extra={"requestBody": MAKING},
 )  # fmt: skip
-async def create_batch(
-    *, wanted: RequestedBatch, parts: PartsDep, tenant: WriterDep, key: RequestKeyDep,
-    response: Response,
-) -> Batch:  # fmt: skip
-    """Then hand photos in with `POST /v1/images?batch=…`, or many at once in an archive."""
-    options = wanted.options.model_dump(exclude_unset=True, exclude_none=True)
-    parts.catalogue.options(**options)
-    made = await to_thread.run_sync(
-        lambda: parts.ledger.add_batch(new_id(), tenant, wanted.name, options, request=key)
+async def create_batch(  # noqa: PLR0913  # what makes a batch
+    *, request: Request, parts: PartsDep, tenant: WriterDep, key: RequestKeyDep,
+    query: Annotated[RequestedList, Query()], response: Response,
+) -> MadeBatch:  # fmt: skip
+    """Empty, or with a manifest of photos that are to be fetched.
+
+    Then hand photos in with `POST /v1/images?batch=…`, or many at once in an archive. What the
+    body says goes before what the query says.
+    """
+    with nullcontext() if is_small(request) else parts.admission.one_archive():
+        wanted = await read_json(request, RequestedBatch, MAX_JSON)
+        if wanted is None:
+            wanted = RequestedBatch(items=await read_lines(request))
+        else:
+            wanted.items = entries(wanted.items)
+        made = await to_thread.run_sync(_make, parts, tenant, key, query, wanted)
+    response.headers.update({"Location": made.links.self, **NO_STORE})
+    return made
+
+
+def _make(
+    parts: Parts, tenant: str, key: str | None, query: RequestedList, wanted: RequestedBatch
+) -> MadeBatch:
+    asked, own = (
+        one.model_dump(exclude_unset=True, exclude_none=True) for one in (query, wanted.options)
     )
-    shown = Batch.of(made)
-    response.headers.update({"Location": shown.links.self, **NO_STORE})
-    return shown
+    name = asked.pop("name", "")
+    options = merged(asked, own)
+    parts.catalogue.options(**options)
+    if wanted.items:
+        require_room(parts, len(wanted.items))
+    made = parts.ledger.add_batch(new_id(), tenant, wanted.name or name, options, request=key)
+    if not wanted.items:
+        return MadeBatch.of(made, [])
+    told = expect(parts, tenant, made.id, wanted.items, defaults=options, key=key)
+    return MadeBatch.of(parts.ledger.batch(tenant, made.id), told)
 
 
 @router.get(

@@ -4,48 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from photoward.api.http.archives import line
-from photoward.api.http.bulk import problem_of
-from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, RequestKeyDep, WriterDep
+from photoward.api.http.deps import BatchIdDep, PartsDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.intake import JSON, kind_of, received
-from photoward.api.http.lines import MAX_BYTES, Lines, Listed
-from photoward.api.http.manifests import FILE, Checked, Manifest
-from photoward.api.http.routes.batches import ASKING, NDJSON
+from photoward.api.http.intake import JSON
+from photoward.api.http.naming import EXAMPLE, LINED, LISTED, NDJSON, expect, read_lines
+from photoward.api.http.routes.batches import ASKING
 from photoward.api.http.routes.images import NO_STORE
-from photoward.api.http.sources import NAMED
-from photoward.core.arrivals import Expected
-from photoward.core.errors import BadInput, Overloaded
-from photoward.core.jobs import State, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
-READERS: dict[str, type[Lines | Listed]] = {NDJSON: Lines, JSON: Listed}
-
-SOURCES = "; ".join(f"`{name}`: {what}" for name, what in NAMED.items())
-LINES: dict[str, Any] = {
-    "type": "array",
-    "description": f"Objects with one source each ({SOURCES}), `{FILE}`, its name if not the "
-    "source's own, and the options that `POST /v1/images` takes. Each is checked by itself.",
-    "items": {},
-}
-BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        NDJSON: {"schema": {"type": "string", "description": "The same, an object a line."}},
-        JSON: {"schema": LINES, "example": [{"key": "inbox/cats/1.jpg", "label": "cat"}]},
-    },
-}
-
-log = structlog.get_logger("photoward.batches")
+BODY = {"required": True, "content": {NDJSON: LINED, JSON: {"schema": LISTED, "example": EXAMPLE}}}
 
 
 @router.post(
@@ -73,41 +49,16 @@ async def upload_manifest(
     fails, and `…/retry` tries it again. A line that came before under the same `Idempotency-Key`
     is the item of then.
     """
-    kind = kind_of(request)
-    if kind not in READERS:
-        raise BadInput("unsupported_content_type", f"Send {NDJSON} or {JSON}.")
     defaults = await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)
-    reader = READERS[kind]()
     with parts.admission.one_archive():
-        async for chunk in received(request, MAX_BYTES, MAX_BYTES):
-            reader.feed(chunk)
-        name = f"{tenant}\0{batch_id}\0{key or new_id()}"
-        manifest = Manifest(tenant, parts.kinds, parts.catalogue, defaults, name)
-        told = await to_thread.run_sync(lambda: list(manifest.checked(reader.finish())))
-        await to_thread.run_sync(_expect, parts, tenant, batch_id, told, parts.tracer.here())
+        lines = await read_lines(request)
+        told = await to_thread.run_sync(
+            lambda: expect(parts, tenant, batch_id, lines, defaults=defaults, key=key)
+        )
     return StreamingResponse(_answer(told), media_type=NDJSON, headers=NO_STORE)
 
 
-def _expect(
-    parts: Parts, tenant: str, batch_id: str, told: Sequence[Checked], trace: str | None
-) -> None:
-    expected = [one.outcome for one in told if isinstance(one.outcome, Expected)]
-    waiting = parts.ledger.depth().get(State.RECEIVED, 0)
-    if waiting + len(expected) > parts.settings.max_arrivals:
-        raise Overloaded(f"{waiting} photos are still to be fetched.")
-    parts.ledger.expect(tenant, batch_id, expected, trace)
-    parts.expecting.set()
-    log.info("manifest", batch=batch_id, accepted=len(expected), lines=len(told))
-
-
-def _answer(told: Sequence[Checked]) -> Iterator[bytes]:
-    counts = {"accepted": 0, "refused": 0}
-    for one in told:
-        about: dict[str, Any] = {"line": one.number, "file": one.file}
-        if isinstance(one.outcome, Expected):
-            about["id"] = one.outcome.item_id
-        else:
-            about["problem"] = problem_of(one.outcome)
-        counts["accepted" if "id" in about else "refused"] += 1
-        yield line(about)
-    yield line(counts)
+def _answer(told: Sequence[dict[str, Any]]) -> Iterator[bytes]:
+    yield from map(line, told)
+    accepted = sum("id" in one for one in told)
+    yield line({"accepted": accepted, "refused": len(told) - accepted})

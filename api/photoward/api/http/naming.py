@@ -1,0 +1,96 @@
+"""Photos that are named instead of sent: from a manifest's lines to items that will be fetched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from anyio import to_thread
+
+from photoward.api.http.bulk import problem_of
+from photoward.api.http.intake import JSON, kind_of, received
+from photoward.api.http.lines import MAX_BYTES, Lines, Listed
+from photoward.api.http.manifests import FILE, Manifest
+from photoward.api.http.sources import NAMED
+from photoward.core.arrivals import Expected
+from photoward.core.errors import BadInput, Overloaded
+from photoward.core.jobs import State, new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastapi import Request
+
+    from photoward.api.http.deps import Parts
+    from photoward.api.http.lines import Line
+
+NDJSON = "application/x-ndjson"
+READERS: dict[str, type[Lines | Listed]] = {NDJSON: Lines, JSON: Listed}
+
+SOURCES = "; ".join(f"`{name}`: {what}" for name, what in NAMED.items())
+LISTED: dict[str, Any] = {
+    "type": "array",
+    "description": f"Objects with one source each ({SOURCES}), `{FILE}`, its name if not the "
+    "source's own, and the options that `POST /v1/images` takes. Each is checked by itself.",
+    "items": {},
+}
+LINED = {"schema": {"type": "string", "description": "The same, an object a line."}}
+EXAMPLE = [{"key": "inbox/cats/1.jpg", "label": "cat"}]
+
+log = structlog.get_logger("photoward.batches")
+
+
+async def read_lines(request: Request) -> list[Line]:
+    """A body that is a manifest. Raises BadInput: it is none."""
+    kind = kind_of(request)
+    if kind not in READERS:
+        raise BadInput("unsupported_content_type", f"Send {NDJSON} or {JSON}.")
+    reader = READERS[kind]()
+    async for chunk in received(request, MAX_BYTES, MAX_BYTES):
+        reader.feed(chunk)
+    return await to_thread.run_sync(reader.finish)
+
+
+def require_room(parts: Parts, count: int) -> None:
+    """Raises Overloaded: with so many more, too many would be waiting to be fetched."""
+    waiting = parts.ledger.depth().get(State.RECEIVED, 0)
+    if waiting + count > parts.settings.max_arrivals:
+        raise Overloaded(f"{waiting} photos are still to be fetched.")
+
+
+def expect(  # noqa: PLR0913  # what a manifest is, and for whom
+    parts: Parts, tenant: str, batch_id: str, lines: Sequence[Line], *,
+    defaults: Mapping[str, Any], key: str | None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Make an item of each line that names a photo.
+
+    Args:
+        parts: the service's.
+        tenant: whose.
+        batch_id: the items' batch.
+        lines: as they came.
+        defaults: the batch's options.
+        key: what came before under it is the item of then.
+
+    Returns:
+        What became of each line: its `id` or its `problem`.
+
+    Raises:
+        Overloaded: too many are waiting to be fetched.
+    """
+    name = f"{tenant}\0{batch_id}\0{key or new_id()}"
+    manifest = Manifest(tenant, parts.kinds, parts.catalogue, defaults, name)
+    told, expected = [], []
+    for one in manifest.checked(lines):
+        about: dict[str, Any] = {"line": one.number, "file": one.file}
+        if isinstance(one.outcome, Expected):
+            expected.append(one.outcome)
+            about["id"] = one.outcome.item_id
+        else:
+            about["problem"] = problem_of(one.outcome)
+        told.append(about)
+    require_room(parts, len(expected))
+    parts.ledger.expect(tenant, batch_id, expected, parts.tracer.here())
+    parts.expecting.set()
+    log.info("manifest", batch=batch_id, accepted=len(expected), lines=len(told))
+    return told
