@@ -128,8 +128,8 @@ def test_a_worker_that_is_stopped_while_it_waits_and_then_killed() -> None:
                 if swallowed:
                     slowest = max(slowest, time.monotonic() - began)
         note(
-            f"stopped in BRPOP, then killed, ×{trials}",
-            f"0 lost, recovered ≤ {RECOVERED_S} s", f"0 lost, {slowest:.1f} s at most",
+            f"stopped in BRPOP, then killed, ×{wanted}", f"0 lost, recovered ≤ {RECOVERED_S} s",
+            f"0 of {trials} lost, {slowest:.1f} s at most",
             f"default, {workers} workers",
         )  # fmt: skip
         audit(service, settings, ids)
