@@ -609,6 +609,8 @@ def test_what_the_body_says_of_a_batch_goes_before_the_query(service: Service) -
     ).json()  # fmt: skip
     assert (made["name"], made["options"]) == ("b", {"epsilon": 4, "label": "cat"})
     assert made["lines"] == []
+    twice = service.client.post("/v1/batches?label=cat&label=dog", json={})
+    assert_problem(twice, "invalid_option")
 
 
 @pytest.mark.parametrize(

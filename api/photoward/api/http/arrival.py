@@ -10,7 +10,7 @@ from anyio import to_thread
 from photoward.api.http import uploads
 from photoward.api.http.asked import Asked
 from photoward.api.http.handover import accept
-from photoward.api.http.intake import Intake, read_json
+from photoward.api.http.intake import Intake, read_json, refuse_repeats
 from photoward.api.http.schemas import RequestedUse
 from photoward.core.errors import BadInput
 
@@ -33,8 +33,7 @@ async def taken(
         NotFound: there is no such batch or upload.
         Overloaded: too much is waiting.
     """
-    if len(request.query_params.multi_items()) != len(request.query_params):
-        raise BadInput("invalid_option", "An option is given twice in the query.")
+    refuse_repeats(request)
     named = await read_json(request, RequestedUse)
     batch = _batch(query, named)
     defaults = await to_thread.run_sync(_defaults, parts, tenant, batch)

@@ -153,6 +153,12 @@ def is_small(request: Request) -> bool:
     return announced is not None and announced <= MAX_JSON
 
 
+def refuse_repeats(request: Request) -> None:
+    """Raises BadInput: something is asked for twice in the query."""
+    if len(request.query_params.multi_items()) != len(request.query_params):
+        raise BadInput("invalid_option", "An option is given twice in the query.")
+
+
 def kind_of(request: Request) -> str:
     """Type of a body, without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()

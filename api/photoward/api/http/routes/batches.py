@@ -17,7 +17,7 @@ from photoward.api.http.asked import merged
 from photoward.api.http.cursors import PlaceDep, following
 from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.intake import JSON, is_small, kind_of, read_json, received
+from photoward.api.http.intake import JSON, is_small, kind_of, read_json, received, refuse_repeats
 from photoward.api.http.lines import MAX_JSON, entries
 from photoward.api.http.naming import (
     EXAMPLE,
@@ -92,6 +92,7 @@ async def create_batch(  # noqa: PLR0913  # what makes a batch
     Then hand photos in with `POST /v1/images?batch=…`, or many at once in an archive. What the
     body says goes before what the query says.
     """
+    refuse_repeats(request)
     with nullcontext() if is_small(request) else parts.admission.one_archive():
         wanted = await read_json(request, RequestedBatch, MAX_JSON)
         if wanted is None:
