@@ -58,6 +58,16 @@ def strongest() -> str:
     return table(("trainer", *map(told, names)), rows)
 
 
+def baselines() -> str:
+    """The older methods, on the matrix's pictures."""
+    found = result("cifar10-baselines")
+    names = protections(found)
+    looks = [", ".join(filter(None, quality(found, name))) for name in names]
+    return table(
+        ("trainer", *map(told, names)), [*by_trainer(found, digits=0), ("PSNR and SSIM", *looks)]
+    )
+
+
 def hosted() -> str:
     """The noise that is made through JPEGs, beside the one that is not, once a site saves again."""
     plain, found = result("cifar10-matrix"), result("cifar10-hosted")
@@ -178,6 +188,7 @@ TABLES: dict[str, Callable[[], str]] = {
         protection,
         matrix,
         strongest,
+        baselines,
         hosted,
         photos,
         words,
