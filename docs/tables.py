@@ -60,12 +60,7 @@ def strongest() -> str:
 
 def baselines() -> str:
     """The older methods, on the matrix's pictures."""
-    found = result("cifar10-baselines")
-    names = protections(found)
-    looks = [", ".join(filter(None, quality(found, name))) for name in names]
-    return table(
-        ("trainer", *map(told, names)), [*by_trainer(found, digits=0), ("PSNR and SSIM", *looks)]
-    )
+    return with_looks(result("cifar10-baselines"), "PSNR and SSIM", digits=0)
 
 
 def hosted() -> str:
@@ -81,11 +76,7 @@ def hosted() -> str:
 
 def photos() -> str:
     """Photos as JPEG, from scratch and from ImageNet weights."""
-    found = result("photos-unseen")
-    names = protections(found)
-    looks = [", ".join(filter(None, quality(found, name))) for name in names]
-    last = ("PSNR and SSIM at 64 × 64", *looks)
-    return table(("trainer", *map(told, names)), [*by_trainer(found, digits=1), last])
+    return with_looks(result("photos-unseen"), "PSNR and SSIM at 64 × 64", digits=1)
 
 
 def words() -> str:
@@ -219,6 +210,14 @@ def by_trainer(found: dict[str, Any], *, digits: int) -> list[tuple[str, ...]]:
         (title, *(f"{accuracy(found, name, trainer):.{digits}%}" for name in protections(found)))
         for trainer, title in titles(found).items()
     ]
+
+
+def with_looks(found: dict[str, Any], title: str, *, digits: int) -> str:
+    """Every trainer beside its control, and last how much like its original each picture looks."""
+    names = protections(found)
+    looks = [", ".join(filter(None, quality(found, name))) for name in names]
+    rows = [*by_trainer(found, digits=digits), (title, *looks)]
+    return table(("trainer", *map(told, names)), rows)
 
 
 def protections(found: dict[str, Any]) -> tuple[str, ...]:

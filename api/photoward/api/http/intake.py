@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO
 
 from anyio import to_thread
-from pydantic import BaseModel
 from python_multipart.multipart import parse_options_header
 
 from photoward.api.http import filenames
 from photoward.api.http.digests import ContentDigest
-from photoward.api.http.errors import validated
+from photoward.api.http.errors import Told, validated
 from photoward.api.http.form import Form
 from photoward.api.http.lines import read
 from photoward.api.http.spool import Spool
@@ -38,8 +37,6 @@ MAX_DIGITS = 18
 
 JSON = "application/json"
 MAX_JSON = 1 << 16
-
-Told = TypeVar("Told", bound=BaseModel)
 
 
 @dataclass(frozen=True)

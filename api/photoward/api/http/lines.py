@@ -63,7 +63,7 @@ class Listed:
 
     def finish(self) -> list[Line]:
         """Its entries. Raises BadInput: it is no list."""
-        found = _loaded(bytes(self._data))
+        found = _loaded(self._data)
         if not isinstance(found, list):
             raise BadInput("malformed_request", "The body is no list in JSON.")
         return entries(found)
@@ -92,7 +92,7 @@ def read(line: Line | bytes) -> dict[str, Any]:
     return line
 
 
-def _loaded(data: str | bytes) -> object:
+def _loaded(data: str | bytes | bytearray) -> object:
     """What it says in JSON, which is UTF-8; None if it is none."""
     try:
         text = data if isinstance(data, str) else data.decode()

@@ -5,7 +5,6 @@ Knows the domain's objects only to show them; decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -212,13 +211,9 @@ class ManifestLine(BaseModel):
 class MadeBatch(Batch):
     """A batch at its beginning."""
 
-    lines: list[ManifestLine] = Field(description="What became of each line of a manifest.")
-
-    @classmethod
-    def of(cls, batch: jobs.Batch, lines: Sequence[Mapping[str, Any]] = ()) -> Self:
-        """Show a batch and what was said of its manifest's lines."""
-        told = [ManifestLine(**one) for one in lines]
-        return cls(**Batch.of(batch).model_dump(), lines=told)
+    lines: list[ManifestLine] = Field(
+        default=[], description="What became of each line of a manifest."
+    )
 
 
 class Progress(BaseModel):

@@ -33,6 +33,7 @@ from photoward.api.http.schemas import (
     Batch,
     Image,
     MadeBatch,
+    ManifestLine,
     RequestedBatch,
     RequestedList,
     requested_batch,
@@ -55,7 +56,6 @@ is unpacked as a whole, may not be larger than any other archive."""
 ZIP, TAR, GZIP = "application/zip", "application/x-tar", "application/gzip"
 ASKING = ("unauthenticated", "forbidden", "not_found", "unavailable")
 STREAM: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-
 
 MAKING = {
     "required": True,
@@ -117,9 +117,11 @@ def _make(
         require_room(parts, len(wanted.items))
     made = parts.ledger.add_batch(new_id(), tenant, wanted.name or name, options, request=key)
     if not wanted.items:
-        return MadeBatch.of(made, [])
+        return MadeBatch.of(made)
     told = expect(parts, tenant, made.id, wanted.items, defaults=options, key=key)
-    return MadeBatch.of(parts.ledger.batch(tenant, made.id), told)
+    shown = MadeBatch.of(parts.ledger.batch(tenant, made.id))
+    shown.lines = [ManifestLine(**one) for one in told]
+    return shown
 
 
 @router.get(
