@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from photoward.api.http import errors
 from photoward.api.http.admission import Admission
@@ -16,6 +16,7 @@ from photoward.api.http.announcer import Announcer
 from photoward.api.http.deps import Parts
 from photoward.api.http.envelope import Envelope
 from photoward.api.http.fetcher import Fetcher
+from photoward.api.http.intake import pass_over
 from photoward.api.http.patience import Patience
 from photoward.api.http.refusals import Refusals
 from photoward.api.http.routes import (
@@ -83,6 +84,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
         docs_url=None,  # they load scripts from other hosts
         redoc_url=None,
         lifespan=_lifespan,
+        dependencies=[Depends(pass_over)],
         # Its own spans hold queries, and so labels; what it logs holds what exceptions say.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from anyio import to_thread
+from fastapi import Request
 from python_multipart.multipart import parse_options_header
 
 from photoward.api.http import filenames
@@ -18,13 +19,14 @@ from photoward.api.http.digests import ContentDigest
 from photoward.api.http.errors import Told, validated
 from photoward.api.http.form import Form
 from photoward.api.http.lines import read
+from photoward.api.http.schemas import whole_schema
 from photoward.api.http.spool import Spool
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from fastapi import Request
+    from pydantic import BaseModel
 
     from photoward.api.http.asked import Asked
     from photoward.core.jobs import Options, Source
@@ -37,6 +39,12 @@ MAX_DIGITS = 18
 
 JSON = "application/json"
 MAX_JSON = 1 << 16
+
+READING = (
+    "body_too_large", "digest_mismatch", "length_mismatch", "malformed_request", "too_slow",
+    "unsupported_content_type",
+)  # fmt: skip
+"""How a body is refused, whatever it should say."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,36 @@ async def read_json(request: Request, model: type[Told], limit: int = MAX_JSON) 
         return None
     body = b"".join([chunk async for chunk in received(request, limit, limit)])
     return await to_thread.run_sync(lambda: validated(model, read(body)))
+
+
+async def require_json(request: Request, model: type[Told]) -> Told:
+    """What a body of JSON says. Raises BadInput: as ``read_json``, or it is something else."""
+    told = await read_json(request, model)
+    if told is None:
+        raise BadInput("unsupported_content_type", f"Send {JSON}.")
+    return told
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """OpenAPI's words for an operation that reads ``model`` itself."""
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": whole_schema(model)}}}}
+
+
+async def pass_over(request: Request) -> None:
+    """Read past the body of an operation that takes none. Raises BadInput: it is a long one.
+
+    Those that take one read it themselves, when they know who sends it.
+    """
+    headers = request.headers
+    comes = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if comes and not takes_body(request.scope["route"]):
+        async for _ in received(request, MAX_JSON, MAX_JSON):
+            pass
+
+
+def takes_body(route: object) -> bool:
+    """Whether an operation's description has a body."""
+    return "requestBody" in (getattr(route, "openapi_extra", None) or {})
 
 
 def is_small(request: Request) -> bool:

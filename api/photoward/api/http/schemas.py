@@ -140,10 +140,27 @@ class RequestedBatch(BaseModel):
 
 def requested_batch(items: dict[str, Any]) -> dict[str, Any]:
     """``RequestedBatch`` as a schema that refers to nothing else; ``items`` is that of its list."""
-    schema = RequestedBatch.model_json_schema()
-    options = schema.pop("$defs")["Requested"]
-    schema["properties"] |= {"options": options, "items": items}
+    schema = whole_schema(RequestedBatch)
+    schema["properties"] |= {"items": items}
     return schema
+
+
+def whole_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """A model as a schema that refers to nothing else."""
+    schema = model.model_json_schema()
+    named = schema.pop("$defs", {})
+
+    def told(node: Any) -> Any:  # noqa: ANN401  # whatever JSON holds
+        if isinstance(node, list):
+            return [told(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        meant = named.get(str(node.get("$ref")).removeprefix("#/$defs/"), {})
+        own = {name: told(value) for name, value in node.items() if name != "$ref"}
+        return told(meant) | own if meant else own
+
+    found: dict[str, Any] = told(schema)
+    return found
 
 
 class RequestedList(Requested):

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 import structlog
 from anyio import to_thread
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from photoward.api.http.deps import AdminDep, KeyIdDep, Parts, PartsDep
 from photoward.api.http.errors import documented
+from photoward.api.http.intake import READING, json_body, require_json
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import may_repeat
 from photoward.core import access
@@ -81,12 +82,13 @@ class Keys(BaseModel):
 
 @router.post(
     "", operation_id="createKey", summary="Make a key", status_code=201,
-    responses=documented(*REFUSALS),
+    responses=documented(*REFUSALS, *READING), openapi_extra=json_body(Wanted),
 )  # fmt: skip
 async def create_key(
-    wanted: Wanted, parts: PartsDep, tenant: AdminDep, response: Response
+    request: Request, parts: PartsDep, tenant: AdminDep, response: Response
 ) -> Fresh:  # fmt: skip
     """Its secret is in this answer only."""
+    wanted = await require_json(request, Wanted)
     response.headers.update(NO_STORE)
     days = wanted.expires_in_days
     lifetime = None if days is None else timedelta(days=days)
@@ -103,12 +105,13 @@ async def list_keys(parts: PartsDep, tenant: AdminDep, response: Response) -> Ke
 
 @router.post(
     "/{key_id}/rotate", operation_id="rotateKey", summary="Replace a key", status_code=201,
-    responses=documented(*REFUSALS, "not_found"),
+    responses=documented(*REFUSALS, *READING, "not_found"), openapi_extra=json_body(Rotation),
 )  # fmt: skip
 async def rotate_key(
-    rotation: Rotation, parts: PartsDep, tenant: AdminDep, key_id: KeyIdDep, response: Response
+    request: Request, parts: PartsDep, tenant: AdminDep, key_id: KeyIdDep, response: Response
 ) -> Fresh:
     """A new key of the same name and scopes; the old one opens for some hours more."""
+    rotation = await require_json(request, Rotation)
     response.headers.update(NO_STORE)
     grace = timedelta(hours=rotation.grace_hours)
     return await to_thread.run_sync(_rotated, parts, tenant, key_id, grace)

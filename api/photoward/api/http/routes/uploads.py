@@ -33,7 +33,9 @@ SENDING = (
 )  # fmt: skip
 
 SpokenDep = Annotated[str | None, Depends(tus.spoken)]
-TusDep = Depends(tus.required)
+TusDep = Annotated[None, Depends(tus.required)]
+"""After the key: who has none is told nothing else."""
+
 LengthDep = Annotated[
     int | None,
     Header(alias="Upload-Length", ge=0, lt=10**18, description="tus: bytes of the whole."),
@@ -165,10 +167,12 @@ def _url(parts: Parts, upload: Upload) -> str:
 
 @router.head(
     "/{upload_id}", operation_id="getUploadOffset", summary="Ask how far an upload is",
-    dependencies=[TusDep], response_class=Response,
+    response_class=Response,
     responses=documented("tus_version", *ASKING),
 )  # fmt: skip
-async def get_upload_offset(upload_id: UploadIdDep, parts: PartsDep, tenant: WriterDep) -> Response:
+async def get_upload_offset(
+    upload_id: UploadIdDep, parts: PartsDep, tenant: WriterDep, _: TusDep
+) -> Response:
     """`Upload-Offset` is where to go on."""
     upload = await to_thread.run_sync(parts.ledger.upload, tenant, upload_id)
     told = {"Upload-Metadata": upload.metadata} if upload.metadata else {}
@@ -178,12 +182,11 @@ async def get_upload_offset(upload_id: UploadIdDep, parts: PartsDep, tenant: Wri
 
 @router.patch(
     "/{upload_id}", operation_id="continueUpload", summary="Go on with an upload", status_code=204,
-    dependencies=[TusDep], response_class=Response,
-    responses=documented(*SENDING, *ASKING),
+    response_class=Response, responses=documented(*SENDING, *ASKING),
     openapi_extra={"requestBody": {"required": True, "content": {tus.PART: BINARY}}},
 )  # fmt: skip
 async def continue_upload(  # noqa: PLR0913  # the headers of tus
-    *, request: Request, upload_id: UploadIdDep, parts: PartsDep, tenant: WriterDep,
+    *, request: Request, upload_id: UploadIdDep, parts: PartsDep, tenant: WriterDep, _: TusDep,
     offset: OffsetDep, checksum: ChecksumDep = None,
 ) -> Response:  # fmt: skip
     """The next part. What comes before a connection breaks is kept, unless there is a checksum."""
@@ -198,10 +201,11 @@ async def continue_upload(  # noqa: PLR0913  # the headers of tus
 
 @router.delete(
     "/{upload_id}", operation_id="deleteUpload", summary="Delete an upload", status_code=204,
-    dependencies=[Depends(tus.spoken)],
     responses=documented("tus_version", *ASKING),
 )  # fmt: skip
-async def delete_upload(upload_id: UploadIdDep, parts: PartsDep, tenant: WriterDep) -> None:
+async def delete_upload(
+    upload_id: UploadIdDep, parts: PartsDep, tenant: WriterDep, _: SpokenDep
+) -> None:
     """What it became, if it was used, stays."""
     await to_thread.run_sync(uploads.remove, parts, tenant, upload_id)
 

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import structlog
 from anyio import to_thread
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from photoward.api.http.cursors import PlaceDep, following
 from photoward.api.http.deps import AdminDep, Parts, PartsDep, WebhookIdDep
 from photoward.api.http.errors import documented
+from photoward.api.http.intake import READING, json_body, require_json
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import may_repeat
 from photoward.core import webhooks
@@ -109,12 +110,13 @@ class Deliveries(BaseModel):
 
 @router.post(
     "", operation_id="createWebhook", summary="Make a webhook", status_code=201,
-    responses=documented(*REFUSALS),
+    responses=documented(*REFUSALS, *READING), openapi_extra=json_body(Wanted),
 )  # fmt: skip
 async def create_webhook(
-    wanted: Wanted, parts: PartsDep, tenant: AdminDep, response: Response
+    request: Request, parts: PartsDep, tenant: AdminDep, response: Response
 ) -> Fresh:  # fmt: skip
     """From now on the events are told, signed with the secret in this answer."""
+    wanted = await require_json(request, Wanted)
     try:
         checked(wanted.url, private=parts.settings.webhooks_private)
     except Blocked as blocked:
