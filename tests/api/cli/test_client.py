@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import http.server
 import socket
 import threading
 import time
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from photoward.api.cli import client as module
-from photoward.api.cli.client import Client, Clients, Refusal
+from photoward.api.cli.client import Client, Refusal
 from photoward.core import access
 from photoward.core.access import USUAL
-from photoward.core.errors import Unavailable
+from photoward.core.errors import BadInput, Unavailable
 from tests.api.http.service import PEPPER, Service, picture, serving, working
+from tests.support.sites import own_certificate
+from tests.support.sites import serving as serving_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,25 +73,169 @@ def test_a_refusal_says_why(service: Service) -> None:
 def test_a_connection_that_rested_is_not_used_again(
     service: Service, connections: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "IDLE_S", 0.5)
     with Client(service.url) as client:
         for _ in range(3):
             client._exchange("GET", "/livez")
         assert len(connections) == 1
-        monkeypatch.setattr(module, "IDLE_S", 0.05)
-        time.sleep(0.1)
+        time.sleep(0.6)
         client._exchange("GET", "/livez")
         assert len(connections) == 2
 
 
-def test_no_two_have_one_client_at_once(service: Service, connections: list[object]) -> None:
-    with closing(Clients(service.url)) as clients:
-        with clients.one() as one, clients.one() as other:
-            assert one is not other
-            for client in (one, other):
-                client._exchange("GET", "/livez")
-        with clients.one() as again:
-            again._exchange("GET", "/livez")
-    assert len(connections) == 2
+def test_threads_share_a_client_and_its_connections(
+    service: Service, connections: list[object]
+) -> None:
+    with Client(service.url) as client, ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(client._exchange, "GET", "/livez") for _ in range(40)]
+        assert {one.result() for one in asked} == {b'{"status":"alive"}'}
+    assert len(connections) <= 4
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://h", "h:8080", "127.0.0.1", "file:///x", "http://", "https://:1", "http://h:99999",
+     "http://u:hunter2@h", "http://h/?key=hunter2", "http://h#hunter2", "http://a b", "http://[x",
+     "http://h\n", "//h", ""],
+)  # fmt: skip
+def test_what_is_no_address_is_refused_and_not_quoted(url: str) -> None:
+    with pytest.raises(BadInput, match="--url takes an address like") as caught:
+        Client(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["pw_\nX-Evil: 1", "pw_ü"])
+def test_a_key_that_is_none_is_refused_and_not_quoted(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHOTOWARD_API_KEY", key)
+    with pytest.raises(BadInput) as caught:
+        Client("http://127.0.0.1:1")
+    assert key not in str(caught.value)
+
+
+class Seen:
+    """What came over the wire, as plain text."""
+
+    def __init__(self, **answer: str) -> None:
+        self.requests: list[tuple[str, str | None]] = []
+        self.location = answer.get("location")
+
+    def page(self) -> type[http.server.BaseHTTPRequestHandler]:
+        seen = self
+
+        class Page(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                seen.requests.append((self.path, self.headers.get("Authorization")))
+                self.send_response(308 if seen.location else 200)
+                if seen.location:
+                    self.send_header("Location", seen.location)
+                body = b'{"state": "done"}'
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        return Page
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("PHOTOWARD_API_KEY", "pw_0123456789abcdef_secret")
+    return "Bearer pw_0123456789abcdef_secret"
+
+
+def test_over_tls_the_key_goes_to_a_certificate_that_is_trusted(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = own_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.chain))
+    seen = Seen()
+    with serving_page(seen.page(), certificate) as url, Client(f"{url}/photos/") as client:
+        assert url.startswith("https://")
+        assert client.item("x") == {"state": "done"}
+    assert seen.requests == [("/photos/v1/images/x", key)], "the address's own path counts"
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_nothing(key: str, tmp_path: Path) -> None:
+    seen = Seen()
+    with (
+        serving_page(seen.page(), own_certificate(tmp_path)) as url, Client(url) as client,
+        pytest.raises(BadInput, match="certificate is not trusted"),
+    ):  # fmt: skip
+        client.item("x")
+    assert seen.requests == []
+    assert key
+
+
+def test_a_certificate_of_another_name_gets_nothing(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = own_certificate(tmp_path, host="127.0.0.2")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.chain))
+    seen = Seen()
+    with (
+        serving_page(seen.page(), certificate) as url, Client(url) as client,
+        pytest.raises(BadInput, match="certificate is not trusted"),
+    ):  # fmt: skip
+        client.item("x")
+    assert seen.requests == []
+    assert key
+
+
+def test_over_https_nothing_is_said_in_clear_text(key: str) -> None:
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def hear() -> None:
+            caller, _ = door.accept()
+            with caller:
+                heard.append(caller.recv(4096))
+
+        thread = threading.Thread(target=hear)
+        thread.start()
+        with (
+            Client(f"https://127.0.0.1:{door.getsockname()[1]}") as client,
+            pytest.raises(Unavailable),
+        ):
+            client.item("x")
+        thread.join()
+    assert heard[0][0] == 0x16, "a TLS handshake"
+    assert key.encode() not in heard[0]
+
+
+def test_an_answer_that_leads_elsewhere_is_not_followed(key: str) -> None:
+    elsewhere = Seen()
+    with serving_page(elsewhere.page()) as there:
+        seen = Seen(location=f"{there}/v1/images/x")
+        with (
+            serving_page(seen.page()) as url, Client(url) as client,
+            pytest.raises(Refusal, match="give that address"),
+        ):  # fmt: skip
+            client.item("x")
+    assert seen.requests == [("/v1/images/x", key)]
+    assert elsewhere.requests == []
+
+
+def test_this_machine_is_not_asked_for_through_a_proxy(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, seen = Seen(), Seen()
+    with serving_page(proxy.page()) as elsewhere, serving_page(seen.page()) as url:
+        monkeypatch.setenv("HTTP_PROXY", elsewhere)
+        with Client(url) as client:
+            client.item("x")
+        with Client("http://photos.example") as client:
+            client.item("x")
+    assert seen.requests == [("/v1/images/x", key)]
+    assert [path for path, _ in proxy.requests] == ["http://photos.example/v1/images/x"]
+
+
+def test_a_name_that_is_no_text_is_sent_as_near_as_can_be(service: Service) -> None:
+    with Client(service.url) as client:
+        item = client.submit(
+            picture(), "image/png", name=b"caf\xe9.png".decode("utf-8", "surrogateescape")
+        )
+    assert service.ledger.get("default", item["id"]).source.filename == "caf?.png"
 
 
 def test_nobody_there_is_no_refusal() -> None:

@@ -1,26 +1,66 @@
-"""The service seen from outside: what demo and benchmarks need of the REST interface."""
+"""The service seen from outside: what commands need of the REST interface.
+
+The protocol is httpx's business, imported with the first client: certificates are verified,
+``SSL_CERT_FILE`` names further ones, and no answer leads the API key to another address.
+"""
 
 from __future__ import annotations
 
-import http.client
+import ipaddress
 import json
 import os
+import re
+import ssl
 import time
-from collections import deque
-from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from photoward.core.errors import Unavailable
+from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
+
+    import httpx
 
 FINAL = frozenset({"done", "failed", "cancelled"})
 POLL_S = 0.1
 IDLE_S = 2.0
 """A connection that rested longer is not used again: the server closes it after five seconds."""
+
+
+def address(url: str, option: str = "--url") -> str:
+    """The address of a service, without a slash at its end; it may have a path.
+
+    Raises:
+        BadInput: it is another scheme's, or none; it is not quoted, as it may hold a password.
+    """
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        fine = False
+    words = url.isascii() and not re.search(r"[\s\x00-\x1f@?#]", url)
+    if not (fine and words):
+        raise BadInput(
+            "invalid_option",
+            f"{option} takes an address like https://HOST or http://HOST:PORT, without user, "
+            "password and query; the API key comes from PHOTOWARD_API_KEY.",
+        )
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+
+
+def credentials() -> dict[str, str]:
+    """The header with the API key in ``PHOTOWARD_API_KEY``, if there is one.
+
+    Raises:
+        BadInput: it cannot be one; it is not quoted.
+    """
+    key = os.environ.get("PHOTOWARD_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise BadInput("invalid_option", "PHOTOWARD_API_KEY does not hold an API key.")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 class Refusal(Exception):  # noqa: N818  # it is what happened
@@ -33,17 +73,23 @@ class Refusal(Exception):  # noqa: N818  # it is what happened
 
 
 class Client:
-    """One connection, kept open; not for sharing between threads.
+    """A service by its address; threads may share it.
 
     Sends the API key in ``PHOTOWARD_API_KEY``, if there is one.
     """
 
     def __init__(self, url: str, timeout_s: float = 120.0) -> None:
-        host = urlsplit(url).netloc
-        self._connection = http.client.HTTPConnection(host, timeout=timeout_s)
-        key = os.environ.get("PHOTOWARD_API_KEY")
-        self._credentials = {"Authorization": f"Bearer {key}"} if key else {}
-        self._used = time.monotonic()
+        import httpx  # noqa: PLC0415  # a tenth of a second, for commands that ask a service
+
+        base = httpx.URL(address(url))
+        self._http = httpx.Client(
+            base_url=base, headers=credentials(), timeout=timeout_s,
+            limits=httpx.Limits(keepalive_expiry=IDLE_S),
+            # To read the certificates takes 30 ms; where there is no TLS nobody is trusted.
+            verify=base.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            # This machine is not asked for through a proxy.
+            mounts={f"all://{base.netloc.decode()}": None} if _is_loopback(base.host) else {},
+        )  # fmt: skip
 
     def __enter__(self) -> Self:
         return self
@@ -55,8 +101,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Hang up; the next question opens the connection again."""
-        self._connection.close()
+        """Hang up, for good."""
+        self._http.close()
 
     def submit(
         self, data: bytes, media_type: str, *, wait_s: float = 0, name: str | None = None,
@@ -70,7 +116,9 @@ class Client:
         """
         headers = {"Content-Type": media_type}
         if name is not None:
-            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+            headers["Content-Disposition"] = (
+                f"attachment; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
+            )
         if key is not None:
             headers["Idempotency-Key"] = key
         if wait_s:
@@ -120,46 +168,44 @@ class Client:
         self, method: str, path: str, body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:  # fmt: skip
-        if time.monotonic() - self._used > IDLE_S:
-            self._connection.close()  # it opens again by itself
+        import httpx  # noqa: PLC0415  # is there since the client was made
+
         try:
-            given = {**self._credentials, **(headers or {})}
-            self._connection.request(method, path, body, given)
-            response = self._connection.getresponse()
-            data = response.read()
-            self._used = time.monotonic()
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
+            answer = self._http.request(method, path, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            if _certificate_fails(error):
+                raise BadInput(
+                    "invalid_option", f"The service's certificate is not trusted: {error}. "
+                    "SSL_CERT_FILE names one that is.",
+                ) from error  # fmt: skip
             raise Unavailable(f"The service cannot be reached: {error}.") from error
-        if response.status >= http.HTTPStatus.BAD_REQUEST:
-            try:
-                problem = json.loads(data)
-            except ValueError:
-                problem = {"detail": data[:200].decode(errors="replace")}
-            raise Refusal(response.status, problem)
-        return data
+        if answer.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+            raise Refusal(answer.status_code, _problem(answer))
+        return answer.content
 
 
-class Clients:
-    """Clients for the threads of one task: who asks gets one that rests, or a new one."""
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    """Why an answer is none."""
+    if answer.has_redirect_location:
+        return {"detail": f"It leads to {answer.headers['location']}: give that address."}
+    try:
+        told = json.loads(answer.content)
+    except ValueError:
+        told = None
+    return told if isinstance(told, dict) else {"detail": answer.text[:200]}
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._resting: deque[Client] = deque()
 
-    @contextmanager
-    def one(self) -> Iterator[Client]:
-        """A client that nobody else has meanwhile."""
-        try:
-            client = self._resting.pop()
-        except IndexError:
-            client = Client(self._url)
-        try:
-            yield client
-        finally:
-            self._resting.append(client)
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
-    def close(self) -> None:
-        """Hang up all that rest."""
-        while self._resting:
-            self._resting.pop().close()
+
+def _certificate_fails(error: BaseException | None) -> bool:
+    """Whether that is why, somewhere down the line."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

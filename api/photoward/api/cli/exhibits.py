@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photoward.api.cli.client import Client, Refusal
+from photoward.api.cli.client import Client, Refusal, address
 from photoward.api.cli.folders import SUFFIX_OF
 from photoward.api.cli.protect import protect
 from photoward.api.cli.shapes import write_shapes
@@ -97,16 +97,15 @@ def through_service(  # noqa: PLR0913  # where from, what, where to, how, and wh
         BadInput: an address that is none, or a picture that the service refuses.
         Unavailable: it cannot be reached.
     """
-    if not url.startswith("http://"):
-        raise BadInput("invalid_option", f"--service {url}: give an address like http://HOST:PORT.")
+    address(url, "--service")
 
     def send(file: tuple[Path, str]) -> None:
         path, label = file
         target = out / path.relative_to(clean)
         if not target.exists():
-            write_whole(target, _protected(url, path, label, options))
+            write_whole(target, _protected(client, path, label, options))
 
-    with ThreadPoolExecutor(UPLOADERS, "upload") as threads:
+    with Client(url) as client, ThreadPoolExecutor(UPLOADERS, "upload") as threads:
         pending = {file: threads.submit(send, file) for file in files}
         try:
             for file in track(files):
@@ -117,28 +116,27 @@ def through_service(  # noqa: PLR0913  # where from, what, where to, how, and wh
     return {options.get("method") or "protected": out}
 
 
-def _protected(url: str, path: Path, label: str, options: Mapping[str, str | None]) -> bytes:
+def _protected(
+    client: Client, path: Path, label: str, options: Mapping[str, str | None]
+) -> bytes:  # fmt: skip
     media_type = MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
-    with Client(url) as client:
-        for _ in range(ATTEMPTS):
-            try:
-                item = client.submit(
-                    path.read_bytes(), media_type, wait_s=30, label=label, **options
-                )
-                break
-            except Refusal as refusal:
-                if refusal.status != BUSY:
-                    raise BadInput(
-                        "invalid_option", f"The service refused {path}: {refusal}."
-                    ) from refusal
-                time.sleep(BUSY_S)
-        else:
-            raise Unavailable(f"The service at {url} stayed full.")
-        item = client.ended(item["id"])
-        if item["state"] != "done":
-            raise BadInput(
-                "invalid_option", f"The service could not protect {path}: {item.get('error')}."
-            )
-        data = client.content(item["id"])
-        client.delete(item["id"])
+    for _ in range(ATTEMPTS):
+        try:
+            item = client.submit(path.read_bytes(), media_type, wait_s=30, label=label, **options)
+            break
+        except Refusal as refusal:
+            if refusal.status != BUSY:
+                raise BadInput(
+                    "invalid_option", f"The service refused {path}: {refusal}."
+                ) from refusal
+            time.sleep(BUSY_S)
+    else:
+        raise Unavailable("The service stayed full.")
+    item = client.ended(item["id"])
+    if item["state"] != "done":
+        raise BadInput(
+            "invalid_option", f"The service could not protect {path}: {item.get('error')}."
+        )
+    data = client.content(item["id"])
+    client.delete(item["id"])
     return data

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
@@ -122,7 +122,7 @@ def sync(  # noqa: PLR0913  # one option each
         here, there, Transfer(url, here, there, options, keep=keep), output_format, label,
         labels_from_folders,
     )  # fmt: skip
-    with _interruptible():
+    with closing(job.transfer), _interruptible():
         if watch:
             _watch(job, every, listen)
         _once(job, source)

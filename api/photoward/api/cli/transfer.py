@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from photoward.api.cli import folders
-from photoward.api.cli.client import Client, Clients, Refusal
+from photoward.api.cli.client import Client, Refusal
 from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
@@ -63,8 +62,12 @@ class Transfer:
         self, url: str, source: Place, out: Place, options: dict[str, Any], *, keep: bool
     ) -> None:
         self._source, self._out, self._keep = source, out, keep
-        self._clients = Clients(url)
+        self._client = Client(url)
         self._options = {name: value for name, value in options.items() if value is not None}
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
 
     def current(self, mark: Mark, target: str, found: Mark | None) -> bool:
         """Whether the protected file of this version is there already."""
@@ -75,10 +78,7 @@ class Transfer:
 
     def run(self, photos: Sequence[Photo]) -> dict[Photo, Refused | Unavailable]:
         """Send and fetch, several at a time; for which there is no file now, and why."""
-        with closing(self._clients):
-            return self._run(photos, self._batch())
-
-    def _run(self, photos: Sequence[Photo], batch: str) -> dict[Photo, Refused | Unavailable]:
+        batch = self._batch()
         missed: dict[Photo, Refused | Unavailable] = {}
         with (
             folders.progress() as bar, ThreadPoolExecutor(THREADS) as sending,
@@ -160,8 +160,7 @@ class Transfer:
         pause = 0.2
         while True:
             try:
-                with self._clients.one() as client:
-                    return ask(client)
+                return ask(self._client)
             except (Unavailable, Refusal) as error:
                 busy = isinstance(error, Unavailable) or error.status in BUSY
                 if not busy or time.monotonic() > until:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import random
 import time
 from collections import Counter
@@ -19,7 +18,7 @@ import typer
 from rich.table import Table
 
 from photoward.api.cli.bench.record import Out, console, write
-from photoward.api.cli.client import IDLE_S
+from photoward.api.cli.client import IDLE_S, address, credentials
 from photoward.api.cli.environment import require_extra
 from photoward.core.errors import Unavailable
 
@@ -91,11 +90,9 @@ def load(  # noqa: PLR0913  # an option each
 async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str) -> dict[str, Any]:
     import aiohttp  # noqa: PLC0415  # of the extra that was just asked for
 
-    key = os.environ.get("PHOTOWARD_API_KEY")
-    credentials = {"Authorization": f"Bearer {key}"} if key else {}
     photos = [_photo(seed) for seed in range(PHOTOS)]
     async with aiohttp.ClientSession(
-        url, headers=credentials,
+        f"{address(url)}/", headers=credentials(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S),
         connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE_S),
     ) as client:  # fmt: skip
@@ -103,7 +100,7 @@ async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str
 
         async def upload() -> int:
             async with client.post(
-                "/v1/images", params={"method": method, "label": "bench"},
+                "v1/images", params={"method": method, "label": "bench"},
                 data=random.choice(photos), headers={"Content-Type": "image/png"},  # noqa: S311  # no secret
             ) as answer:  # fmt: skip
                 said = await answer.json(content_type=None)
@@ -115,7 +112,7 @@ async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str
             return answer.status
 
         async def read() -> int:
-            async with client.get(f"/v1/images/{random.choice(known)}") as answer:  # noqa: S311  # the same
+            async with client.get(f"v1/images/{random.choice(known)}") as answer:  # noqa: S311  # the same
                 await answer.read()
             return answer.status
 
