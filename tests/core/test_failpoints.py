@@ -7,6 +7,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
+from photoward.core import failpoints
+from photoward.core.errors import Unavailable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -32,3 +37,13 @@ def test_an_armed_point_is_met_once(tmp_path: Path) -> None:
     (tmp_path / "claimed").touch()
     assert passed(**armed) == (os.EX_SOFTWARE, "")
     assert passed(**armed) == (0, "alive\n")
+
+
+def test_where_an_answer_is_lost_nobody_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failpoints, "_FOLDER", str(tmp_path))
+    (tmp_path / failpoints.ANSWER_LOST).touch()
+    with pytest.raises(Unavailable):
+        failpoints.lose(failpoints.ANSWER_LOST)
+    failpoints.lose(failpoints.ANSWER_LOST)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from photoward.core.failpoints import POINTS
+import httpx
+import pytest
+
+from photoward.core.failpoints import ANSWER_LOST, POINTS
 from photoward.core.settings import Settings
 from tests.support.audit import audit
 from tests.support.faults import HASTY, free_of_cost, known_ids, rows, states, swept, until
 from tests.support.findings import note
 from tests.support.receiver import counting
 from tests.support.scale import scaled
+from tests.support.servers import fresh_database
 from tests.support.stack import fresh_stack
 
 if TYPE_CHECKING:
@@ -49,6 +54,46 @@ def test_a_crash_at_each_named_point(tmp_path: Path) -> None:
         f"{survived} survived, every message delivered", "a short lease",
     )  # fmt: skip
     assert survived == rounds * len(POINTS)
+
+
+@pytest.mark.parametrize("database", ["SQLite", "PostgreSQL"])
+def test_a_commit_whose_answer_is_lost(
+    tmp_path: Path, database: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = scaled(3, 20)
+    with ExitStack() as beneath:
+        if database == "PostgreSQL":
+            url = beneath.enter_context(fresh_database(request.getfixturevalue("postgres_url")))
+            monkeypatch.setenv("PHOTOWARD_DATABASE_URL", url)
+        service = beneath.enter_context(
+            fresh_stack(PHOTOWARD_FAILPOINTS=str(tmp_path), **HASTY)
+        )  # fmt: skip
+        settings = Settings(data_dir=service.folder)
+        answers = [answers_around_a_loss(tmp_path, service, n) for n in range(rounds)]
+        everyone = known_ids(settings)
+        assert len(everyone) == rounds, "each photo is one item, once"
+        assert states(service.ended(everyone, 60)) == {"done"}
+        swept(settings, len(everyone))
+        audit(service, settings, everyone)
+    note(
+        f"a commit whose answer is lost, ×{rounds}", "503, then 202 and done",
+        f"answers {sorted(set(answers))}, {rounds} done", database,
+    )  # fmt: skip
+    assert set(answers) == {(503, 202)}
+
+
+def answers_around_a_loss(folder: Path, service: Stack, number: int) -> tuple[int, ...]:
+    """The statuses of an upload whose first answer is lost, and of the same once more."""
+    (folder / ANSWER_LOST).touch()
+    (one,) = free_of_cost(1)
+    headers = {"Content-Type": one.media_type, "Idempotency-Key": f"photo {number}"}
+    options = {"method": one.method, "label": one.label}
+    return tuple(
+        httpx.post(
+            f"{service.url}/v1/images", params=options, content=one.data, headers=headers
+        ).status_code
+        for _ in range(2)
+    )
 
 
 def subscribe(service: Stack, url: str) -> None:

@@ -2,12 +2,15 @@
 
 Nothing happens unless ``PHOTOWARD_FAILPOINTS`` names a folder. Then a process that comes to a point
 dies if a file of the point's name lies there; it takes the file with it, so that the next passes.
+At ``ANSWER_LOST`` it does not die, but loses a connection.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from photoward.core.errors import Unavailable
 
 POINTS = (
     # the HTTP face
@@ -24,6 +27,9 @@ OF_UPLOADS = ("part-stored", "part-counted", "upload-used")
 ARRIVING = ("arrival-taken", "arrival-fetched", "original-stored", "row-committed")
 """What a photo passes first that the service fetches."""
 
+ANSWER_LOST = "answer-lost"
+"""Where nobody dies: what the ledger was to keep is committed, and its answer does not come."""
+
 _FOLDER = os.environ.get("PHOTOWARD_FAILPOINTS")
 
 
@@ -33,10 +39,21 @@ def failpoint(name: str) -> None:
     Args:
         name: one of ``POINTS``, ``OF_UPLOADS`` or ``ARRIVING``.
     """
+    if _armed(name):
+        os._exit(os.EX_SOFTWARE)
+
+
+def lose(name: str) -> None:
+    """Raise Unavailable here if that is asked for, as when a connection breaks."""
+    if _armed(name):
+        raise Unavailable("The ledger does not answer (failpoint).")
+
+
+def _armed(name: str) -> bool:
     if _FOLDER is None:
-        return
+        return False
     try:
         (Path(_FOLDER) / name).unlink()
     except FileNotFoundError:
-        return
-    os._exit(os.EX_SOFTWARE)
+        return False
+    return True

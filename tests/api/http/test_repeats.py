@@ -7,8 +7,14 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
-from tests.api.http.service import picture, serving
+from photoward.core import failpoints
+from photoward.core.ledger import open_ledger
+from photoward.core.ports import original_key
+from photoward.core.settings import Settings
+from tests.api.http.service import picture, serving, working
+from tests.support.servers import fresh_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,3 +91,45 @@ def test_a_digest_that_cannot_be_read_is_refused(service: Service, header: str) 
     answer = send(service, picture(), Content_Digest=header)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
     assert service.kept() == []
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def losing(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Service]:
+    """A service whose ledger's next answer to an upload is lost once the upload is committed."""
+    points = tmp_path / "points"
+    points.mkdir()
+    (points / failpoints.ANSWER_LOST).touch()
+    monkeypatch.setattr(failpoints, "_FOLDER", str(points))
+    if request.param == "sqlite":
+        with serving(tmp_path / "data") as made:
+            yield made
+        return
+    with fresh_database(request.getfixturevalue("postgres_url")) as url:
+        ledger = open_ledger(Settings(data_dir=tmp_path, database_url=SecretStr(url)))
+        with serving(tmp_path / "data", ledger=ledger) as made:
+            yield made
+
+
+def test_when_the_answer_to_a_commit_is_lost_the_photo_is_not(losing: Service) -> None:
+    first = send(losing, picture(), Idempotency_Key="one")
+    assert (first.status_code, first.json()["code"]) == (503, "unavailable")
+    again = send(losing, picture(), Idempotency_Key="one")
+    assert again.status_code == 202
+    assert losing.kept() == [original_key("default", again.json()["id"])]
+    with working(losing):
+        later = send(losing, picture(), Idempotency_Key="one", Prefer="wait=10").json()
+    assert (later["id"], later["state"]) == (again.json()["id"], "done")
+    assert losing.ledger.depth() == {"done": 1}
+
+
+def test_when_the_answer_to_its_use_is_lost_an_upload_becomes_one_photo(losing: Service) -> None:
+    data = picture()
+    begun = losing.client.post("/v1/uploads", json={"bytes": len(data)}).json()
+    losing.client.put(begun["url"], content=data, headers=begun["headers"]).raise_for_status()
+    for status in (503, 202, 202):
+        answer = losing.client.post("/v1/images", json={"upload": begun["id"]})
+        assert answer.status_code == status
+    assert losing.store.get(original_key("default", answer.json()["id"])) == data
+    assert losing.ledger.depth() == {"queued": 1}

@@ -11,10 +11,16 @@ from photoward.core.jobs import new_id
 from photoward.core.ports import object_keys, original_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from photoward.api.http.deps import Parts
     from photoward.api.http.intake import Upload
     from photoward.core.arrivals import Arrival
     from photoward.core.jobs import Item, Options
+
+REFUSED = (BadInput, Conflict, NotFound, Overloaded)
+"""How the ledger says that it has written nothing. After anything else it may have: its answer can
+be lost behind a commit, and what the row promises must lie in the store."""
 
 
 def accept(  # noqa: PLR0913, PLR0917  # what makes an item
@@ -27,16 +33,13 @@ def accept(  # noqa: PLR0913, PLR0917  # what makes an item
     """
     item_id = new_id()
     options, batch_key = _stored(parts, tenant, item_id, upload)
-    kept = None
-    try:
+    with withdrawn(parts, original_key(tenant, item_id)):
         kept = parts.ledger.add(
             item_id, tenant, options, upload.source, batch_key, batch=batch_id, request=request,
             trace=parts.tracer.here(), upload=upload_id,
         )  # fmt: skip
-    finally:
-        if kept is None or kept.id != item_id:
-            with contextlib.suppress(Unavailable):  # the sweeper finds it; the first error is told
-                parts.store.delete(original_key(tenant, item_id))
+    if kept.id != item_id:
+        discard(parts, original_key(tenant, item_id))
     failpoint("row-committed")
     return kept
 
@@ -51,17 +54,30 @@ def arrived(parts: Parts, arrival: Arrival, upload: Upload) -> Item | None:
     tenant, item_id = arrival.tenant, arrival.item_id
     options, batch_key = _stored(parts, tenant, item_id, upload)
     try:
-        kept = parts.ledger.arrive(arrival, options, upload.source, batch_key)
-    except Overloaded:
-        parts.store.delete(original_key(tenant, item_id))
-        raise
+        with withdrawn(parts, original_key(tenant, item_id)):
+            kept = parts.ledger.arrive(arrival, options, upload.source, batch_key)
     except (Conflict, NotFound) as error:
-        parts.store.delete(original_key(tenant, item_id))
         raise BadInput("source_missing", error.detail, field=arrival.kind) from None
     if kept is None and item_id not in parts.ledger.states([item_id]):
-        parts.store.delete(original_key(tenant, item_id))  # deleted, or its tenant was
+        discard(parts, original_key(tenant, item_id))  # deleted, or its tenant was
     failpoint("row-committed")
     return kept
+
+
+@contextlib.contextmanager
+def withdrawn(parts: Parts, key: str) -> Iterator[None]:
+    """An object goes if the ledger refuses its row in the block."""
+    try:
+        yield
+    except REFUSED:
+        discard(parts, key)
+        raise
+
+
+def discard(parts: Parts, key: str) -> None:
+    """Remove an object that no row names."""
+    with contextlib.suppress(Unavailable):  # the reconciler finds it; the first error is told
+        parts.store.delete(key)
 
 
 def _stored(parts: Parts, tenant: str, item_id: str, upload: Upload) -> tuple[Options, str]:

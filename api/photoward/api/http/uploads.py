@@ -6,7 +6,6 @@ A part is in the store before the ledger counts it; what was never counted, the 
 from __future__ import annotations
 
 import tempfile
-from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from anyio import to_thread
@@ -15,9 +14,9 @@ from starlette.requests import ClientDisconnect
 
 from photoward.api.http import filenames, intake, tus
 from photoward.api.http.digests import ContentDigest
-from photoward.api.http.handover import accept
+from photoward.api.http.handover import accept, discard, withdrawn
 from photoward.api.http.spool import IN_MEMORY, Spool, no_room
-from photoward.core.errors import BadInput, Conflict, NotFound, Unavailable
+from photoward.core.errors import BadInput, Conflict, NotFound
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import new_id
 from photoward.core.ports import upload_key
@@ -118,11 +117,8 @@ def _keep(parts: Parts, upload: Upload, file: BinaryIO, start: int | None) -> Up
     key = upload_key(upload.tenant, upload.id, name)
     parts.store.put(key, file)
     failpoint("part-stored")
-    try:
+    with withdrawn(parts, key):
         kept = parts.ledger.write_upload(upload.tenant, upload.id, name, size, start=start)
-    except (BadInput, Conflict, NotFound):
-        _delete(parts, key)
-        raise
     failpoint("part-counted")
     return kept
 
@@ -213,9 +209,4 @@ def remove(parts: Parts, tenant: str, upload_id: str) -> None:
 
 def _discard(parts: Parts, upload: Upload) -> None:
     for name in (*upload.parts, DIRECT):
-        _delete(parts, upload_key(upload.tenant, upload.id, name))
-
-
-def _delete(parts: Parts, key: str) -> None:
-    with suppress(Unavailable):  # the reconciler finds it
-        parts.store.delete(key)
+        discard(parts, upload_key(upload.tenant, upload.id, name))

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from photoward.core.audit import Deed
 from photoward.core.errors import BadInput
+from photoward.core.failpoints import ANSWER_LOST
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, Lane, State, Waiting
 from photoward.core.ledger import rows, turns, uploads
 from photoward.core.ledger.arrivals import SqlArrivals, forget
@@ -83,7 +84,7 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlArrivals, SqlOutbox, SqlAudit, SqlUpl
             Overloaded: see the port.
             ValueError: there is an item of this id already.
         """
-        with self._writing() as connection:
+        with self._writing(ANSWER_LOST) as connection:
             owner, megapixels = locked_tenant(connection, tenant), source.megapixels
             before = repeated(connection, items, tenant, request)
             if upload is not None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from photoward.core.failpoints import lose
 from photoward.core.ledger.engine import translated
 
 if TYPE_CHECKING:
@@ -28,9 +29,12 @@ class Transactions:
         self._turn = Lock() if in_a_file else nullcontext()
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self, losing: str = "") -> Iterator[Connection]:
+        """A transaction; ``losing``: the failpoint behind its commit."""
         with self._turn, translated(), self._engine.begin() as connection:
             yield connection
+        if losing:
+            lose(losing)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
