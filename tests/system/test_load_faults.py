@@ -37,12 +37,15 @@ SIDE = 512
 WAITING = 32
 """Photos that may wait in ``test_ten_times_too_much``."""
 
-HEAD = "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: 9000\r\n\r\n"
+HEAD = (
+    "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+    "Content-Length: 9000\r\n\r\n"
+)
 HEADS = (
     HEAD.format(path="/v1/images", kind="image/png"),
     HEAD.format(path="{batch}/archive", kind="application/zip"),
     HEAD.format(path="/v1/batches", kind="application/json"),
-    "POST /v1/images HTTP/1.1\r\nHost: a\r\nX-Never: ",
+    "POST /v1/images HTTP/1.1\r\nHost: localhost\r\nX-Never: ",
 )
 """What slow senders begin with: a photo, an archive, JSON, a header without an end."""
 

@@ -142,6 +142,16 @@ PROBLEMS: dict[str, Problem] = {
     "forbidden": Problem(
         403, "The key does not allow this", "Use a key with the scope named in detail."
     ),
+    "unknown_host": Problem(
+        421,
+        "The service does not go by that name",
+        "Ask for localhost or an address in numbers, or name it in PHOTOWARD_ALLOWED_HOSTS.",
+    ),
+    "foreign_origin": Problem(
+        403,
+        "Another site's page may not ask this",
+        "Use the service's own page, or a program; or require keys, and send one.",
+    ),
     # things and states
     "not_found": Problem(404, "There is no such thing", "Check the address."),
     "method_not_allowed": Problem(405, "Not with this HTTP method", "See the API document."),

@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     allow_unauthenticated: bool = False
     """Let everybody in without a key, on any address: something before it must guard the door."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """By which names, with commas, browsers know a service that asks for no key, as behind a proxy
+    of one's own. Default: ``localhost`` and addresses in numbers, as any page may have a name of
+    its own lead here."""
     require_keys: bool = False
     """Ask for an API key on loopback, too, as behind a proxy. On any other address it is always
     asked for."""
@@ -149,10 +153,12 @@ class Settings(BaseSettings):
     """An object this old without a ledger row, or half-written, was left by a crash; longer than
     any upload may take from its first byte in the store to its row."""
 
-    @field_validator("fetch_buckets", mode="before")
+    @field_validator("allowed_hosts", "fetch_buckets", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return tuple(filter(None, (part.strip() for part in value.split(","))))
 
     @model_validator(mode="after")
     def _own_bucket_stays_closed(self) -> Self:

@@ -33,7 +33,7 @@ class Wire:
         self.socket = socket.create_connection(service.address(), timeout=20)
 
     def post(self, *headers: str, body: bytes = b"", path: str = "/v1/images") -> None:
-        lines = [f"POST {path} HTTP/1.1", "Host: test", *headers, "", ""]
+        lines = [f"POST {path} HTTP/1.1", "Host: localhost", *headers, "", ""]
         self.socket.sendall("\r\n".join(lines).encode() + body)
 
     def answer(self) -> tuple[int, str]:

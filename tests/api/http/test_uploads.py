@@ -218,7 +218,8 @@ def test_a_sender_that_falls_asleep_has_not_sent_in_vain(make_service: ServiceFa
 
 def head(place: str, *headers: str, at: int = 0) -> bytes:
     lines = [
-        f"PATCH {place} HTTP/1.1", "Host: test", "Tus-Resumable: 1.0.0", f"Upload-Offset: {at}",
+        f"PATCH {place} HTTP/1.1", "Host: localhost", "Tus-Resumable: 1.0.0",
+        f"Upload-Offset: {at}",
         f"Content-Type: {PART}", *headers, "", "",
     ]  # fmt: skip
     return "\r\n".join(lines).encode()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import structlog
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from photoward.core import access
 from photoward.core.access import USUAL
@@ -21,30 +19,7 @@ from tests.api.http.service import PEPPER, Service, picture, serving, work, work
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 EPSILON = 2  # of the preset subtle
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not shutil.which(CHROMIUM):
-        missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        missing("missing on this machine: chromium")
-    with sync_playwright() as play, play.chromium.launch(
-        executable_path=CHROMIUM, args=FLAGS
-    ) as launched:  # fmt: skip
-        yield launched
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quiet() -> Iterator[None]:
-    structlog.configure(processors=[], logger_factory=structlog.ReturnLoggerFactory())
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

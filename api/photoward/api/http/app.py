@@ -17,6 +17,7 @@ from photoward.api.http.deps import Parts
 from photoward.api.http.envelope import Envelope
 from photoward.api.http.fetcher import Fetcher
 from photoward.api.http.intake import pass_over
+from photoward.api.http.neighbours import Neighbours
 from photoward.api.http.patience import Patience
 from photoward.api.http.refusals import Refusals
 from photoward.api.http.routes import (
@@ -105,6 +106,8 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     app.add_middleware(
         Patience, grace_s=settings.sender_grace_s, bytes_per_s=settings.sender_bytes_per_s
     )
+    if not settings.keys_required:
+        app.add_middleware(Neighbours, own=settings.host, named=settings.allowed_hosts)
     app.add_middleware(Envelope, tracer=tracer)
     return app
 
