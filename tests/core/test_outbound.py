@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
-import ssl
 import threading
 import time
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from photoward.core.addresses import Blocked, is_public
-from photoward.core.outbound import fetching, post
+from photoward.core.outbound import Unanswered, Unresolved, fetching, post
 from tests.support.sites import forbid_connections
 
 if TYPE_CHECKING:
@@ -102,7 +100,7 @@ def test_the_list_is_long_enough() -> None:
 @pytest.mark.parametrize("url", DISGUISED)
 def test_no_disguise_leads_inside(url: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid_connections(monkeypatch, url)
-    with pytest.raises((Blocked, OSError, ValueError)):
+    with pytest.raises((Blocked, Unanswered, ValueError)):
         ask(url)
 
 
@@ -128,13 +126,44 @@ def test_a_name_is_resolved_once_and_all_of_its_addresses_count(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(socket, "create_connection", connect)
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(Unanswered, match="ConnectionRefusedError"):
         ask("https://rebind.example/x")
     assert (asked, connected) == (["rebind.example"], [("93.184.216.34", 443)])
     asked.clear()
-    with pytest.raises(Blocked):
+    with pytest.raises(Unanswered, match=Unresolved.__name__):
         ask("https://mixed.example/x")
     assert len(connected) == 1
+
+
+@EITHER
+def test_nobody_learns_which_names_there_are_inside(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name of nothing, and one of the operator's network: one answer."""
+
+    def resolve(host: str, port: int, **_: object) -> list[Any]:
+        if host != "ledger.internal":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    told = []
+    for host in ("ledger.internal", "nothing.internal"):
+        with pytest.raises(Unanswered) as unanswered:
+            ask(f"https://{host}/x")
+        told.append(str(unanswered.value))
+    assert told == ["No answer (Unresolved)."] * 2
+
+
+def test_where_hosts_inside_may_be_asked_nothing_tells_what_they_are() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with answering(b"SSH-2.0-OpenSSH\r\n") as (other, _):
+        urls = [f"http://127.0.0.1:{port}/", "http://nothing.invalid/", other]
+        for url, kind in zip(urls, ("Connection", "Unresolved", "BadStatusLine"), strict=True):
+            with pytest.raises(Unanswered, match=r"^No answer\.$") as unanswered:
+                post(url, b"", {}, private=True, whole_s=5)
+            assert unanswered.value.kind.startswith(kind), "for the operator"
 
 
 @contextmanager
@@ -192,7 +221,7 @@ def test_a_file_in_chunks_ends_with_the_last() -> None:
 def test_what_does_not_end_is_no_file(answer: bytes) -> None:
     with (
         answering(answer) as (url, _),
-        pytest.raises((OSError, http.client.HTTPException)),
+        pytest.raises(Unanswered),
     ):
         fetched(url, private=True, timeout_s=0.2)
 
@@ -202,8 +231,20 @@ def test_who_is_slow_is_cut_off(at: int) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + bytes(1000)
     began = time.monotonic()
     with answering(answer, 0.05, at) as (url, _):
-        with pytest.raises((OSError, http.client.HTTPException)):
+        with pytest.raises(Unanswered) as unanswered:
             fetched(url, private=True, whole_s=0.5)
+        assert unanswered.value.kind == "TimeoutError"
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("at", [0, 20])
+def test_a_receiver_that_drips_is_cut_off(at: int) -> None:
+    began = time.monotonic()
+    answer = b"HTTP/1.1 200 OK\r\nX: " + 1000 * b"a"
+    with answering(answer, 0.05, at) as (url, _):
+        with pytest.raises(Unanswered) as unanswered:
+            post(url, b"{}", {}, private=True, whole_s=0.5)
+        assert unanswered.value.kind == "TimeoutError"
         assert time.monotonic() - began < 2
 
 
@@ -211,7 +252,7 @@ def test_who_says_nothing_in_a_handshake_is_cut_off() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         began = time.monotonic()
-        with pytest.raises((ssl.SSLError, ConnectionError)):
+        with pytest.raises(Unanswered):
             fetched(f"https://127.0.0.1:{port}/", private=True, whole_s=0.3)
     assert time.monotonic() - began < 2
 

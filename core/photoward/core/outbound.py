@@ -10,8 +10,10 @@ import http.client
 import socket
 import ssl
 import threading
-from contextlib import contextmanager, suppress
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from photoward.core.addresses import Blocked, checked, is_public
@@ -20,18 +22,42 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 TIMEOUT_S = 10.0
+"""Longest pause of the other side."""
+WHOLE_S = 15.0
+"""Longest time for a message and its answer: a pause is no end, a drip of single bytes has many."""
 MAX_ANSWER = 1 << 16
 CHUNK = 1 << 16
 ASKING = {"User-Agent": "Photoward", "Accept": "image/*"}
 _PORTS = {"https": 443, "http": 80}
 
 
-def post(
+class Unanswered(OSError):  # noqa: N818  # it says what happened
+    """Nobody answers, or not in time, or what comes is no HTTP.
+
+    Its words are for strangers: of hosts that may lie in the operator's network they do not tell
+    what went wrong, as that would tell which there are.
+
+    Args:
+        kind: what went wrong, for the operator.
+        private: as of ``post``.
+    """
+
+    def __init__(self, kind: str, *, private: bool) -> None:
+        super().__init__("No answer." if private else f"No answer ({kind}).")
+        self.kind = kind
+
+
+class Unresolved(OSError):  # noqa: N818  # the same
+    """The name leads to no address, or to none that is public: which of the two is not told."""
+
+
+def post(  # noqa: PLR0913  # what is sent, to whom, and for how long
     url: str,
     body: bytes,
     headers: Mapping[str, str],
     *,
     private: bool,
+    whole_s: float = WHOLE_S,
     timeout_s: float = TIMEOUT_S,
 ) -> int:
     """Send a body; the answer's status, whatever it is.
@@ -41,18 +67,21 @@ def post(
         body: to be sent.
         headers: besides Host and Content-Length.
         private: whether hosts of the operator's own network may be asked, too.
+        whole_s: after which the connection is cut, from the name to the answer's last byte.
         timeout_s: longest pause of the other side.
 
     Raises:
-        Blocked: the URL or an address that it leads to is not allowed.
-        OSError: nobody answers.
-        http.client.HTTPException: what comes is no HTTP.
+        Blocked: the URL is not allowed.
+        Unanswered: there is no answer.
     """
-    with _connected(url, private=private, timeout_s=timeout_s) as (connection, path, _):
-        connection.request("POST", path, body, dict(headers))
-        with connection.getresponse() as answer:
+    connected = _connected(url, private=private, whole_s=whole_s, timeout_s=timeout_s)
+    with connected as line, line.hearing():
+        line.connection.request("POST", line.path, body, dict(headers))
+        with line.connection.getresponse() as answer:
             answer.read(MAX_ANSWER)
-            return answer.status
+        if line.late.is_set():  # headers that are cut off look like complete ones
+            raise TimeoutError
+        return answer.status
 
 
 @dataclass(frozen=True)
@@ -73,37 +102,33 @@ def fetching(
     Args:
         url: ``https://…``; with ``private`` also ``http://…``.
         private: whether hosts of the operator's own network may be asked, too.
-        whole_s: after which the connection is cut, from handshake to last byte.
+        whole_s: after which the connection is cut, from the name to the last byte.
         timeout_s: longest pause of the other side.
 
     Raises:
-        Blocked: the URL or an address that it leads to is not allowed.
-        OSError: nobody answers, or not in time.
-        http.client.HTTPException: what comes is no HTTP, or ends before its length.
+        Blocked: the URL is not allowed.
+        Unanswered: there is no answer, or it ends before its length.
     """
-    with _connected(url, private=private, timeout_s=timeout_s) as (connection, path, plain):
-        late = threading.Event()
-        clock = threading.Timer(whole_s, _hang_up, (plain, late))
-        clock.start()
-        try:
-            connection.connect()
-            connection.request("GET", path, headers=ASKING)
-            with connection.getresponse() as answer:
-                yield Fetched(answer.status, _body(answer, late))
-        finally:
-            clock.cancel()
+    with _connected(url, private=private, whole_s=whole_s, timeout_s=timeout_s) as line:
+        with line.hearing():
+            line.connection.request("GET", line.path, headers=ASKING)
+            answer = line.connection.getresponse()
+        with answer:
+            yield Fetched(answer.status, _body(answer, line))
 
 
-def _body(answer: http.client.HTTPResponse, late: threading.Event) -> Iterator[bytes]:
+def _body(answer: http.client.HTTPResponse, line: _Line) -> Iterator[bytes]:
     """What comes, as far as it was announced: a connection that is kept open has no end."""
     left = answer.length
-    while left != 0 and (chunk := answer.read1(CHUNK if left is None else min(left, CHUNK))):
+    while left != 0:
+        with line.hearing():
+            chunk = answer.read1(CHUNK if left is None else min(left, CHUNK))
+            if not chunk and (left or line.late.is_set()):
+                raise http.client.IncompleteRead(b"", left)
+        if not chunk:
+            return
         left = None if left is None else left - len(chunk)
         yield chunk
-    if late.is_set():
-        raise TimeoutError
-    if left:
-        raise http.client.IncompleteRead(b"", left)
 
 
 def _hang_up(plain: socket.socket, late: threading.Event) -> None:
@@ -124,27 +149,80 @@ class _Connection(http.client.HTTPConnection):
         """See the standard library."""
         self.sock = self._plain
         if self._scheme == "https":
-            context = ssl.create_default_context()
-            self.sock = context.wrap_socket(self._plain, server_hostname=self.host)
+            self.sock = _trust().wrap_socket(self._plain, server_hostname=self.host)
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """To read all certificates of the system takes as long as a message does."""
+    return ssl.create_default_context()
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A connection, and what to ask it for."""
+
+    connection: _Connection
+    path: str
+    private: bool
+    late: threading.Event
+    """Set when it was cut because its time is over."""
+
+    @contextmanager
+    def hearing(self) -> Iterator[None]:
+        """What fails in the block is an ``Unanswered``."""
+        with _heard(private=self.private, late=self.late):
+            yield
 
 
 @contextmanager
-def _connected(
-    url: str, *, private: bool, timeout_s: float
-) -> Iterator[tuple[_Connection, str, socket.socket]]:
-    """A connection, the path to ask it for, and a socket by which it can be cut from outside."""
-    parts = checked(url, private=private)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    address = _resolved(host, port, private=private)
-    plain = socket.create_connection((address, port), timeout_s)
-    twin = plain.dup()  # TLS takes the other over
-    connection = _Connection(host, port, plain, parts.scheme)
+def _heard(*, private: bool, late: threading.Event) -> Iterator[None]:
     try:
-        yield connection, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), twin
-    finally:
-        connection.close()
-        plain.close()
-        twin.close()
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        kind = TimeoutError if late.is_set() else type(error)
+        raise Unanswered(kind.__name__, private=private) from error
+
+
+@contextmanager
+def _connected(url: str, *, private: bool, whole_s: float, timeout_s: float) -> Iterator[_Line]:
+    until = time.monotonic() + whole_s
+    parts = checked(url, private=private)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    late = threading.Event()
+    with ExitStack() as closing:
+        with _heard(private=private, late=late):
+            address = _resolved(host, port, private=private)
+            plain = socket.create_connection((address, port), min(timeout_s, _left(until)))
+            closing.callback(plain.close)
+            plain.settimeout(timeout_s)
+            closing.enter_context(_cut_off(plain, _left(until), late))
+        connection = _Connection(host, port, plain, parts.scheme)
+        closing.callback(connection.close)
+        yield _Line(connection, path, private, late)
+
+
+def _left(until: float) -> float:
+    """Seconds until then. Raises TimeoutError: none."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+@contextmanager
+def _cut_off(plain: socket.socket, after_s: float, late: threading.Event) -> Iterator[None]:
+    """Hang up if the block takes longer, whatever the other side sends meanwhile."""
+    with plain.dup() as twin:  # TLS takes the other over
+        clock = threading.Timer(after_s, _hang_up, (twin, late))
+        clock.daemon = True
+        clock.start()
+        try:
+            yield
+        finally:
+            clock.cancel()
+            clock.join()  # it may be hanging up at this moment
 
 
 def _resolved(host: str, port: int, *, private: bool) -> str:
@@ -152,7 +230,9 @@ def _resolved(host: str, port: int, *, private: bool) -> str:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:
         raise Blocked("its host is none") from None
+    except socket.gaierror:
+        raise Unresolved from None
     addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
     if not private and not all(is_public(address) for address in addresses):
-        raise Blocked("it leads to an address that is not public")
+        raise Unresolved
     return addresses[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +12,7 @@ from photoward.core.addresses import MAX_URL, Blocked, checked
 from photoward.core.arrivals import UPLOAD
 from photoward.core.errors import BadInput, Conflict, NotFound, Unavailable
 from photoward.core.jobs import well_formed
-from photoward.core.outbound import fetching
+from photoward.core.outbound import Unanswered, fetching
 from photoward.core.storage.inboxes import Inboxes
 
 if TYPE_CHECKING:
@@ -151,7 +150,5 @@ def _reached() -> Iterator[None]:
         yield
     except Blocked as blocked:
         raise _blocked(f"It is not fetched: {blocked}.") from None
-    except (OSError, http.client.HTTPException) as error:
-        raise Unavailable(
-            f"The source does not answer ({type(error).__name__}).", "source_unreachable"
-        ) from error
+    except Unanswered as error:
+        raise Unavailable(str(error), "source_unreachable") from error
