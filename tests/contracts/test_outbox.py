@@ -31,6 +31,11 @@ def log(ledger: Ledger, hook: Webhook) -> list[Delivery]:
     return ledger.deliveries(hook.tenant, hook.id, after=0, limit=100)
 
 
+def due(ledger: Ledger, limit: int, lease: timedelta) -> list[tuple[Delivery, Webhook]]:
+    """What a courier takes that sends to everybody."""
+    return [(one, to) for to in ledger.awaiting() for one in ledger.due(to.id, limit, lease)]
+
+
 def finished(ledger: Ledger, tenant: str = "alice") -> str:
     item = added(ledger, tenant)
     token, _ = claimed(ledger)
@@ -98,11 +103,11 @@ def test_the_last_two_of_a_batch_may_end_at_once(ledger: Ledger) -> None:
 def test_a_message_is_taken_by_one_and_again_when_it_failed(ledger: Ledger) -> None:
     hook = made(ledger)
     finished(ledger)
-    ((delivery, to),) = ledger.due(9, HOUR)
+    ((delivery, to),) = due(ledger, 9, HOUR)
     assert (to, delivery.attempts) == (hook, 1)
-    assert ledger.due(9, HOUR) == [], "somebody has it"
+    assert due(ledger, 9, HOUR) == [], "somebody has it"
     ledger.told(delivery, 500, None, NOW)
-    ((again, _),) = ledger.due(9, HOUR)
+    ((again, _),) = due(ledger, 9, HOUR)
     assert (again.id, again.attempts, again.status) == (delivery.id, 2, 500)
     ledger.told(delivery, 200, None, NOW)
     assert log(ledger, hook)[0].state is Delivered.PENDING, "the first attempt came too late"
@@ -111,17 +116,17 @@ def test_a_message_is_taken_by_one_and_again_when_it_failed(ledger: Ledger) -> N
         (Delivered.FAILED, "No answer.")
     ]  # fmt: skip
     assert ledger.replay("alice", hook.id, delivery.id).attempts == 0
-    ((last, _),) = ledger.due(9, HOUR)
+    ((last, _),) = due(ledger, 9, HOUR)
     ledger.told(last, 204, None, NOW)
     assert log(ledger, hook)[0].state is Delivered.DELIVERED
-    assert ledger.due(9, HOUR) == []
+    assert due(ledger, 9, HOUR) == []
 
 
 def test_a_message_whose_courier_died_is_taken_again(ledger: Ledger) -> None:
     made(ledger)
     finished(ledger)
-    ((first, _),) = ledger.due(9, NOW)
-    ((second, _),) = ledger.due(9, HOUR)
+    ((first, _),) = due(ledger, 9, NOW)
+    ((second, _),) = due(ledger, 9, HOUR)
     assert (second.id, second.attempts) == (first.id, 2)
 
 
@@ -131,13 +136,35 @@ def test_who_is_gone_is_told_nothing_more_until_it_is_rotated(ledger: Ledger) ->
     ledger.disable_webhook(hook.id)
     finished(ledger)
     assert [one.state for one in log(ledger, hook)] == [Delivered.FAILED]
-    assert ledger.due(9, HOUR) == []
+    assert due(ledger, 9, HOUR) == []
     assert ledger.webhooks("alice")[0].disabled_at
     rotated = ledger.rotate_webhook("alice", hook.id, GRACE)
     assert (rotated.version, rotated.disabled_at) == (2, None)
     assert rotated.old_until is not None
     finished(ledger)
-    assert len(ledger.due(9, HOUR)) == 1
+    assert len(due(ledger, 9, HOUR)) == 1
+
+
+def test_messages_are_taken_webhook_by_webhook_and_oldest_first(ledger: Ledger) -> None:
+    hooks = [made(ledger), made(ledger), made(ledger, "bob")]
+    for _ in range(3):
+        finished(ledger)
+    assert {hook.id for hook in ledger.awaiting()} == {hook.id for hook in hooks[:2]}
+    first = ledger.due(hooks[0].id, 2, HOUR)
+    assert [one.seq for one in first] == [one.seq for one in log(ledger, hooks[0])[:2]]
+    assert len(ledger.due(hooks[0].id, 2, HOUR)) == 1
+    assert [hook.id for hook in ledger.awaiting()] == [hooks[1].id], "of the first all are taken"
+
+
+def test_a_message_is_taken_by_one_of_many(ledger: Ledger) -> None:
+    hook = made(ledger)
+    for _ in range(20):
+        finished(ledger)
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(lambda _: ledger.due(hook.id, 4, HOUR), range(8)))
+    found = [one.seq for some in taken for one in some]
+    found += [one.seq for _ in range(5) for one in ledger.due(hook.id, 4, HOUR)]
+    assert sorted(found) == [one.seq for one in log(ledger, hook)]
 
 
 def test_foreign_webhooks_are_missing_ones(ledger: Ledger) -> None:
@@ -162,17 +189,17 @@ def test_what_is_removed_or_erased_leaves_no_message(ledger: Ledger) -> None:
     finished(ledger)
     ledger.remove_webhook("alice", hook.id)
     assert ledger.webhooks("alice") == [other]
-    assert len(ledger.due(9, NOW)) == 1
+    assert len(due(ledger, 9, NOW)) == 1
     ledger.erase("alice")
     assert ledger.webhooks("alice") == []
-    assert ledger.due(9, HOUR) == []
+    assert due(ledger, 9, HOUR) == []
 
 
 def test_old_messages_that_ended_are_forgotten(ledger: Ledger) -> None:
     hook = made(ledger)
     for _ in range(2):
         finished(ledger)
-    ((delivery, _),) = ledger.due(1, HOUR)
+    ((delivery, _),) = due(ledger, 1, HOUR)
     ledger.told(delivery, 200, None, None)
     assert ledger.prune_deliveries(HOUR) == 0
     assert ledger.prune_deliveries(NOW) == 1

@@ -191,8 +191,14 @@ class Outbox(Protocol):
     def replay(self, tenant: str, webhook_id: str, delivery_id: str) -> Delivery:
         """Send a message again, as if for the first time. Raises NotFound."""
 
-    def due(self, limit: int, lease: timedelta) -> list[tuple[Delivery, Webhook]]:
-        """Take messages whose time has come, oldest first; nobody else gets them for ``lease``."""
+    def awaiting(self) -> list[Webhook]:
+        """All to which messages are due, unless their receivers are gone; in no order."""
+
+    def due(self, webhook_id: str, limit: int, lease: timedelta) -> list[Delivery]:
+        """Take a webhook's messages whose time has come, oldest first.
+
+        Nobody else gets them for ``lease``.
+        """
 
     def told(
         self, delivery: Delivery, status: int | None, error: str | None, retry: timedelta | None

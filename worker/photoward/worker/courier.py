@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import random
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,15 +16,18 @@ from photoward.core.addresses import Blocked
 from photoward.core.errors import Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.keys import webhook_secret
-from photoward.core.outbound import post
+from photoward.core.outbound import Unanswered, post
+from photoward.worker.places import Places
 
 if TYPE_CHECKING:
     from photoward.core.ports import Ledger
     from photoward.core.webhooks import Delivery, Webhook
 
-AT_ONCE = 8
 LEASE = timedelta(seconds=60)
 """Longer than an attempt may take: then somebody else makes the next."""
+
+PATIENCE_S = 2.0
+"""How long the end of a process waits for answers; then leases run out, and others ask again."""
 
 GONE = 410
 JITTER = 0.1
@@ -37,6 +38,9 @@ log = structlog.get_logger(__name__)
 
 class Courier:
     """Runs beside the worker; many may run at once.
+
+    Each message has a thread of its own while it is under way, and no message waits for another's
+    receiver: who is slow holds the few places of its webhook and tenant, and those not for long.
 
     Args:
         ledger: holds the outbox.
@@ -50,56 +54,98 @@ class Courier:
         self._master = master
         self._private = private
         self._every_s = every_s
+        self._places = Places()
         self._ended = threading.Event()
-        self._threads = ThreadPoolExecutor(AT_ONCE, "courier")
+        self._changed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
     def start(self) -> None:
-        """Begin to look every ``every_s`` seconds."""
+        """Begin to look every ``every_s`` seconds, and whenever a place is free again."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; returns when what is under way has been answered or given up."""
+        """End; what has not been answered in ``PATIENCE_S`` is left to whoever looks next."""
         self._ended.set()
+        self._changed.set()
         self._thread.join()
-        self._threads.shutdown()
+        self.settled(PATIENCE_S)
+
+    def settled(self, within_s: float) -> bool:
+        """Wait for what is under way; whether all of it has been answered or given up."""
+        return self._places.emptied(within_s)
 
     def deliver(self) -> int:
-        """Try everything that is due once; how many messages that were."""
-        due = self._ledger.due(AT_ONCE, LEASE)
+        """Send what is due to whom has a free place; how many messages that were."""
+        begun = 0
+        for hook in self._places.in_turn(self._ledger.awaiting()):
+            try:
+                begun += self._send_to(hook)
+            except Unavailable:
+                raise
+            except Exception:  # one odd row never stops the rest
+                log.exception("courier_broke", webhook=hook.id)
+        return begun
+
+    def _send_to(self, hook: Webhook) -> int:
+        room = self._places.room(hook)
+        due = self._ledger.due(hook.id, room, LEASE) if room else []
         if due:
             failpoint("message-due")
-        list(self._threads.map(lambda pair: self._try(*pair), due))
+        for delivery in due:
+            self._places.take(hook)
+            threading.Thread(
+                target=self._settle, args=(delivery, hook), name="message", daemon=True
+            ).start()
         return len(due)
 
-    def _try(self, delivery: Delivery, hook: Webhook) -> None:
-        body = json.dumps(delivery.payload, separators=(",", ":")).encode()
-        status: int | None = None
-        error: str | None = None
+    def _settle(self, delivery: Delivery, hook: Webhook) -> None:
+        """Make one attempt, and free its place."""
         try:
-            headers = signed(delivery, hook, self._master, body)
-            status = post(hook.url, body, headers, private=self._private)
-            failpoint("message-posted")
-        except Blocked as blocked:
-            error = f"Not sent: {blocked}."
-        except (OSError, http.client.HTTPException) as failure:
-            error = f"No answer ({type(failure).__name__})."
+            self._try(delivery, hook)
+        except Unavailable as error:  # the lease runs out
+            log.warning("courier_unavailable", detail=error.detail)
+        finally:
+            self._places.leave(hook)
+            self._changed.set()
+
+    def _try(self, delivery: Delivery, hook: Webhook) -> None:
+        status, error = self._post(delivery, hook)
         wait = webhooks.next_try(delivery.attempts)
         if wait is not None:
             wait *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311  # no secret
         self._ledger.told(delivery, status, error, wait)
-        log.info("webhook", webhook=hook.id, message=delivery.id, status=status, error=error)
         if status == GONE:
             self._ledger.disable_webhook(hook.id)
 
+    def _post(self, delivery: Delivery, hook: Webhook) -> tuple[int | None, str | None]:
+        """The answer's status, or why there is none in words for the receiver's owner."""
+        told = log.bind(webhook=hook.id, message=delivery.id)
+        body = json.dumps(delivery.payload, separators=(",", ":")).encode()
+        try:
+            headers = signed(delivery, hook, self._master, body)
+            status = post(hook.url, body, headers, private=self._private)
+        except Blocked as blocked:
+            told.info("webhook", status=None, error=str(blocked))
+            return None, f"Not sent: {blocked}."
+        except Unanswered as unanswered:
+            told.info("webhook", status=None, error=unanswered.kind)
+            return None, str(unanswered)
+        except Exception:  # noqa: BLE001  # logged; tried again, as if its receiver had failed
+            told.exception("webhook_broke")
+            return None, "Not sent: something went wrong on our side."
+        failpoint("message-posted")
+        told.info("webhook", status=status, error=None)
+        return status, None
+
     def _run(self) -> None:
         while not self._ended.is_set():
+            self._changed.clear()
             try:
                 if self.deliver():
                     continue
             except Unavailable as error:
                 log.warning("courier_unavailable", detail=error.detail)
-            self._ended.wait(self._every_s)
+            self._changed.wait(self._every_s)
 
 
 def signed(delivery: Delivery, hook: Webhook, master: bytes, body: bytes) -> dict[str, str]:

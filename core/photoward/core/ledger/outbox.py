@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, exists, insert, select, update
 
 from photoward.core.audit import Deed
 from photoward.core.errors import NotFound
@@ -13,7 +13,7 @@ from photoward.core.jobs import FINAL, State
 from photoward.core.ledger.audit import record
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.selection import ensure_tenant, states_of
-from photoward.core.ledger.tables import batches, deliveries, items, webhooks
+from photoward.core.ledger.tables import IS_PENDING, batches, deliveries, items, webhooks
 from photoward.core.ledger.transactions import Transactions
 from photoward.core.webhooks import Delivered, Delivery, Event, Webhook
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime, timedelta
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
 EVENTS = {State.DONE: Event.IMAGE_DONE, State.FAILED: Event.IMAGE_FAILED}
 
@@ -101,24 +101,22 @@ class SqlOutbox(Transactions):
                 raise NotFound
             return _delivery(row)
 
-    def due(self, limit: int, lease: timedelta) -> list[tuple[Delivery, Webhook]]:
+    def awaiting(self) -> list[Webhook]:
         """See the port."""
-        waiting = select(deliveries.c.seq).where(deliveries.c.state == Delivered.PENDING)
-        with self._reading() as connection:  # mostly there is nothing, and writers would wait
-            late = waiting.where(deliveries.c.due_at <= now(connection)).limit(1)
-            if connection.execute(late).one_or_none() is None:
-                return []
+        with self._reading() as connection:
+            waits = exists().where(deliveries.c.webhook == webhooks.c.id, _is_due(now(connection)))
+            found = select(webhooks).where(webhooks.c.disabled_at.is_(None), waits)
+            return [_webhook(row) for row in connection.execute(found)]
+
+    def due(self, webhook_id: str, limit: int, lease: timedelta) -> list[Delivery]:
+        """See the port."""
         with self._writing() as connection:
             moment = now(connection)
             free = (
                 select(deliveries.c.seq)
-                .join(webhooks, webhooks.c.id == deliveries.c.webhook)
-                .where(
-                    deliveries.c.state == Delivered.PENDING, deliveries.c.due_at <= moment,
-                    webhooks.c.disabled_at.is_(None),
-                )
-                .order_by(deliveries.c.due_at).limit(limit)
-                .with_for_update(skip_locked=True, of=deliveries)
+                .where(deliveries.c.webhook == webhook_id, _is_due(moment))
+                .order_by(deliveries.c.due_at, deliveries.c.seq).limit(limit)
+                .with_for_update(skip_locked=True)
             )  # fmt: skip
             chosen = list(connection.execute(free).scalars())
             if not chosen:
@@ -129,9 +127,7 @@ class SqlOutbox(Transactions):
                 .returning(deliveries)
             )  # fmt: skip
             found = [_delivery(row) for row in connection.execute(taken)]
-            hooks = select(webhooks).where(webhooks.c.id.in_({one.webhook for one in found}))
-            by_id = {row.id: _webhook(row) for row in connection.execute(hooks)}
-            return [(one, by_id[one.webhook]) for one in sorted(found, key=lambda one: one.seq)]
+            return sorted(found, key=lambda one: one.seq)
 
     def told(
         self, delivery: Delivery, status: int | None, error: str | None, retry: timedelta | None
@@ -233,6 +229,10 @@ def _message(hook: Webhook, event: Event, data: dict[str, Any], moment: datetime
     }  # fmt: skip
 
 
+def _is_due(moment: datetime) -> ColumnElement[bool]:
+    return and_(IS_PENDING, deliveries.c.due_at <= moment)
+
+
 def _own(connection: Connection, tenant: str, webhook_id: str) -> None:
     query = select(webhooks.c.id).where(webhooks.c.id == webhook_id, webhooks.c.tenant == tenant)
     if connection.execute(query).one_or_none() is None:
@@ -240,7 +240,8 @@ def _own(connection: Connection, tenant: str, webhook_id: str) -> None:
 
 
 def _webhook(row: Row[Any]) -> Webhook:
-    events = frozenset(Event(name) for name in row.events.split(","))
+    names = row.events.split(",")  # of a newer version, some that nobody here tells
+    events = frozenset(event for event in Event if event in names)
     return Webhook(
         row.id, row.tenant, row.url, events, row.version, row.old_until, row.created_at,
         row.disabled_at,

@@ -156,7 +156,10 @@ deliveries = Table(
     Column("due_at", UtcDateTime, nullable=False),
 )
 _pending = text("state = 'pending'")
-Index("deliveries_due", deliveries.c.due_at, sqlite_where=_pending, postgresql_where=_pending)
+Index(
+    "deliveries_pending", deliveries.c.webhook, deliveries.c.due_at, deliveries.c.seq,
+    sqlite_where=_pending, postgresql_where=_pending,
+)  # fmt: skip
 Index("deliveries_webhook", deliveries.c.webhook, deliveries.c.seq)
 
 keys = Table(
@@ -207,6 +210,7 @@ Index("audit_at", audit.c.at)
 # Written out, not bound: a planner uses a partial index only where the query repeats its condition.
 IS_QUEUED = text("items.state = 'queued'")
 IS_LEASED = text("items.state = 'leased'")
+IS_PENDING = text("deliveries.state = 'pending'")
 
 _queued = text("state = 'queued'")
 _leased = text("state = 'leased'")
