@@ -123,12 +123,12 @@ class Play(RuleBasedStateMachine):
         assert self.ledger.fail(token, [failure(item_id) for item_id in some]) == won
         self.move(won, State.FAILED)
 
-    @rule(token=consumes(tokens))
-    def release(self, token: str) -> None:
+    @rule(token=consumes(tokens), counted=st.booleans())
+    def release(self, token: str, counted: bool) -> None:  # noqa: FBT001
         held = self.held(token)
-        assert self.ledger.release(token) == len(held)
+        assert self.ledger.release(token, counted=counted) == len(held)
         for item_id in held:
-            self.items[item_id].attempts -= 1
+            self.items[item_id].attempts -= not counted
         self.move(held, State.QUEUED)
 
     @rule()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import REGISTRY
 
-from photoward.core.errors import BadInput, NotFound, Unavailable
+from photoward.core.errors import BadInput, NotFound, PhotowardError, Unavailable
 from photoward.core.jobs import Item, Stage, State, new_id
 from photoward.core.ports import original_key, output_key, output_keys
 from photoward.worker.batch import BatchWorker
@@ -46,6 +46,8 @@ class Fake:
         return [self._one(job) for job in jobs]
 
     def _one(self, job: Job) -> Protected | Refused:
+        if b"slow" in job.data:
+            return Refused(job.id, PhotowardError("timed_out", "It was not done."))
         if b"bad" in job.data:
             return Refused(job.id, BadInput("corrupt", "It is bad."))
         measured = {"linf": 8, "seconds": {"decode": 0.1}}
@@ -154,7 +156,7 @@ def test_each_tenant_has_a_secret_of_its_own(bench: Bench) -> None:
 def test_an_original_that_is_gone_is_our_fault_alone(bench: Bench) -> None:
     gone, good = bench.upload(b"one"), bench.upload(b"two")
     bench.store.delete(original_key("alice", gone))
-    assert bench.work(Fake()) == 2
+    assert [bench.work(Fake()) for _ in range(3)] == [1, 0, 1]
     assert bench.item(gone).error_code == "internal_error"
     assert bench.item(good).state is State.DONE
 
@@ -163,10 +165,24 @@ def test_an_original_that_was_altered_is_not_worked_on(bench: Bench) -> None:
     altered = bench.upload(b"one")
     bench.store.put(original_key("alice", altered), b"another")
     fake = Fake()
-    bench.work(fake)
+    for _ in range(3):
+        bench.work(fake)
     assert fake.jobs == []
     assert bench.item(altered).error_code == "internal_error"
     assert bench.kept() == {original_key("alice", altered)}, "kept: it may be tried again"
+
+
+def test_what_failed_by_our_fault_is_tried_three_times(bench: Bench) -> None:
+    slow, good, bad = (bench.upload(data) for data in (b"slow", b"good", b"bad"))
+    assert bench.work(Fake()) == 2
+    assert bench.item(good).state is State.DONE
+    assert bench.item(bad).state is State.FAILED
+    for attempts in (1, 2):
+        assert (bench.item(slow).state, bench.item(slow).attempts) == (State.QUEUED, attempts)
+        bench.work(Fake())
+    item = bench.item(slow)
+    assert (item.state, item.error_code, item.attempts) == (State.FAILED, "timed_out", 3)
+    assert original_key("alice", slow) in bench.kept(), "kept: it may be tried again"
 
 
 def test_the_first_output_stays(bench: Bench) -> None:

@@ -96,6 +96,11 @@ PROBLEMS: dict[str, Problem] = {
     "unsupported_colour_mode": Problem(
         422, "This colour mode is not supported", "Convert the picture to RGB or grey."
     ),
+    "too_costly": Problem(
+        422,
+        "The picture takes more processor time than it may",
+        "Scale it down, or open and save it anew, then send it.",
+    ),
     "unsupported_animation": Problem(
         422, "This animation is not supported", "Send fewer frames, as a GIF, WebP or PNG."
     ),
@@ -130,6 +135,11 @@ PROBLEMS: dict[str, Problem] = {
     # what happened to an accepted item
     "postcondition": Problem(
         500, "The finished file broke the change bound", "Report it with the picture, if you can."
+    ),
+    "timed_out": Problem(
+        503,
+        "The machine was too busy to finish the picture",
+        "Try it again later; tell the operator if it happens often.",
     ),
     "worker_lost": Problem(
         500, "The item outlived three workers", "Send it again; report it if it happens again."

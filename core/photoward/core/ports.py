@@ -345,8 +345,8 @@ class Ledger(Keyring, Batches, Arrivals, Outbox, Audit, Uploads, Protocol):
     def fail(self, token: str, failures: Sequence[Failure]) -> set[str]:
         """``leased → failed`` for each item still held; the ids that were."""
 
-    def release(self, token: str) -> int:
-        """Give back what is still held (``leased → queued``) without counting the attempt."""
+    def release(self, token: str, *, counted: bool = False) -> int:
+        """Give back what is still held (``leased → queued``); the attempt need not count."""
 
     def expire(self) -> int:
         """Free the items whose lease ran out; how many changed.

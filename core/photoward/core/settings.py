@@ -127,7 +127,12 @@ class Settings(BaseSettings):
     imaging_memory_mib: int = Field(default=1_700, gt=0)
     """Address space of a decoder process; the dearest case, lossless WebP of 50 megapixels, takes
     1 570 of it and 1 340 of memory, a JPEG or PNG of that size 910 and 740."""
-    imaging_timeout_s: float = Field(default=30.0, gt=0)
+    imaging_cpu_s: float = Field(default=60.0, gt=0)
+    """Processor time that opening or finishing a picture may take: beyond it the picture is refused
+    as too costly. The dearest case, a PNG of 50 megapixels, takes half of it."""
+    imaging_patience_s: float = Field(default=300.0, gt=0)
+    """How long that may take by the clock: beyond it the machine is too busy, or was stopped, and
+    the picture is tried again."""
     c2pa_certificate: Path | None = None
     """PEM file of the certificates with whose key finished files are signed; default: they are
     not."""

@@ -12,7 +12,7 @@ import structlog
 from photoward.core import telemetry
 from photoward.core.errors import NotFound, PhotowardError, Unavailable, is_ours
 from photoward.core.failpoints import failpoint
-from photoward.core.jobs import Failure, Output, Rendition, Result, State
+from photoward.core.jobs import MAX_ATTEMPTS, Failure, Output, Rendition, Result, State
 from photoward.core.keys import tenant_secret
 from photoward.core.laps import Laps
 from photoward.core.ports import object_keys, original_key, output_keys
@@ -145,18 +145,26 @@ class BatchWorker:
             with _timed(spent[item_id], "store"):
                 results.append(self._store(items[item_id], files))
         failpoint("output-stored")
-        failures = [Failure(item_id, e.code, e.detail) for item_id, e in refused.items()]
+        again = {item_id for item_id, e in refused.items() if _may_go_well(items[item_id], e)}
+        failures = [
+            Failure(item_id, e.code, e.detail)
+            for item_id, e in refused.items() if item_id not in again
+        ]  # fmt: skip
         done = self.ledger.store(token, results) if results else set()
         failpoint("ledger-stored")
         failed = self.ledger.fail(token, failures) if failures else set()
+        if again:  # nothing else is still held
+            self.ledger.release(token, counted=True)
         for item_id in done:
             _count_done(items[item_id], spent[item_id])
             told.ended(items[item_id], spent[item_id])
         for item_id in failed:
             _count_failed(items[item_id], refused[item_id].code)
             told.ended(items[item_id], spent[item_id], refused[item_id].code)
-        again = {item_id for item_id in failed if is_ours(refused[item_id].code)}
-        self._tidy(items, results, done, failed - again)
+        for item_id in again:
+            _tell_again(items[item_id], refused[item_id])
+        kept = {item_id for item_id in failed if is_ours(refused[item_id].code)}
+        self._tidy(items, results, done, failed - kept)
         return len(done) + len(failed)
 
     def _store(self, item: Item, files: dict[tuple[int, int], Protected]) -> Result:
@@ -206,6 +214,14 @@ def _timed(laps: Laps, stage: str) -> Iterator[None]:
     laps.add({stage: time.perf_counter() - began})
 
 
+def _may_go_well(item: Item, error: PhotowardError) -> bool:
+    """Whether an item that failed is tried again at once: by our fault, and not for the last time.
+
+    By hand it may be tried once more after that.
+    """
+    return is_ours(error.code) and item.attempts < MAX_ATTEMPTS
+
+
 def _count_done(item: Item, spent: Laps) -> None:
     telemetry.ITEMS_ENDED.labels("done", "").inc()
     telemetry.MEGAPIXELS.inc(item.source.megapixels)
@@ -215,3 +231,11 @@ def _count_done(item: Item, spent: Laps) -> None:
 def _count_failed(item: Item, code: str) -> None:
     telemetry.ITEMS_ENDED.labels("failed", code).inc()
     log.info("item_failed", item=item.id, code=code, trace_id=item.trace_id)
+
+
+def _tell_again(item: Item, error: PhotowardError) -> None:
+    # A fault of ours tells nothing of the picture but what it did to us.
+    log.warning(
+        "item_tried_again", item=item.id, code=error.code, detail=error.detail,
+        attempt=item.attempts, trace_id=item.trace_id,
+    )  # fmt: skip

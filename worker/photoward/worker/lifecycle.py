@@ -62,7 +62,10 @@ def open_pipeline(settings: Settings) -> tuple[Pipeline, ImagingPool]:
     """The imaging children and the surrogates, ready to protect; the caller closes both."""
     children = imaging_children(settings)
     limits = Limits(settings.max_megapixels, settings.max_side)
-    pool = ImagingPool(children, settings.imaging_memory_mib, settings.imaging_timeout_s, limits)
+    pool = ImagingPool(
+        children, settings.imaging_memory_mib, settings.imaging_cpu_s, limits,
+        patience_s=settings.imaging_patience_s,
+    )  # fmt: skip
     device = pick_device(settings.device)
     cards = read_cards(settings.surrogate_dirs)
     cache = SurrogateCache(cards, device, settings.surrogate_memory_mib)

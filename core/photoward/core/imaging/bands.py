@@ -20,12 +20,14 @@ PIXELS = 1 << 17
 """In one band, about."""
 STEP = 4
 """Rows of a band are a multiple of this, the last band's excepted."""
+LEAST = 8
+"""Rows of a band, however wide: as many as a window of SSIM has. Of fewer none would fit in."""
 
 
 def rows(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
     """First and one past the last row of each band, from top to bottom."""
     width, height = size
-    each = max(PIXELS // width // STEP, 1) * STEP
+    each = max(PIXELS // width // STEP * STEP, LEAST)
     for top in range(0, height, each):
         yield top, min(top + each, height)
 

@@ -15,6 +15,8 @@ import signal
 import socket
 import sys
 import time
+import traceback
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,7 @@ from photoward.core import rights
 from photoward.core.errors import PhotowardError
 from photoward.core.imaging import encode, frames, measure, motion, noise, picture
 from photoward.core.imaging.sniff import HEIC_IS_READ, Header, Limits, sniff
-from photoward.core.lifeline import die_with, stand_back
+from photoward.core.lifeline import die_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +52,6 @@ def load_codecs() -> None:
 def confine(memory_mib: int, parent: int) -> None:
     """Give up what decoding does not need, for good."""
     die_with(parent)
-    stand_back()
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # the machine's memory ends: better here than the worker
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
@@ -91,6 +92,8 @@ class Desk:
             if error.code != "postcondition" and self._crowded(request["handle"]):
                 return _error(frames.OUT_OF_MEMORY, error.detail)
             return _error(error.code, error.detail, error.field)
+        except Exception as error:  # noqa: BLE001  # ours: a decoder's have become BadInput
+            return _error("internal_error", _where(error))
 
     def open(  # noqa: PLR0913  # what a request may say
         self, handle: int, data: bytearray, *, header: dict[str, Any], grid: int, size: list[int],
@@ -175,7 +178,13 @@ def _error(code: str, detail: str, field: str | None = None) -> tuple[dict[str, 
     return {"error": code, "detail": detail, "field": field}, []
 
 
-def main(memory_mib: int, timeout_s: float, max_blob: int, parent: int) -> None:
+def _where(error: Exception) -> str:
+    """An exception's kind and place; not its words, which may be the picture's."""
+    frame, line = deque(traceback.walk_tb(error.__traceback__), 1)[0]
+    return f"{type(error).__name__} in {Path(frame.f_code.co_filename).name}, line {line}"
+
+
+def main(memory_mib: int, cpu_s: float, max_blob: int, parent: int) -> None:
     """Serve until the pool closes the socket."""
     with socket.socket(fileno=0) as pool:
         load_codecs()
@@ -187,7 +196,7 @@ def main(memory_mib: int, timeout_s: float, max_blob: int, parent: int) -> None:
                 request, blobs = frames.receive(pool, max_blob)
             except EOFError:
                 return
-            renew_cpu(timeout_s)
+            renew_cpu(cpu_s)
             frames.send(pool, *desk.serve(request, blobs))
 
 

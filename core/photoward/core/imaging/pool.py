@@ -79,23 +79,25 @@ class ImagingPool:
     Args:
         children: how many at most; 0: one a core, at most four. Each starts when first needed.
         memory_mib: address space of each.
-        timeout_s: longest time for one request.
+        cpu_s: processor time for one request: what needs more is refused.
         limits: the largest picture that is opened.
+        patience_s: time for one request by the clock: what takes longer is no fault of a picture.
     """
 
     def __init__(
-        self, children: int, memory_mib: int, timeout_s: float, limits: Limits | None = None
-    ) -> None:
+        self, children: int, memory_mib: int, cpu_s: float, limits: Limits | None = None, *,
+        patience_s: float = 300.0,
+    ) -> None:  # fmt: skip
         self._limits = limits or Limits()
-        self._timeout_s = timeout_s
+        self._patience_s = patience_s
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         # The kernel ends a child with the thread that started it: this one lives as long as they.
         self._nursery = ThreadPoolExecutor(1, thread_name_prefix="imaging")
-        make = functools.partial(Child, memory_mib, timeout_s)
+        make = functools.partial(Child, memory_mib, cpu_s)
         count = children or min(os.cpu_count() or 1, MOST_CHILDREN)
         self._slots = [
-            Slot(lambda: self._nursery.submit(make).result(), timeout_s) for _ in range(count)
+            Slot(lambda: self._nursery.submit(make).result(), patience_s) for _ in range(count)
         ]
 
     def __enter__(self) -> Self:
@@ -115,7 +117,8 @@ class ImagingPool:
             size: width and height in which it is to leave; None: its own.
 
         Raises:
-            BadInput: it is refused, corrupt or truncated.
+            BadInput: it is refused, corrupt or truncated, or ``too_costly``.
+            PhotowardError: ``timed_out`` or ``internal_error``: it may go well another time.
             Unavailable: no child can be started.
         """
         header = sniff(data, self._limits, complete=True)
@@ -155,8 +158,8 @@ class ImagingPool:
             metadata: what else of the original's EXIF to keep: of ``kept.GROUPS``.
 
         Raises:
-            BadInput: ``unsupported_output``, or ``corrupt``: it cannot be done in time.
-            PhotowardError: ``postcondition``.
+            BadInput: ``unsupported_output``, ``too_costly``, or ``corrupt``.
+            PhotowardError: ``postcondition``, ``timed_out`` or ``internal_error``.
             Unavailable: no child can be started.
         """
         held = opened.held
@@ -207,7 +210,7 @@ class ImagingPool:
     def _spent(self, answer: dict[str, Any], names: tuple[str, ...]) -> dict[str, float]:
         """Seconds, which are never more than a child is given."""
         told = _numbers(answer, names)
-        return {name: min(max(told[name] or 0.0, 0.0), self._timeout_s) for name in names}
+        return {name: min(max(told[name] or 0.0, 0.0), self._patience_s) for name in names}
 
     def _check(self, data: bytes, media_type: str, opened: Opened) -> None:
         """The child is not trusted: what it calls a picture of some size must look like it."""

@@ -23,6 +23,9 @@ START_S = 60.0
 MAX_REQUEST = 1 << 31
 """Bytes in a blob to a child."""
 
+LAST_WORDS_S = 2.0
+"""How long a child that has closed its socket may take to end: then its exit code is its own."""
+
 
 class ChildCrashed(Exception):  # noqa: N818  # it says what happened
     """The child ended, or spoke nonsense, in the middle of a request."""
@@ -37,22 +40,23 @@ class Child:
 
     Args:
         memory_mib: address space it may have.
-        timeout_s: processor time that it may use on one request.
+        cpu_s: processor time that it may use on one request.
 
     Raises:
         Unavailable: it cannot be started.
     """
 
-    def __init__(self, memory_mib: int, timeout_s: float) -> None:
+    def __init__(self, memory_mib: int, cpu_s: float) -> None:
         ours, theirs = socket.socketpair()
-        arguments = (memory_mib, timeout_s, MAX_REQUEST, os.getpid())
+        arguments = (memory_mib, cpu_s, MAX_REQUEST, os.getpid())
         try:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603  # ourselves
                     [sys.executable, "-P", "-m", "photoward.core.imaging.child"]
                     + [str(argument) for argument in arguments],
                     stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                    env=_environment(), cwd="/", start_new_session=True,
+                    # Of our session, as processors may be shared out between sessions.
+                    env=_environment(), cwd="/", process_group=0,
                 )  # fmt: skip
         except OSError as error:
             ours.close()
@@ -61,7 +65,7 @@ class Child:
         try:
             self._receive(time.monotonic() + START_S, 0)
         except (ChildCrashed, ChildHung) as error:
-            code = self.kill()
+            code = self.end()
             raise Unavailable(f"An imaging process did not start (exit code {code}).") from error
 
     @property
@@ -101,11 +105,16 @@ class Child:
         except (OSError, EOFError, frames.Nonsense) as error:
             raise ChildCrashed from error
 
+    def end(self) -> int:
+        """Wait for it to end by itself, as one that crashed does, or end it; its exit code."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(LAST_WORDS_S)
+        return self.kill()
+
     def kill(self) -> int:
         """End it at once; its exit code."""
         self._socket.close()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._process.kill()
         return self._process.wait()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -22,6 +23,15 @@ _CALLERS_TURN = {
     "corrupt", "too_many_pixels", "truncated", "unsupported_animation", "unsupported_colour_mode",
     "unsupported_output",
 }  # fmt: skip
+
+
+_CRASHES = {
+    -number for number in (
+        signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS,
+        signal.SIGTRAP,
+    )
+}  # fmt: skip
+"""Exit codes of a decoder that a file brings down. Others are of who ended the child, or ours."""
 
 
 class _OutOfMemory(Exception):  # noqa: N818  # it says what happened
@@ -57,14 +67,14 @@ class Slot:
 
     Args:
         start: makes a child; must run in a thread that outlives it.
-        timeout_s: longest time for one request.
+        patience_s: longest time for one request.
     """
 
-    def __init__(self, start: Callable[[], Child], timeout_s: float) -> None:
+    def __init__(self, start: Callable[[], Child], patience_s: float) -> None:
         self.load = 0
         """Pixels of the pictures that are meant for this slot; the pool keeps count."""
         self._start = start
-        self._timeout_s = timeout_s
+        self._patience_s = patience_s
         self._lock = threading.Lock()
         self._child: Child | None = None
         self._life = 0
@@ -85,9 +95,9 @@ class Slot:
         """Add noise and encode.
 
         Raises:
-            BadInput: the picture's own fault: it cannot be decoded or written, took too long or
-                too much memory, or brought two children down.
-            PhotowardError: ``postcondition`` or ``internal_error``.
+            BadInput: the picture's own fault: it cannot be decoded or written, took too much
+                processor time or memory, or brought two children down.
+            PhotowardError: ``postcondition``; or ``timed_out`` or ``internal_error``: ours.
             Unavailable: no child can be started.
         """
 
@@ -127,13 +137,12 @@ class Slot:
                 return work()
             except ChildHung:
                 self._replace()
-                raise BadInput(
-                    "corrupt", f"The picture took more than {self._timeout_s:g} s."
-                ) from None
+                detail = f"The picture was not done after {self._patience_s:g} s."
+                raise PhotowardError("timed_out", detail) from None
             except ChildCrashed:
-                self._replace()
-                if last:
-                    raise BadInput("corrupt", "The picture brings its decoder down.") from None
+                code = self._bury()
+                if last or code == -signal.SIGXCPU:
+                    raise _verdict(code) from None
             except _OutOfMemory as error:
                 self._replace()
                 if last:
@@ -157,7 +166,7 @@ class Slot:
         dropped = [self._dropped.pop() for _ in range(len(self._dropped))]
         message = {"do": do, "handle": held.number, "with": options, "drop": dropped}
         answer = self._running().request(
-            message, blobs, deadline=time.monotonic() + self._timeout_s, max_blob=max_blob
+            message, blobs, deadline=time.monotonic() + self._patience_s, max_blob=max_blob
         )
         code, detail = answer[0].get("error"), str(answer[0].get("detail"))
         if code is None:
@@ -177,6 +186,12 @@ class Slot:
             self._child = self._start()
         return self._child
 
+    def _bury(self) -> int:
+        """The exit code of a child that is gone; the next request starts another."""
+        code = 0 if self._child is None else self._child.end()
+        self._replace()
+        return code
+
     def _replace(self) -> None:
         """The next request starts a child."""
         if self._child is not None:
@@ -184,3 +199,12 @@ class Slot:
             self._child = None
         self._life += 1  # what was held is held no more
         self._dropped.clear()
+
+
+def _verdict(code: int) -> PhotowardError:
+    """Whose fault it is that a child ended with this exit code."""
+    if code == -signal.SIGXCPU:
+        return BadInput("too_costly", "The picture takes too much processor time.")
+    if code in _CRASHES:
+        return BadInput("corrupt", "The picture brings its decoder down.")
+    return PhotowardError("internal_error", f"An imaging process ended ({code}).")

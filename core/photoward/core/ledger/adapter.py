@@ -151,11 +151,11 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlArrivals, SqlOutbox, SqlAudit, SqlUpl
         """See the port."""
         return self._finish(token, {failure.item_id: rows.failed(failure) for failure in failures})
 
-    def release(self, token: str) -> int:
+    def release(self, token: str, *, counted: bool = False) -> int:
         """See the port."""
         with self._writing() as connection:
             mine = held(connection, token)
-            values = unleased(State.QUEUED) | {"attempts": items.c.attempts - 1}
+            values = unleased(State.QUEUED) | {"attempts": items.c.attempts - int(not counted)}
             write(connection, mine.values(), values)
             return len(mine)
 
