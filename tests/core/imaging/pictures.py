@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from photoward.core import rights
 from photoward.core.imaging.child import Desk, load_codecs
+from photoward.core.imaging.sniff import Limits, sniff
 
 load_codecs()
 
@@ -90,3 +92,10 @@ class Bench:
         request = {"do": "finish", "handle": 1, "drop": [], "with": options}
         answer, blobs = self.desk.serve(request, [bytearray(steps.astype("<i2").tobytes())])
         return answer, bytes(blobs[0]) if blobs else b""
+
+
+def bench(data: bytes, grid: int = 16) -> Bench:
+    """The desk with a file of any kind on it."""
+    header = sniff(data, Limits(), complete=True)
+    assert header is not None
+    return Bench(asdict(header), data, grid=grid)

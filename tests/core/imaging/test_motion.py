@@ -14,8 +14,7 @@ from PIL import Image, ImageSequence
 from photoward.core.imaging import motion
 from photoward.core.imaging.header import MOST_FRAMES
 from photoward.core.imaging.motion import Motion
-from tests.core.imaging.pictures import file, image, noise, reopened, smooth
-from tests.core.imaging.test_desk import bench
+from tests.core.imaging.pictures import bench, file, image, noise, reopened, smooth
 
 SIZE = (60, 40)
 

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import AvifImagePlugin, Image
+from PIL import AvifImagePlugin, Image, PngImagePlugin
 
 from photoward.core import rights
 from photoward.core.errors import PhotowardError
-from photoward.core.imaging import encode, frames, measure, motion, noise, picture
+from photoward.core.imaging import encode, frames, measure, motion, noise, picture, profile
 from photoward.core.imaging.sniff import HEIC_IS_READ, Header, Limits, sniff
 from photoward.core.lifeline import die_with
 
@@ -44,6 +44,7 @@ _ANY = Limits(max_megapixels=float("inf"), max_side=sys.maxsize)
 def load_codecs() -> None:
     """All of them now: under the limits nothing more is loaded."""
     Image.init()
+    PngImagePlugin.MAX_TEXT_CHUNK = profile.LARGEST  # a profile is one, too
     if HEIC_IS_READ:
         pillow_heif = importlib.import_module("pillow_heif")
         pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False)

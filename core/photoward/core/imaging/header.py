@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from photoward.core.errors import BadInput
 
@@ -14,6 +14,15 @@ MOST_FRAMES = 300
 """Of an animation."""
 
 Mode = Literal["rgb", "grey", "palette", "cmyk"]
+
+
+class CodePoints(NamedTuple):
+    """A colour space by numbers of ITU-T H.273."""
+
+    primaries: int
+    transfer: int
+    full: bool = True
+    """Whether the decoded samples use their whole range."""
 
 
 @dataclass(frozen=True)

@@ -135,8 +135,7 @@ def decode(
         return _plain(frame, header, notes)
 
     file, frames, moves = _load(data, header, plain, most_pixels)
-    described = {**file.info, "exif": bytes(data)} if header.format == "tiff" else file.info
-    keep = kept.read(described, frames[0].mode, notes)
+    keep = kept.read(bytes(data), header.format, frames[0].mode, file.info, notes)
     tables = getattr(file, "quantization", None) or {}
     if header.orientation in _TURNS:
         frames = tuple(frame.transpose(_TURNS[header.orientation]) for frame in frames)

@@ -165,7 +165,8 @@ class ImagingPool:
         held = opened.held
         output = output_format or held.header.output
         steps = np.ascontiguousarray(noise, dtype="<i2").tobytes()
-        most = 6 * held.finished + (4 << 20)  # no format is less frugal, metadata included
+        # No format is less frugal with pixels; the metadata are not more than came.
+        most = 6 * held.finished + len(held.data) + (4 << 20)
         answer, blobs = opened.slot.finish(
             held, [steps], most, grid=held.grid, epsilon=epsilon, output=output, mining=data_mining,
             metadata=list(metadata),

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 from photoward.core.errors import BadInput
 from photoward.core.imaging.formats.window import MAX_STEPS, Short, Window, corrupt
-from photoward.core.imaging.header import Header, Limits, Mode, displayed
+from photoward.core.imaging.header import CodePoints, Header, Limits, Mode, displayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_META = 1 << 18
-"""Bytes of a ``meta`` box; real ones have some hundred, a grid of tiles some thousand."""
+Box = tuple[bytes, int, int]
+"""Type, offset and length of a box's content."""
+
+MAX_META = 1 << 24
+"""Bytes of a ``meta`` box; real ones have some hundred, a grid of tiles some thousand, but a colour
+profile lies in it, too."""
 
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
 _ORIENTATIONS = {
@@ -37,16 +41,33 @@ def read(window: Window, limits: Limits) -> Header:
     """Everything is in the ``meta`` box; the primary item's properties count."""
     if window.take(8, 4) in _SEQUENCES or b"avis" in brands(window):
         raise BadInput("unsupported_animation", "This is a sequence of pictures.")
+    meta = _meta(window)
+    try:
+        return _header(meta, limits)
+    except Short:
+        raise corrupt("The file's description is cut off.") from None
+
+
+def code_points(window: Window) -> CodePoints | None:
+    """The colour space of a file that was read, if it tells one by numbers (nclx).
+
+    Without any (23000-22, 7.3.6.4) it is sRGB.
+    """
+    meta = _meta(window)
+    own, every = _properties(meta)
+    for kind, at, length in (*own, *every):  # a grid may leave it to its tiles
+        if kind == b"colr" and length >= 8 and meta.take(at, 4) == b"nclx":  # noqa: PLR2004  # its three numbers
+            return CodePoints(meta.number(at + 4, 2), meta.number(at + 6, 2))
+    return None
+
+
+def _meta(window: Window) -> Window:
     at, length = next(
         ((at, length) for kind, at, length in _boxes(window, 0, None) if kind == b"meta"), (0, 0)
     )
     if not 4 <= length <= MAX_META:  # noqa: PLR2004  # version and flags
         raise corrupt("The file has no usable description of its picture.")
-    meta = Window(window.take(at, length))
-    try:
-        return _header(meta, limits)
-    except Short:
-        raise corrupt("The file's description is cut off.") from None
+    return Window(window.take(at, length))
 
 
 def brands(window: Window) -> set[bytes]:
@@ -58,7 +79,7 @@ def brands(window: Window) -> set[bytes]:
     return {box[:4], *(box[at : at + 4] for at in range(8, len(box), 4))}
 
 
-def _boxes(window: Window, at: int, end: int | None) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(window: Window, at: int, end: int | None) -> Iterator[Box]:
     """Type, offset and length of each box's content between two offsets."""
     for _ in range(MAX_STEPS):
         if end is not None and at + 8 > end:
@@ -73,11 +94,12 @@ def _boxes(window: Window, at: int, end: int | None) -> Iterator[tuple[bytes, in
     raise corrupt("The file has too many boxes.")
 
 
-def _inside(meta: Window, box: tuple[int, int]) -> Iterator[tuple[bytes, int, int]]:
+def _inside(meta: Window, box: tuple[int, int]) -> Iterator[Box]:
     return _boxes(meta, box[0], sum(box))
 
 
-def _header(meta: Window, limits: Limits) -> Header:
+def _properties(meta: Window) -> tuple[list[Box], list[Box]]:
+    """The primary item's, and all of the file."""
     boxes = _by_kind(meta, (4, len(meta.data) - 4))
     if b"pitm" not in boxes or b"iprp" not in boxes:
         raise corrupt("The file names no primary picture.")
@@ -87,11 +109,13 @@ def _header(meta: Window, limits: Limits) -> Header:
     if b"ipco" not in inner or b"ipma" not in inner:
         raise corrupt("The file's picture has no properties.")
     every = list(_inside(meta, inner[b"ipco"]))
-    own = {
-        every[index - 1][0]: every[index - 1][1:]
-        for index in _associated(meta, inner[b"ipma"][0], primary)
-        if 0 < index <= len(every)
-    }
+    numbers = _associated(meta, inner[b"ipma"][0], primary)
+    return [every[index - 1] for index in numbers if 0 < index <= len(every)], every
+
+
+def _header(meta: Window, limits: Limits) -> Header:
+    properties, every = _properties(meta)
+    own = {kind: (at, length) for kind, at, length in properties}
     width, height, orientation = _geometry(meta, own, limits)
     mode = _channels(meta, own, every)
     alpha = any(
@@ -142,9 +166,7 @@ def _geometry(
     return *displayed(width, height, orientation), orientation
 
 
-def _channels(
-    meta: Window, own: dict[bytes, tuple[int, int]], every: list[tuple[bytes, int, int]]
-) -> Mode:
+def _channels(meta: Window, own: dict[bytes, tuple[int, int]], every: list[Box]) -> Mode:
     """Grey or colour; refuses more than 8 bits."""
     # The tiles of a grid carry av1C or hvcC, the grid itself does not: there any of the file's
     # must do.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from photoward.core.errors import BadInput
 from photoward.core.imaging.formats import exif
 from photoward.core.imaging.formats.window import MAX_STEPS, Window, corrupt
-from photoward.core.imaging.header import Header, Limits, Mode, displayed
+from photoward.core.imaging.header import CodePoints, Header, Limits, Mode, displayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,17 @@ def read(window: Window, limits: Limits) -> Header:
         elif kind == b"eXIf":
             orientation = exif.parse(window.take(at, length)).orientation
     raise corrupt("The PNG has too many chunks before its picture.")
+
+
+def code_points(window: Window) -> CodePoints | None:
+    """The colour space of a PNG that was read, if it tells one by numbers (cICP)."""
+    for kind, at, length in _chunks(window):
+        if kind == b"cICP" and length == 4:  # noqa: PLR2004  # primaries, transfer, matrix, range
+            primaries, transfer, matrix, full = window.take(at, 4)
+            return None if matrix else CodePoints(primaries, transfer, bool(full))
+        if kind == b"IDAT":
+            break
+    return None
 
 
 def _chunks(window: Window) -> Iterator[tuple[bytes, int, int]]:
