@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from photoward.core.arrivals import Expected
-from photoward.core.errors import NotFound, Overloaded
+from photoward.core.errors import BadInput, NotFound, Overloaded
 from photoward.core.jobs import Failure, State, new_id
 from photoward.core.webhooks import Event
 from tests.support.samples import HOUR, OVER, added, claimed, failure, options, result, source
@@ -292,3 +292,16 @@ def test_a_foreign_batch_expects_nothing(ledger: Ledger) -> None:
         with pytest.raises(NotFound):
             ledger.expect_again(tenant, batch_id)
     assert ledger.batch("alice", batch.id).total == 0
+
+
+def test_under_one_name_nothing_else_is_expected(ledger: Ledger) -> None:
+    batch, wanted = made(ledger), [expected(), expected()]
+    same, other = 32 * "a" + 32 * "b", 32 * "a" + 32 * "c"
+    ledger.expect("alice", batch.id, wanted[:1], request=same)
+    arrive(ledger, taken(ledger))
+    ledger.expect("alice", batch.id, wanted, request=same)  # what could not be then can be now
+    with pytest.raises(BadInput, match="request_differs"):
+        ledger.expect("alice", batch.id, [expected()], request=other)
+    assert ledger.batch("alice", batch.id).total == 2
+    ledger.expect("alice", batch.id, [expected()], request=32 * "9" + 32 * "c")
+    ledger.expect("bob", made(ledger, "bob").id, [expected()], request=other)

@@ -118,12 +118,17 @@ class Arrivals(Protocol):
     """
 
     def expect(
-        self, tenant: str, batch_id: str, expected: Sequence[Expected], trace: str | None = None
-    ) -> None:
+        self, tenant: str, batch_id: str, expected: Sequence[Expected], trace: str | None = None,
+        request: str | None = None,
+    ) -> None:  # fmt: skip
         """Put items into a batch whose photos are to be fetched; durable when this returns.
 
-        ``trace`` as of an item. An id that is known already is left as it is. Raises NotFound: no
-        such batch.
+        ``trace`` as of an item. An id that is known already is left as it is. ``request``: 64
+        characters, of which the first 32 say what was asked under and the others what for.
+
+        Raises:
+            BadInput: ``request_differs``: under the first half another second half came before.
+            NotFound: no such batch.
         """
 
     def expect_again(self, tenant: str, batch_id: str) -> int:

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import io
 import json
+import struct
+import tracemalloc
 import zipfile
 from contextlib import ExitStack
 from datetime import timedelta
@@ -174,21 +176,127 @@ def lying() -> bytes:
     return bytes(data)
 
 
+def _entries(count: int, told: int) -> bytes:
+    """Files of one byte that all lie in the same place; it says that it has ``told`` of them."""
+    byte = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 0, 0, 1, 1, 1, 0) + b"ax"
+    listed = b"".join(
+        struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 1, 1, 6, *[0] * 6)
+        + f"{number:06x}".encode()
+        for number in range(count)
+    )
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, told, told, len(listed), len(byte), 0)
+    return byte + listed + end
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
-    [(b"", "corrupt"), (b"nonsense" * 100, "corrupt"), (zipped({"a": b""})[:-30], "corrupt"),
+    [(_entries(30_000, 1), "corrupt"), (_entries(2, 2), "corrupt"),
+     (b"", "corrupt"), (b"nonsense" * 100, "corrupt"), (zipped({"a": b""})[:-30], "corrupt"),
      (b"PK\5\6" + bytes(6) + b"\xff\xff\xff\xff" + bytes(12), "body_too_large"),
      (bomb(), "body_too_large")],
-    ids=["empty", "nonsense", "cut", "too many", "bomb"],
+    ids=["more than it says", "in each other", "empty", "nonsense", "cut", "too many", "bomb"],
 )  # fmt: skip
 def test_what_is_no_good_zip_is_refused(
     data: bytes, code: str, make_service: ServiceFactory
 ) -> None:
     service = make_service(max_archive_bytes=2 << 20)
     batch = made(service)
+    tracemalloc.start()
     assert_problem(send(service, batch, data), code)
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
     assert service.client.get(batch["links"]["self"]).json()["total"] == 0
     assert service.kept() == []
+
+
+def test_an_archive_sent_again_under_its_key_is_handed_in_once(service: Service) -> None:
+    batch = made(service)
+    data = zipped({"a.png": PHOTO, "b.png": PHOTO, "a/b.png": picture(size=(20, 10))})
+    ends = {"Content-Type": "application/zip", "Idempotency-Key": "monday"}
+    place = f"{batch['links']['self']}/archive"
+    with service.client.stream("POST", place, content=data, headers=ends) as answer:
+        first = json.loads(next(answer.iter_lines()))  # and then the line is cut
+    again = lines(service.client.post(place, content=data, headers=ends))
+    assert (again[0], again[-1]) == (first, {"accepted": 3, "refused": 0})
+    assert len({one["id"] for one in again[:-1]}) == 3
+    assert lines(service.client.post(place, content=data, headers=ends)) == again
+    assert service.client.get(batch["links"]["self"]).json()["total"] == 3
+    other = lines(send(service, batch, data))
+    assert not {one.get("id") for one in other[:-1]} & {one.get("id") for one in again[:-1]}
+
+
+def test_a_fault_of_ours_over_one_file_never_stops_the_rest(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = made(service)
+    options, calls = service.app.state.parts.catalogue.options, []
+
+    def broken(**wanted: Any) -> Any:  # noqa: ANN401  # passed on
+        calls.append(wanted)
+        if len(calls) == 2:
+            raise RuntimeError("password=hunter2")
+        return options(**wanted)
+
+    monkeypatch.setattr(service.app.state.parts.catalogue, "options", broken)
+    answer = send(service, batch, zipped(dict.fromkeys(("a.png", "b.png", "c.png"), PHOTO)))
+    told = lines(answer)
+    assert [one.get("problem", {}).get("code") for one in told[:-1]] == [
+        None, "internal_error", None,
+    ]  # fmt: skip
+    assert told[-1] == {"accepted": 2, "refused": 1}
+    assert "hunter2" not in answer.text
+
+
+def test_what_is_deleted_while_a_zip_is_on_its_way_is_left_out(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = made(service)
+    for name in ("a.png", "b.png", "c.png"):
+        send(service, batch, zipped({name: PHOTO}))
+    worked_off(service)
+    items = service.client.get(batch["links"]["items"]).json()["items"]
+    stream, opened = service.store.stream, []
+
+    def deleting(key: str, *more: int) -> Any:  # noqa: ANN401  # passed on
+        opened.append(key)
+        if len(opened) == 2:
+            service.client.delete(items[1]["links"]["self"])
+        return stream(key, *more)
+
+    monkeypatch.setattr(service.store, "stream", deleting)
+    answer = service.client.get(batch["links"]["archive"])
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["a.png", "c.png", "results.ndjson"]
+        told = archive.read("results.ndjson").splitlines()
+    assert [json.loads(one)["file"] for one in told] == ["a.png", "c.png"]
+
+
+def test_a_zip_of_a_part_says_so(service: Service) -> None:
+    batch = made(service)
+    marks = []
+    for name in ("a.png", "b.png"):
+        send(service, batch, zipped({name: PHOTO}))
+        worked_off(service) if name == "a.png" else None
+        answer = service.client.get(batch["links"]["archive"])
+        named = answer.headers["Content-Disposition"]
+        marks.append((answer.headers["Batch-Complete"], "-partial.zip" in named))
+    worked_off(service)
+    assert marks == [("?1", False), ("?0", True)]
+
+
+def test_names_that_leave_can_be_unpacked_anywhere(service: Service) -> None:
+    batch = made(service, options={"output_format": "png"})
+    names = ["A.png", "a.png", "C:/x.png", "x/con.png", "x/a?.png", "x/Com1.y.png", "x/ÄB.png",
+             "x/äb.png"]  # fmt: skip
+    send(service, batch, zipped(dict.fromkeys(names, PHOTO)))
+    worked_off(service)
+    content = service.client.get(batch["links"]["archive"]).content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.namelist()[:-1] == [
+            "A.png", "a-2.png", "C_/x.png", "x/_con.png", "x/a_.png", "x/_Com1.y.png",
+            "x/ÄB.png", "x/äb-2.png",
+        ]  # fmt: skip
 
 
 def test_a_zip_that_lies_or_hides_harms_only_its_files(service: Service) -> None:

@@ -274,11 +274,44 @@ def test_the_same_under_the_same_key_is_done_once(fetching: Service, web: Site) 
     assert arrived(fetching, batch) == {"queued": 2}
     again = send(fetching, batch, wanted, **key)
     assert again.text == first.text
-    more = told_in(send(fetching, batch, [*wanted, {"url": f"{web.url}/no.txt"}], **key))
-    assert [one["id"] for one in more[:2]] == [one["id"] for one in told_in(first)[:2]]
-    assert arrived(fetching, batch) == {"queued": 2, "failed": 1}
-    assert told_in(send(fetching, batch, wanted))[0]["id"] != more[0]["id"]
-    assert arrived(fetching, batch) == {"queued": 4, "failed": 1}
+    for other in ([*wanted, {"url": f"{web.url}/no.txt"}], wanted[:1], wanted[::-1]):
+        assert_problem(send(fetching, batch, other, **key), "request_differs")
+    assert arrived(fetching, batch) == {"queued": 2}
+    assert told_in(send(fetching, batch, wanted))[0]["id"] != told_in(first)[0]["id"]
+    assert arrived(fetching, batch) == {"queued": 4}
+
+
+def test_uploads_that_became_photos_are_told_again_under_the_same_key(fetching: Service) -> None:
+    first, second = (brought(fetching).rpartition("/")[2] for _ in range(2))
+    headers = {"Idempotency-Key": "monday"}
+
+    def made_of(*uploads: str) -> httpx.Response:
+        wanted = {"name": "n", "items": [{"upload": upload} for upload in uploads]}
+        return fetching.client.post("/v1/batches", json=wanted, headers=headers)
+
+    batch = made_of(first).json()
+    assert arrived(fetching, batch) == {"queued": 1}
+    again = made_of(first).json()
+    assert (again["id"], again["lines"]) == (batch["id"], batch["lines"])
+    assert_problem(made_of(second), "request_differs")
+    assert_problem(made_of(first, second), "request_differs")
+    assert arrived(fetching, batch) == {"queued": 1}
+
+
+def test_what_is_no_text_is_refused_alone_and_the_answer_is_whole(fetching: Service) -> None:
+    batch = made(fetching)
+    upload = brought(fetching).rpartition("/")[2]
+    bad = (
+        rb'{"key": "a/b", "file": "\ud800"}',
+        rb'{"\ud800": 1, "\ud800": 1}',
+        rb'{"file": "\udfff"}',
+    )
+    good = b'{"upload": "%s"}' % upload.encode()
+    told = told_in(send(fetching, batch, b"\n".join([*bad, good])))
+    assert [one["problem"]["code"] for one in told[:3]] == [
+        "invalid_option", "malformed_request", "invalid_option",
+    ]  # fmt: skip
+    assert told[-1] == {"accepted": 1, "refused": 3}
 
 
 URL = "https://photos.example"

@@ -175,6 +175,31 @@ def test_a_bomb_goes_off_at_the_limit(make_service: ServiceFactory) -> None:
     assert_problem(send(service, made(service), bomb, GZIP), "body_too_large")
 
 
+def test_a_bomb_goes_off_long_before_the_limit(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tars, "FREE", 1 << 20)
+    bomb = gzip.compress(bytes(64 << 20))
+    began = time.monotonic()
+    assert_problem(send(service, made(service), bomb, GZIP), "body_too_large")
+    assert time.monotonic() - began < 2
+    packed = gzip.compress(tarred({f"{n}.png": PHOTO for n in range(200)}), 9)
+    assert lines(send(service, made(service), packed, GZIP))[-1]["accepted"] == 200
+
+
+def test_names_that_are_no_utf8_are_words_too(service: Service) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(
+        fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT, encoding="latin-1"
+    ) as archive:
+        for name in ("a.png", "K\xe4se.png", "c.png"):
+            archive.addfile(entry(name, size=len(PHOTO)), io.BytesIO(PHOTO))
+    batch = made(service)
+    told = lines(send(service, batch, buffer.getvalue()))
+    assert [one["file"] for one in told[:-1]] == ["a.png", "Käse.png", "c.png"]
+    assert told[-1] == {"accepted": 3, "refused": 0}
+
+
 def test_it_has_only_so_many_files(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tars, "MAX_MEMBERS", 3)
     batch = made(service)

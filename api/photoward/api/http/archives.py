@@ -105,7 +105,8 @@ def zipped(members: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
 
 
 def _unique(wanted: str, names: dict[str, int]) -> str:
-    count = names[wanted] = names.get(wanted, 0) + 1
+    same = wanted.casefold()  # to Windows and macOS
+    count = names[same] = names.get(same, 0) + 1
     if count == 1:
         return wanted
     stem, dot, suffix = wanted.rpartition(".")
@@ -113,8 +114,9 @@ def _unique(wanted: str, names: dict[str, int]) -> str:
 
 
 def line(told: dict[str, Any]) -> bytes:
-    """One line of NDJSON."""
-    return json.dumps(told, ensure_ascii=False, default=str).encode() + b"\n"
+    """One line of NDJSON; what is no text is written as JSON writes it."""
+    text = json.dumps(told, ensure_ascii=False, default=str)
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 class _Pipe(io.RawIOBase):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +54,12 @@ log = structlog.get_logger("photoward.batches")
 class Unpacking:
     """Hands the files of an archive in, one by one, and tells of each."""
 
-    def __init__(
-        self, parts: Parts, tenant: str, batch_id: str, defaults: dict[str, Any], *, by_folder: bool
-    ) -> None:
+    def __init__(  # noqa: PLR0913  # what makes items of files
+        self, parts: Parts, tenant: str, batch_id: str, defaults: dict[str, Any], *,
+        by_folder: bool, key: str | None,
+    ) -> None:  # fmt: skip
         self._parts, self._tenant, self._batch_id = parts, tenant, batch_id
-        self._defaults, self._by_folder = defaults, by_folder
+        self._defaults, self._by_folder, self._key = defaults, by_folder, key
 
     def hand_in(
         self, archive: Archive[Any], lines: list[Line], closing: ExitStack
@@ -72,17 +74,13 @@ class Unpacking:
                 if number % EVERY == 0 and full is None:
                     full = self._full()
                 asked = own.pop(member.name, {})
-                told: dict[str, Any] = {"file": member.name}
-                try:
-                    if full is not None:
-                        raise full
-                    if member.name in bad:
-                        raise bad.pop(member.name)
-                    last = told["id"] = self._one(archive, member, asked)
-                except PhotowardError as error:
-                    told["problem"] = problem_of(error)
+                refused = full or bad.pop(member.name, None)
+                told = self._told(archive, member, asked, number) if refused is None else {
+                    "problem": problem_of(refused)
+                }  # fmt: skip
+                last = told.get("id", last)
                 counts["accepted" if "id" in told else "refused"] += 1
-                yield archives.line(told)
+                yield archives.line({"file": member.name, **told})
             absent = BadInput("invalid_option", ABSENT, field="file")
             for name, problem in {**bad, **dict.fromkeys(own, absent)}.items():
                 counts["refused"] += 1
@@ -92,6 +90,19 @@ class Unpacking:
             log.info("archive", batch=self._batch_id, **counts)
             yield archives.line(counts)
 
+    def _told(
+        self, archive: Archive[Any], member: Member[Any], own: dict[str, Any], number: int
+    ) -> dict[str, Any]:
+        """What became of a file; one bad one never stops the rest."""
+        try:
+            return {"id": self._one(archive, member, own, number)}
+        except PhotowardError as error:
+            return {"problem": problem_of(error)}
+        except Exception as error:  # half an answer would tell less
+            log.exception("archive_broke", batch=self._batch_id)
+            broke = PhotowardError("internal_error", f"It broke ({type(error).__name__}).")
+            return {"problem": problem_of(broke)}
+
     def _full(self) -> PhotowardError | None:
         try:
             self._parts.admission.check_now()
@@ -99,7 +110,9 @@ class Unpacking:
             return error
         return None
 
-    def _one(self, archive: Archive[Any], member: Member[Any], own: dict[str, Any]) -> str:
+    def _one(
+        self, archive: Archive[Any], member: Member[Any], own: dict[str, Any], number: int
+    ) -> str:
         if member.refused is not None:
             raise BadInput("unsupported_type", member.refused)
         folder = (member.path or "").rpartition("/")[0].rpartition("/")[2]
@@ -109,7 +122,15 @@ class Unpacking:
             for chunk in archive.chunks(member.at):
                 spool.write(chunk)
             upload = Upload(spool.finish(), options, spool.file())
-            return accept(self._parts, self._tenant, upload, self._batch_id).id
+            request = self._request(member, number)
+            return accept(self._parts, self._tenant, upload, self._batch_id, request).id
+
+    def _request(self, member: Member[Any], number: int) -> str | None:
+        """A name of this file's handing in: sent again under the same key it is done once."""
+        if self._key is None:
+            return None
+        said = json.dumps([self._batch_id, self._key, number, member.name])
+        return hashlib.sha256(said.encode()).hexdigest()
 
 
 def problem_of(error: PhotowardError) -> dict[str, Any]:
@@ -168,11 +189,18 @@ def result(item: Item) -> dict[str, Any]:
 
 
 def files(parts: Parts, tenant: str, batch_id: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Name and bytes of each finished file, and last of the list of results."""
+    """Name and bytes of each finished file, and last of the list of results.
+
+    What is deleted meanwhile is in neither.
+    """
     told = []
     for item in every(parts, tenant, batch_id):
-        told.append(archives.line(result(item)))
         if item.output is not None:
             name = filenames.protected(item.source.filename, item.output.media_type)
-            yield name, parts.store.stream(output_key(tenant, item.id))
+            try:
+                chunks = parts.store.stream(output_key(tenant, item.id))
+            except NotFound:
+                continue
+            yield name, chunks
+        told.append(archives.line(result(item)))
     yield "results.ndjson", iter(told)

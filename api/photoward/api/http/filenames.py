@@ -15,6 +15,9 @@ MAX_LENGTH, MAX_PATH = 128, 512
 
 EXTENSIONS = {media: "jpg" if name == "jpeg" else name for name, media in FORMATS.items()}
 
+_RESERVED_SIGNS = re.compile(r'[<>:"|?*]')
+_RESERVED_WORDS = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
+
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
 
@@ -51,9 +54,18 @@ def of_disposition(header: str | None) -> str | None:
 
 
 def protected(path: str | None, media_type: str) -> str:
-    """A protected file's name in an archive: folder and name as they came, fitly ended."""
+    """A protected file's name in an archive: folder and name as they came, fitly ended.
+
+    Any system can unpack it: Windows keeps some signs and words for itself.
+    """
     given = PurePosixPath(path or "photo")
-    return str(given.with_name(f"{given.stem}.{EXTENSIONS[media_type]}"))
+    whole = given.with_name(f"{given.stem}.{EXTENSIONS[media_type]}")
+    return "/".join(map(_portable, whole.parts))
+
+
+def _portable(name: str) -> str:
+    kept = _RESERVED_SIGNS.sub("_", name).rstrip(" .")
+    return f"_{kept}" if _RESERVED_WORDS.fullmatch(kept.partition(".")[0].strip()) else kept
 
 
 def attachment(name: str | None, media_type: str) -> str:

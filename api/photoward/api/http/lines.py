@@ -16,6 +16,8 @@ MAX_BYTES = 1 << 24
 MAX_JSON = 1 << 21
 """Bytes of a list in one piece: as objects it takes many times as much memory."""
 
+HALF = "no text: it holds half of a surrogate pair"
+
 Line = str | dict[str, Any] | BadInput
 """As it came, or why it cannot be read."""
 
@@ -110,12 +112,29 @@ def _text(line: bytes) -> Line:
         return BadInput("malformed_request", "It is not UTF-8.")
 
 
+def _is_text(text: str) -> bool:
+    """JSON can write halves of surrogate pairs, which nothing else can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _no_object() -> BadInput:
     return BadInput("malformed_request", "It is no object in JSON.")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any] | BadInput:
-    """An object, unless one of its names comes twice: no reading of it would be what was meant."""
+    """An object, if all in it is text and none of its names comes twice.
+
+    No reading of any other would be what was meant.
+    """
+    for name, value in pairs:
+        if not _is_text(name):
+            return BadInput("malformed_request", f"A name in it is {HALF}.")
+        if isinstance(value, str) and not _is_text(value):
+            return BadInput("invalid_option", f"{name[:64]} is {HALF}.", field=name[:64])
     found = dict(pairs)
     if len(found) == len(pairs):
         return found

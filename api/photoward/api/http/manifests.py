@@ -19,11 +19,12 @@ from photoward.core.arrivals import Expected
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from photoward.api.http.lines import Line
     from photoward.api.http.sources import Kind
     from photoward.core.catalogue import Catalogue
+    from photoward.core.jobs import Options
 
 FILE = "file"
 """What a line calls a photo's name."""
@@ -70,6 +71,18 @@ def _at(where: str, error: BadInput) -> BadInput:
 
 
 @dataclass(frozen=True)
+class _Named:
+    """What a line says."""
+
+    number: int
+    file: str | None
+    kind: str
+    place: str
+    wanted: Options
+    item_id: str
+
+
+@dataclass(frozen=True)
 class Checked:
     """What became of a line."""
 
@@ -97,28 +110,52 @@ class Manifest:
         self._defaults, self._name = defaults, name
         self._seen: set[tuple[str, str]] = set()
 
-    def checked(self, lines: Iterable[Line]) -> Iterator[Checked]:
-        """Each line that is not empty."""
-        for number, line in _numbered(lines):
-            file: str | None = None
-            try:
-                entry = read(line)
-                file = _taken(entry, FILE)
-                expected = self._expected(entry, file)
-            except BadInput as error:
-                yield Checked(number, file, error)
-            else:
-                yield Checked(number, expected.filename, expected)
+    def checked(
+        self, lines: Iterable[Line], known: Callable[[Sequence[str]], Collection[str]]
+    ) -> Iterator[Checked]:
+        """Each line that is not empty.
 
-    def _expected(self, entry: dict[str, Any], file: str | None) -> Expected:
-        kind, place = self._source(entry)
-        own = _options(entry)
-        wanted = self._catalogue.options(**merged(self._defaults, own))
-        usual = self._kinds[kind].name(self._tenant, place)
-        self._require_new((kind, place), (FILE, file or ""))
+        Args:
+            lines: as they came.
+            known: tells of ids which items are there: what such a line named has been accepted
+                before, whatever its source says now.
+        """
+        found = [self._read(number, line) for number, line in _numbered(lines)]
+        there = known([one.item_id for one in found if isinstance(one, _Named)])
+        for one in found:
+            yield one if isinstance(one, Checked) else self._expected(one, there)
+
+    def _read(self, number: int, line: Line) -> _Named | Checked:
+        file: str | None = None
+        try:
+            entry = read(line)
+            file = _taken(entry, FILE)
+            kind, place = self._source(entry)
+            own = _options(entry)
+            wanted = self._catalogue.options(**merged(self._defaults, own))
+        except BadInput as error:
+            return Checked(number, file, error)
         said = json.dumps([self._name, kind, place, file, own], sort_keys=True)
         item_id = hashlib.sha256(said.encode()).hexdigest()[:32]
-        return Expected(item_id, kind, place, wanted, filenames.clean_path(file or usual))
+        return _Named(number, file, kind, place, wanted, item_id)
+
+    def _expected(self, named: _Named, there: Collection[str]) -> Checked:
+        try:
+            usual = self._usual(named, there)
+            self._require_new((named.kind, named.place), (FILE, named.file or ""))
+        except BadInput as error:
+            return Checked(named.number, named.file, error)
+        name = filenames.clean_path(named.file or usual)
+        expected = Expected(named.item_id, named.kind, named.place, named.wanted, name)
+        return Checked(named.number, expected.filename, expected)
+
+    def _usual(self, named: _Named, there: Collection[str]) -> str:
+        try:
+            return self._kinds[named.kind].name(self._tenant, named.place)
+        except BadInput:
+            if named.item_id in there:
+                return ""
+            raise
 
     def _source(self, entry: dict[str, Any]) -> tuple[str, str]:
         named = [kind for kind in self._kinds if kind in entry]

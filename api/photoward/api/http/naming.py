@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -51,6 +53,13 @@ async def read_lines(request: Request) -> list[Line]:
     return await to_thread.run_sync(reader.finish)
 
 
+def manifest_request(batch_id: str, key: str, lines: Sequence[Line]) -> str:
+    """A name of a manifest: one half says what it was asked under, the other what it says."""
+    said = [line.detail if isinstance(line, BadInput) else line for line in lines]
+    told = f"{batch_id}\0{key}", json.dumps(said, sort_keys=True)
+    return "".join(hashlib.sha256(half.encode()).hexdigest()[:32] for half in told)
+
+
 def require_room(parts: Parts, count: int) -> None:
     """Raises Overloaded: with so many more, too many would be waiting to be fetched."""
     waiting = parts.ledger.depth().get(State.RECEIVED, 0)
@@ -70,18 +79,20 @@ def expect(  # noqa: PLR0913  # what a manifest is, and for whom
         batch_id: the items' batch.
         lines: as they came.
         defaults: the batch's options.
-        key: what came before under it is the item of then.
+        key: the same manifest under it is done once.
 
     Returns:
         What became of each line: its `id` or its `problem`.
 
     Raises:
+        BadInput: ``request_differs``: the key was used for another manifest.
         Overloaded: too many are waiting to be fetched.
     """
     name = f"{tenant}\0{batch_id}\0{key or new_id()}"
+    request = key and manifest_request(batch_id, key, lines)  # before they are taken apart
     manifest = Manifest(tenant, parts.kinds, parts.catalogue, defaults, name)
     told, expected = [], []
-    for one in manifest.checked(lines):
+    for one in manifest.checked(lines, parts.ledger.states if key else lambda _: ()):
         about: dict[str, Any] = {"line": one.number, "file": one.file}
         if isinstance(one.outcome, Expected):
             expected.append(one.outcome)
@@ -90,7 +101,7 @@ def expect(  # noqa: PLR0913  # what a manifest is, and for whom
             about["problem"] = problem_of(one.outcome)
         told.append(about)
     require_room(parts, len(expected))
-    parts.ledger.expect(tenant, batch_id, expected, parts.tracer.here())
+    parts.ledger.expect(tenant, batch_id, expected, parts.tracer.here(), request)
     parts.expecting.set()
     log.info("manifest", batch=batch_id, accepted=len(expected), lines=len(told))
     return told

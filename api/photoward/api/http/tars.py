@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 MAX_HEADER = 1 << 16
 """Bytes between two files: a long name, times, owners."""
 
+MOST_RATIO = 20
+"""Times as large as it came: photos are compressed already, and pages of scans hardly better."""
+
+FREE = 64 << 20
+"""Bytes that any archive may have unpacked."""
+
 MAX_GLOBAL = 100
 """Properties that hold for all files; each file gets a copy of them."""
 
@@ -73,19 +79,30 @@ def _members(file: IO[bytes]) -> Iterator[Member[tuple[int, int]]]:
                 raise BadInput("corrupt", "The archive's headers cannot be.")
             if not info.isdir():
                 refused = None if plain else "It is a link or something else that is no file."
-                yield Member(info.name.removeprefix("./"), (info.offset_data, info.size), refused)
+                name = _words(info.name).removeprefix("./")
+                yield Member(name, (info.offset_data, info.size), refused)
         file.seek(archive.offset)
         if file.read(tarfile.BLOCKSIZE).strip(b"\0"):  # the reader would take it for the end
             raise BadInput("corrupt", "The archive breaks off.")
+
+
+def _words(name: str) -> str:
+    """A name as text, whatever bytes it had: what is not UTF-8 was Latin-1 mostly."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode(errors="surrogateescape").decode("latin-1")
+    return name
 
 
 def gunzipped(file: IO[bytes], max_bytes: int) -> IO[bytes]:
     """What is compressed in a file, in another that nobody else sees; the caller closes it.
 
     Raises:
-        BadInput: ``corrupt``, or ``body_too_large`` beyond so many bytes.
+        BadInput: ``corrupt``, or ``body_too_large`` beyond so many bytes, or so many times its own.
         Unavailable: there is no room for it.
     """
+    max_bytes = min(max_bytes, max(FREE, MOST_RATIO * file.seek(0, io.SEEK_END)))
     file.seek(0)
     whole = tempfile.TemporaryFile()  # noqa: SIM115  # the caller's
     try:

@@ -15,12 +15,16 @@ from photoward.api.http.archives import CHUNK, MAX_DIRECTORY, MAX_MEMBERS, Archi
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _END = struct.Struct("<4s4H2LH")
 """End of central directory record (APPNOTE 6.3.10, 4.3.16)."""
+_ENTRY = struct.Struct("<4s24x3H12x")
+"""Of the central directory (4.3.12): the lengths of name, extra field and comment follow it."""
+_LOCAL = 30
+"""Bytes of a local header at least."""
 _LONGEST_COMMENT = 0xFFFF
-_SIGNATURE, _ZIP64 = b"PK\5\6", b"PK\6\7"
+_SIGNATURE, _ZIP64, _LISTED = b"PK\5\6", b"PK\6\7", b"PK\1\2"
 _LOCATOR = 20
 _ENCRYPTED = 1
 
@@ -45,6 +49,7 @@ class Unzipped(Archive[zipfile.ZipInfo]):
         infos = [one for one in self._zip.infolist() if not one.is_dir()]
         if sum(one.file_size for one in infos) > max_bytes:
             raise BadInput("body_too_large", f"Unpacked it would have more than {max_bytes} bytes.")
+        _require_apart(infos, self._zip.start_dir)
         super().__init__([Member(one.filename, one, _refused(one)) for one in infos])
 
     def chunks(self, at: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -75,4 +80,29 @@ def _check_directory(file: IO[bytes]) -> None:
         raise BadInput("body_too_large", f"The archive has more than {MAX_MEMBERS} files.")
     if size > MAX_DIRECTORY:
         raise BadInput("body_too_large", "The archive's list of files is too long.")
+    file.seek(max(0, start + at - size))
+    if _counted(file.read(size)) != count:
+        raise BadInput("corrupt", "The archive has another number of files than it says.")
     file.seek(0)
+
+
+def _counted(directory: bytes) -> int:
+    """Entries in a list of members, as its reader would find them."""
+    at = count = 0
+    while at + _ENTRY.size <= len(directory):
+        signature, *lengths = _ENTRY.unpack_from(directory, at)
+        if signature != _LISTED:
+            break
+        at, count = at + _ENTRY.size + sum(lengths), count + 1
+    return count
+
+
+def _require_apart(infos: Iterable[zipfile.ZipInfo], end: int) -> None:
+    """Refuse files that lie in each other: so few bytes become many."""
+    before = 0
+    for info in sorted(infos, key=lambda one: one.header_offset):
+        if info.header_offset < before:
+            raise BadInput("corrupt", "Files of the archive lie in each other.")
+        before = info.header_offset + _LOCAL + info.compress_size
+    if before > end:
+        raise BadInput("corrupt", "Files of the archive lie in each other.")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from photoward.core.arrivals import UPLOAD, Arrival
-from photoward.core.jobs import Item, Lane, Source, State, new_id
+from photoward.core.errors import BadInput
+from photoward.core.jobs import REPEAT_WINDOW, Item, Lane, Source, State, new_id
 from photoward.core.ledger import rows, turns, uploads
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.keyring import require_room
@@ -41,12 +42,14 @@ class SqlArrivals(Transactions):
     """The ``Arrivals`` part of the ledger; see the port. Items are locked before arrivals."""
 
     def expect(
-        self, tenant: str, batch_id: str, expected: Sequence[Expected], trace: str | None = None
-    ) -> None:
+        self, tenant: str, batch_id: str, expected: Sequence[Expected], trace: str | None = None,
+        request: str | None = None,
+    ) -> None:  # fmt: skip
         """See the port."""
         with self._writing() as connection:
             the_batch(connection, tenant, batch_id)
             locked_tenant(connection, tenant)  # the same manifest twice at once is one
+            _require_same(connection, tenant, request)
             known = _known(connection, [one.item_id for one in expected])
             moment = now(connection)
             fresh = [one for one in expected if one.item_id not in known]
@@ -57,7 +60,7 @@ class SqlArrivals(Transactions):
                     batch=batch_id, trace=trace,
                 )
                 for one in fresh
-            ])  # fmt: skip
+            ], request)  # fmt: skip
             waiting = [
                 {
                     "item": one.item_id, "tenant": tenant, "kind": one.kind, "place": one.place,
@@ -182,6 +185,18 @@ def _known(connection: Connection, item_ids: Sequence[str]) -> set[str]:
     return found
 
 
+def _require_same(connection: Connection, tenant: str, request: str | None) -> None:
+    if request is None:
+        return
+    asked = request[: len(request) // 2]
+    other = select(items.c.seq).where(
+        items.c.tenant == tenant, items.c.request.between(asked, f"{asked}g"),  # digits end at f
+        items.c.request != request, items.c.created_at > now(connection) - REPEAT_WINDOW,
+    )  # fmt: skip
+    if connection.execute(other.limit(1)).one_or_none() is not None:
+        raise BadInput("request_differs", "The manifest was another.")
+
+
 def _anew(old: Item, moment: datetime) -> Item:
     return Item(
         new_id(), old.tenant, State.RECEIVED, old.options, old.source, "", moment, moment,
@@ -189,9 +204,10 @@ def _anew(old: Item, moment: datetime) -> Item:
     )  # fmt: skip
 
 
-def _insert(connection: Connection, fresh: Sequence[Item]) -> None:
+def _insert(connection: Connection, fresh: Sequence[Item], request: str | None = None) -> None:
     if fresh:
-        values = [rows.queued(item) | {"lane": Lane.BATCH} for item in fresh]
+        place = {"lane": Lane.BATCH, "request": request}
+        values = [rows.queued(item) | place for item in fresh]
         connection.execute(insert(items), values)
 
 

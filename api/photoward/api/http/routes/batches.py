@@ -204,16 +204,17 @@ async def retry_batch(
         "requestBody": {"required": True, "content": dict.fromkeys((ZIP, TAR, GZIP), STREAM)}
     },
 )  # fmt: skip
-async def upload_archive(
+async def upload_archive(  # noqa: PLR0913  # what may be said of it
     *, request: Request, batch_id: BatchIdDep, parts: PartsDep, tenant: WriterDep,
-    labels_from_folders: Annotated[
+    key: RequestKeyDep, labels_from_folders: Annotated[
         bool, Query(description="A file's folder is its label, where nothing else says one.")
     ] = False,
 ) -> Response:  # fmt: skip
     """Each file becomes an item; one bad file never stops the rest.
 
     A `manifest.ndjson` in it may give single files options of their own: one object a line,
-    `{"file": "a/b.jpg", "label": "cat"}`.
+    `{"file": "a/b.jpg", "label": "cat"}`. Of an archive that is sent again under the same
+    `Idempotency-Key`, because its answer broke off, each file is handed in once.
     """
     kind = kind_of(request)
     if kind not in {ZIP, TAR, GZIP}:
@@ -231,7 +232,9 @@ async def upload_archive(
             except OSError as error:
                 raise no_room(error, "archive") from error
         archive = await to_thread.run_sync(_opened, kind, file, most, closing)
-        intake = bulk.Unpacking(parts, tenant, batch_id, defaults, by_folder=labels_from_folders)
+        intake = bulk.Unpacking(
+            parts, tenant, batch_id, defaults, by_folder=labels_from_folders, key=key
+        )
         lines = await to_thread.run_sync(archive.manifest)
     except BaseException:
         closing.close()
@@ -262,14 +265,25 @@ async def get_results(batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep) 
 @router.get(
     "/{batch_id}/archive", operation_id="downloadBatchArchive", summary="All files as a zip",
     response_class=Response,
-    responses={200: {"description": "What is done by now, and `results.ndjson`.",
-                     "content": {ZIP: STREAM}}, **documented(*ASKING)},
+    responses={
+        200: {
+            "description": "What is done by now, and `results.ndjson`.", "content": {ZIP: STREAM},
+            "headers": {"Batch-Complete": {
+                "schema": {"enum": ["?1", "?0"]},
+                "description": "`?0`: more may come; the file's name says so, too.",
+            }},
+        },
+        **documented(*ASKING),
+    },
 )  # fmt: skip
 async def download_archive(batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep) -> Response:
     """Names and folders as they came; the files are not compressed again."""
-    await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)  # is it there?
+    stands = await to_thread.run_sync(parts.ledger.batch, tenant, batch_id)
+    complete = stands.ended == stands.total
+    name = f"batch-{batch_id[:8]}{'' if complete else '-partial'}.zip"
     headers = {
-        "Content-Disposition": f'attachment; filename="batch-{batch_id[:8]}.zip"', **NO_STORE
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Batch-Complete": f"?{complete:d}", **NO_STORE,
     }  # fmt: skip
     chunks = archives.zipped(bulk.files(parts, tenant, batch_id))
     return StreamingResponse(chunks, media_type=ZIP, headers=headers)

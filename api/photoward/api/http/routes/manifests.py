@@ -35,7 +35,7 @@ BODY = {"required": True, "content": {NDJSON: LINED, JSON: {"schema": LISTED, "e
         },
         **documented(
             "unsupported_content_type", "body_too_large", "too_slow", "length_mismatch",
-            "malformed_request", "queue_full", *ASKING,
+            "malformed_request", "request_differs", "queue_full", *ASKING,
         ),
     },
     openapi_extra={"requestBody": BODY},
@@ -46,8 +46,8 @@ async def upload_manifest(
     """Each line names one photo; one bad line never stops the rest.
 
     Its item is `received` until it has been fetched, and then `queued`; what cannot be fetched
-    fails, and `…/retry` tries it again. A line that came before under the same `Idempotency-Key`
-    is the item of then.
+    fails, and `…/retry` tries it again. The same manifest under the same `Idempotency-Key` gives
+    the items of then; another one under it is refused.
     """
     defaults = await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)
     with parts.admission.one_archive():
