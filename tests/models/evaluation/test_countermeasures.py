@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from photoward.models.evaluation.countermeasures import pretrained, registry
 from photoward.models.evaluation.countermeasures.base import changed_once, no_lens
-from photoward.models.evaluation.victims import VictimRecipe, train_victim
+from photoward.models.evaluation.trial import VictimRecipe
+from photoward.models.evaluation.victims import train_victim
 from photoward.models.training.data import LabelledPictures
 from tests.models.evaluation.pictures import pictures
 

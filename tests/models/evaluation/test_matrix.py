@@ -14,7 +14,7 @@ from photoward.models.evaluation import matrix as module
 from photoward.models.evaluation.countermeasures import registry
 from photoward.models.evaluation.matrix import Matrix, Plan
 from photoward.models.evaluation.subjects import Subjects, assemble
-from photoward.models.evaluation.victims import Verdict, VictimRecipe
+from photoward.models.evaluation.trial import Verdict, VictimRecipe
 from tests.models.evaluation.pictures import pictures
 
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ def test_a_cell_says_how_it_was_made(trained: list[str], tmp_path: Path) -> None
 
 def test_a_plan_has_each_cell_once_and_plain_training_first() -> None:
     plan = Plan(
-        ["p", "q"], ["at-4", "none", "pretrained"], ["vgg", "vit"], seeds=(1, 2),
+        ["p", "q"], ["at-4", "none", "pretrained"], ["vgg", "vit"],
+        {"pretrained": "efficientnet-lite0"}, seeds=(1, 2),
         plain_architectures=("resnet18", "vgg"), plain_shares=(20, 100),
     )  # fmt: skip
     cells = plan.cells()

@@ -17,7 +17,7 @@ from photoward.models.evaluation.quality import likeness
 from photoward.models.evaluation.report import assemble, summarise
 from photoward.models.evaluation.subjects import Subjects
 from photoward.models.evaluation.subjects import assemble as compared
-from photoward.models.evaluation.victims import VictimRecipe
+from photoward.models.evaluation.trial import VictimRecipe
 from tests.models.evaluation.pictures import pictures
 
 Figures = dict[tuple[str, str, int], float]

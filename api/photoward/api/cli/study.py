@@ -21,7 +21,7 @@ from photoward.models.evaluation import page, report
 from photoward.models.evaluation.countermeasures import registry
 from photoward.models.evaluation.matrix import Cell, Matrix, Plan
 from photoward.models.evaluation.subjects import Subjects, assemble
-from photoward.models.evaluation.victims import VictimRecipe
+from photoward.models.evaluation.trial import VictimRecipe
 from photoward.models.surrogates.cache import pick_device
 from photoward.models.training.data import LabelledPictures, labelled_files, load_pictures
 

@@ -17,7 +17,7 @@ import torch
 
 from photoward.models.evaluation import report
 from photoward.models.evaluation.countermeasures import NONE
-from photoward.models.evaluation.countermeasures.pretrained import ARCHITECTURE
+from photoward.models.evaluation.derived import Derived
 from photoward.models.evaluation.victims import train_victim, training_steps
 from photoward.models.surrogates.surrogate import THREADS
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from photoward.models.evaluation.countermeasures.base import Countermeasure
     from photoward.models.evaluation.subjects import Subjects
-    from photoward.models.evaluation.victims import VictimRecipe
+    from photoward.models.evaluation.trial import VictimRecipe
     from photoward.models.training.data import LabelledPictures
 
 CLEAN = "clean"
@@ -43,6 +43,7 @@ class Cell:
     protection: str
     countermeasure: str
     architecture: str
+    """Or the pretrained network that it started from."""
     share: int
     """Protected pictures in %; 0 in the control."""
     seed: int
@@ -52,7 +53,7 @@ class Cell:
         """The stem of its file."""
         parts = (self.protection, self.countermeasure, self.architecture, f"{self.share:03}",
                  str(self.seed))  # fmt: skip
-        return "_".join(parts)
+        return "_".join(parts).replace(":", "~")  # no file on Windows may have one
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Plan:
     protections: Sequence[str]
     countermeasures: Sequence[str]
     architectures: Sequence[str]
+    networks: Mapping[str, str] = field(default_factory=dict)
+    """Countermeasure → the pretrained network that takes the architectures' place."""
     shares: Sequence[int] = (WHOLE,)
     seeds: Sequence[int] = (1000,)
     plain_architectures: Sequence[str] = ()
@@ -81,8 +84,8 @@ class Plan:
                 *((p, self.shares) for p in self.protections),
             ):
                 for countermeasure in self.countermeasures:
-                    fixed = (ARCHITECTURE,) if countermeasure == "pretrained" else None
-                    for architecture in fixed or self.architectures:
+                    fixed = self.networks.get(countermeasure)
+                    for architecture in (fixed,) if fixed else self.architectures:
                         for share in shares:
                             yield Cell(protection, countermeasure, architecture, share, seed)
                 for architecture in self.plain_architectures:
@@ -100,6 +103,7 @@ class Matrix:
     countermeasures: Mapping[str, Countermeasure]
     folder: Path
     device: torch.device
+    derived: Derived = field(default_factory=Derived)
     _digests: dict[tuple[str, int], str] = field(default_factory=dict, compare=False)
 
     def run(
@@ -149,25 +153,29 @@ class Matrix:
     ) -> dict[str, Any]:
         recipe = self._recipe(cell)
         train = self._training(cell.protection, cell.share)
+        leaks = self.subjects.leaked(cell.protection)
         countermeasure = self.countermeasures[cell.countermeasure]
         steps = training_steps(train, recipe, countermeasure)
         verdict = train_victim(
             train, self.subjects.test, recipe, self.device,
             report=lambda step, _loss: watch(cell, step, steps),
-            countermeasure=countermeasure,
+            countermeasure=countermeasure, derived=self.derived, leaks=leaks,
         )  # fmt: skip
         figures = {key: value for key, value in asdict(verdict).items() if key != "recipe"}
         return {**identity, **figures, **report.machine(self.device)}
 
     def _identity(self, cell: Cell) -> dict[str, Any]:
         """What must agree for a file to be this cell's."""
-        parameters = dict(self.countermeasures[cell.countermeasure].parameters)
+        countermeasure = self.countermeasures[cell.countermeasure]
+        parameters = dict(countermeasure.parameters)
+        leak = self.subjects.leaked(cell.protection).get(countermeasure.needs)
         return {
             "cell": asdict(cell),
             "recipe": {**asdict(self._recipe(cell)), "countermeasure": parameters},
             "data": {
                 "train_sha256": self._digest(cell.protection, cell.share),
                 "test_sha256": self._digest("", 0),
+                **({"leak_sha256": leak.digest} if leak else {}),
             },
         }
 
@@ -179,7 +187,8 @@ class Matrix:
         return self._digests[protection, share]
 
     def _recipe(self, cell: Cell) -> VictimRecipe:
-        return replace(self.recipe, architecture=cell.architecture, seed=cell.seed)
+        own: dict[str, Any] = dict(self.countermeasures[cell.countermeasure].recipe)
+        return replace(self.recipe, architecture=cell.architecture, seed=cell.seed, **own)
 
     def _training(self, protection: str, share: int) -> LabelledPictures:
         return self.subjects.training(None if protection == CLEAN else protection, share)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from photoward.models.evaluation.countermeasures.base import Countermeasure
     from photoward.models.evaluation.subjects import Subjects
-    from photoward.models.evaluation.victims import VictimRecipe
+    from photoward.models.evaluation.trial import VictimRecipe
     from photoward.models.training.data import LabelledPictures
 
 KEY = ("protection", "countermeasure", "architecture", "share")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from photoward.core.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from photoward.models.evaluation.trial import Leak
     from photoward.models.training.data import LabelledPictures
 
 LEAST_TRAINING = 4
@@ -35,6 +36,13 @@ class Subjects:
     test: LabelledPictures
     held_out: bool
     """Whether the test pictures were taken from the clean folder."""
+    leaks: Mapping[str, Mapping[str, Leak]] = field(default_factory=dict)
+    """Protection → whose pictures leaked → the pairs."""
+
+    def leaked(self, protection: str) -> Mapping[str, Leak]:
+        """What a purifier of this protection learns from; of the first one for the control."""
+        first = next(iter(self.leaks.values()), {})
+        return self.leaks.get(protection, {}) if protection in self.protected else first
 
     def training(self, protection: str | None, share: int) -> LabelledPictures:
         """What a trainer scrapes: ``share`` % of each class protected, the rest as it was.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,18 +16,21 @@ from torch.nn import functional
 from photoward.models import views
 from photoward.models.evaluation.countermeasures import NONE, registry
 from photoward.models.evaluation.countermeasures.base import changed_once
+from photoward.models.evaluation.derived import Derived
+from photoward.models.evaluation.trial import Learnt, Scene, Verdict
 from photoward.models.pixels import LEVELS, normalise
 from photoward.models.surrogates.architectures import build
 from photoward.models.surrogates.surrogate import autocast
 from photoward.models.training.schedule import one_cycle, up_and_down
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import nn
     from torch.optim.lr_scheduler import OneCycleLR
 
     from photoward.models.evaluation.countermeasures.base import Countermeasure, Lens
+    from photoward.models.evaluation.trial import Leak, VictimRecipe
     from photoward.models.training.data import LabelledPictures
 
 CURVE_PICTURES = 1000
@@ -36,41 +39,7 @@ CURVE_PICTURES = 1000
 _WEIGHTS = threading.Lock()
 
 ADAM_RATE, ADAM_DECAY = 1e-3, 0.05
-"""Of AdamW, for a transformer and for a network that is trained already."""
-
-
-@dataclass(frozen=True)
-class VictimRecipe:
-    """How the victim trains: crop and flip, one-cycle SGD, as a careful trainer would.
-
-    A transformer and a pretrained network get AdamW instead.
-    """
-
-    architecture: str = "resnet18"
-    width: int = 16
-    size: int = 32
-    epochs: int = 15
-    batch: int = 128
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    seed: int = 1000
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one victim."""
-
-    train_accuracy: float
-    """On its own (perhaps protected) training views, in the last epoch."""
-    test_accuracy: float
-    """On clean pictures that it never saw: low means protected."""
-    seconds: float
-    recipe: dict[str, object]
-    train_curve: list[float] = field(default_factory=list)
-    """Accuracy on the training views of each epoch."""
-    test_curve: list[float] = field(default_factory=list)
-    """After each epoch, on at most ``CURVE_PICTURES`` of the test pictures."""
+"""Of AdamW, for a transformer."""
 
 
 def train_victim(  # noqa: PLR0913  # what is trained on, how, and who watches
@@ -81,6 +50,8 @@ def train_victim(  # noqa: PLR0913  # what is trained on, how, and who watches
     *,
     report: Callable[[int, float], None] = lambda _step, _loss: None,
     countermeasure: Countermeasure | None = None,
+    derived: Derived | None = None,
+    leaks: Mapping[str, Leak] | None = None,
 ) -> Verdict:
     """Train a victim on ``train`` and test it on ``test``.
 
@@ -91,6 +62,8 @@ def train_victim(  # noqa: PLR0913  # what is trained on, how, and who watches
         device: where to train.
         report: told step and loss after each step.
         countermeasure: what the trainer does about protected pictures; default: nothing.
+        derived: keeps what is costly to compute; default: for this call.
+        leaks: pairs that some trainers learn from.
 
     Raises:
         ValueError: the two sets have different classes.
@@ -99,18 +72,19 @@ def train_victim(  # noqa: PLR0913  # what is trained on, how, and who watches
         message = f"training classes {train.classes} are not the test classes {test.classes}"
         raise ValueError(message)
     began = time.monotonic()
-    run = _Run(train, test, recipe, device, countermeasure or registry()[NONE])
-    train_curve, test_curve = [], []
-    while run.step < run.steps:
-        train_curve.append(round(run.epoch(report), 4))
-        test_curve.append(round(run.accuracy(CURVE_PICTURES), 4))
+    tried = countermeasure or registry()[NONE]
+    scene = tried.prepare(
+        Scene(train, test, recipe, device, derived or Derived(), leaks or {}, report)
+    )
+    learnt = tried.learn(scene) if tried.learn else _by_steps(scene, tried)
     return Verdict(
-        train_accuracy=train_curve[-1],
-        test_accuracy=round(run.accuracy(), 4),
+        train_accuracy=learnt.train_curve[-1],
+        test_accuracy=learnt.test_accuracy,
         seconds=round(time.monotonic() - began, 1),
         recipe=asdict(recipe),
-        train_curve=train_curve,
-        test_curve=test_curve,
+        train_curve=learnt.train_curve,
+        test_curve=learnt.test_curve,
+        peak_accuracy=max(*learnt.test_curve, learnt.test_accuracy),
     )
 
 
@@ -118,28 +92,39 @@ def training_steps(
     train: LabelledPictures, recipe: VictimRecipe, countermeasure: Countermeasure
 ) -> int:
     """How many batches the victim will see."""
+    if countermeasure.learn:
+        return 1
     epochs = max(1, round(recipe.epochs * countermeasure.effort))
     return epochs * (len(train.labels) // recipe.batch or 1)
+
+
+def _by_steps(scene: Scene, countermeasure: Countermeasure) -> Learnt:
+    run = _Run(scene, countermeasure)
+    train_curve, test_curve = [], []
+    while run.step < run.steps:
+        train_curve.append(round(run.epoch(scene.report), 4))
+        test_curve.append(round(run.accuracy(CURVE_PICTURES), 4))
+    return Learnt(train_curve, test_curve, round(run.accuracy(), 4))
 
 
 class _Run:
     """One victim in training."""
 
-    def __init__(
-        self, train: LabelledPictures, test: LabelledPictures, recipe: VictimRecipe,
-        device: torch.device, countermeasure: Countermeasure,
-    ) -> None:  # fmt: skip
+    def __init__(self, scene: Scene, countermeasure: Countermeasure) -> None:
+        recipe, device = scene.recipe, scene.device
         self.recipe, self.device, self.countermeasure = recipe, device, countermeasure
-        self.steps = training_steps(train, recipe, countermeasure)
+        self.train, self.test = scene.train, scene.test
+        self.steps = training_steps(self.train, recipe, countermeasure)
         if countermeasure.once:
-            train = replace(train, pictures=changed_once(train, countermeasure.once))
-        self.train, self.test = train, test
-        self.lens: Lens = countermeasure.lens(train, recipe.seed, device)
+            changed = changed_once(self.train, countermeasure.once)
+            self.train = replace(self.train, pictures=changed)
+        self.lens: Lens = countermeasure.lens(self.train, recipe.seed, device)
         self.order = torch.Generator().manual_seed(recipe.seed)
         self.chance = torch.Generator(device).manual_seed(recipe.seed)
         with _WEIGHTS:  # drawn from the generator that all threads share
             torch.manual_seed(recipe.seed)
-            self.network = self._fresh().to(device).to(memory_format=torch.channels_last)
+            network = self._fresh(scene)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         self.step = 0
         self.optimiser, self.schedule = self._optimiser()
 
@@ -151,9 +136,10 @@ class _Run:
         for index in order.split(self.recipe.batch):
             if self.step == self.steps or len(index) < min(self.recipe.batch, len(order)):
                 break
-            x, y = self._batch(self.train, index)
+            samples, y = self._batch(self.train, index)
+            x = self.lens(samples.to(torch.float32).div_(LEVELS))
             uniforms = torch.rand((len(y), views.DRAWS), generator=self.order).to(self.device)
-            view = views.draw(uniforms, size=self.recipe.size, grid=self.recipe.size)
+            view = views.draw(uniforms, size=self.recipe.size, grid=self.recipe.stored)
             one_hot = functional.one_hot(y, len(self.train.classes)).float()
             loss, logits = self.countermeasure.objective(self.logits, view(x), one_hot, self.chance)
             self.optimiser.zero_grad()
@@ -174,7 +160,8 @@ class _Run:
         chosen = torch.linspace(0, count - 1, min(count, limit or count)).round().long()
         right = 0
         for index in chosen.split(500):
-            x, y = self._batch(self.test, index)
+            samples, y = self._batch(self.test, index)
+            x = self.recipe.seen(samples, self.lens)
             right += int((self.logits(x).argmax(1) == y).sum())
         return right / len(chosen)
 
@@ -187,23 +174,27 @@ class _Run:
     def _batch(
         self, data: LabelledPictures, index: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        x = data.pictures[index].to(self.device, torch.float32).div_(LEVELS)
-        return self.lens(x), data.labels[index].to(self.device)
+        return data.pictures[index].to(self.device), data.labels[index].to(self.device)
 
-    def _fresh(self) -> nn.Module:
-        classes = len(self.train.classes)
-        if self.countermeasure.pretrained:
-            return self.countermeasure.pretrained(classes, self.recipe.size)
-        return build(self.recipe.architecture, classes, self.recipe.width)
+    def _fresh(self, scene: Scene) -> nn.Module:
+        if self.countermeasure.start:
+            return self.countermeasure.start(scene)
+        return build(self.recipe.architecture, len(self.train.classes), self.recipe.width)
 
     def _optimiser(self) -> tuple[torch.optim.Optimizer, OneCycleLR]:
         recipe = self.recipe
-        if self.countermeasure.pretrained or recipe.architecture == "vit":
-            adam = torch.optim.AdamW(
-                self.network.parameters(), ADAM_RATE, weight_decay=ADAM_DECAY
-            )  # fmt: skip
-            return adam, up_and_down(adam, ADAM_RATE, self.steps)
+        if recipe.optimiser == "adamw":
+            return _adamw(self.network, recipe.learning_rate, recipe.weight_decay, self.steps)
+        if recipe.architecture == "vit":
+            return _adamw(self.network, ADAM_RATE, ADAM_DECAY, self.steps)
         return one_cycle(
             self.network, learning_rate=recipe.learning_rate, momentum=recipe.momentum,
             weight_decay=recipe.weight_decay, steps=self.steps,
         )  # fmt: skip
+
+
+def _adamw(
+    network: nn.Module, rate: float, decay: float, steps: int
+) -> tuple[torch.optim.Optimizer, OneCycleLR]:
+    adam = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay)
+    return adam, up_and_down(adam, rate, steps)

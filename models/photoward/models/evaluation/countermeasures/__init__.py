@@ -7,6 +7,9 @@ test pictures too.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from photoward.core.errors import BadInput
 from photoward.models.evaluation.countermeasures import (
     batches,
     files,
@@ -15,20 +18,35 @@ from photoward.models.evaluation.countermeasures import (
     worst,
 )
 from photoward.models.evaluation.countermeasures.base import Countermeasure
+from photoward.models.evaluation.networks import Networks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 NONE = "none"
 
+FIRST = "efficientnet-lite0"
+"""The network of ``pretrained``, the row that older results have."""
+
 
 def registry(
-    *, attack_steps: int = 10, candidates: int = 5, pretrained_side: int = 128
+    *,
+    attack_steps: int = 10,
+    candidates: int = 5,
+    pretrained_side: int = 128,
+    fine_tune_epochs: int = 6,
+    networks: Networks | None = None,
 ) -> dict[str, Countermeasure]:
-    """All countermeasures, in the order of a table.
+    """All countermeasures, in the order of a table; ``KIND:NETWORK`` where a network is asked.
 
     Args:
         attack_steps: PGD steps of adversarial training.
         candidates: augmentations of a picture of which the hardest is trained on.
         pretrained_side: pixels that a pretrained network is shown.
+        fine_tune_epochs: of trainers who start from one.
+        networks: the pretrained ones; default: those that are shipped.
     """
+    networks = networks or Networks.installed()
     return {
         NONE: Countermeasure("plain training", "crop and flip, one-cycle SGD"),
         **{f"at-{epsilon}": worst.adversarial(epsilon, attack_steps) for epsilon in (1, 2, 4, 8)},
@@ -45,5 +63,43 @@ def registry(
         "projection": lenses.orthogonal_projection(epochs=20),
         "coin": batches.coin(),
         "rsk": batches.sharpening(),
-        "pretrained": pretrained.fine_tuning(pretrained_side),
+        "pretrained": pretrained.by_adam(networks, FIRST, pretrained_side),
+        **{
+            f"{kind}:{network}": one
+            for network in networks.known
+            for kind, one in pretrained.trainers(
+                networks, network, pretrained_side, fine_tune_epochs
+            )
+        },
     }
+
+
+def named(words: Sequence[str], known: Mapping[str, Countermeasure]) -> tuple[str, ...]:
+    """The names that these words mean, in the registry's order.
+
+    A word is a name, a kind (with every network), a family (its best row counts) or a family with
+    one network, as in ``fine-tune:mobilenet-v2``; ``all`` is all.
+
+    Raises:
+        BadInput: an unknown word; the sentence lists the known ones.
+    """
+    meant = {word: [name for name, one in known.items() if word in _words(name, one)]
+             for word in words}  # fmt: skip
+    unknown = [word for word, names in meant.items() if not names]
+    if unknown or not words:
+        kinds = dict.fromkeys(name.partition(":")[0] for name in known)
+        networks = dict.fromkeys(name.partition(":")[2] for name in known if ":" in name)
+        raise BadInput(
+            "invalid_option",
+            f"--countermeasures does not know {', '.join(unknown) or 'an empty list'}; there are: "
+            f"{', '.join(kinds)}, and all. Those of pretrained networks may name one of "
+            f"{', '.join(networks)}, as in fine-tune:{FIRST}.",
+        )
+    chosen = {name for names in meant.values() for name in names}
+    return tuple(name for name in known if name in chosen)
+
+
+def _words(name: str, one: Countermeasure) -> set[str]:
+    kind, _, network = name.partition(":")
+    family = {one.family, f"{one.family}:{network}"} if one.family else set()
+    return {name, kind, "all", *family}

@@ -1,4 +1,4 @@
-"""What a countermeasure is: up to four places at which a trainer departs from plain training.
+"""What a countermeasure is: the few places at which a trainer departs from plain training.
 
 Everything else of the trainer's run (views, schedule, network) stays as it is, so that rows of a
 table differ in one thing. Knows no protection: a countermeasure is told nothing of it.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from photoward.models.evaluation.trial import Learnt, Scene
     from photoward.models.training.data import LabelledPictures
 
     Network: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
@@ -60,6 +61,11 @@ def no_lens(train: LabelledPictures, seed: int, device: torch.device) -> Lens:
     return same
 
 
+def unprepared(scene: Scene) -> Scene:
+    """Most countermeasures take the pictures as they are."""
+    return scene
+
+
 @dataclass(frozen=True)
 class Countermeasure:
     """One answer of a trainer who suspects protected pictures."""
@@ -68,18 +74,29 @@ class Countermeasure:
     """In a table, a few words."""
     source: str
     """Who described it."""
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, float | str] = field(default_factory=dict)
     """What decides it; stands in each cell's recipe."""
     once: Callable[[Image.Image], Image.Image] | None = None
     """What each training picture goes through before training; test pictures do not."""
+    prepare: Callable[[Scene], Scene] = unprepared
+    """What becomes of whole sets before training, where one picture alone does not decide it."""
     lens: Callable[[LabelledPictures, int, torch.device], Lens] = no_lens
     """Given the training set and a seed: what training *and* test pictures go through."""
     objective: Objective = plain
-    pretrained: Callable[[int, int], nn.Module] | None = None
-    """Given the number of classes and the side: the network to start from in place of fresh
-    weights."""
+    network: str = ""
+    """The pretrained network that it starts from, in place of a victim's own architecture."""
+    start: Callable[[Scene], nn.Module] | None = None
+    """The network to train, on the CPU, in place of one with fresh weights."""
+    learn: Callable[[Scene], Learnt] | None = None
+    """In place of training by steps."""
+    recipe: Mapping[str, float | str] = field(default_factory=dict)
+    """Fields of the victim's recipe that it sets itself."""
     effort: float = 1.0
     """Epochs as a share of the recipe's."""
+    family: str = ""
+    """Rows of which a trainer would take the best: ``fine-tune`` at several learning rates."""
+    needs: str = ""
+    """Whose leaked pairs it learns from: ``same`` tenant or an ``other``."""
     missing: str = ""
     """What has to be installed before it can be tried; empty when it can."""
 

