@@ -281,3 +281,42 @@ def test_a_service_that_refuses_a_picture(
 def test_a_service_that_is_away(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(*TINY, service="http://127.0.0.1:9", data=clean) == 1
     assert "cannot be reached" in " ".join(capsys.readouterr().err.split())
+
+
+def test_trainers_start_from_named_networks_and_it_is_said_which_made_the_noise(
+    clean: Path, tmp_path: Path
+) -> None:
+    code = evaluate(
+        "--protected", f"a@1={clean}", "--protected", f"a@2={clean}", "--surrogates",
+        "a=squeezenet-1.1,mobilenet-v2", *TINY, "--size", 24, "--grid", 32, "--pretrained-side", 32,
+        "--fine-tune-epochs", 1, "--countermeasures", "knn:squeezenet-1.1,knn:efficientnet-lite0",
+        clean=clean,
+    )  # fmt: skip
+    assert code == 0
+    found = report(tmp_path / "evaluation-out")
+    assert found["surrogates"] == {"a": ["mobilenet-v2", "squeezenet-1.1"]}
+    rows = {(row["protection"], row["network"]): row for row in found["rows"]}
+    worst = "a, worst of 2 secrets"
+    assert {protection for protection, _ in rows} == {"clean", "a@1", "a@2", worst}
+    for protection in ("a@1", worst):
+        assert rows[protection, "squeezenet-1.1"]["was_surrogate"]
+        assert not rows[protection, "efficientnet-lite0"]["was_surrogate"]
+    told = " ".join(found["findings"][worst])
+    assert "helped to make the noise: nearest neighbours of features with squeezenet-1.1" in told
+    assert len(list((tmp_path / "evaluation-out" / "derived").rglob("*.safetensors"))) >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--surrogates", "other=mobilenet-v2"), "a name of --protected: protected"),
+        (("--surrogates", "mobilenet-v2"), "write NAME=NETWORK,NETWORK"),
+        (("--surrogates", "protected=resnet-9000"), "does not know resnet-9000"),
+        (("--grid", "16"), "--grid 16 is smaller than --size 32"),
+        (("--countermeasures", "probe:resnet-9000"), "Those of pretrained networks may name one"),
+    ],
+)  # fmt: skip
+def test_networks_that_are_not_there(
+    clean: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in refused(capsys, *arguments, clean=clean, protected=clean)

@@ -31,6 +31,7 @@ class Effort:
     attack_steps: int = 10
     candidates: int = 5
     pretrained_side: int = 128
+    fine_tune_epochs: int = 6
 
 
 PLAIN = Effort()
@@ -77,7 +78,7 @@ def words(text: str | None, option: str, known: Collection[str]) -> tuple[str, .
     """
     if text is None:
         return None
-    found = tuple(word.strip() for word in text.split(",") if word.strip())
+    found = listed(text)
     unknown = [word for word in found if word not in {*known, *ALL}]
     if unknown or not found:
         raise BadInput(
@@ -86,6 +87,11 @@ def words(text: str | None, option: str, known: Collection[str]) -> tuple[str, .
             f"{', '.join(known)}, and all.",
         )
     return tuple(known) if "all" in found else tuple(dict.fromkeys(found))
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a list with commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def percentages(text: str | None) -> tuple[int, ...] | None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from photoward.api.cli.effort import FULL, PLAIN, QUICK, chosen, percentages, words
-from photoward.api.cli.environment import require_extra
+from photoward.api.cli.effort import FULL, PLAIN, QUICK, chosen, listed, percentages, words
+from photoward.api.cli.environment import require_extra, settings_from
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -40,8 +40,13 @@ def evaluate(  # noqa: PLR0913  # one option each
     full: Annotated[
         bool, typer.Option("--full", help="Everything, three seeds: for a GPU.")
     ] = False,
+    surrogates: Annotated[
+        list[str] | None,
+        typer.Option(help="What made a protection: NAME=NETWORK,NETWORK or NAME=SET; or 'none'."),
+    ] = None,
     countermeasures: Annotated[
-        str | None, typer.Option(help="Names with commas, or all.")
+        str | None,
+        typer.Option(help="Names with commas, as in none,probe,fine-tune:mobilenet-v2; or all."),
     ] = None,
     architectures: Annotated[str | None, typer.Option(help="Names with commas, or all.")] = None,
     shares: Annotated[str | None, typer.Option(help="Protected shares in %, as 20,60,100.")] = None,
@@ -52,6 +57,10 @@ def evaluate(  # noqa: PLR0913  # one option each
         int | None, typer.Option(min=16, help="Channels of the victim's first stage.")
     ] = None,
     size: Annotated[int, typer.Option(min=16, max=224, help="Side that victims train at.")] = 32,
+    grid: Annotated[
+        int | None,
+        typer.Option(max=512, help="Side of the stored pictures; above --size: random crops."),
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=2)] = None,
     pictures: Annotated[
         int | None, typer.Option(min=4, help="Train on no more than these.")
@@ -65,6 +74,9 @@ def evaluate(  # noqa: PLR0913  # one option each
     pretrained_side: Annotated[
         int | None, typer.Option(min=32, help="Pixels that a pretrained network is shown.")
     ] = None,
+    fine_tune_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of trainers who start from pretrained weights.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="With --service or --quick.")] = None,
     preset: Annotated[str | None, typer.Option(help="With --service or --quick.")] = None,
 ) -> None:  # fmt: skip
@@ -75,25 +87,35 @@ def evaluate(  # noqa: PLR0913  # one option each
     """
     require_extra("worker")
     from photoward.api.cli.study import Sources, Study  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.countermeasures import registry  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.countermeasures import named, registry  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.networks import Networks  # noqa: PLC0415  # heavy
     from photoward.models.surrogates.architectures import ARCHITECTURES  # noqa: PLC0415  # heavy
 
+    networks = Networks.installed(settings_from().surrogate_dirs)
     if quick and full:
         raise BadInput("invalid_option", "Give --quick or --full, not both.")
     effort = chosen(
         QUICK if quick else FULL if full else PLAIN,
-        countermeasures=words(countermeasures, "--countermeasures", registry()),
+        countermeasures=None if countermeasures is None else named(
+            listed(countermeasures), registry(networks=networks)
+        ),
         architectures=words(architectures, "--architectures", ARCHITECTURES),
         shares=percentages(shares), seeds=seeds, epochs=epochs, width=width, batch=batch,
         pictures=pictures, attack_steps=attack_steps, pretrained_side=pretrained_side,
+        fine_tune_epochs=fine_tune_epochs,
     )  # fmt: skip
     if size % 4 and "vit" in {*effort.architectures, *effort.plain_architectures}:
         raise BadInput("invalid_option", f"--size {size}: a ViT needs a multiple of 4.")
+    if grid is not None and grid < size:
+        raise BadInput("invalid_option", f"--grid {grid} is smaller than --size {size}.")
     sources = Sources(
-        clean, protected or [], test, service, data, quick, {"method": method, "preset": preset}
-    )
+        clean, protected or [], test, service, data, quick, {"method": method, "preset": preset},
+        surrogates or [],
+    )  # fmt: skip
     _check(sources)
-    Study(effort, sources, out, size=size, first_seed=seed, holdout=holdout).run()
+    Study(
+        effort, sources, out, networks, size=size, grid=grid, first_seed=seed, holdout=holdout
+    ).run()
 
 
 def _check(sources: Sources) -> None:

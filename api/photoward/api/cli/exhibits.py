@@ -23,7 +23,8 @@ from photoward.core.files import write_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,31}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,31}(@[A-Za-z0-9]{1,8})?")
+"""Of a protection; after ``@`` stands which secret made it, where several are compared."""
 SHAPES_EACH, SHAPES_TEST_EACH = 150, 60
 OWN = (
     "These are drawn shapes: they show that the machinery works, not what protection photos get. "
@@ -62,7 +63,7 @@ def named(clean: Path, protected: Sequence[str], test: Path | None) -> Exhibits:
             raise BadInput(
                 "invalid_option",
                 f"--protected {given}: {name!r} is taken or no name; write NAME=PATH with another "
-                "name of letters, digits, '.', '+' and '-'.",
+                "name of letters, digits, '.', '+' and '-', and @N for one of several secrets.",
             )
         found[name] = Path(path)
     return Exhibits(clean, found, test)

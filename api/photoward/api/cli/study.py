@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,11 +15,16 @@ from rich.progress import TaskID
 from rich.table import Table
 
 from photoward.api.cli import exhibits, folders
+from photoward.api.cli.effort import listed
 from photoward.api.cli.environment import settings_from
+from photoward.core.catalogue import read_cards
 from photoward.core.errors import BadInput
+from photoward.core.networks import read_sets
 from photoward.models.evaluation import page, report
 from photoward.models.evaluation.countermeasures import registry
+from photoward.models.evaluation.derived import Derived
 from photoward.models.evaluation.matrix import Cell, Matrix, Plan
+from photoward.models.evaluation.standing import method_of, told
 from photoward.models.evaluation.subjects import Subjects, assemble
 from photoward.models.evaluation.trial import VictimRecipe
 from photoward.models.surrogates.cache import pick_device
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from photoward.api.cli.effort import Effort
     from photoward.api.cli.exhibits import Exhibits
     from photoward.models.evaluation.countermeasures.base import Countermeasure
+    from photoward.models.evaluation.networks import Networks
 
 
 @dataclass(frozen=True)
@@ -44,17 +50,20 @@ class Sources:
     data: Path | None
     quick: bool
     options: dict[str, str | None]
+    surrogates: list[str] = field(default_factory=list)
+    """Each ``PROTECTION=NETWORK,NETWORK``, or a set's name."""
 
 
 class Study:
     """One evaluation from its options to its report."""
 
     def __init__(  # noqa: PLR0913  # the command's options
-        self, effort: Effort, sources: Sources, out: Path, *, size: int, first_seed: int,
-        holdout: float,
+        self, effort: Effort, sources: Sources, out: Path, networks: Networks, *, size: int,
+        grid: int | None, first_seed: int, holdout: float,
     ) -> None:  # fmt: skip
         self.effort, self.sources, self.holdout = effort, sources, holdout
-        self.size, self.first_seed = size, first_seed
+        self.networks = networks
+        self.size, self.grid, self.first_seed = size, grid, first_seed
         as_file = out.suffix == ".json"
         self.folder = out.with_suffix("") if as_file else out
         self.result = out if as_file else out / "report.json"
@@ -76,16 +85,19 @@ class Study:
         if len(missing) == len(tried):
             raise BadInput("invalid_option", "There is no countermeasure left to try.")
         subjects = self._subjects()
+        made_by = self._surrogates(subjects)
         effort = self.effort
         recipe = VictimRecipe(
-            width=effort.width, size=self.size, epochs=effort.epochs, batch=effort.batch,
-            learning_rate=effort.learning_rate, seed=self.first_seed,
+            width=effort.width, size=self.size, grid=self.grid, epochs=effort.epochs,
+            batch=effort.batch, learning_rate=effort.learning_rate, seed=self.first_seed,
         )  # fmt: skip
-        matrix = Matrix(subjects, recipe, tried, self.folder / "cells", device)
+        derived = Derived(self.folder / "derived")
+        matrix = Matrix(subjects, recipe, tried, self.folder / "cells", device, derived)
         found = report.assemble(
             command=shlex.join(["photoward", *sys.argv[1:]]), cells=self._train(matrix),
             subjects=subjects, recipe=recipe, countermeasures=tried, device=device,
             note="" if self.sources.clean or self.sources.data else exhibits.OWN,
+            surrogates=made_by,
         )  # fmt: skip
         report.write(found, self.result)
         web = self.folder / "report.html"
@@ -97,17 +109,48 @@ class Study:
         effort = self.effort
         known = registry(
             attack_steps=effort.attack_steps, candidates=effort.candidates,
-            pretrained_side=effort.pretrained_side,
+            pretrained_side=effort.pretrained_side, fine_tune_epochs=effort.fine_tune_epochs,
+            networks=self.networks,
         )  # fmt: skip
         names = known if effort.countermeasures == ("all",) else effort.countermeasures
         return {name: known[name] for name in names}
+
+    def _surrogates(self, subjects: Subjects) -> dict[str, list[str]]:
+        """What is known of who made the protections: name → networks, sets taken apart."""
+        known = set(subjects.protected) | {method_of(name) for name in subjects.protected}
+        sets = read_sets(self.networks.known, settings_from().surrogate_dirs)
+        found: dict[str, list[str]] = {}
+        for given in self.sources.surrogates:
+            name, equals, told = given.partition("=")
+            if not equals or name not in known:
+                raise BadInput(
+                    "invalid_option",
+                    f"--surrogates {given}: write NAME=NETWORK,NETWORK with a name of --protected: "
+                    f"{', '.join(sorted(known))}.",
+                )
+            self._require_networks(given, [one for one in listed(told) if one not in sets])
+            parts = [sets[one].networks if one in sets else [one] for one in listed(told)]
+            found[name] = [network for part in parts for network in part if network != "none"]
+        return found
+
+    def _require_networks(self, given: str, names: list[str]) -> None:
+        known = {"none", *self.networks.known, *read_cards(settings_from().surrogate_dirs)}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise BadInput(
+                "invalid_option",
+                f"--surrogates {given} does not know {', '.join(unknown)}; "
+                f"there are: {', '.join(sorted(known))}, and sets.",
+            )
 
     def _train(self, matrix: Matrix) -> list[dict[str, Any]]:
         effort = self.effort
         plan = Plan(
             protections=list(matrix.subjects.protected),
             countermeasures=[n for n, one in matrix.countermeasures.items() if not one.missing],
-            architectures=effort.architectures, plain_architectures=effort.plain_architectures,
+            architectures=effort.architectures,
+            networks={n: one.network for n, one in matrix.countermeasures.items() if one.network},
+            plain_architectures=effort.plain_architectures,
             shares=effort.shares, plain_shares=effort.plain_shares,
             seeds=range(self.first_seed, self.first_seed + effort.seeds),
         )  # fmt: skip
@@ -142,7 +185,10 @@ class Study:
     def _load(self, source: Path, classes: list[str] | None = None) -> LabelledPictures:
         with folders.progress(self.console) as bar:
             return load_pictures(
-                source, self.size, classes, lambda files: bar.track(files, description=source.name)
+                source,
+                self.grid or self.size,
+                classes,
+                lambda files: bar.track(files, description=source.name),
             )
 
     def _exhibits(self) -> Exhibits:
@@ -171,8 +217,8 @@ def tell(found: dict[str, Any]) -> None:
     titles = {name: one["title"] for name, one in found["countermeasures"].items()}
     shown: dict[tuple[str, str], dict[int, dict[str, str]]] = {}
     for row in found["rows"]:
-        mean, spread = row["test_accuracy"]["mean"], row["test_accuracy"]["sd"]
-        figure = f"{mean:.1%}" if spread is None else f"{mean:.1%} ± {100 * spread:.1f}"
+        spread = row["peak_accuracy"]["sd"]
+        figure = told(row, 1) + ("" if spread is None else f" ± {100 * spread:.1f}")
         trainer = shown.setdefault((row["countermeasure"], row["architecture"]), {})
         trainer.setdefault(row["share"], {})[row["protection"]] = figure
     for (name, architecture), shares in shown.items():

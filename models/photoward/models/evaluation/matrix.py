@@ -18,6 +18,7 @@ import torch
 from photoward.models.evaluation import report
 from photoward.models.evaluation.countermeasures import NONE
 from photoward.models.evaluation.derived import Derived
+from photoward.models.evaluation.standing import CLEAN
 from photoward.models.evaluation.victims import train_victim, training_steps
 from photoward.models.surrogates.surrogate import THREADS
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from photoward.models.evaluation.trial import VictimRecipe
     from photoward.models.training.data import LabelledPictures
 
-CLEAN = "clean"
-"""The protection of the control."""
 
 WHOLE = 100
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 import torch
 from torch import nn
@@ -58,6 +58,9 @@ class Victim(nn.Module):
         self.network = trainable(card, weights, classes)
         self.normalise = Normalise(card)
         self.side = side
+        for layer in self.network.modules():
+            if isinstance(layer, nn.Dropout):
+                layer.p = 0.0  # theirs is no generator of ours
         self._still: list[nn.Module] = []
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -67,17 +70,18 @@ class Victim(nn.Module):
 
     def freeze(self, share: float) -> None:
         """Keep the first layers as they are, batch norm's averages included."""
-        layers = [one for one in self.network.modules() if any(True for _ in one.parameters(recurse=False))]
+        every = self.network.modules()
+        layers = [one for one in every if any(True for _ in one.parameters(recurse=False))]
         self._still = layers[: round(share * len(layers))]
         for layer in self._still:
             layer.requires_grad_(requires_grad=False).eval()
 
     def begin_with(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
         """Set the head: ``[classes, D]`` and ``[classes]``."""
-        head = cast("Any", self.network).get_classifier()
+        *_, head = (one for one in self.network.modules() if _is_head(one, len(bias)))
         with torch.no_grad():
-            head.weight.copy_(weight)
-            head.bias.copy_(bias)
+            head.weight.copy_(weight.reshape(head.weight.shape))
+            cast("torch.Tensor", head.bias).copy_(bias)
 
     def train(self, mode: bool = True) -> Victim:  # noqa: FBT001, FBT002  # torch's signature
         """What is frozen stays in evaluation mode."""
@@ -85,6 +89,13 @@ class Victim(nn.Module):
         for layer in self._still:
             layer.eval()
         return self
+
+
+def _is_head(layer: nn.Module, classes: int) -> TypeGuard[nn.Linear | nn.Conv2d]:
+    """SqueezeNet's is a convolution."""
+    return (isinstance(layer, nn.Linear) and layer.out_features == classes) or (
+        isinstance(layer, nn.Conv2d) and layer.out_channels == classes
+    )
 
 
 def enlarged(pictures: torch.Tensor, side: int) -> torch.Tensor:

@@ -162,7 +162,12 @@ def _about(report: Report) -> Iterator[str]:
             f"<code>{one['sha256']}</code></dd>"
         )
     for name, one in report["countermeasures"].items():
-        given = "".join(f", {key} {value:g}" for key, value in one["parameters"].items())
+        given = "".join(f", {key} {_plainly(value)}" for key, value in one["parameters"].items())
         text = escape(f"{one['title']}{given}. {one['source']}")
         yield f"<dt>{escape(name)}</dt><dd>{text}</dd>"
     yield "</dl>"
+
+
+def _plainly(value: float | str) -> str:
+    """A digest shortened, a number without needless zeros."""
+    return value[:12] if isinstance(value, str) else f"{value:g}"

@@ -16,6 +16,7 @@ import torch
 from photoward.core.files import write_whole
 from photoward.models.evaluation.findings import findings
 from photoward.models.evaluation.quality import likeness
+from photoward.models.evaluation.standing import CLEAN, last, method_of, peak, trainers, with_worst
 from photoward.models.surrogates.surrogate import fastest_dtype
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def assemble(  # noqa: PLR0913  # all that a result must say of itself
     countermeasures: Mapping[str, Countermeasure],
     device: torch.device,
     note: str = "",
+    surrogates: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """The JSON-able result of an evaluation.
 
@@ -51,8 +53,12 @@ def assemble(  # noqa: PLR0913  # all that a result must say of itself
         countermeasures: name → what was tried, or could not be (``missing``).
         device: where they trained.
         note: what a reader must know of the pictures.
+        surrogates: protection → the networks that made it, as far as is known.
     """
-    rows = summarise(cells)
+    made_by = surrogates or {}
+    rows = [
+        {**row, **_network(row, countermeasures, made_by)} for row in with_worst(summarise(cells))
+    ]
     found: dict[str, Any] = {
         **about(command),
         **machine(device),
@@ -67,16 +73,22 @@ def assemble(  # noqa: PLR0913  # all that a result must say of itself
         "seeds": sorted({cell["cell"]["seed"] for cell in cells}),
         "countermeasures": {
             name: {"title": one.title, "source": one.source, "parameters": dict(one.parameters),
-                   "missing": one.missing}
+                   "family": _family(one), "missing": one.missing}
             for name, one in countermeasures.items()
         },
+        "surrogates": {name: sorted(networks) for name, networks in made_by.items()},
         "quality": {
             name: likeness(subjects.clean.pictures, one.pictures)
             for name, one in subjects.protected.items()
         },
         "rows": rows,
     }  # fmt: skip
-    return {**found, **_headline(rows), "findings": findings(found)}
+    best = [
+        {**{key: row[key] for key in ("protection", "trainer", "title", "architecture", "share")},
+         "peak": peak(row), "last": last(row)}
+        for row in trainers(rows, found["countermeasures"])
+    ]  # fmt: skip
+    return {**found, **_headline(rows), "trainers": best, "findings": findings(found)}
 
 
 def summarise(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -92,6 +104,9 @@ def summarise(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 figure: _spread([float(cell[figure]) for cell in group])
                 for figure in ("test_accuracy", "train_accuracy", "seconds")
             },
+            "peak_accuracy": _spread([
+                max(*cell["test_curve"], float(cell["test_accuracy"])) for cell in group
+            ]),
             **{curve: _mean_curve([cell[curve] for cell in group])
                for curve in ("train_curve", "test_curve")},
         }
@@ -147,6 +162,31 @@ def _headline(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         name: {key: row[key]["mean"] for key in ("test_accuracy", "train_accuracy", "seconds")}
         for name, row in found.items()
     }
+
+
+def _network(
+    row: Mapping[str, Any], countermeasures: Mapping[str, Countermeasure],
+    surrogates: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:  # fmt: skip
+    """Which pretrained network a trainer starts from, and whether it helped to make the noise."""
+    network = countermeasures[row["countermeasure"]].network
+    if not network:
+        return {}
+    protection = row["protection"].partition(",")[0]
+    known = [
+        made for name, made in surrogates.items()
+        if name in {protection, method_of(protection)} or method_of(name) == protection
+    ]  # fmt: skip
+    told = row["protection"] == CLEAN or bool(known)
+    return {
+        "network": network,
+        "was_surrogate": any(network in made for made in known) if told else None,
+    }
+
+
+def _family(one: Countermeasure) -> str:
+    """``fine-tune:NETWORK``: rows of which the best counts."""
+    return f"{one.family}:{one.network}" if one.family else ""
 
 
 def _spread(values: Sequence[float]) -> dict[str, float | None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from photoward.models.evaluation.standing import last, learns, peak
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -24,7 +26,8 @@ def heat_maps(report: Report) -> Iterator[str]:
         }  # fmt: skip
         head = "".join(f'<th scope="col">{escape(one)}</th>' for one in protections)
         lines = [
-            f'<tr><th scope="row">{escape(one["title"])}</th>'
+            f'<tr><th scope="row">{escape(one["title"])}{_mark(rows.get((name, "clean")), report)}'
+            "</th>"
             + "".join(_heat(rows.get((name, protection))) for protection in protections)
             + _cost(rows.get((name, "clean")), rows.get(("none", "clean")))
             + "</tr>"
@@ -40,23 +43,32 @@ def heat_maps(report: Report) -> Iterator[str]:
     yield (
         '<p class="note">Red: the trainer learnt what it wanted. Green: it did not. <em>clean</em> '
         "is the control, trained on unprotected pictures; the cost is what a countermeasure takes "
-        "from it, in points.</p>"
+        "from it, in points. Figures are those after the best epoch, the small ones those at the "
+        "end. Where even the control learns too little, the row says nothing.</p>"
     )
 
 
 def _heat(row: Row | None) -> str:
     if row is None:
         return '<td class="none">–</td>'
-    mean, spread = row["test_accuracy"]["mean"], row["test_accuracy"]["sd"]
-    hue = 130 * (1 - mean)  # green for nothing learnt, red for all
-    more = f" <small>± {spread * 100:.1f}</small>" if spread is not None else ""
-    return f'<td class="heat" style="background:hsl({hue:.0f} 55% 70%)">{mean:.1%}{more}</td>'
+    best, end, spread = peak(row), last(row), row["peak_accuracy"]["sd"]
+    hue = 130 * (1 - best)  # green for nothing learnt, red for all
+    more = f" ± {spread * 100:.1f}" if spread is not None else ""
+    more += f", {end:.1%}" if f"{end:.1%}" != f"{best:.1%}" else ""
+    small = f" <small>{more.removeprefix(', ').strip()}</small>" if more else ""
+    return f'<td class="heat" style="background:hsl({hue:.0f} 55% 70%)">{best:.1%}{small}</td>'
+
+
+def _mark(control: Row | None, report: Report) -> str:
+    if control is None or learns(control, len(report["classes"])):
+        return ""
+    return " <small>(learns too little unprotected: says nothing)</small>"
 
 
 def _cost(row: Row | None, plain: Row | None) -> str:
     if row is None or plain is None:
         return '<td class="none">–</td>'
-    points = 100 * (plain["test_accuracy"]["mean"] - row["test_accuracy"]["mean"])
+    points = 100 * (peak(plain) - peak(row))
     return f"<td>{points:.1f}</td>"
 
 

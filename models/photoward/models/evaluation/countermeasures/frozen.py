@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from photoward.models.evaluation.networks import Networks
     from photoward.models.evaluation.trial import Scene
 
-    Fit = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int, int], Learnt]
-    """Features and labels to train on, features and labels to test on, classes, a seed."""
+    Fit = Callable[["Known", "Known"], Learnt]
+    """What to train on, what to test on."""
 
 BATCH = 64
 NEIGHBOURS, TEMPERATURE = 20, 0.07
@@ -30,16 +31,30 @@ NEIGHBOURS, TEMPERATURE = 20, 0.07
 PROBE_EPOCHS, PROBE_RATE, PROBE_DECAY, PROBE_BATCH = 40, 3e-3, 0.05, 128
 
 
-def on_features(
+@dataclass(frozen=True)
+class Known:
+    """Features of pictures and what they show."""
+
+    x: torch.Tensor
+    """``[N, D]``."""
+    y: torch.Tensor
+    classes: int
+    seed: int
+
+    def right(self, logits: torch.Tensor) -> float:
+        """Share of right answers."""
+        return round(float((logits.argmax(1) == self.y).float().mean()), 4)
+
+
+def on_features(  # noqa: PLR0913, PLR0917  # what a row says
     networks: Networks, network: str, title: str, source: str, fit: Fit, side: int
 ) -> Countermeasure:
     """A trainer who fits ``fit`` to the pooled features of a frozen ``network``."""
 
     def learn(scene: Scene) -> Learnt:
-        train, y = train_features(scene, networks, network, side)
-        test = features(scene, networks, network, side, scene.test.pictures)
-        classes = len(scene.train.classes)
-        return fit(train, y, test, scene.test.labels, classes, scene.recipe.seed)
+        known = train_features(scene, networks, network, side)
+        shown = features(scene, networks, network, side, scene.test.pictures)
+        return fit(known, replace(known, x=shown, y=scene.test.labels))
 
     return Countermeasure(
         title, source, {"side_px": side, "weights": networks.digest(network)}, network=network,
@@ -47,13 +62,12 @@ def on_features(
     )  # fmt: skip
 
 
-def train_features(
-    scene: Scene, networks: Networks, network: str, side: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of each training picture and its mirror image ``[2 N, D]``, with their labels."""
+def train_features(scene: Scene, networks: Networks, network: str, side: int) -> Known:
+    """Of each training picture and its mirror image."""
     shown = scene.train.pictures
     both = [features(scene, networks, network, side, one) for one in (shown, shown.flip(3))]
-    return torch.cat(both), scene.train.labels.repeat(2)
+    labels, classes = scene.train.labels.repeat(2), len(scene.train.classes)
+    return Known(torch.cat(both), labels, classes, scene.recipe.seed)
 
 
 def features(
@@ -78,68 +92,56 @@ def features(
     return scene.derived.rows(what, pictures, compute)
 
 
-def linear_probe(
-    x: torch.Tensor, y: torch.Tensor, test: torch.Tensor, truth: torch.Tensor, classes: int,
-    seed: int,
-) -> Learnt:  # fmt: skip
+def linear_probe(known: Known, asked: Known) -> Learnt:
     """Logistic regression; its curve is over the epochs."""
     train_curve, test_curve = [], []
-    head = Probe(x, classes)
-    for _ in head.fit(x, y, seed):
-        train_curve.append(_right(head(x), y))
-        test_curve.append(_right(head(test), truth))
+    probe = Probe(known)
+    for _ in probe.fit():
+        train_curve.append(known.right(probe(known.x)))
+        test_curve.append(asked.right(probe(asked.x)))
     return Learnt(train_curve, test_curve, test_curve[-1])
 
 
-def nearest_mean(
-    x: torch.Tensor, y: torch.Tensor, test: torch.Tensor, truth: torch.Tensor, classes: int,
-    seed: int,
-) -> Learnt:  # fmt: skip
+def nearest_mean(known: Known, asked: Known) -> Learnt:
     """The class whose mean direction, about the mean of all, is the nearest."""
-    del seed
-    centre = x.mean(0)
-    unit = functional.normalize(x - centre)
-    means = torch.stack([unit[y == number].mean(0) for number in range(classes)])
-    return _at_once(
-        [functional.normalize(one - centre) @ functional.normalize(means).T for one in (x, test)],
-        y, truth,
-    )  # fmt: skip
+    centre = known.x.mean(0)
+    unit = functional.normalize(known.x - centre)
+    means = torch.stack([unit[known.y == number].mean(0) for number in range(known.classes)])
+    return _at_once(known, asked, lambda x: (x - centre) @ functional.normalize(means).T)
 
 
-def nearest_neighbours(
-    x: torch.Tensor, y: torch.Tensor, test: torch.Tensor, truth: torch.Tensor, classes: int,
-    seed: int,
-) -> Learnt:  # fmt: skip
+def nearest_neighbours(known: Known, asked: Known) -> Learnt:
     """A vote of the ``NEIGHBOURS`` most similar pictures, weighted by similarity."""
-    del seed
-    centre = x.mean(0)
-    known = functional.normalize(x - centre)
+    centre = known.x.mean(0)
+    stored = functional.normalize(known.x - centre)
 
-    def vote(asked: torch.Tensor) -> torch.Tensor:
-        likeness = functional.normalize(asked - centre) @ known.T
-        nearest, who = likeness.topk(min(NEIGHBOURS, len(known)))
+    def vote(x: torch.Tensor) -> torch.Tensor:
+        likeness = functional.normalize(x - centre) @ stored.T
+        nearest, who = likeness.topk(min(NEIGHBOURS, len(stored)))
         weights = (nearest / TEMPERATURE).exp()
-        return torch.zeros(len(asked), classes).scatter_add_(1, y[who], weights)
+        return torch.zeros(len(x), known.classes).scatter_add_(1, known.y[who], weights)
 
-    return _at_once([vote(x), vote(test)], y, truth)
+    return _at_once(known, asked, vote)
 
 
 class Probe(nn.Module):
     """A linear classifier of features that are brought to zero mean and unit variance."""
 
-    def __init__(self, x: torch.Tensor, classes: int) -> None:
+    def __init__(self, known: Known) -> None:
         super().__init__()
-        self.mean, self.scale = x.mean(0), x.std(0).clamp(min=1e-4)
-        self.weight = nn.Parameter(torch.zeros(classes, x.shape[1]))
-        self.bias = nn.Parameter(torch.zeros(classes))
+        self.known = known
+        self.mean, self.scale = known.x.mean(0), known.x.std(0).clamp(min=1e-4)
+        self.weight = nn.Parameter(torch.zeros(known.classes, known.x.shape[1]))
+        self.bias = nn.Parameter(torch.zeros(known.classes))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits ``[N, classes]``."""
         return functional.linear((x - self.mean) / self.scale, self.weight, self.bias)
 
-    def fit(self, x: torch.Tensor, y: torch.Tensor, seed: int) -> Iterator[int]:
+    def fit(self) -> Iterator[int]:
         """Train, pausing after each epoch; its number."""
-        generator = torch.Generator().manual_seed(seed)
+        x, y = self.known.x, self.known.y
+        generator = torch.Generator().manual_seed(self.known.seed)
         optimiser = torch.optim.AdamW(self.parameters(), PROBE_RATE, weight_decay=PROBE_DECAY)
         steps = PROBE_EPOCHS * math.ceil(len(y) / PROBE_BATCH)
         schedule = up_and_down(optimiser, PROBE_RATE, steps)
@@ -158,11 +160,7 @@ class Probe(nn.Module):
         return weight, self.bias.detach() - weight @ self.mean
 
 
-def _at_once(logits: list[torch.Tensor], y: torch.Tensor, truth: torch.Tensor) -> Learnt:
+def _at_once(known: Known, asked: Known, logits: Callable[[torch.Tensor], torch.Tensor]) -> Learnt:
     """What is fitted in one step has a curve of one point."""
-    train, test = _right(logits[0], y), _right(logits[1], truth)
+    train, test = known.right(logits(known.x)), asked.right(logits(asked.x))
     return Learnt([train], [test], test)
-
-
-def _right(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    return round(float((logits.argmax(1) == labels).float().mean()), 4)

@@ -17,6 +17,8 @@ from photoward.models.jpeg import cosines
 from photoward.models.pixels import LEVELS, LUMA_WEIGHTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from photoward.models.evaluation.countermeasures.base import Lens
     from photoward.models.training.data import LabelledPictures
 
@@ -43,13 +45,18 @@ def grayscale() -> Countermeasure:
 def lowest(share: float) -> Lens:
     """Keep the lowest ``share`` of the DCT's frequencies in each direction."""
 
-    def low_pass(pictures: torch.Tensor) -> torch.Tensor:
+    def kept(pictures: torch.Tensor) -> torch.Tensor:
         side = pictures.shape[-1]
         basis = cosines(side).to(pictures)[: max(1, int(share * side))]
         low = basis.T @ basis
         return (low @ pictures @ low.T).clamp(0, 1)
 
-    return low_pass
+    return kept
+
+
+def low_pass(share: float) -> Callable[[LabelledPictures, int, torch.device], Lens]:
+    """The same filter whatever is trained on."""
+    return lambda _train, _seed, _device: lowest(share)
 
 
 def orthogonal_projection(epochs: int, learning_rate: float = 0.1) -> Countermeasure:

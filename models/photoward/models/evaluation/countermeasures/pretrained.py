@@ -66,15 +66,15 @@ def trainers(
     usual = fine_tuning(networks, network, side, epochs, USUAL_RATE)
     yield "probe-fine-tune", probe_first(networks, network, side, epochs)
     yield "frozen-early", frozen_early(networks, network, side, epochs)
-    yield "grey-fine-tune", replace(
-        usual, title=f"grey, then {usual.title}", lens=lenses.grayscale().lens, family=""
+    yield (
+        "grey-fine-tune",
+        replace(usual, title=f"grey, then {usual.title}", lens=lenses.grayscale().lens, family=""),
     )
     for percent in LOW:
-        low = lenses.lowest(percent / 100)
         yield f"low-pass-{percent}", replace(
             usual, title=f"lowest {percent} % of frequencies, then {usual.title}",
             parameters={**usual.parameters, "kept": percent / 100}, family="low-pass",
-            lens=lambda _train, _seed, _device, low=low: low,
+            lens=lenses.low_pass(percent / 100),
         )  # fmt: skip
 
 
@@ -102,9 +102,8 @@ def probe_first(networks: Networks, network: str, side: int, epochs: int) -> Cou
         return scene
 
     def start(scene: Scene) -> Victim:
-        x, y = train_features(scene, networks, network, side)
-        probe = Probe(x, len(scene.train.classes))
-        for _ in probe.fit(x, y, scene.recipe.seed):
+        probe = Probe(train_features(scene, networks, network, side))
+        for _ in probe.fit():
             pass
         victim = networks.victim(network, len(scene.train.classes), side)
         victim.begin_with(*probe.head())
