@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from photoward.api.cli import checks, main, parts
+from photoward.core.imaging import confinement
 from photoward.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -101,6 +102,13 @@ def test_a_new_folder_needs_nothing_and_stays_unmade(
     assert not (tmp_path / "data").exists()
 
 
+def test_a_kernel_without_a_fence_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confinement, "lacking", lambda: ["Landlock"])
+    (finding,) = (one for one in checks.libraries() if one.subject == "Confinement")
+    assert (finding.ok, finding.needed, finding.found) == (False, False, "there is no Landlock")
+    assert finding.remedy
+
+
 def test_a_dead_queue_is_found(settings: Callable[..., Settings]) -> None:
     finding = parts.queue(settings(redis_url=f"redis://:hunter2@{DEAD}/0"))
     assert not finding.ok
@@ -141,4 +149,6 @@ def test_json_and_exit_code_follow_the_findings(
     broken = {row["subject"] for row in rows if row["needed"] and not row["ok"]}
     assert caught.value.code == 1
     assert "Ledger" in broken
-    assert {"Python", "Cores", "PyTorch", "Pillow", "Store"} <= {row["subject"] for row in rows}
+    assert {"Python", "Cores", "PyTorch", "Pillow", "Confinement", "Store"} <= {
+        row["subject"] for row in rows
+    }

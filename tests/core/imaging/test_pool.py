@@ -200,17 +200,17 @@ def test_children_that_were_stopped_for_a_while_cost_no_photo() -> None:
     def pause(over: threading.Event) -> None:
         for number in (signal.SIGSTOP, signal.SIGCONT):
             over.wait(1.5)
-            for pid in pool.pids():
+            for pid in two.pids():
                 os.kill(pid, number)
 
     def once(_: int) -> str:
-        opened = pool.open(data, grid=16)
-        done = pool.finish(opened, noise(), epsilon=8)
-        pool.close(opened)
+        opened = two.open(data, grid=16)
+        done = two.finish(opened, noise(), epsilon=8)
+        two.close(opened)
         return done.media_type
 
     # With a second of processor time: what passes while a child stands still does not count.
-    with ImagingPool(2, 1000, 1) as pool, beside(pause), ThreadPoolExecutor(4) as threads:
+    with ImagingPool(2, 1000, 1) as two, beside(pause), ThreadPoolExecutor(4) as threads:
         assert list(threads.map(once, range(40))) == ["image/jpeg"] * 40
 
 

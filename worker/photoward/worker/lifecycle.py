@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from photoward.core.catalogue import read_cards
+from photoward.core.imaging import confinement
 from photoward.core.imaging.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits
 from photoward.core.keys import read_or_make_master
@@ -117,6 +118,8 @@ class Worker:
         courier.start()
         heartbeat = Heartbeat(settings.heartbeat_file)
         heartbeat.start()
+        if missing := confinement.lacking():
+            log.warning("imaging_not_confined", lacking=missing)
         log.info("worker_ready", surrogate=settings.surrogate)
         return cls(
             settings, ledger, batches, pipeline, pool, reconciler, courier, heartbeat, tracer

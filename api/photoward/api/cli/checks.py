@@ -56,6 +56,8 @@ def libraries() -> Iterator[Finding]:
         yield Finding("Pillow", ok=False, found="missing", remedy=INSTALL_WORKER, needed=False)
     else:
         yield _pillow()
+    if importlib.util.find_spec("seccompy") is not None:
+        yield _confinement()
 
 
 def surrogates(settings: Settings) -> Iterator[Finding]:
@@ -86,6 +88,18 @@ def _pillow() -> Finding:
         "Pillow", not missing,
         f"{PIL.__version__}, " + (f"cannot do {', '.join(missing)}" if missing else heic),
         "Install Pillow's own wheel: pip install --force-reinstall pillow" if missing else "",
+    )  # fmt: skip
+
+
+def _confinement() -> Finding:
+    from photoward.core.imaging import confinement  # noqa: PLC0415  # the same
+
+    missing = confinement.lacking()
+    return Finding(
+        "Confinement", not missing,
+        f"there is no {' and no '.join(missing)}" if missing else "Landlock and seccomp",
+        "Run workers on Linux 5.13 or newer with both: a decoder taken over has fewer fences here."
+        if missing else "", needed=False,
     )  # fmt: skip
 
 

@@ -1,12 +1,13 @@
 """A process that may crash, hang or be taken over by a file without harm to anyone else.
 
-It confines itself before it reads the first byte, serves one pool over its standard input (a
-socket) and holds opened pictures by number. It has no file to write, no secret in its
-environment, and ends with its parent.
+It confines itself before it reads the first byte (``confinement``: no file, network, program or
+other process), serves one pool over its standard input (a socket) and holds opened pictures by
+number. Its environment holds no secret; it ends with its parent.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib
 import itertools
@@ -25,7 +26,16 @@ from PIL import AvifImagePlugin, Image, PngImagePlugin
 
 from photoward.core import rights
 from photoward.core.errors import PhotowardError
-from photoward.core.imaging import encode, frames, measure, motion, noise, picture, profile
+from photoward.core.imaging import (
+    confinement,
+    encode,
+    frames,
+    measure,
+    motion,
+    noise,
+    picture,
+    profile,
+)
 from photoward.core.imaging.sniff import HEIC_IS_READ, Header, Limits, sniff
 from photoward.core.lifeline import die_with
 
@@ -38,16 +48,26 @@ CROWDED = 16_000_000
 """Pixels of other pictures in memory from which on a decoder's or encoder's failure may be
 their fault: not all codecs say that it is memory they lack."""
 
+ENCODINGS = (
+    "ascii", "cp1252", "latin-1", "mac-roman", "shift_jis", "utf-16", "utf-16-be", "utf-16-le",
+    "utf-32", "utf-8",
+)  # fmt: skip
+"""In which files may hold words."""
+
 _ANY = Limits(max_megapixels=float("inf"), max_side=sys.maxsize)
 
 
 def load_codecs() -> None:
-    """All of them now: under the limits nothing more is loaded."""
+    """All of them now: once confined, nothing more can be loaded."""
     Image.init()
     PngImagePlugin.MAX_TEXT_CHUNK = profile.LARGEST  # a profile is one, too
+    for name in ENCODINGS:
+        codecs.lookup(name)
     if HEIC_IS_READ:
         pillow_heif = importlib.import_module("pillow_heif")
         pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False)
+    Image.MAX_IMAGE_PIXELS = None  # the header was checked against our own limits
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a child is one core's worth, and makes no threads
 
 
 def confine(memory_mib: int, parent: int) -> None:
@@ -60,8 +80,7 @@ def confine(memory_mib: int, parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_mib << 20,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    Image.MAX_IMAGE_PIXELS = None  # the header was checked against our own limits
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a child is one core's worth
+    confinement.enclose()
 
 
 def renew_cpu(seconds: float) -> None:
