@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.api.http import patience
 from photoward.api.http.admission import ARCHIVES
 from tests.api.http.service import picture, serving
 from tests.api.http.test_batches import zipped
@@ -73,29 +72,3 @@ def test_slow_archives_do_not_keep_others_out(hasty: Service) -> None:
     finally:
         for wire in slow:
             wire.socket.close()
-
-
-def test_the_rest_of_a_refused_body_is_not_waited_for(
-    hasty: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(patience, "REST_S", GRACE_S)
-    wire = Wire(hasty)
-    with closing(wire.socket):
-        wire.post("Content-Type: text/plain", "Content-Length: 9000")
-        assert wire.answer() == (415, "unsupported_content_type")
-        wire.socket.sendall(b"and on")
-        began = time.monotonic()
-        assert not wire.socket.recv(1)
-        assert time.monotonic() - began < 2
-
-
-def test_a_connection_without_a_request_is_closed(
-    hasty: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(patience, "HEAD_S", GRACE_S)
-    wire = Wire(hasty)
-    with closing(wire.socket):
-        began = time.monotonic()
-        wire.socket.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
-        assert not wire.socket.recv(1)
-        assert GRACE_S / 2 < time.monotonic() - began < 2

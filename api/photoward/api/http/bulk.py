@@ -75,10 +75,10 @@ class Unpacking:
                     full = self._full()
                 asked = own.pop(member.name, {})
                 refused = full or bad.pop(member.name, None)
-                told = self._told(archive, member, asked, number) if refused is None else {
-                    "problem": problem_of(refused)
-                }  # fmt: skip
-                last = told.get("id", last)
+                told = {"problem": problem_of(refused)} if refused else self._told(
+                    archive, member, asked, number
+                )  # fmt: skip
+                last = str(told.get("id", last))
                 counts["accepted" if "id" in told else "refused"] += 1
                 yield archives.line({"file": member.name, **told})
             absent = BadInput("invalid_option", ABSENT, field="file")

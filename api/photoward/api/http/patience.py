@@ -1,7 +1,7 @@
-"""How long a request may take to come: who sends ever so slowly does not hold on to anything.
+"""How long a body may take to come: who sends ever so slowly does not hold on to anything.
 
-Plain ASGI for bodies, and uvicorn's protocol for what comes before them. Only time in which nothing
-was there to be read counts, so that a slow disk or a busy process is no sender's fault.
+Plain ASGI. Only time in which nothing was there to be read counts, so that a slow disk or a busy
+process is no sender's fault.
 """
 
 from __future__ import annotations
@@ -10,18 +10,10 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import h11
 from starlette.exceptions import HTTPException
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-HEAD_S = 20.0
-"""Longest from the connection to the end of the first request's header."""
-
-REST_S = 20.0
-"""How long a body may still come that was answered before its end."""
 
 
 class Patience:
@@ -62,29 +54,6 @@ class Patience:
             return message
 
         await self._app(scope, receive_in_time, send)
-
-
-class Door(H11Protocol):
-    """A connection on which a whole header must come in time, and what nobody waits for as well."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """See asyncio."""
-        super().connection_made(transport)
-        self.loop.call_later(HEAD_S, self._close_unless_asked)
-
-    def on_response_complete(self) -> None:
-        """See uvicorn."""
-        super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY:
-            self.loop.call_later(REST_S, self._close_if_busy_with, self.cycle)
-
-    def _close_if_busy_with(self, cycle: object) -> None:
-        if self.cycle is cycle and self.conn.their_state is h11.SEND_BODY:
-            self.transport.close()
-
-    def _close_unless_asked(self) -> None:
-        if self.cycle is None:
-            self.transport.close()  # type: ignore[unreachable]  # typed as if never None
 
 
 def _too_slow() -> HTTPException:
