@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -11,9 +11,6 @@ from photoward.api.cli.environment import settings_from
 from photoward.core.errors import BadInput
 from photoward.core.keys import read_or_make_master
 from photoward.core.settings import SECRETS_DIR, Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -68,3 +65,11 @@ def test_places_to_fetch_from_are_listed_with_commas(monkeypatch: pytest.MonkeyP
 def test_a_place_that_may_not_be_fetched_from_is_refused_at_the_start(place: str) -> None:
     with pytest.raises(ValidationError, match="fetch_buckets"):
         Settings(storage_url="s3://own/photos", fetch_buckets=("s3://inbox", place))
+
+
+@pytest.mark.parametrize("text", ["/a,/b c", " /a , /b c,", '["/a", "/b c"]'])
+def test_folders_are_named_with_commas_and_as_once(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHOTOWARD_SURROGATE_DIRS", text)
+    assert Settings().surrogate_dirs == (Path("/a"), Path("/b c"))

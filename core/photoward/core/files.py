@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from photoward.core.errors import Unavailable
@@ -10,16 +13,31 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_whole(target: Path, data: bytes) -> None:
+def write_whole(target: Path, data: bytes, modified_ns: int | None = None) -> None:
     """Write a file, and the folders above it, so that nobody sees half of it.
+
+    Args:
+        target: replaced if it is there; its folder holds a draft meanwhile, and nothing of that
+            stays when it cannot be written.
+        data: what it holds then, on the disk.
+        modified_ns: when it shall say that it was changed, nanoseconds since the epoch; None: now.
 
     Raises:
         Unavailable: it cannot be written.
     """
-    draft = target.with_name(f".{target.name}.part")
+    draft = target.with_name(f".{secrets.token_hex(8)}.part")  # the name may be as long as any
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(data)
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if modified_ns is not None:
+            with suppress(OSError):  # not every file system can tell
+                os.utime(draft, ns=(modified_ns, modified_ns))
         draft.replace(target)
     except OSError as error:
         raise Unavailable(f"{target} cannot be written: {error.strerror}.") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)

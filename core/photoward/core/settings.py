@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Self
@@ -19,6 +20,7 @@ from pydantic_settings import (
 )
 
 SECRETS_DIR = "PHOTOWARD_SECRETS_DIR"
+USUAL_DATA_DIR = "photoward-data"
 
 
 class Settings(BaseSettings):
@@ -33,7 +35,7 @@ class Settings(BaseSettings):
     )
 
     # where things are kept
-    data_dir: Path = Path("photoward-data")
+    data_dir: Path = Path(USUAL_DATA_DIR)
     """Folder of the embedded stack: ledger, objects, queue, master secret."""
     redis_url: str | None = Field(
         default=None, repr=False, validation_alias=AliasChoices("PHOTOWARD_REDIS_URL", "REDIS_URL")
@@ -110,8 +112,9 @@ class Settings(BaseSettings):
     # the engine
     surrogate: str = "cifar10-r18w16"
     """The default surrogate: what an upload gets that names none, and what is warmed up."""
-    surrogate_dirs: tuple[Path, ...] = ()
-    """Folders with further surrogates (``NAME.safetensors`` beside ``NAME.json``)."""
+    surrogate_dirs: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders with further surrogates (``NAME.safetensors`` beside ``NAME.json``), with commas
+    between them."""
     surrogate_memory_mib: int = Field(default=512, gt=0)
     """Loaded surrogates beyond this are evicted, least recently used first."""
     device: str = "auto"
@@ -147,7 +150,7 @@ class Settings(BaseSettings):
     10, for the HTTP face."""
     heartbeat_file: Path | None = None
     """Touched every 5 s by a worker that gets on; one that has not been for a minute is stuck.
-    Default: none, as `up` sees for itself who has ended."""
+    Default: none; `up` names one for each of its workers, to see when they are ready."""
     audit_days: int = Field(default=400, gt=0)
     """How long the audit log is kept: a yearly review finds all of its year."""
     lease_s: float = Field(default=60.0, gt=0)
@@ -158,12 +161,15 @@ class Settings(BaseSettings):
     """An object this old without a ledger row, or half-written, was left by a crash; longer than
     any upload may take from its first byte in the store to its row."""
 
-    @field_validator("allowed_hosts", "fetch_buckets", mode="before")
+    @field_validator("allowed_hosts", "fetch_buckets", "surrogate_dirs", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
+        """What stands between commas; or a JSON list, as folders of surrogates once were one."""
         if not isinstance(value, str):
             return value
-        return tuple(filter(None, (part.strip() for part in value.split(","))))
+        if value.startswith('["'):
+            return json.loads(value)
+        return tuple(filter(None, map(str.strip, value.split(","))))
 
     @model_validator(mode="after")
     def _own_bucket_stays_closed(self) -> Self:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def own_environment() -> Iterator[None]:
-    """Options are written into the environment: each test gets it without ours."""
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Options are written into the environment: each test gets it without ours, and a home."""
     before = dict(os.environ)
     for name in before:
         if "PHOTOWARD" in name or name == "REDIS_URL":
             del os.environ[name]
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("home"))
     yield
     os.environ.clear()
     os.environ.update(before)

@@ -152,3 +152,12 @@ def test_json_and_exit_code_follow_the_findings(
     assert {"Python", "Cores", "PyTorch", "Pillow", "Confinement", "Store"} <= {
         row["subject"] for row in rows
     }
+
+    assert {"Python", "Cores", "PyTorch", "Pillow", "Store"} <= {row["subject"] for row in rows}
+
+
+def test_a_folder_of_surrogates_that_is_not_there_is_named(
+    settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    found = list(checks.surrogates(settings(surrogate_dirs=(tmp_path / "typo",))))
+    assert [str(tmp_path / "typo") in one.found for one in found if not one.ok] == [True]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from rich.progress import Progress
 
 from photoward.api.cli import main
+from photoward.core.errors import Unavailable
 from photoward.core.imaging.sniff import Limits, sniff
 from photoward.models.methods.registry import METHODS
 from photoward.worker import pipeline
@@ -19,9 +23,9 @@ from tests.support.quick import Quick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Protect = Callable[..., int]
+    Told = Callable[[pipeline.Protected | pipeline.Refused], None]
 
 
 @pytest.fixture(scope="module")
@@ -234,26 +238,265 @@ def test_another_format_has_another_suffix(
     assert "3 already there" in said(capsys)
 
 
-def test_two_files_that_would_become_one_are_both_refused(
+def test_two_files_that_would_become_one_are_told_apart(
     protect: Protect, source: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save(source / "x.png")
-    save(source / "y.png")
-    assert protect(source, "--output-format", "jpeg") == 0
-    first = (out / "x.jpg").read_bytes()
-    save(source / "x.jpg", "JPEG", seed=1)
-    for force in ([], ["--force"]):
-        assert protect(source, "--output-format", "jpeg", *force) == 1
-        assert "2 refused" in said(capsys)
-    assert (out / "x.jpg").read_bytes() == first
-    assert protect(source) == 0, "in formats of their own they do not meet"
-
-
-def test_a_name_that_belies_its_file_stays(protect: Protect, source: Path, out: Path) -> None:
-    save(source / "really-a-jpeg.png", "JPEG")
+    save(source / "scan.tif", "TIFF", seed=1)
     assert protect(source) == 0
-    assert tree(out) == {"really-a-jpeg.png"}
-    assert sniffed(out / "really-a-jpeg.png") == "image/jpeg"
+    first = (out / "scan.png").read_bytes()
+    save(source / "scan.png", seed=2)
+    save(source / "scan.gif", "GIF", seed=3)
+    for _ in range(2):
+        assert protect(source) == 0
+        assert tree(out) == {"scan.png", "scan-2.png", "scan-3.png"}
+    assert "0 protected, 0 refused, 3 already there" in said(capsys)
+    assert (out / "scan.png").read_bytes() == first, "nobody's file became another's"
+    assert change(source / "scan.png", out / "scan-2.png") == 8
+    fresh = out.parent / "fresh"
+    assert protect(source, "--output-format", "jpeg", "--sizes", "20,16", into=fresh) == 0
+    assert len(tree(fresh)) == 6
+
+
+def test_a_name_that_belies_its_file_is_mended_and_said(
+    protect: Protect, source: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(source / "really-a-jpeg.png", "JPEG")
+    save(source / "really-a-jpeg.jpg", "JPEG", seed=1)
+    assert protect(source) == 0
+    assert tree(out) == {"really-a-jpeg.jpg", "really-a-jpeg-2.jpg"}
+    assert "in/really-a-jpeg.png: It is not what its name says" in said(capsys)
+    assert change(source / "really-a-jpeg.png", out / "really-a-jpeg-2.jpg") < 30
+    assert protect(source) == 0
+    assert "2 already there" in said(capsys)
+
+
+def test_a_file_is_as_old_as_its_photo_and_a_replaced_photo_is_noticed(
+    protect: Protect, source: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cat = save(source / "cat.png")
+    os.utime(cat, ns=(1_500_000_000_123_456_789,) * 2)
+    assert protect(source) == 0
+    assert (out / "cat.png").stat().st_mtime_ns == 1_500_000_000_123_456_789
+    first = (out / "cat.png").read_bytes()
+    save(cat, seed=1)
+    os.utime(cat, ns=(1_400_000_000_000_000_000,) * 2)
+    said(capsys)
+    assert protect(source) == 1
+    told = said(capsys)
+    assert "cat.png was made of it before it was replaced: --force makes it anew" in told
+    assert "0 protected, 1 refused, 0 already there" in told
+    assert (out / "cat.png").read_bytes() == first
+    assert protect(source, "--force") == 0
+    assert (out / "cat.png").read_bytes() != first
+    assert protect(source, "--preset", "subtle") == 1
+    assert "made of it with other options: --force" in said(capsys)
+
+
+def test_no_file_and_no_folder_stops_the_rest(
+    protect: Protect, source: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longest = "x" * 246 + ".png"
+    for name in (longest, "taken/1.png", "folder.png", "good.png", "y" * 250 + ".gif"):
+        save(source / name, "GIF" if name.endswith("gif") else "PNG")
+    latin = os.fsdecode(os.fsencode(source) + b"/caf\xe9.png")
+    save(Path(latin))
+    (out / "folder.png").mkdir(parents=True)
+    (out / "taken").write_text("a file where a folder is wanted")
+    assert protect(source) == 1
+    made = tree(out)
+    assert made == {longest, "taken", "good.png", os.fsdecode(b"caf\xe9.png"), "y" * 250 + ".png"}
+    told = said(capsys)
+    assert "folder.png is a folder" in told
+    assert "taken/1.png cannot be written" in told
+    assert "4 protected, 2 refused" in told
+    assert protect(source) == 1
+    assert "0 protected, 2 refused, 4 already there" in said(capsys)
+
+
+def test_everything_that_may_be_a_picture_is_taken_or_named(
+    protect: Protect, source: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for ending in ("jfif", "jpe", "pjpeg", "jif"):
+        save(source / f"{ending}.{ending}", "JPEG")
+    save(source / "a.apng")
+    for theirs in (".thumbnails", "@eaDir", "#recycle", "deep/@eaDir"):
+        save(source / theirs / "small.png")
+    save(tmp_path / "elsewhere" / "cat.png")
+    (source / "linked").symlink_to(tmp_path / "elsewhere")
+    (source / "file.png").symlink_to(tmp_path / "elsewhere" / "cat.png")
+    (source / "gone.png").symlink_to("nowhere")
+    os.mkfifo(source / "pipe.png")
+    assert protect(source) == 1
+    assert tree(out) == {
+        "jfif.jfif", "jpe.jpe", "pjpeg.pjpeg", "jif.jif", "a.apng", "file.png"
+    }  # fmt: skip
+    told = said(capsys)
+    assert "in/linked: It is a link to a folder, which is not followed" in told
+    assert "in/gone.png: It cannot be read: No such file" in told
+    assert "in/pipe.png: It is no file" in told
+    assert "6 protected, 3 refused, 0 already there, 0 of no supported kind" in told
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(
+    protect: Protect, source: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    save(source / "cat.png")
+    (source / "shut").mkdir()
+    scandir = os.scandir
+
+    def shut(at: Path) -> Any:  # noqa: ANN401  # what it gives
+        if Path(at).name == "shut":
+            raise PermissionError(13, "Permission denied")
+        return scandir(at)
+
+    monkeypatch.setattr(os, "scandir", shut)  # who runs as root may look everywhere
+    assert protect(source) == 1
+    told = said(capsys)
+    assert "in/shut: It cannot be looked into: Permission denied" in told
+    assert "1 protected, 1 refused" in told
+
+
+def test_an_original_is_not_replaced_through_a_link_or_from_above(
+    protect: Protect, source: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cat = save(source / "cats" / "1.png")
+    deep = save(source / "in" / "cats" / "1.png", seed=1)
+    before = cat.read_bytes(), deep.read_bytes()
+    out.mkdir()
+    (out / "cats").symlink_to(source / "cats")
+    assert protect(source, "--force") == 1
+    assert "cats/1.png is an original" in said(capsys)
+    assert protect(source, "--force", into=source.parent) == 1
+    assert (cat.read_bytes(), deep.read_bytes()) == before
+
+
+def test_what_a_finished_file_says_of_itself_is_told_once(
+    protect: Protect, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(5):
+        save(source / f"{number}.gif", "GIF", seed=number)
+    assert protect(source) == 0
+    told = said(capsys)
+    assert told.count("The palette became RGB") == 1
+    assert "2.gif and 2 more: The palette became RGB" in told
+
+
+def test_sizes_are_counted_by_photo(
+    protect: Protect, source: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(source / "1.png")
+    save(source / "2.png", seed=1)
+    assert protect(source, "--sizes", "20,16") == 0
+    assert "2 protected, 0 refused, 0 already there" in said(capsys)
+    (out / "1-16.png").unlink()
+    assert protect(source, "--sizes", "20,16") == 0
+    assert "1 protected, 0 refused, 1 already there" in said(capsys)
+    (source / "2.png").write_bytes(b"no picture")
+    assert protect(source, "--sizes", "20,16", "--force") == 1
+    assert "1 protected, 1 refused, 0 already there" in said(capsys)
+
+
+def test_what_fails_by_our_fault_is_tried_alone(
+    protect: Protect, source: Path, out: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    tried: list[int] = []
+    real = pipeline.Pipeline.protect
+
+    def faulty(
+        self: pipeline.Pipeline, jobs: list[pipeline.Job], on_end: Told
+    ) -> list[pipeline.Protected | pipeline.Refused]:
+        tried.append(len(jobs))
+        if len(jobs) > 1 or jobs[0].id == "1":
+            raise Unavailable("The machine is asleep.")
+        return real(self, jobs, on_end=on_end)
+
+    monkeypatch.setattr(pipeline.Pipeline, "protect", faulty)
+    for number in range(3):
+        save(source / f"{number}.png", seed=number)
+    assert protect(source) == 1
+    assert tried == [3, 1, 1, 1]
+    assert tree(out) == {"0.png", "2.png"}
+    assert "1.png: The machine is asleep." in said(capsys)
+
+
+def test_a_folder_that_is_no_label_refuses_its_photos_alone(
+    protect: Protect, source: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(source / "cats" / "1.png")
+    save(source / "a\nb" / "1.png")
+    assert protect(source, "--labels-from-folders") == 1
+    assert tree(out) == {"cats/1.png"}
+    assert "label must be" in said(capsys)
+
+
+def test_the_bar_moves_with_each_photo(
+    protect: Protect, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[float, bool]] = []
+    advance, finish = Progress.advance, pipeline.Pipeline._finish
+    running: set[str] = set()
+
+    def advanced(self: Progress, task: Any, by: float = 1) -> None:  # noqa: ANN401  # its id
+        seen.append((by, len(running) < 7))
+        advance(self, task, by)
+
+    def finished(self: pipeline.Pipeline, entry: Any) -> Any:  # noqa: ANN401  # passed on
+        running.add(entry.job.id)
+        if entry.job.id == "6":
+            deadline = time.monotonic() + 20
+            while not seen and time.monotonic() < deadline:
+                time.sleep(0.01)
+            running.discard("6")
+        return finish(self, entry)
+
+    monkeypatch.setattr(Progress, "advance", advanced)
+    monkeypatch.setattr(pipeline.Pipeline, "_finish", finished)
+    for number in range(7):
+        save(source / f"{number}.png", seed=number)
+    assert protect(source) == 0
+    assert [by for by, _ in seen] == [1] * 7
+    assert seen[0][1], "the first is told before the last is done"
+
+
+@pytest.fixture
+def nowhere(protect: Protect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Protect:
+    """Runs the command in a folder of its own, without a data folder that was named."""
+    monkeypatch.chdir(tmp_path)
+    del os.environ["PHOTOWARD_DATA_DIR"]
+    return protect
+
+
+def test_the_secret_is_in_one_place_whatever_folder_one_stands_in(
+    nowhere: Protect, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    cat = save(source / "cat.png")
+    assert nowhere(cat, into=tmp_path / "1") == 0
+    home = Path(os.environ["XDG_DATA_HOME"]) / "photoward"
+    assert f"A secret was made in {home}." in said(capsys)
+    assert (home / "master.secret").stat().st_mode & 0o777 == 0o400
+    assert home.stat().st_mode & 0o777 == 0o700
+    del os.environ["PHOTOWARD_DATA_DIR"]
+    monkeypatch.chdir(source)
+    assert nowhere(cat, into=tmp_path / "2") == 0
+    assert "secret" not in said(capsys)
+    assert (tmp_path / "1/cat.png").read_bytes() == (tmp_path / "2/cat.png").read_bytes()
+    assert not (tmp_path / "photoward-data").exists()
+    assert not (source / "photoward-data").exists()
+
+
+def test_a_secret_of_before_is_used_where_it_is_and_said(
+    nowhere: Protect, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cat = save(source / "cat.png")
+    assert nowhere(cat, "--data-dir", tmp_path / "photoward-data", into=tmp_path / "1") == 0
+    del os.environ["PHOTOWARD_DATA_DIR"]
+    said(capsys)
+    assert nowhere(cat, into=tmp_path / "2") == 0
+    assert f"The secret is that of {tmp_path / 'photoward-data'}, as before" in said(capsys)
+    assert (tmp_path / "1/cat.png").read_bytes() == (tmp_path / "2/cat.png").read_bytes()
 
 
 def test_labels_come_from_folders(
@@ -263,10 +506,10 @@ def test_labels_come_from_folders(
     real = pipeline.Pipeline.protect
 
     def watched(
-        self: pipeline.Pipeline, jobs: list[pipeline.Job]
+        self: pipeline.Pipeline, jobs: list[pipeline.Job], on_end: Told
     ) -> list[pipeline.Protected | pipeline.Refused]:
         seen.update({job.id: job.options.label for job in jobs})
-        return real(self, jobs)
+        return real(self, jobs, on_end=on_end)
 
     monkeypatch.setattr(pipeline.Pipeline, "protect", watched)
     for name in ("cats/1.png", "dogs/1.png", "dogs/2.png", "top.png"):
@@ -287,10 +530,10 @@ def test_batches_respect_the_limits_and_lose_nothing(
     real = pipeline.Pipeline.protect
 
     def watched(
-        self: pipeline.Pipeline, jobs: list[pipeline.Job]
+        self: pipeline.Pipeline, jobs: list[pipeline.Job], on_end: Told
     ) -> list[pipeline.Protected | pipeline.Refused]:
         sizes.append(len(jobs))
-        return real(self, jobs)
+        return real(self, jobs, on_end=on_end)
 
     monkeypatch.setattr(pipeline.Pipeline, "protect", watched)
     for number in range(7):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import socket
 import stat
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from photoward.api.cli import environment, main, stack
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.settings import Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
@@ -63,6 +62,19 @@ def test_strangers_are_kept_out(
     assert "photoward keys add" in said
 
 
+def test_the_way_to_a_key_leads_to_the_same_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my photos"
+    code, said = refusal(capsys, "serve", "--host", "0.0.0.0", "--data-dir", str(folder))
+    assert code == 2
+    command = re.search("`photoward (keys add NAME.*)`", said)
+    assert command
+    code, said = refusal(capsys, *shlex.split(command[1]))
+    assert code == 0
+    environment.require_closed_door(Settings(host="0.0.0.0", data_dir=folder))
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_key(host: str, tmp_path: Path) -> None:
     environment.require_closed_door(Settings(host=host, data_dir=tmp_path))
@@ -84,7 +96,7 @@ def test_an_option_goes_before_the_environment_and_reaches_children() -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PHOTOWARD_PORT", "hunter2"), ("PHOTOWARD_SURROGATE_DIRS", "hunter2")],
+    [("PHOTOWARD_PORT", "hunter2"), ("PHOTOWARD_SURROGATE_DIRS", "[hunter2")],
 )
 def test_a_bad_setting_is_named_without_its_value(variable: str, value: str) -> None:
     os.environ[variable] = value
@@ -113,6 +125,16 @@ def test_the_private_queue_is_left_out_where_another_is_named(tmp_path: Path) ->
     settings = Settings(data_dir=tmp_path, redis_url="redis://127.0.0.1:1/0")
     names = [[program.name for program in stage] for stage in stack.stages(settings, 2)]
     assert names == [[], ["worker-1", "worker-2"], ["api"]]
+
+
+def test_a_worker_is_ready_when_its_heart_beats(tmp_path: Path) -> None:
+    workers = stack.stages(Settings(data_dir=tmp_path), 2)[1]
+    beats = [Path(program.environment["PHOTOWARD_HEARTBEAT_FILE"]) for program in workers]
+    assert len(set(beats)) == 2
+    stack.empty_folder(tmp_path / stack.RUN)
+    assert [program.ready and program.ready() for program in workers] == [False, False]
+    beats[1].touch()
+    assert [program.ready and program.ready() for program in workers] == [False, True]
 
 
 def test_everything_can_be_gone_within_forty_seconds(tmp_path: Path) -> None:

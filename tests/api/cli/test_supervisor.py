@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from photoward.api.cli import logs
 from photoward.api.cli.child import Program
 from photoward.api.cli.supervisor import Supervisor
 from photoward.core.errors import Unavailable
@@ -155,6 +157,54 @@ def test_an_unexpected_end_is_mended_ever_more_patiently(
     starts = diary.times("began worker")
     gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert all(gap >= least for gap, least in zip(gaps, (0.2, 0.4, 0.8, 0.8), strict=False))
+
+
+def test_a_program_has_what_is_its_own_of_the_environment(tmp_path: Path) -> None:
+    script = f"import os; open({str(tmp_path / 'seen')!r}, 'w').write(os.environ['OWN'])"
+    program = Program("a", [sys.executable, "-c", script], environment={"OWN": "mine"})
+    supervise([[program]], (tmp_path / "seen").exists)
+    wait_for(lambda: (tmp_path / "seen").read_text() == "mine")
+
+
+def test_a_log_begins_anew_before_it_is_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MAX_BYTES", 20_000)
+    script = (
+        "import sys, time\n"
+        "for n in range(3000):\n"
+        "    print(f'{n:039}', flush=True)\n"
+        "    time.sleep(0 if n % 10 else 0.003)\n"
+        "time.sleep(60)"
+    )
+    program = Program("api", [sys.executable, "-S", "-c", script])
+
+    def ended() -> bool:
+        return "2999" in (tmp_path / "api.log").read_text()
+
+    supervise([[program]], ended, logs=tmp_path)
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert set(kept) <= {"api.log", "api.log.1", "api.log.2", "api.log.3"}
+    assert {"api.log", "api.log.1", "api.log.2"} <= set(kept)
+    assert all(len(text) < 40_000 for text in kept.values())
+    lines = "".join(kept[name] for name in sorted(kept, reverse=True)).splitlines()
+    assert lines == sorted(lines)
+    assert lines[-1] == f"{2999:039}"
+
+
+def test_where_there_is_no_room_for_an_old_log_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "api.log").write_bytes(bytes(100))
+    (tmp_path / "api.log.1").write_text("older")
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    logs.keep_short(tmp_path / "api.log", 99)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "api.log": "", "api.log.1": "older"
+    }  # fmt: skip
 
 
 def test_the_others_go_on_when_one_ends(diary: Diary, stand_in: Callable[..., Program]) -> None:

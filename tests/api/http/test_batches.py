@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import struct
+import subprocess
 import tracemalloc
 import zipfile
 from contextlib import ExitStack
@@ -30,6 +31,8 @@ from tests.api.http.service import PEPPER, picture, work
 from tests.api.http.test_refusals import assert_problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
     from tests.api.http.conftest import ServiceFactory
@@ -469,3 +472,28 @@ def test_no_path_leads_anywhere_else(name: str) -> None:
 )  # fmt: skip
 def test_paths_become_words(name: str, path: str | None) -> None:
     assert filenames.clean_path(name) == path
+
+
+@pytest.mark.parametrize("body", [[], ["-d", ""], ["-H", "Content-Type: application/json"]])
+def test_the_readmes_way_into_a_batch(service: Service, tmp_path: Path, body: list[str]) -> None:
+    """As curl asks: without a body a batch is empty, and each photo has a name of its own."""
+
+    def curl(*arguments: str) -> str:
+        run = subprocess.run(
+            ["curl", "-sS", *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return run.stdout
+
+    batch = json.loads(curl("-X", "POST", f"{service.url}/v1/batches?label=cat", *body))
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(PHOTO)
+        curl("-F", f"file=@{name}", f"{service.url}/v1/images?batch={batch['id']}")
+    while work(service):
+        pass
+    items = json.loads(curl(f"{service.url}/v1/batches/{batch['id']}/items"))["items"]
+    for item in items:
+        assert item["options"]["label"] == "cat"
+        curl("-OJ", f"{service.url}/v1/images/{item['id']}/content")
+    assert {path.name for path in tmp_path.glob("*-protected.png")} == {
+        "a-protected.png", "b-protected.png"
+    }  # fmt: skip

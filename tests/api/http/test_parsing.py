@@ -100,10 +100,30 @@ def test_no_name_leaves_its_folder_or_its_header(name: str) -> None:
         assert cleaned.isprintable()
         assert not {"/", "\\"} & set(cleaned)
         assert cleaned not in {".", ".."}
-    header = filenames.attachment(cleaned, "image/jpeg")
+    header = filenames.attachment(cleaned, "image/jpeg", "ab" * 16)
     assert header.isascii()
     assert header.isprintable()
     assert header.count('"') == 2
+    plain = header.split('"')[1]
+    assert filenames.clean(plain) == plain
+    assert plain.endswith("-protected.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("cat.png", "cat-protected.jpg"), ("mäh ü.png", "mah u-protected.jpg"),
+        ("a\\b%22;c.png", "a_b_22_c-protected.jpg"),
+        ("猫.png", "photo-abababab-protected.jpg"), (None, "photo-abababab-protected.jpg"),
+    ],
+)  # fmt: skip
+def test_clients_that_know_one_name_get_one_that_tells_photos_apart(
+    name: str | None, plain: str
+) -> None:
+    header = filenames.attachment(name, "image/jpeg", "ab" * 16)
+    assert f'filename="{plain}"' in header
+    sized = filenames.attachment("cat.png", "image/webp", "ab" * 16, 1080)
+    assert 'filename="cat-protected-1080.webp"' in sized
 
 
 @pytest.mark.parametrize(

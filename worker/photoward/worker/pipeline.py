@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,6 +147,7 @@ class Pipeline:
         jobs: Sequence[Job],
         on_stage: Callable[[Stage], None] = lambda _: None,
         course: Course | None = None,
+        on_end: Callable[[Protected | Refused], None] = lambda _: None,
     ) -> list[Protected | Refused]:
         """Protect a batch; one bad picture never stops the rest.
 
@@ -154,6 +156,7 @@ class Pipeline:
                 when equal in working grid.
             on_stage: told when the batch enters a stage.
             course: filled in, for who learns from it.
+            on_end: told of each picture, as soon as it is finished or refused.
 
         Returns:
             One outcome a job, in no particular order.
@@ -180,7 +183,11 @@ class Pipeline:
                         refused += self._perturb(own, course)
                 on_stage(Stage.ENCODE)
             perturbed = [entry for entry in work if entry.noise is not None]
-            return [*self._threads.map(self._finish, perturbed), *refused]
+            ended = []
+            for outcome in chain(refused, self._threads.map(self._finish, perturbed)):
+                on_end(outcome)
+                ended.append(outcome)
+            return ended
         finally:
             for entry in work:
                 self._pool.close(entry.opened)

@@ -69,6 +69,12 @@ def surrogates(settings: Settings) -> Iterator[Finding]:
         return
     if not cards:
         yield Finding("Surrogates", ok=False, found="none", remedy="Reinstall photoward.")
+    for folder in settings.surrogate_dirs:
+        if not folder.is_dir():
+            yield Finding(
+                "Surrogates", ok=False, found=f"there is no folder {folder}",
+                remedy="Correct PHOTOWARD_SURROGATE_DIRS: folders, with commas between them.",
+            )  # fmt: skip
     for name, (card, weights) in cards.items():
         intact = weights.exists() and _sha256(weights) == card.sha256
         found = f"{card.architecture}, {card.size} px" if intact else f"{weights}: not as its card"

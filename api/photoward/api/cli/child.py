@@ -12,9 +12,10 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from photoward.api.cli import logs
 from photoward.core.lifeline import die_with
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Program:
     ready_within_s: float = 30.0
     grace_s: float = 5.0
     """Between SIGTERM and SIGKILL."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Its own, beside everybody's."""
 
 
 class Child:
@@ -63,7 +66,8 @@ class Child:
         with self._output() as output:
             # preexec_fn is safe here: the supervisor has one thread.
             self._process = subprocess.Popen(  # noqa: S603  # commands come from the code
-                self.program.command, env=dict(self._environment), stdin=subprocess.DEVNULL,
+                self.program.command, env={**self._environment, **self.program.environment},
+                stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, process_group=0,
                 preexec_fn=functools.partial(die_with, os.getpid()),  # noqa: PLW1509  # see above
             )  # fmt: skip
@@ -100,6 +104,11 @@ class Child:
     def running(self) -> bool:
         """Whether the process is still there."""
         return self.ended() is None and self._process is not None
+
+    def keep_log_short(self) -> None:
+        """Begin the log anew when it is long."""
+        if self._log is not None:
+            logs.keep_short(self._log)
 
     def last_words(self) -> str:
         """The end of the log."""

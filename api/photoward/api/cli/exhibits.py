@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photoward.api.cli.client import Client, Refusal, address
-from photoward.api.cli.folders import SUFFIX_OF
+from photoward.api.cli.names import FORMAT_OF
 from photoward.api.cli.protect import protect
 from photoward.api.cli.shapes import write_shapes
 from photoward.core.catalogue import DEFAULT_METHOD, FORMATS
@@ -34,9 +34,7 @@ UPLOADERS = 4
 BUSY, BUSY_S, ATTEMPTS = 429, 1.0, 300
 """A full queue's status, how long to wait then, and how often."""
 
-MEDIA_TYPES = {suffix: FORMATS[name] for name, suffix in SUFFIX_OF.items()} | {
-    ".jpeg": FORMATS["jpeg"]
-}
+MEDIA_TYPES = {suffix: FORMATS[kind] for suffix, kind in FORMAT_OF.items() if kind in FORMATS}
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,38 @@
 """Where photos are taken from and brought to: folders and S3 buckets, and which version lies there.
 
-A protected file in a bucket says of which version of the photo it was made; in a folder only its
-age does.
+A place remembers of what a protected file was made: a folder in its record, a bucket in the
+object's metadata.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 import obstore
 
-from photoward.api.cli.folders import SUFFIX_OF, files
+from photoward.api.cli.folders import spot, walk
+from photoward.api.cli.names import is_hidden
+from photoward.api.cli.record import Made, Record
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.files import write_whole
-from photoward.core.imaging.sniff import INPUTS
 from photoward.core.storage.adapter import translated
 from photoward.core.storage.places import open_bucket
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from obstore.store import S3Store
 
-MADE_FROM = "photoward-source"
-"""Metadata of a protected object: the version of the photo."""
+MADE_FROM, MADE_AS = "photoward-source", "photoward-made"
+"""Metadata of a protected object: the version of the photo; then its mark and the recipe."""
 
-TYPES = {suffix: INPUTS[kind] for kind, suffix in SUFFIX_OF.items()} | {".jpeg": INPUTS["jpeg"]}
+ASKING = 16
+"""Objects whose metadata are asked for at a time."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,17 @@ class Mark:
 
     version: str
     """Another one when the file is replaced by another."""
-    modified: float
-    """Seconds since the epoch."""
+    modified_ns: int
+    """Nanoseconds since the epoch."""
+
+
+@dataclass
+class Listing:
+    """What lies in a place."""
+
+    files: dict[str, Mark] = field(default_factory=dict)
+    passed: dict[str, str] = field(default_factory=dict)
+    """What could not be looked at, and why."""
 
 
 class Place(Protocol):
@@ -47,17 +62,24 @@ class Place(Protocol):
     name: str
     """Of the folder or prefix itself."""
 
-    def listed(self) -> dict[str, Mark]:
+    def listed(self) -> Listing:
         """Everything in it that is not hidden. Raises BadInput: there is no such place."""
 
     def read(self, name: str) -> bytes:
         """Raises Unavailable: it cannot be read."""
 
-    def write(self, name: str, data: bytes, source: str) -> None:
-        """Write a file whole, made of that version of a photo. Raises Unavailable."""
+    def refuses(self, name: str) -> str | None:
+        """Why no file can be called so here; None: it can."""
 
-    def made_from(self, name: str) -> str | None:
-        """What ``write`` was told, if the place remembers."""
+    def write(self, name: str, data: bytes, made: Made, media_type: str, modified_ns: int) -> None:
+        """Write a file whole, and of what it was made; where it can be told, as old as its photo.
+
+        Raises:
+            Unavailable: it cannot be written.
+        """
+
+    def made(self, files: Mapping[str, Mark]) -> dict[str, Made]:
+        """Of what those of the files were made of which the place remembers it."""
 
 
 def place(text: str) -> Place:
@@ -74,37 +96,68 @@ class Folder:
     """Of this machine."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.root = path.resolve().as_uri() + "/"
         self.name = path.resolve().name
 
-    def listed(self) -> dict[str, Mark]:
+    @cached_property
+    def record(self) -> Record:
+        """Of what its files were made."""
+        return Record(self.path)
+
+    def listed(self) -> Listing:
         """See ``Place``."""
-        if self._path.exists() and not self._path.is_dir():
-            raise BadInput("invalid_option", f"{self._path} is not a folder.")
-        return {path.relative_to(self._path).as_posix(): _mark(path) for path in files(self._path)}
+        if self.path.exists() and not self.path.is_dir():
+            raise BadInput("invalid_option", f"{self.path} is not a folder.")
+        found = Listing()
+        for path, why in walk(self.path) if self.path.exists() else ():
+            name = path.relative_to(self.path).as_posix()
+            try:
+                if why is None:
+                    found.files[name] = file_mark(path)
+                else:
+                    found.passed[name] = why
+            except OSError as error:
+                found.passed[name] = f"It cannot be read: {error.strerror}."
+        return found
 
     def read(self, name: str) -> bytes:
         """See ``Place``."""
         try:
-            return (self._path / name).read_bytes()
+            return (self.path / name).read_bytes()
         except OSError as error:
             raise Unavailable(f"{name} cannot be read: {error.strerror}.") from error
 
-    def write(self, name: str, data: bytes, source: str) -> None:
+    def refuses(self, name: str) -> str | None:
         """See ``Place``."""
-        del source
-        write_whole(self._path / name, data)
-
-    def made_from(self, name: str) -> str | None:
-        """See ``Place``."""
-        del name
+        if "\0" in name or {"", ".", ".."} & set(name.split("/")):
+            return f"No file of {self.path} can be called so."
+        try:
+            if (self.path / name).is_dir():
+                return f"{self.path / name} is a folder."
+        except OSError as error:
+            return f"{self.path / name} cannot be written: {error.strerror}."
         return None
 
+    def spot(self, name: str) -> Path:
+        """Where a file of that name would lie, whatever links lead there."""
+        return spot(self.path / name)
 
-def _mark(path: Path) -> Mark:
+    def write(self, name: str, data: bytes, made: Made, media_type: str, modified_ns: int) -> None:
+        """See ``Place``."""
+        del media_type
+        write_whole(self.path / name, data, modified_ns)
+        self.record.note(name, made)
+
+    def made(self, files: Mapping[str, Mark]) -> dict[str, Made]:
+        """See ``Place``."""
+        return {name: made for name in files if (made := self.record.of(name))}
+
+
+def file_mark(path: Path) -> Mark:
+    """What a folder tells of a file. Raises OSError."""
     stat = path.stat()
-    return Mark(f"{stat.st_mtime_ns}-{stat.st_size}", stat.st_mtime)
+    return Mark(f"{stat.st_mtime_ns}-{stat.st_size}", stat.st_mtime_ns)
 
 
 class Bucket:
@@ -114,30 +167,61 @@ class Bucket:
         self.root = f"s3://{name}/{prefix}/" if prefix else f"s3://{name}/"
         self.name = (prefix or name).rpartition("/")[2]
         self._store: S3Store = open_bucket(name, prefix)
+        self._made: dict[tuple[str, str], Made | None] = {}
+        """By name and version: what was asked once."""
 
-    def listed(self) -> dict[str, Mark]:
+    def listed(self) -> Listing:
         """See ``Place``."""
         with translated():
-            return {
-                meta["path"]: Mark(str(meta["e_tag"]).strip('"'), meta["last_modified"].timestamp())
+            return Listing({
+                meta["path"]: Mark(
+                    str(meta["e_tag"]).strip('"'), int(meta["last_modified"].timestamp() * 1e9)
+                )
                 for page in obstore.list(self._store) for meta in page
-                if not meta["path"].rpartition("/")[2].startswith(".")
-            }  # fmt: skip
+                if not any(map(is_hidden, meta["path"].split("/")))
+            })  # fmt: skip
 
     def read(self, name: str) -> bytes:
         """See ``Place``."""
         with translated():
             return obstore.get(self._store, name).bytes().to_bytes()
 
-    def write(self, name: str, data: bytes, source: str) -> None:
+    def refuses(self, name: str) -> str | None:
         """See ``Place``."""
-        kind = TYPES[PurePosixPath(name).suffix.lower()]
-        attributes = {"Content-Type": kind, MADE_FROM: source}
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            return "Its name is not UTF-8: no object can be called so."
+        return None
+
+    def write(self, name: str, data: bytes, made: Made, media_type: str, modified_ns: int) -> None:
+        """See ``Place``."""
+        del modified_ns
+        attributes = {
+            "Content-Type": media_type, MADE_FROM: made.version,
+            MADE_AS: f"{made.photo}-{made.recipe}",
+        }  # fmt: skip
         with translated():
             obstore.put(self._store, name, data, attributes=attributes, use_multipart=False)
 
-    def made_from(self, name: str) -> str | None:
+    def made(self, files: Mapping[str, Mark]) -> dict[str, Made]:
         """See ``Place``."""
+        new = [
+            (name, mark.version) for name, mark in files.items()
+            if (name, mark.version) not in self._made
+        ]  # fmt: skip
+        with ThreadPoolExecutor(ASKING) as threads:
+            self._made.update(zip(new, threads.map(self._ask, new), strict=True))
+        every = {name: self._made[name, mark.version] for name, mark in files.items()}
+        return {name: made for name, made in every.items() if made}
+
+    def _ask(self, file: tuple[str, str]) -> Made | None:
         with translated():
-            found = obstore.get(self._store, name, options={"head": True}).attributes
-        return found.get(MADE_FROM)
+            try:
+                told = obstore.get(self._store, file[0], options={"head": True}).attributes
+            except FileNotFoundError:  # gone since it was listed
+                return None
+        if MADE_FROM not in told:
+            return None
+        photo, _, recipe = str(told.get(MADE_AS, "")).partition("-")
+        return Made(photo, str(told[MADE_FROM]), recipe)

@@ -51,6 +51,7 @@ def up(
             data_dir=settings.data_dir.absolute(), port=stack.free_port(settings)
         )
         metrics = stack.empty_folder(settings.data_dir / "metrics")
+        stack.empty_folder(settings.data_dir / stack.RUN)
         os.environ.pop("PHOTOWARD_METRICS_PORT", None)  # several processes would want the one port
         os.environ.setdefault("PHOTOWARD_WORKER_NICE", "10")
         Supervisor(

@@ -14,17 +14,22 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
+from photoward.api.cli import logs
 from photoward.api.cli.child import Program
 from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from photoward.core.settings import Settings
 
+RUN = "run"
+"""Folder of what tells that programs run, empty before they do."""
+
 WORKER_GRACE_S = 30.0
-KEPT_LOGS = 3
+WORKER_READY_S = 300.0
+"""It imports PyTorch and makes noise once: seconds, but on a busy machine many."""
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel takes 107."""
 
@@ -38,10 +43,7 @@ def stages(settings: Settings, workers: int) -> list[list[Program]]:
     queue = [] if settings.redis_url else [_queue_server(settings)]
     return [
         queue,
-        [
-            Program(f"worker-{n}", [*own, "worker"], grace_s=WORKER_GRACE_S)
-            for n in range(1, workers + 1)
-        ],
+        [_worker(settings, f"worker-{n}", [*own, "worker"]) for n in range(1, workers + 1)],
         [Program("api", [*own, "serve"], ready=lambda: answers_http(settings))],
     ]
 
@@ -107,10 +109,7 @@ def fresh_logs(folder: Path) -> Path:
     """Make the folder; logs of the last few runs move to ``NAME.log.1`` … and are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("*.log"):
-        for n in range(KEPT_LOGS, 0, -1):
-            older = log if n == 1 else log.with_name(f"{log.name}.{n - 1}")
-            if older.exists():
-                older.replace(log.with_name(f"{log.name}.{n}"))
+        logs.shift(log)
     return folder
 
 
@@ -142,6 +141,15 @@ def answers_ping(path: Path) -> bool:
             return door.recv(64).startswith(b"+PONG")
         except OSError:
             return False
+
+
+def _worker(settings: Settings, name: str, command: Sequence[str]) -> Program:
+    """A worker, which is ready once its heart beats."""
+    beat = settings.data_dir.absolute() / RUN / name
+    return Program(
+        name, command, beat.exists, ready_within_s=WORKER_READY_S, grace_s=WORKER_GRACE_S,
+        environment={"PHOTOWARD_HEARTBEAT_FILE": str(beat)},
+    )  # fmt: skip
 
 
 def _queue_server(settings: Settings) -> Program:

@@ -99,6 +99,7 @@ class Supervisor:
 
     def _mend(self) -> None:
         for child in (child for stage in self._stages for child in stage):
+            child.keep_log_short()
             status = child.ended()
             if child.due is not None and child.due <= time.monotonic():
                 child.start()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,16 +16,34 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from photoward.api.cli import folders
-from photoward.api.cli.places import Place, place
-from photoward.api.cli.transfer import THREADS, Photo, Refused, Transfer
+from photoward.api.cli import folders, names
+from photoward.api.cli.places import Folder, Place, place
+from photoward.api.cli.transfer import Photo, Refused, Transfer
 from photoward.core.catalogue import PRESETS
 from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from photoward.api.cli.places import Mark
+    from photoward.api.cli.record import Made
 
 MAX_EVENT_BYTES = 1 << 20
+
+
+@dataclass
+class _Look:
+    """What was found at one look."""
+
+    left: dict[Photo, str] = field(default_factory=dict)
+    """What is to be done → its target."""
+    held: dict[str, str] = field(default_factory=dict)
+    """Names that are taken, as ``Transfer.run`` wants them."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """What cannot be done, and why."""
+    already: int = 0
+    others: int = 0
 
 
 @dataclass
@@ -42,43 +59,89 @@ class _Sync:
     refused: set[Photo] = field(default_factory=set)
     """Of before: they are not sent again until they are replaced."""
     brought: set[Photo] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
+    """What was said to be passed over."""
 
-    def look(self) -> tuple[list[Photo], int, int]:
-        """What is to be done; how many photos are there already, and how many other files."""
+    def look(self) -> _Look:
+        """What is there, and what is to be done."""
         found, there = self.source.listed(), self.out.listed()
         if self.out.root.startswith(self.source.root):  # what was made is not made again
             inside = self.out.root.removeprefix(self.source.root)
-            found = {name: mark for name, mark in found.items() if not name.startswith(inside)}
-        pictures = {
-            name: mark for name, mark in sorted(found.items())
-            if folders.is_picture(PurePosixPath(name))
+            found.files = {
+                name: mark for name, mark in found.files.items() if not name.startswith(inside)
+            }
+        made = self.out.made(there.files)
+        photos = {
+            name: Photo(name, mark.version, self._label(name), mark.modified_ns)
+            for name, mark in sorted(found.files.items()) if names.is_picture(name)
         }  # fmt: skip
-        photos = {self._photo(name, mark.version): mark for name, mark in pictures.items()}
-        new = [photo for photo in photos if photo not in self.refused | self.brought]
-        with ThreadPoolExecutor(THREADS) as threads:
-            current = threads.map(
-                lambda one: self.transfer.current(photos[one], one.target, there.get(one.target)),
-                new,
-            )
-            left = [photo for photo, is_there in zip(new, current, strict=True) if not is_there]
-        already = len(photos) - len(left) - sum(photo in self.refused for photo in photos)
-        return left, already, len(found) - len(pictures)
+        targets = names.assigned(
+            {name: names.fitting(name, None, self.output_format) for name in photos},
+            lambda target: made[target].photo or None if target in made else None,
+        )
+        look = _Look(refused=dict(found.passed), others=len(found.files) - len(photos))
+        look.held = {
+            names.folded(name): made[name].photo if name in made else "" for name in there.files
+        }
+        look.held |= {names.folded(target): names.mark(name) for name, target in targets.items()}
+        self._sort(photos, targets, there.files, made, look)
+        return look
 
-    def bring(self, photos: list[Photo]) -> int:
-        """Have them protected; how many were not."""
-        missed = self.transfer.run(photos)
+    def _sort(
+        self, photos: dict[str, Photo], targets: dict[str, str], there: dict[str, Mark],
+        made: dict[str, Made], look: _Look,
+    ) -> None:  # fmt: skip
+        """Tell what is to be done from what is there, and from what cannot be."""
+        known = set(made.values())
+        originals = _spots(self.source, photos)
+        for name, photo in photos.items():
+            target, wanted = targets[name], self.transfer.made(photo)
+            if (
+                photo in self.brought
+                or wanted in known
+                or _is_there(photo, wanted, there.get(target), made.get(target))
+            ):
+                look.already += 1
+            elif why := self._obstacle(photo, target, originals):
+                look.refused[name] = why
+            elif photo not in self.refused:
+                look.left[photo] = target
+
+    def _obstacle(self, photo: Photo, target: str, originals: set[Path]) -> str | None:
+        if photo.label is not None and not photo.label.isprintable():
+            return "Its folder's name is no label."
+        if originals & _spots(self.out, [target]):
+            return "Its protected file would replace an original."
+        return self.out.refuses(target)
+
+    def bring(self, look: _Look) -> int:
+        """Have them protected, and say what cannot be; how many were not."""
+        for name in sorted(look.refused.keys() - self.named):
+            folders.refuse(self.source.root + name, look.refused[name])
+        self.named |= look.refused.keys()
+        missed = self.transfer.run(look.left, look.held) if look.left else {}
         for photo, why in missed.items():
             folders.refuse(self.source.root + photo.name, why)
         self.refused |= {photo for photo, why in missed.items() if isinstance(why, Refused)}
-        self.brought |= set(photos) - missed.keys()
+        self.brought |= look.left.keys() - missed.keys()
         return len(missed)
 
-    def _photo(self, name: str, version: str) -> Photo:
-        path = PurePosixPath(name)
-        folder = path.parent.name or self.source.name
-        label = folder if self.labels_from_folders else self.label
-        target = folders.target_name(path, self.output_format)
-        return Photo(name, version, target.as_posix(), label)
+    def _label(self, name: str) -> str | None:
+        if not self.labels_from_folders:
+            return self.label
+        return PurePosixPath(name).parent.name or self.source.name
+
+
+def _is_there(photo: Photo, wanted: Made, found: Mark | None, made: Made | None) -> bool:
+    """Whether a target is the photo's: its place says so, or nobody knows and it is younger."""
+    if found is None:
+        return False
+    return made.fits(wanted) if made else found.modified_ns >= photo.modified_ns
+
+
+def _spots(where: Place, files: Iterable[str]) -> set[Path]:
+    """Where files lie on this machine, if they do."""
+    return {where.spot(name) for name in files} if isinstance(where, Folder) else set()
 
 
 def sync(  # noqa: PLR0913  # one option each
@@ -111,6 +174,8 @@ def sync(  # noqa: PLR0913  # one option each
     """
     if labels_from_folders and label is not None:
         raise BadInput("invalid_option", "Give --label or --labels-from-folders, not both.")
+    if label is not None and not label.isprintable():
+        raise BadInput("invalid_option", "--label takes printable characters.")
     if listen is not None and not watch:
         raise BadInput("invalid_option", "--listen goes with --watch.")
     options = {"method": method, "preset": preset, "shaping": shaping,
@@ -129,12 +194,13 @@ def sync(  # noqa: PLR0913  # one option each
 
 
 def _once(job: _Sync, source: str) -> None:
-    left, already, others = job.look()
-    if not left and not already:
+    look = job.look()
+    if not (look.left or look.already or look.refused):
         raise BadInput("invalid_option", f"There is no picture in {source}.")
-    refused = job.bring(left) if left else 0
+    missed = job.bring(look)
     folders.conclude(
-        protected=len(left) - refused, refused=refused, there=already, others=others
+        protected=len(look.left) - missed, refused=missed + len(look.refused), there=look.already,
+        others=look.others,
     )  # fmt: skip
 
 
@@ -157,10 +223,10 @@ def _watch(job: _Sync, every: float, listen: str | None) -> NoReturn:
         while True:
             reason.clear()
             try:
-                left, _, _ = job.look()
-                if left:
-                    refused = job.bring(left)
-                    folders.say(f"{len(left) - refused} protected, {refused} refused.")
+                look = job.look()
+                missed = job.bring(look)
+                if look.left:
+                    folders.say(f"{len(look.left) - missed} protected, {missed} refused.")
             except Unavailable as error:
                 folders.say(f"{error.detail} Looking again in {every:g} s.")
             reason.wait(every)

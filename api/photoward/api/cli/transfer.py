@@ -7,23 +7,22 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from photoward.api.cli import folders
+from photoward.api.cli import folders, names
 from photoward.api.cli.client import Client, Refusal
-from photoward.core.errors import BadInput, Unavailable
+from photoward.api.cli.record import Made, recipe
+from photoward.core.errors import BadInput, PhotowardError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
-    from photoward.api.cli.places import Mark, Place
+    from photoward.api.cli.places import Place
 
 THREADS = 4
 PATIENCE_S = 120.0
 """How long a service that is away or full is waited for, a file."""
-
-SURE_S = 3600.0
-"""What is that much younger than its photo was made of it; of others the place is asked."""
 
 BUSY = frozenset({429, 503})
 
@@ -39,8 +38,9 @@ class Photo:
 
     name: str
     version: str
-    target: str
     label: str | None
+    modified_ns: int
+    """When it was changed, nanoseconds since the epoch."""
 
 
 class Refused(Exception):  # noqa: N818  # it is what happened
@@ -63,23 +63,31 @@ class Transfer:
     ) -> None:
         self._source, self._out, self._keep = source, out, keep
         self._client = Client(url)
+        self._notes = folders.Notes()
+        self._naming, self._held = Lock(), dict[str, str]()
         self._options = {name: value for name, value in options.items() if value is not None}
 
     def close(self) -> None:
         """Hang up."""
         self._client.close()
 
-    def current(self, mark: Mark, target: str, found: Mark | None) -> bool:
-        """Whether the protected file of this version is there already."""
-        if found is None or found.modified - mark.modified > SURE_S:
-            return found is not None
-        made_from = self._out.made_from(target)
-        return found.modified >= mark.modified if made_from is None else made_from == mark.version
+    def made(self, photo: Photo) -> Made:
+        """Of what a photo's protected file will be made."""
+        options = recipe({**self._options, "label": photo.label})
+        return Made(names.mark(photo.name), photo.version, options)
 
-    def run(self, photos: Sequence[Photo]) -> dict[Photo, Refused | Unavailable]:
-        """Send and fetch, several at a time; for which there is no file now, and why."""
+    def run(
+        self, photos: Mapping[Photo, str], held: dict[str, str]
+    ) -> dict[Photo, Refused | PhotowardError]:
+        """Send and fetch, several at a time; for which there is no file now, and why.
+
+        Args:
+            photos: photo → target.
+            held: ``folded`` names that are taken → of whose photo.
+        """
         batch = self._batch()
-        missed: dict[Photo, Refused | Unavailable] = {}
+        self._held = held
+        missed: dict[Photo, Refused | PhotowardError] = {}
         with (
             folders.progress() as bar, ThreadPoolExecutor(THREADS) as sending,
             ThreadPoolExecutor(THREADS) as fetching,
@@ -92,22 +100,23 @@ class Transfer:
                 finally:
                     bar.advance(sent)
 
-            def fetch(photo: Photo, item_id: Callable[[], str]) -> None:
+            def fetch(photo: Photo, target: str, item_id: Callable[[], str]) -> None:
                 try:
-                    self._fetch(photo, item_id(), batch)
+                    self._fetch(photo, target, item_id(), batch)
                 except Refusal as refusal:
                     missed[photo] = Refused(refusal.problem.get("detail"))
-                except (Refused, Unavailable) as error:
+                except (Refused, PhotowardError) as error:
                     missed[photo] = error
                 bar.advance(fetched)
 
             going = [sending.submit(send, photo) for photo in photos]
             ends = [
-                fetching.submit(fetch, photo, one.result)
-                for photo, one in zip(photos, going, strict=True)
+                fetching.submit(fetch, photo, target, one.result)
+                for (photo, target), one in zip(photos.items(), going, strict=True)
             ]
             for end in ends:
                 end.result()
+        self._notes.tell()
         return missed
 
     def _batch(self) -> str:
@@ -137,7 +146,7 @@ class Transfer:
 
         return self._patiently(submit)
 
-    def _fetch(self, photo: Photo, item_id: str, batch: str) -> None:
+    def _fetch(self, photo: Photo, target: str, item_id: str, batch: str) -> None:
         """Write the finished file; what fails by the service's fault is sent again a few times."""
         for left in reversed(range(TRIES)):
             item = self._patiently(lambda client: client.ended(item_id, float("inf")))  # noqa: B023  # called at once
@@ -146,13 +155,35 @@ class Transfer:
             item_id = self._sent(photo, batch)
         done = item["state"] == "done"
         if done:
-            data = self._patiently(lambda client: client.content(item_id))
-            self._out.write(photo.target, data, photo.version)
+            self._write(photo, target, item)
         if not self._keep:
             self._patiently(lambda client: client.delete(item_id))
         if not done:
             problem = item["error"] or {}
             raise Refused(problem.get("detail") or f"It ended {item['state']}.")
+
+    def _write(self, photo: Photo, target: str, item: dict[str, Any]) -> None:
+        media_type = item["output"]["media_type"]
+        made = self.made(photo)
+        named = self._named(target, media_type.removeprefix("image/"), made.photo)
+        data = self._patiently(lambda client: client.content(item["id"]))
+        self._out.write(named, data, made, media_type, photo.modified_ns)
+        self._notes.add(self._source.root + photo.name, item["measured"].get("notes", []))
+        if named != target:
+            self._notes.add(self._source.root + photo.name, [names.MISNAMED])
+
+    def _named(self, target: str, kind: str, own: str) -> str:
+        """A target that says what the file is, which only the service has seen."""
+        fitting = names.fitting(target, kind, kind)
+        if fitting == target:
+            return target
+        with self._naming:
+            free = next(
+                one for one in names.numbered(fitting)
+                if self._held.get(names.folded(one), own) == own
+            )  # fmt: skip
+            self._held[names.folded(free)] = own
+        return free
 
     def _patiently(self, ask: Callable[[Client], Found]) -> Found:
         """Ask again while the service is away or full."""
@@ -170,4 +201,4 @@ class Transfer:
 
 
 def _key(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()

@@ -17,7 +17,7 @@ EXTENSIONS = {media: "jpg" if name == "jpeg" else name for name, media in FORMAT
 
 _RESERVED_SIGNS = re.compile(r'[<>:"|?*]')
 _RESERVED_WORDS = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
-
+_UNSAFE = re.compile(r"[^A-Za-z0-9 ._()-]")
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
 
@@ -68,9 +68,20 @@ def _portable(name: str) -> str:
     return f"_{kept}" if _RESERVED_WORDS.fullmatch(kept.partition(".")[0].strip()) else kept
 
 
-def attachment(name: str | None, media_type: str) -> str:
-    """``Content-Disposition`` of a protected file: the upload's name, marked, fitly ended."""
-    extension = EXTENSIONS[media_type]
-    stem = PurePosixPath(name or "photo").stem
-    shown = quote(f"{stem}-protected.{extension}", safe="")
-    return f"attachment; filename=\"protected.{extension}\"; filename*=UTF-8''{shown}"
+def attachment(name: str | None, media_type: str, item: str = "", side: int | None = None) -> str:
+    """``Content-Disposition`` of a protected file: the upload's name, marked, fitly ended.
+
+    Args:
+        name: of the upload; None: the file is called by its item.
+        media_type: of the file.
+        item: its id.
+        side: pixels of the longer side, where an item has several files.
+    """
+    ending = f"-protected{f'-{side}' if side else ''}.{EXTENSIONS[media_type]}"
+    unnamed = f"photo-{item[:8]}".strip("-")
+    stem = PurePosixPath(name).stem if name else unnamed
+    # Clients like curl read only this one: it tells photos apart, too.
+    letters = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    plain = _UNSAFE.sub("_", letters).strip(" .") if re.search("[A-Za-z0-9]", letters) else unnamed
+    shown = quote(f"{stem}{ending}", safe="")
+    return f"attachment; filename=\"{plain}{ending}\"; filename*=UTF-8''{shown}"

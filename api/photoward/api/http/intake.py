@@ -182,10 +182,17 @@ def takes_body(route: object) -> bool:
     return "requestBody" in (getattr(route, "openapi_extra", None) or {})
 
 
+def is_empty(request: Request) -> bool:
+    """Whether there is no body."""
+    if "transfer-encoding" in request.headers:
+        return False
+    return not _announced(request.headers.get("content-length"))
+
+
 def is_small(request: Request) -> bool:
-    """Whether a body says that it is no longer than a few options are."""
-    announced = _announced(request.headers.get("content-length"))
-    return announced is not None and announced <= MAX_JSON
+    """Whether a body says that it is no longer than a few options are, or there is none."""
+    announced = _announced(request.headers.get("content-length")) or 0
+    return announced <= MAX_JSON and "transfer-encoding" not in request.headers
 
 
 def refuse_repeats(request: Request) -> None:

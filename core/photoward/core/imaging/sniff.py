@@ -25,7 +25,7 @@ _READ = ("jpeg", "png", "webp", "avif", "gif", "tiff", *(("heic",) if HEIC_IS_RE
 INPUTS = {name: f"image/{name}" for name in _READ}
 """Formats that are read here → media type."""
 
-__all__ = ["HEIC_IS_READ", "INPUTS", "Header", "Limits", "sniff"]
+__all__ = ["HEAD", "HEIC_IS_READ", "INPUTS", "Header", "Limits", "kind", "sniff"]
 
 _ENOUGH = 18
 """Bytes that tell every kind of file from every other (but for markup)."""
@@ -33,6 +33,13 @@ _MAGIC = (
     (b"\xff\xd8\xff", jpeg.read), (b"\x89PNG\r\n\x1a\n", png.read), (b"GIF87a", gif.read),
     (b"GIF89a", gif.read), (b"II*\0", tiff.read), (b"MM\0*", tiff.read),
 )  # fmt: skip
+
+HEAD = 2048
+"""Bytes that say of which kind a file is."""
+
+_KINDS = {
+    jpeg.read: "jpeg", png.read: "png", gif.read: "gif", tiff.read: "tiff", webp.read: "webp"
+}  # fmt: skip
 
 
 def sniff(head: bytes, limits: Limits, *, complete: bool) -> Header | None:
@@ -63,6 +70,22 @@ def sniff(head: bytes, limits: Limits, *, complete: bool) -> Header | None:
             raise BadInput("truncated", "The file ends within its header.") from None
         return None
     return header
+
+
+def kind(head: bytes) -> str | None:
+    """The format that a file's first bytes say it is of; None: of none that is read here.
+
+    Args:
+        head: the first ``HEAD`` bytes, or the whole file.
+    """
+    window = Window(head)
+    try:
+        read = _reader(window, complete=True)
+    except (BadInput, Short):
+        return None
+    if read is heif.read:
+        return "heic" if heif.brands(window) & heif.HEIC else "avif"
+    return _KINDS[read]
 
 
 def _reader(window: Window, *, complete: bool) -> Callable[[Window, Limits], Header]:

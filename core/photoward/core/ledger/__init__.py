@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photoward.core.errors import BadInput
 from photoward.core.ledger.adapter import SqlLedger
 from photoward.core.ledger.engine import make_engine, translated
 from photoward.core.ledger.migrations import migrate
+from photoward.core.settings import USUAL_DATA_DIR
 
 if TYPE_CHECKING:
     from photoward.core.ports import Ledger
@@ -39,8 +42,11 @@ def require_keys(settings: Settings, ledger: Ledger) -> None:
         BadInput: API keys are required and there is none.
     """
     if settings.keys_required and not ledger.any_live_key():
+        usual = settings.data_dir.absolute() == Path(USUAL_DATA_DIR).absolute()
+        where = "" if usual else f" --data-dir {shlex.quote(str(settings.data_dir))}"
         raise BadInput(
             "invalid_option",
             f"Listening on {settings.host} needs an API key, and there is none: make one with "
-            "`photoward keys add NAME`. PHOTOWARD_ALLOW_UNAUTHENTICATED=1 lets everybody in.",
+            f"`photoward keys add NAME{where}`. PHOTOWARD_ALLOW_UNAUTHENTICATED=1 lets everybody "
+            "in.",
         )

@@ -15,7 +15,7 @@ from photoward.api.cli import samples
 from photoward.api.cli.bench import likeness, target
 from photoward.api.cli.bench.record import Out, console, stages, write
 from photoward.api.cli.environment import require_extra, settings_from
-from photoward.api.cli.folders import SUFFIXES
+from photoward.api.cli.names import is_picture
 from photoward.core import keys
 from photoward.core.catalogue import FORMATS, Catalogue, read_cards
 from photoward.core.errors import BadInput
@@ -99,7 +99,7 @@ def _photos(source: Path | None) -> list[tuple[str, bytes]]:
         return [(one.name, one.data) for one in samples.demonstration()]
     if not source.is_dir():
         raise BadInput("invalid_option", f"{source} is not a folder.")
-    found = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES)
+    found = sorted(path for path in source.iterdir() if is_picture(path.name))
     if not found:
         raise BadInput("invalid_option", f"There is no picture in {source}.")
     return [(path.name, path.read_bytes()) for path in found]

@@ -17,7 +17,15 @@ from photoward.api.http.asked import merged
 from photoward.api.http.cursors import PlaceDep, following
 from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.intake import JSON, is_small, kind_of, read_json, received, refuse_repeats
+from photoward.api.http.intake import (
+    JSON,
+    is_empty,
+    is_small,
+    kind_of,
+    read_json,
+    received,
+    refuse_repeats,
+)
 from photoward.api.http.lines import MAX_JSON, entries
 from photoward.api.http.naming import (
     EXAMPLE,
@@ -58,7 +66,7 @@ ASKING = ("unauthenticated", "forbidden", "not_found", "unavailable")
 STREAM: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 MAKING = {
-    "required": True,
+    "required": False,
     "content": {
         JSON: {"schema": requested_batch(LISTED), "example": {"name": "cats", "items": EXAMPLE}},
         NDJSON: LINED,
@@ -87,18 +95,19 @@ async def create_batch(  # noqa: PLR0913  # what makes a batch
     *, request: Request, parts: PartsDep, tenant: WriterDep, key: RequestKeyDep,
     query: Annotated[RequestedList, Query()], response: Response,
 ) -> MadeBatch:  # fmt: skip
-    """Empty, or with a manifest of photos that are to be fetched.
+    """Empty, as without a body, or with a manifest of photos that are to be fetched.
 
     Then hand photos in with `POST /v1/images?batch=…`, or many at once in an archive. What the
     body says goes before what the query says.
     """
     refuse_repeats(request)
     with nullcontext() if is_small(request) else parts.admission.one_archive():
-        wanted = await read_json(request, RequestedBatch, MAX_JSON)
-        if wanted is None:
-            wanted = RequestedBatch(items=await read_lines(request))
+        if is_empty(request):
+            wanted = RequestedBatch()
+        elif (asked := await read_json(request, RequestedBatch, MAX_JSON)) is not None:
+            wanted = asked.model_copy(update={"items": entries(asked.items)})
         else:
-            wanted.items = entries(wanted.items)
+            wanted = RequestedBatch(items=await read_lines(request))
         made = await to_thread.run_sync(_make, parts, tenant, key, query, wanted)
     response.headers.update({"Location": made.links.self, **NO_STORE})
     return made

@@ -56,6 +56,8 @@ class _File:
     sha256: str
     length: int
     media_type: str
+    side: int | None = None
+    """Pixels of its longer side, if there are several of the item."""
 
 
 @router.head("/{image_id}/content", include_in_schema=False)
@@ -141,7 +143,7 @@ def _file(item: Item, size: int | None = None) -> _File:
         raise BadInput("invalid_option", f"There is no such size, but {there}.", field="size")
     for one in output.renditions:
         if (one.width, one.height) == wanted:
-            return _File(keys[wanted], one.sha256, one.size, output.media_type)
+            return _File(keys[wanted], one.sha256, one.size, output.media_type, max(wanted))
     return _File(keys[wanted], output.sha256, output.size, output.media_type)
 
 
@@ -149,7 +151,9 @@ def _headers(item: Item, file: _File) -> dict[str, str]:
     digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
     return {
         "Content-Length": str(file.length),
-        "Content-Disposition": filenames.attachment(item.source.filename, file.media_type),
+        "Content-Disposition": filenames.attachment(
+            item.source.filename, file.media_type, item.id, file.side
+        ),
         "ETag": f'"{file.sha256}"',
         "Repr-Digest": f"sha-256=:{digest}:",
         "Cache-Control": "private, no-cache",

@@ -1,0 +1,126 @@
+"""Of what the protected files of a folder were made, kept in the user's own folder (decision 30).
+
+One JSON object a line, of which the last one of a file counts; labels are not among it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from photoward.api.cli import folders, own
+from photoward.api.cli.names import folded
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+COARSE_NS = 2_000_000_000
+"""Some file systems tell when a file was changed in steps of two seconds."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Of what a protected file was made; a part that is not known is empty."""
+
+    photo: str
+    """Its ``names.mark``."""
+    version: str
+    """Another one once the photo has been replaced."""
+    recipe: str
+    """Of the options, as ``recipe`` gives it."""
+
+    def fits(self, wanted: Made) -> bool:
+        """Whether it is what is wanted, as far as is known."""
+        return (
+            self.photo in ("", wanted.photo)
+            and self.version == wanted.version
+            and self.recipe in ("", wanted.recipe)
+        )
+
+
+def recipe(options: Mapping[str, Any]) -> str:
+    """Stands for options; those that are None or empty do not count."""
+    given = sorted(
+        (name, repr(value)) for name, value in options.items() if value not in (None, "", ())
+    )
+    return hashlib.sha256(repr(given).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+class Record:
+    """What is known of the files of a folder. Threads may share it.
+
+    Where it cannot be read or written that is said once, and less is known: files are not at stake.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        known = hashlib.sha256(bytes(folder.resolve())).hexdigest()[:32]
+        self._name = f"{known}.ndjson"
+        self._lock = threading.Lock()
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._lost = False
+        text = ""
+        try:
+            text = self._path().read_text(errors="replace")
+        except FileNotFoundError:
+            pass
+        except (OSError, Unavailable) as error:
+            self._lose(error)
+        self._begun = bool(text) and not text.endswith("\n")  # by who was killed while writing
+        for line in text.splitlines():
+            self._take(line)
+
+    def of(self, target: str) -> Made | None:
+        """Of what a file was made; None: it is not there, or another's, or of unknown origin."""
+        row = self._rows.get(folded(target))
+        if row is None:
+            return None
+        try:
+            stat = (self._folder / target).stat()
+        except OSError:
+            return None
+        if stat.st_size != row["size"] or abs(stat.st_mtime_ns - row["modified"]) > COARSE_NS:
+            return None
+        return Made(row["photo"], row["version"], row["recipe"])
+
+    def note(self, target: str, made: Made) -> None:
+        """Note what a file was made of that was just written."""
+        try:
+            stat = (self._folder / target).stat()
+            line = json.dumps({
+                "target": target, "size": stat.st_size, "modified": stat.st_mtime_ns,
+                "photo": made.photo, "version": made.version, "recipe": made.recipe,
+            })  # fmt: skip
+            with self._lock:
+                self._take(line)
+                self._path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with self._path().open("a") as file:
+                    file.write(f"\n{line}\n" if self._begun else f"{line}\n")
+                self._begun = False
+        except (OSError, Unavailable) as error:
+            self._lose(error)
+
+    def _path(self) -> Path:
+        return own.folder() / "outputs" / self._name
+
+    def _lose(self, error: OSError | Unavailable) -> None:
+        if not self._lost:
+            folders.say(
+                f"What files were made of cannot be noted: {error}. So a later run knows of those "
+                "that are there only how old they are."
+            )
+        self._lost = True
+
+    def _take(self, line: str) -> None:
+        try:
+            row = json.loads(line)
+            known: dict[str, Any] = {key: int(row[key]) for key in ("size", "modified")}
+            known |= {key: str(row[key]) for key in ("target", "photo", "version", "recipe")}
+        except (ValueError, KeyError, TypeError):  # half of one, or a later version's
+            return
+        self._rows[folded(known["target"])] = known
