@@ -172,8 +172,11 @@ def test_what_was_replaced_or_is_wanted_otherwise_is_made_anew(
     assert run(source, out, "--url", service.url, "--preset", "subtle") == 0
     assert "2 protected, 0 refused, 0 already there" in said(capsys)
     assert (out / "dog.png").read_bytes() != before
-    assert run(source, out, "--url", service.url, "--preset", "subtle") == 0
-    assert "2 already there" in said(capsys)
+    for label in (("--label", "cat"), ()):
+        assert run(source, out, "--url", service.url, "--preset", "subtle", *label) == 0
+    told = said(capsys)
+    assert "2 protected, 0 refused, 0 already there" in told
+    assert "0 protected, 0 refused, 2 already there" in told, "any label will do"
 
 
 def test_what_nothing_is_known_of_is_judged_by_its_age(

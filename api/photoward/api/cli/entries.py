@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from photoward.api.cli import names
 from photoward.api.cli.folders import spot
 from photoward.api.cli.places import Folder, Mark, file_mark
-from photoward.api.cli.record import Made, recipe
+from photoward.api.cli.record import Made
 from photoward.core.errors import BadInput, PhotowardError
 from photoward.core.imaging.header import READ_ONLY
 from photoward.core.imaging.sniff import HEAD, kind
@@ -66,7 +66,7 @@ class Entry:
         }  # fmt: skip
         read = self.photo.kind or ""
         wanted["output_format"] = self.options.output_format or READ_ONLY.get(read, read)
-        return Made(names.mark(self.photo.name), self.photo.mark.version, recipe(wanted))
+        return Made.of(self.photo.name, self.photo.mark.version, wanted)
 
 
 @dataclass

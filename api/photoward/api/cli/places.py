@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 MADE_FROM, MADE_AS = "photoward-source", "photoward-made"
-"""Metadata of a protected object: the version of the photo; then its mark and the recipe."""
+"""Metadata of a protected object: the version of the photo; then what else ``Made`` has."""
 
 ASKING = 16
 """Objects whose metadata are asked for at a time."""
@@ -199,7 +199,7 @@ class Bucket:
         del modified_ns
         attributes = {
             "Content-Type": media_type, MADE_FROM: made.version,
-            MADE_AS: f"{made.photo}-{made.recipe}",
+            MADE_AS: f"{made.photo}-{made.recipe}-{made.label}",
         }  # fmt: skip
         with translated():
             obstore.put(self._store, name, data, attributes=attributes, use_multipart=False)
@@ -223,5 +223,4 @@ class Bucket:
                 return None
         if MADE_FROM not in told:
             return None
-        photo, _, recipe = str(told.get(MADE_AS, "")).partition("-")
-        return Made(photo, str(told[MADE_FROM]), recipe)
+        return Made(str(told[MADE_FROM]), *str(told.get(MADE_AS, "")).split("-", 2))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from photoward.api.cli import folders, own
+from photoward.api.cli import folders, names, own
 from photoward.api.cli.names import folded
 from photoward.core.errors import Unavailable
 
@@ -25,22 +25,30 @@ COARSE_NS = 2_000_000_000
 
 @dataclass(frozen=True)
 class Made:
-    """Of what a protected file was made; a part that is not known is empty."""
+    """Of what a protected file was made; what was made before this was noted has a version only."""
 
-    photo: str
-    """Its ``names.mark``."""
     version: str
     """Another one once the photo has been replaced."""
-    recipe: str
-    """Of the options, as ``recipe`` gives it."""
+    photo: str = ""
+    """Its ``names.mark``."""
+    recipe: str = ""
+    """Of the options but the label, as ``recipe`` gives it."""
+    label: str = ""
+    """Its ``names.mark``; empty: none was given."""
+
+    @classmethod
+    def of(cls, photo: str, version: str, options: Mapping[str, Any]) -> Made:
+        """What is made of a version of a photo with these options."""
+        label = options.get("label")
+        rest = {name: value for name, value in options.items() if name != "label"}
+        return cls(version, names.mark(photo), recipe(rest), names.mark(label) if label else "")
 
     def fits(self, wanted: Made) -> bool:
-        """Whether it is what is wanted, as far as is known."""
-        return (
-            self.photo in ("", wanted.photo)
-            and self.version == wanted.version
-            and self.recipe in ("", wanted.recipe)
-        )
+        """Whether it is what is wanted, as far as is known; without a label any label will do."""
+        if self.version != wanted.version or not self.photo:
+            return self.version == wanted.version
+        same = (self.photo, self.recipe) == (wanted.photo, wanted.recipe)
+        return same and wanted.label in ("", self.label)
 
 
 def recipe(options: Mapping[str, Any]) -> str:
@@ -49,6 +57,9 @@ def recipe(options: Mapping[str, Any]) -> str:
         (name, repr(value)) for name, value in options.items() if value not in (None, "", ())
     )
     return hashlib.sha256(repr(given).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+PARTS = tuple(part.name for part in fields(Made))
 
 
 class Record:
@@ -86,7 +97,7 @@ class Record:
             return None
         if stat.st_size != row["size"] or abs(stat.st_mtime_ns - row["modified"]) > COARSE_NS:
             return None
-        return Made(row["photo"], row["version"], row["recipe"])
+        return Made(**{part: row[part] for part in PARTS})
 
     def note(self, target: str, made: Made) -> None:
         """Note what a file was made of that was just written."""
@@ -94,7 +105,7 @@ class Record:
             stat = (self._folder / target).stat()
             line = json.dumps({
                 "target": target, "size": stat.st_size, "modified": stat.st_mtime_ns,
-                "photo": made.photo, "version": made.version, "recipe": made.recipe,
+                **asdict(made),
             })  # fmt: skip
             with self._lock:
                 self._take(line)
@@ -120,7 +131,7 @@ class Record:
         try:
             row = json.loads(line)
             known: dict[str, Any] = {key: int(row[key]) for key in ("size", "modified")}
-            known |= {key: str(row[key]) for key in ("target", "photo", "version", "recipe")}
+            known |= {key: str(row[key]) for key in ("target", *PARTS)}
         except (ValueError, KeyError, TypeError):  # half of one, or a later version's
             return
         self._rows[folded(known["target"])] = known

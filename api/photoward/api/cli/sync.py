@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import defaultdict
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -92,13 +93,15 @@ class _Sync:
         made: dict[str, Made], look: _Look,
     ) -> None:  # fmt: skip
         """Tell what is to be done from what is there, and from what cannot be."""
-        known = set(made.values())
+        known: defaultdict[str, list[Made]] = defaultdict(list)
+        for one in made.values():
+            known[one.photo].append(one)
         originals = _spots(self.source, photos)
         for name, photo in photos.items():
             target, wanted = targets[name], self.transfer.made(photo)
             if (
                 photo in self.brought
-                or wanted in known
+                or any(one.fits(wanted) for one in known[wanted.photo])
                 or _is_there(photo, wanted, there.get(target), made.get(target))
             ):
                 look.already += 1

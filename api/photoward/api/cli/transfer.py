@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from photoward.api.cli import folders, names
 from photoward.api.cli.client import Client, Refusal
-from photoward.api.cli.record import Made, recipe
+from photoward.api.cli.record import Made
 from photoward.core.errors import BadInput, PhotowardError, Unavailable
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class Transfer:
 
     def made(self, photo: Photo) -> Made:
         """Of what a photo's protected file will be made."""
-        options = recipe({**self._options, "label": photo.label})
-        return Made(names.mark(photo.name), photo.version, options)
+        return Made.of(photo.name, photo.version, {**self._options, "label": photo.label})
 
     def run(
         self, photos: Mapping[Photo, str], held: dict[str, str]

@@ -37,7 +37,7 @@ _MAGIC = (
 HEAD = 2048
 """Bytes that say of which kind a file is."""
 
-_KINDS = {
+_KINDS: dict[Callable[[Window, Limits], Header], str] = {
     jpeg.read: "jpeg", png.read: "png", gif.read: "gif", tiff.read: "tiff", webp.read: "webp"
 }  # fmt: skip
 
