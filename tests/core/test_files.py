@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from photoward.core import files
 from photoward.core.errors import Unavailable
 from photoward.core.files import write_whole
 
@@ -51,3 +52,17 @@ def test_a_folder_in_its_place_is_said_and_left(tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match="cannot be written"):
             write_whole(target, b"new")
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "file"}
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".0123456789abcdef.part", ".mine.part", "a.part"):
+        (tmp_path / name).touch()
+    write_whole(tmp_path / "1.png", b"new")
+    assert len(list(tmp_path.iterdir())) == 4, "somebody may still be writing"
+    monkeypatch.setattr(files, "STALE_S", -1)
+    files._sweep.cache_clear()
+    write_whole(tmp_path / "2.png", b"new")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {".mine.part", "a.part", "1.png", "2.png"}

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+STALE_S = 3600.0
+"""A draft this old is nobody's any more."""
+
+_DRAFT = re.compile(r"\.[0-9a-f]{16}\.part")
 
 
 def write_whole(target: Path, data: bytes, modified_ns: int | None = None) -> None:
@@ -28,6 +36,7 @@ def write_whole(target: Path, data: bytes, modified_ns: int | None = None) -> No
     draft = target.with_name(f".{secrets.token_hex(8)}.part")  # the name may be as long as any
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
         with draft.open("xb") as file:
             file.write(data)
             file.flush()
@@ -41,3 +50,15 @@ def write_whole(target: Path, data: bytes, modified_ns: int | None = None) -> No
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what was left by those who were killed while they wrote; once a process."""
+    latest = time.time() - STALE_S
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _DRAFT.fullmatch(entry.name):
+                with suppress(OSError):  # another has removed or renamed it
+                    if entry.stat().st_ctime < latest:
+                        os.unlink(entry)

@@ -13,7 +13,7 @@ import pytest
 from rich.progress import Progress
 
 from photoward.api.cli import main
-from photoward.core.errors import Unavailable
+from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.imaging.sniff import Limits, sniff
 from photoward.models.methods.registry import METHODS
 from photoward.worker import pipeline
@@ -419,6 +419,27 @@ def test_what_fails_by_our_fault_is_tried_alone(
     assert tried == [3, 1, 1, 1]
     assert tree(out) == {"0.png", "2.png"}
     assert "1.png: The machine is asleep." in said(capsys)
+
+
+def test_what_is_refused_by_our_fault_is_tried_once_more(
+    protect: Protect, source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = pipeline.Pipeline._finish
+    failed: list[str] = []
+
+    def once(self: pipeline.Pipeline, entry: Any) -> Any:  # noqa: ANN401  # passed on
+        if not failed:
+            failed.append(entry.job.id)
+            return pipeline.Refused(
+                entry.job.id, PhotowardError("internal_error", "A child was killed.")
+            )
+        return real(self, entry)
+
+    monkeypatch.setattr(pipeline.Pipeline, "_finish", once)
+    for number in range(3):
+        save(source / f"{number}.png", seed=number)
+    assert protect(source) == 0
+    assert tree(out) == {"0.png", "1.png", "2.png"}
 
 
 def test_a_folder_that_is_no_label_refuses_its_photos_alone(

@@ -96,7 +96,7 @@ def test_an_option_goes_before_the_environment_and_reaches_children() -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PHOTOWARD_PORT", "hunter2"), ("PHOTOWARD_SURROGATE_DIRS", "[hunter2")],
+    [("PHOTOWARD_PORT", "hunter2"), ("PHOTOWARD_SURROGATE_DIRS", '["hunter2')],
 )
 def test_a_bad_setting_is_named_without_its_value(variable: str, value: str) -> None:
     os.environ[variable] = value

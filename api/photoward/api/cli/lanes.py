@@ -9,7 +9,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeAlias
 
-from photoward.core.errors import BadInput, PhotowardError, Unavailable
+from photoward.core.errors import BadInput, PhotowardError, Unavailable, is_ours
 from photoward.core.imaging.sniff import Limits, sniff
 from photoward.worker.pipeline import Job, Pipeline, Protected, Refused
 
@@ -97,20 +97,23 @@ class Lanes:
         return Job(name, data, options, self._secret, *leaving), key
 
     def _protect(self, batch: Batch, *, last: bool = False) -> None:
-        """Protect a batch; where the fault is ours, what is left of it once more, one by one."""
+        """Protect a batch; what fails by our fault once more, by itself."""
         left = dict(batch)
 
         def end(outcome: Protected | Refused) -> None:
-            self._end(left.pop(outcome.id)[0], outcome)
+            ours = isinstance(outcome, Refused) and is_ours(outcome.error.code)
+            if last or not ours:
+                self._end(left.pop(outcome.id)[0], outcome)
 
         try:
             self._pipeline.protect([job for _, job in batch.values()], on_end=end)
         except Unavailable as error:
-            for name, (entry, job) in left.items():
-                if last:
-                    self._ended(entry, error)
-                else:
-                    self._protect({name: (entry, job)}, last=True)
+            if last:
+                for entry, job in left.values():
+                    self._end(entry, Refused(job.id, error))
+                return
+        for name, one in left.items():
+            self._protect({name: one}, last=True)
 
     def _end(self, entry: Entry, outcome: Protected | Refused) -> None:
         if isinstance(outcome, Refused):
