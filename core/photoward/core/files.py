@@ -56,9 +56,8 @@ def write_whole(target: Path, data: bytes, modified_ns: int | None = None) -> No
 def _sweep(folder: Path) -> None:
     """Remove what was left by those who were killed while they wrote; once a process."""
     latest = time.time() - STALE_S
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if _DRAFT.fullmatch(entry.name):
-                with suppress(OSError):  # another has removed or renamed it
-                    if entry.stat().st_ctime < latest:
-                        os.unlink(entry)
+    for draft in folder.glob(".*.part"):
+        if _DRAFT.fullmatch(draft.name):
+            with suppress(OSError):  # another has removed or renamed it
+                if draft.stat().st_ctime < latest:
+                    draft.unlink()

@@ -55,6 +55,11 @@ def test_a_service_that_refuses_all_is_said(
     assert "The first upload was refused: 422" in capsys.readouterr().err
 
 
+def test_another_scheme_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--url", "ftp://127.0.0.1:1", "--seconds", "1") == 2
+    assert "--url takes an address like" in capsys.readouterr().err
+
+
 def test_slow_answers_do_not_slow_the_asking() -> None:
     """Ten requests a tenth of a second apart that take a second each: two seconds, not ten."""
     stream = Stream(10)

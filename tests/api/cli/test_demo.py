@@ -13,6 +13,7 @@ from photoward.api.cli.demo import contact_sheet
 from photoward.api.cli.embedded import running
 from photoward.core.errors import Unavailable
 from tests.core.imaging.pictures import file, reopened
+from tests.support.servers import short_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,3 +64,10 @@ def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
         running(tmp_path / "taken"),
     ):
         pytest.fail("it started")
+
+
+@pytest.mark.system
+@pytest.mark.timeout(240)
+def test_a_service_is_ready_when_its_worker_is() -> None:
+    with short_folder() as folder, running(folder):
+        assert "worker_ready" in (folder / "logs" / "worker-1.log").read_text()

@@ -128,10 +128,9 @@ def test_the_private_queue_is_left_out_where_another_is_named(tmp_path: Path) ->
 
 
 def test_a_worker_is_ready_when_its_heart_beats(tmp_path: Path) -> None:
-    workers = stack.stages(Settings(data_dir=tmp_path), 2)[1]
+    workers = stack.stages(Settings(data_dir=tmp_path), 2, tmp_path)[1]
     beats = [Path(program.environment["PHOTOWARD_HEARTBEAT_FILE"]) for program in workers]
     assert len(set(beats)) == 2
-    stack.empty_folder(tmp_path / stack.RUN)
     assert [program.ready and program.ready() for program in workers] == [False, False]
     beats[1].touch()
     assert [program.ready and program.ready() for program in workers] == [False, True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -46,16 +47,18 @@ def up(
     require_closed_door(settings)
     for extra in ("api", "worker"):
         require_extra(extra)
-    with stack.only_one(settings.data_dir, "photoward up", "--data-dir"):
+    with (
+        stack.only_one(settings.data_dir, "photoward up", "--data-dir"),
+        tempfile.TemporaryDirectory(prefix="photoward-up-") as beats,
+    ):
         settings = settings_from(
             data_dir=settings.data_dir.absolute(), port=stack.free_port(settings)
         )
         metrics = stack.empty_folder(settings.data_dir / "metrics")
-        stack.empty_folder(settings.data_dir / stack.RUN)
         os.environ.pop("PHOTOWARD_METRICS_PORT", None)  # several processes would want the one port
         os.environ.setdefault("PHOTOWARD_WORKER_NICE", "10")
         Supervisor(
-            stack.stages(settings, workers),
+            stack.stages(settings, workers, Path(beats)),
             environment={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
             tell=lambda line: typer.echo(line, err=True),
             logs=None if verbose else stack.fresh_logs(settings.data_dir / "logs"),

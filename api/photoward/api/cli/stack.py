@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from photoward.core.settings import Settings
 
-RUN = "run"
-"""Folder of what tells that programs run, empty before they do."""
-
 WORKER_GRACE_S = 30.0
 WORKER_READY_S = 300.0
 """It imports PyTorch and makes noise once: seconds, but on a busy machine many."""
@@ -34,16 +31,21 @@ LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel takes 107."""
 
 
-def stages(settings: Settings, workers: int) -> list[list[Program]]:
+def stages(settings: Settings, workers: int, beats: Path | None = None) -> list[list[Program]]:
     """The programs in the order of their start: queue server, workers, HTTP face.
 
     They end in reverse, so that nothing is accepted that nobody would be told of.
+
+    Args:
+        settings: of all of them.
+        workers: how many.
+        beats: an empty folder, in which they show that they are ready; None: nobody waits for it.
     """
     own = [sys.executable, "-m", "photoward.api.cli"]
     queue = [] if settings.redis_url else [_queue_server(settings)]
     return [
         queue,
-        [_worker(settings, f"worker-{n}", [*own, "worker"]) for n in range(1, workers + 1)],
+        [_worker(f"worker-{n}", [*own, "worker"], beats) for n in range(1, workers + 1)],
         [Program("api", [*own, "serve"], ready=lambda: answers_http(settings))],
     ]
 
@@ -143,12 +145,13 @@ def answers_ping(path: Path) -> bool:
             return False
 
 
-def _worker(settings: Settings, name: str, command: Sequence[str]) -> Program:
+def _worker(name: str, command: Sequence[str], beats: Path | None) -> Program:
     """A worker, which is ready once its heart beats."""
-    beat = settings.data_dir.absolute() / RUN / name
+    if beats is None:
+        return Program(name, command, grace_s=WORKER_GRACE_S)
     return Program(
-        name, command, beat.exists, ready_within_s=WORKER_READY_S, grace_s=WORKER_GRACE_S,
-        environment={"PHOTOWARD_HEARTBEAT_FILE": str(beat)},
+        name, command, (beats / name).exists, ready_within_s=WORKER_READY_S,
+        grace_s=WORKER_GRACE_S, environment={"PHOTOWARD_HEARTBEAT_FILE": str(beats / name)},
     )  # fmt: skip
 
 
