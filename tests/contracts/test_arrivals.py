@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from photoward.core import webhooks
 from photoward.core.arrivals import Expected
 from photoward.core.errors import BadInput, NotFound, Overloaded
 from photoward.core.jobs import Failure, State, new_id
@@ -159,6 +160,13 @@ def test_tries_are_counted_unless_it_is_our_fault(ledger: Ledger) -> None:
     assert ledger.take_arrival(HOUR) is None
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is at rest as soon as all in it has ended."""
+    monkeypatch.setattr(webhooks, "REST", NOW)
+
+
+@pytest.mark.usefixtures("at_once")
 def test_a_miss_ends_the_item_and_is_told(ledger: Ledger) -> None:
     hook = ledger.add_webhook(
         secrets.token_hex(8), "alice", "https://a.example",
@@ -169,6 +177,7 @@ def test_a_miss_ends_the_item_and_is_told(ledger: Ledger) -> None:
     for left in (1, 0):
         arrival = taken(ledger)
         assert ledger.miss(arrival, unreachable(arrival), final=bool(left))
+    ledger.awaiting()
     found = ledger.deliveries("alice", hook.id, after=0, limit=9)
     assert [one.event for one in found] == [
         Event.IMAGE_FAILED, Event.IMAGE_FAILED, Event.BATCH_ENDED
@@ -180,6 +189,7 @@ def test_a_miss_ends_the_item_and_is_told(ledger: Ledger) -> None:
     assert ledger.take_arrival(HOUR) is None
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_batch_ends_only_when_all_have_arrived(ledger: Ledger) -> None:
     hook = ledger.add_webhook(
         secrets.token_hex(8), "alice", "https://a.example", {Event.BATCH_ENDED}
@@ -191,6 +201,7 @@ def test_a_batch_ends_only_when_all_have_arrived(ledger: Ledger) -> None:
         assert item is not None
         token, _ = claimed(ledger)
         ledger.store(token, [result(item.id)])
+        ledger.awaiting()
         assert len(ledger.deliveries("alice", hook.id, after=0, limit=9)) == told
         assert (ledger.batch("alice", batch.id).eta_s == 0) is bool(told)
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from photoward.core import webhooks
 from photoward.core.errors import NotFound
-from photoward.core.jobs import new_id
+from photoward.core.jobs import State, new_id
 from photoward.core.webhooks import GRACE, Delivered, Event
+from tests.support.overlap import beginning, paused
 from tests.support.samples import HOUR, OVER, added, claimed, failure, options, result, source
 
 if TYPE_CHECKING:
+    from photoward.core.ledger.adapter import SqlLedger
     from photoward.core.ports import Ledger
     from photoward.core.webhooks import Delivery, Webhook
 
@@ -71,6 +74,20 @@ def test_a_lost_worker_is_told_too(ledger: Ledger) -> None:
     assert told.payload["data"]["code"] == "worker_lost"
 
 
+def ended(ledger: Ledger, hook: Webhook) -> list[dict[str, int]]:
+    """What was told of batches, as soon as it is time."""
+    ledger.awaiting()
+    found = [one for one in log(ledger, hook) if one.event is Event.BATCH_ENDED]
+    return [one.payload["data"]["counts"] for one in found]
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is at rest as soon as all in it has ended."""
+    monkeypatch.setattr(webhooks, "REST", NOW)
+
+
+@pytest.mark.usefixtures("at_once")
 def test_a_batch_is_told_of_once_when_its_last_item_ends(ledger: Ledger) -> None:
     hook = made(ledger, "alice", Event.BATCH_ENDED)
     batch = ledger.add_batch(new_id(), "alice", "holiday", {})
@@ -79,15 +96,49 @@ def test_a_batch_is_told_of_once_when_its_last_item_ends(ledger: Ledger) -> None
     ]
     tokens = [claimed(ledger, limit=1)[0] for _ in items[:3]]
     for token, item in zip(tokens, items, strict=False):
-        assert log(ledger, hook) == []
+        assert ended(ledger, hook) == []
         ledger.store(token, [result(item.id)])
     ledger.cancel_batch("alice", batch.id)
+    assert len(ended(ledger, hook)) == len(ended(ledger, hook)) == 1
     (told,) = log(ledger, hook)
     assert told.payload["data"] == {
         "id": batch.id, "name": "holiday", "counts": {"done": 3, "cancelled": 1}
     }  # fmt: skip
 
 
+def test_a_batch_to_which_more_comes_is_told_of_when_that_is_over(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = made(ledger, "alice", Event.BATCH_ENDED)
+    batch = ledger.add_batch(new_id(), "alice", "", {})
+    for _ in range(3):
+        item = added(ledger, batch=batch.id)
+        token, _claim = claimed(ledger)
+        ledger.store(token, [result(item.id)])
+        assert ended(ledger, hook) == []
+    monkeypatch.setattr(webhooks, "REST", NOW)
+    last = [added(ledger, batch=batch.id) for _ in range(2)]
+    for item in last:
+        token, _claim = claimed(ledger, limit=1)
+        ledger.store(token, [result(item.id)])
+        assert ended(ledger, hook) == ([] if item is last[0] else [{"done": 5}])
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_batch_ends_when_its_last_unfinished_photo_is_deleted(ledger: Ledger) -> None:
+    hook = made(ledger, "alice", Event.BATCH_ENDED)
+    batch = ledger.add_batch(new_id(), "alice", "", {})
+    done, left = (added(ledger, batch=batch.id) for _ in range(2))
+    token, _ = claimed(ledger, limit=1)
+    ledger.store(token, [result(done.id)])
+    assert ended(ledger, hook) == []
+    ledger.cancel("alice", left.id)
+    assert ended(ledger, hook) == [{"done": 1}]
+    ledger.cancel("alice", done.id)
+    assert len(ended(ledger, hook)) == 1, "it had ended before"
+
+
+@pytest.mark.usefixtures("at_once")
 def test_the_last_two_of_a_batch_may_end_at_once(ledger: Ledger) -> None:
     hook = made(ledger, "alice", Event.BATCH_ENDED)
     batch = ledger.add_batch(new_id(), "alice", "", {})
@@ -97,7 +148,35 @@ def test_the_last_two_of_a_batch_may_end_at_once(ledger: Ledger) -> None:
     claims = [(claimed(ledger, limit=1)[0], item.id) for item in items]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda claim: ledger.store(claim[0], [result(claim[1])]), claims))
-    assert [one.payload["data"]["counts"] for one in log(ledger, hook)] == [{"done": 8}]
+    assert ended(ledger, hook) == [{"done": 8}]
+
+
+def test_who_ends_photos_waits_for_who_removes_the_webhook_and_the_other_way_round(
+    ledger: SqlLedger,
+) -> None:
+    hook, item = made(ledger), added(ledger)
+    token, _ = claimed(ledger)
+    with paused(ledger, "SELECT webhooks"):
+        storing = beginning(lambda: ledger.store(token, [result(item.id)]))
+    removing = beginning(lambda: ledger.remove_webhook("alice", hook.id))
+    assert storing.result(10) == {item.id}
+    removing.result(10)
+    assert ledger.get("alice", item.id).state is State.DONE
+    assert ledger.webhooks("alice") == []
+    assert due(ledger, 9, HOUR) == []
+
+
+def test_who_disables_a_webhook_and_who_removes_it_do_not_wait_for_each_other(
+    ledger: SqlLedger,
+) -> None:
+    hook = made(ledger)
+    finished(ledger)
+    with paused(ledger, "UPDATE webhooks"):
+        disabling = beginning(lambda: ledger.disable_webhook(hook.id))
+    removing = beginning(lambda: ledger.remove_webhook("alice", hook.id))
+    disabling.result(10)
+    removing.result(10)
+    assert ledger.webhooks("alice") == []
 
 
 def test_a_message_is_taken_by_one_and_again_when_it_failed(ledger: Ledger) -> None:

@@ -1,7 +1,10 @@
-"""Who may ask for what: API keys, their scopes, and what of a key is kept.
+"""Who may ask for what: API keys, their scopes, what of a key is kept, and when somebody came in.
 
 A key is ``pw_`` + its id + ``_`` + 32 random bytes. It is shown once; kept is an HMAC under a key
 of the installation, so that neither a stolen ledger nor a list of digests opens a door.
+
+Who came in before a tenant was erased writes nothing of it any more: each write compares the
+tenant's salt with the one of then, which travels with the context, as who acts does.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -58,6 +62,8 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     """None: never. A key that was revoked has expired."""
+    salt: bytes = field(default=b"", repr=False, compare=False)
+    """The tenant's, when the key was asked for to let somebody in; an erasure replaces it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,20 @@ class Minted:
     """What its owner sends; never kept."""
     id: str
     digest: bytes
+
+
+_entered: ContextVar[tuple[str, bytes] | None] = ContextVar("entered", default=None)
+
+
+def enter(tenant: str, salt: bytes) -> None:
+    """From here on in this context somebody asks who came in when the tenant had that salt."""
+    _entered.set((tenant, salt))
+
+
+def salt_at_entrance(tenant: str) -> bytes | None:
+    """What the tenant's salt was then; None: who asks is no caller, but the service itself."""
+    entered = _entered.get()
+    return entered[1] if entered is not None and entered[0] == tenant else None
 
 
 def mint(pepper: bytes) -> Minted:

@@ -48,7 +48,7 @@ class Keyring(Protocol):
         """Keep a fresh key; None: it never expires."""
 
     def live_key(self, key_id: str) -> ApiKey | None:
-        """The key of that id, unless there is none or it has expired."""
+        """The key of that id and its tenant's salt, unless there is none or it has expired."""
 
     def any_live_key(self) -> bool:
         """Whether anybody could come in with a key."""
@@ -80,9 +80,10 @@ class Keyring(Protocol):
     def erase(self, tenant: str) -> list[Item]:
         """Forget a tenant: keys, labels, names and measurements go, unfinished work is cancelled.
 
-        The salt is replaced, so that nobody can compute the tenant's secret any more; of the audit
-        log only the entry of this deed is left. Returns the items as they were, for their objects'
-        removal; ``get`` finds none of them.
+        The salt is replaced, so that nobody can compute the tenant's secret any more, and who came
+        in before (``core.access``) writes nothing of the tenant: such calls raise NotFound. Of the
+        audit log only the entry of this deed is left. Returns the items as they were, for their
+        objects' removal; ``get`` finds none of them.
         """
 
 
@@ -197,7 +198,11 @@ class Outbox(Protocol):
         """Send a message again, as if for the first time. Raises NotFound."""
 
     def awaiting(self) -> list[Webhook]:
-        """All to which messages are due, unless their receivers are gone; in no order."""
+        """All to which messages are due, unless their receivers are gone; in no order.
+
+        Before that it is put among the messages which batches have come to rest: all in them has
+        ended, and for ``webhooks.REST`` nothing came to them.
+        """
 
     def due(self, webhook_id: str, limit: int, lease: timedelta) -> list[Delivery]:
         """Take a webhook's messages whose time has come, oldest first.

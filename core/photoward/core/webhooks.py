@@ -25,6 +25,10 @@ SCHEDULE = tuple(
 )
 """How long after each failed attempt the next is made (Standard Webhooks, "Deliverability")."""
 
+REST = timedelta(seconds=10)
+"""How long nothing must have come to a batch in which all has ended, until it is told that the
+batch has: longer than a photo takes to be sent to who hands them in one by one."""
+
 GRACE = timedelta(days=1)
 """How long both secrets sign after a rotation."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import secrets
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -290,6 +292,28 @@ def test_a_key_is_made_listed_rotated_and_ended(closed: Service) -> None:
 def test_a_key_that_cannot_be_is_refused(wanted: dict[str, Any], closed: Service) -> None:
     admin = {"Authorization": f"Bearer {key(closed, 'alice', ALL).text}"}
     assert_problem(closed.client.post("/v1/keys", json=wanted, headers=admin), "invalid_option")
+
+
+def test_what_is_on_its_way_when_its_tenant_is_erased_does_not_arrive(closed: Service) -> None:
+    minted = access.mint(PEPPER)
+    closed.ledger.add_key(minted, "leaving", "x", ALL, None)
+    data, kept = picture(), closed.kept()
+    wire = http.client.HTTPConnection(*closed.address())
+    wire.putrequest("POST", "/v1/images?label=unmistakable")
+    for name, value in (
+        ("Authorization", f"Bearer {minted.text}"), ("Content-Type", "image/png"),
+        ("Content-Length", str(len(data))), ("Content-Disposition", 'attachment; filename="me"'),
+    ):  # fmt: skip
+        wire.putheader(name, value)
+    wire.endheaders()
+    wire.send(data[:50])
+    time.sleep(0.3)  # it is let in
+    closed.ledger.erase("leaving")
+    wire.send(data[50:])
+    assert wire.getresponse().status == 404
+    wire.close()
+    assert closed.kept() == kept
+    assert closed.ledger.usage("leaving").megapixels == 0
 
 
 def test_who_may_not_is_refused_before_the_body_is_read(closed: Service) -> None:

@@ -13,7 +13,7 @@ import obstore
 import pytest
 
 from photoward.api.http import fetcher, lines
-from photoward.core import arrivals
+from photoward.core import arrivals, webhooks
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Failure, State, new_id
 from photoward.core.ports import original_key
@@ -133,8 +133,9 @@ def test_until_it_has_come_a_photo_is_received(fetching: Service, web: Site) -> 
 
 
 def test_one_bad_source_never_stops_the_rest(
-    make_service: ServiceFactory, web: Site
-) -> None:  # fmt: skip
+    make_service: ServiceFactory, web: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "REST", timedelta(0))
     service = make_service(**WEB, max_body_bytes=5000)
     hook = service.ledger.add_webhook(
         secrets.token_hex(8), "default", "https://a.example",
@@ -163,6 +164,7 @@ def test_one_bad_source_never_stops_the_rest(
     assert (web.asked["/broken.png"], web.asked["/gone.png"], web.asked["/a.png"]) == (3, 1, 1)
     while work(service):
         """Until all are done."""
+    service.ledger.awaiting()
     events = [one.event for one in service.ledger.deliveries("default", hook.id, after=0, limit=99)]
     assert events == [Event.IMAGE_FAILED] * 9 + [Event.BATCH_ENDED]
     assert not [key for key in service.kept() if key.startswith("originals/")][2:]

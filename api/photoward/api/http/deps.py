@@ -85,6 +85,9 @@ def tenant(scope: Scope) -> Callable[[Request], Awaitable[str]]:
         text = _presented(request)
         if text is None and not own.keys_required:
             _act_as(audit.ANYONE, request)
+            if scope is not Scope.READ:
+                salt = await to_thread.run_sync(own.ledger.tenant_salt, DEFAULT_TENANT)
+                access.enter(DEFAULT_TENANT, salt)
             return DEFAULT_TENANT
         _act_as(audit.STRANGER, request)
         key = await to_thread.run_sync(_known, own, text or "")
@@ -93,6 +96,7 @@ def tenant(scope: Scope) -> Callable[[Request], Awaitable[str]]:
         if scope not in key.scopes:
             await to_thread.run_sync(own.refusals.note, "forbidden", key.id)
             raise Denied("forbidden", f"It needs the scope {scope}.")
+        access.enter(key.tenant, key.salt)
         return key.tenant
 
     return asking

@@ -1,8 +1,9 @@
 """The ledger on SQL: one adapter for SQLite and PostgreSQL.
 
 Every change locks the rows that it finds in the expected state, oldest first, and then writes
-them: a compare-and-set on both databases (SQLite's BEGIN IMMEDIATE is one lock for all) that
-cannot deadlock with another of its kind. Knows nothing of connections, pragmas or migrations.
+them: a compare-and-set on both databases (SQLite's BEGIN IMMEDIATE is one lock for all). No two
+can deadlock, as all lock in one order: tenant, items, arrivals, webhooks, batches, uploads; who
+may skip a locked row waits for none. Knows nothing of connections, pragmas or migrations.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from sqlalchemy.exc import IntegrityError
 from photoward.core.audit import Deed
 from photoward.core.errors import BadInput
 from photoward.core.failpoints import ANSWER_LOST
-from photoward.core.jobs import MAX_ATTEMPTS, Failure, Item, Lane, State, Waiting
+from photoward.core.jobs import FINAL, MAX_ATTEMPTS, Failure, Item, Lane, State, Waiting
 from photoward.core.ledger import rows, turns, uploads
 from photoward.core.ledger.arrivals import SqlArrivals, forget
 from photoward.core.ledger.audit import SqlAudit, record
 from photoward.core.ledger.batches import SqlBatches
 from photoward.core.ledger.engine import clock, now
 from photoward.core.ledger.keyring import SqlKeyring, require_room
-from photoward.core.ledger.outbox import SqlOutbox, announce
+from photoward.core.ledger.outbox import SqlOutbox, announce, near_rest
 from photoward.core.ledger.selection import (
     OWN,
     STANDING,
@@ -179,6 +180,8 @@ class SqlLedger(SqlKeyring, SqlBatches, SqlArrivals, SqlOutbox, SqlAudit, SqlUpl
             values = hidden(old, now(connection))
             connection.execute(update(items).where(items.c.id == item_id).values(values))
             forget(connection, [item_id])
+            if old.batch is not None and old.state not in FINAL:
+                near_rest(connection, [old.batch])
             if asked:
                 record(connection, tenant, Deed.IMAGE_DELETED, item_id)
             return old

@@ -39,7 +39,7 @@ NOTHING = Source("", 0, "application/octet-stream", 0, 0, None)
 
 
 class SqlArrivals(Transactions):
-    """The ``Arrivals`` part of the ledger; see the port. Items are locked before arrivals."""
+    """The ``Arrivals`` part of the ledger; see the port."""
 
     def expect(
         self, tenant: str, batch_id: str, expected: Sequence[Expected], trace: str | None = None,
@@ -47,8 +47,8 @@ class SqlArrivals(Transactions):
     ) -> None:  # fmt: skip
         """See the port."""
         with self._writing() as connection:
-            the_batch(connection, tenant, batch_id)
             locked_tenant(connection, tenant)  # the same manifest twice at once is one
+            the_batch(connection, tenant, batch_id)
             _require_same(connection, tenant, request)
             known = _known(connection, [one.item_id for one in expected])
             moment = now(connection)
@@ -82,6 +82,7 @@ class SqlArrivals(Transactions):
             .order_by(items.c.seq).with_for_update(of=items)
         )  # fmt: skip
         with self._writing() as connection:
+            locked_tenant(connection, tenant)
             the_batch(connection, tenant, batch_id)
             moment = now(connection)
             old = {row.seq: rows.item(row) for row in connection.execute(failed)}
@@ -124,10 +125,10 @@ class SqlArrivals(Transactions):
     ) -> Item | None:
         """See the port."""
         with self._writing() as connection:
+            owner = locked_tenant(connection, arrival.tenant)
             row = _mine(connection, arrival)
             if row is None:
                 return None
-            owner = locked_tenant(connection, arrival.tenant)
             require_room(connection, owner, source.megapixels)
             turn = turns.take(connection, owner, Lane.BATCH, source.megapixels)
             moment = now(connection)  # quotas count from when the photo is here
@@ -162,8 +163,11 @@ class SqlArrivals(Transactions):
             ended = select(items.c.id).where(
                 items.c.state == State.FAILED, items.c.updated_at < now(connection) - older_than
             )
-            old = (arrivals.c.due_at.is_(None), arrivals.c.item.in_(ended))
-            return connection.execute(delete(arrivals).where(*old)).rowcount
+            old = select(arrivals.c.seq).where(
+                arrivals.c.due_at.is_(None), arrivals.c.item.in_(ended)
+            )  # fmt: skip
+            mine = arrivals.c.seq.in_(old.with_for_update(skip_locked=True))
+            return connection.execute(delete(arrivals).where(mine)).rowcount
 
     @staticmethod
     def _due(connection: Connection, arrival: Arrival, values: dict[str, Any]) -> bool:

@@ -88,6 +88,7 @@ class SqlBatches(Transactions):
     def cancel_batch(self, tenant: str, batch_id: str) -> list[Item]:
         """See the port."""
         with self._writing() as connection:
+            locked_tenant(connection, tenant)
             the_batch(connection, tenant, batch_id)
             query = select(items).where(
                 items.c.batch == batch_id, items.c.tenant == tenant,

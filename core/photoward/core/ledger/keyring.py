@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
@@ -14,12 +15,12 @@ from photoward.core.jobs import QUOTA_WINDOW, Usage
 from photoward.core.ledger import rows
 from photoward.core.ledger.audit import record
 from photoward.core.ledger.engine import now
-from photoward.core.ledger.selection import SALT_BYTES, ensure_tenant, hidden
+from photoward.core.ledger.outbox import drop_webhooks
+from photoward.core.ledger.selection import SALT_BYTES, ensure_tenant, hidden, locked_tenant
 from photoward.core.ledger.tables import (
     arrivals,
     audit,
     batches,
-    deliveries,
     items,
     keys,
     tenants,
@@ -47,7 +48,7 @@ class SqlKeyring(Transactions):
     ) -> ApiKey:  # fmt: skip
         """See the port."""
         with self._writing() as connection:
-            ensure_tenant(connection, tenant)
+            locked_tenant(connection, tenant)
             key = _insert(connection, minted, tenant, name, scopes, lifetime)
             record(connection, tenant, Deed.KEY_MADE, key.id, ",".join(sorted(scopes)))
             return key
@@ -55,9 +56,12 @@ class SqlKeyring(Transactions):
     def live_key(self, key_id: str) -> ApiKey | None:
         """See the port."""
         with self._reading() as connection:
-            query = select(keys).where(keys.c.id == key_id, _is_live(now(connection)))
+            query = (
+                select(keys, tenants.c.salt).join(tenants, tenants.c.id == keys.c.tenant)
+                .where(keys.c.id == key_id, _is_live(now(connection)))
+            )  # fmt: skip
             row = connection.execute(query).one_or_none()
-        return None if row is None else _key(row)
+        return None if row is None else replace(_key(row), salt=bytes(row.salt))
 
     def any_live_key(self) -> bool:
         """See the port."""
@@ -81,6 +85,7 @@ class SqlKeyring(Transactions):
     def rotate_key(self, tenant: str, key_id: str, minted: Minted, grace: timedelta) -> ApiKey:
         """See the port."""
         with self._writing() as connection:
+            locked_tenant(connection, tenant)
             old = _the_key(connection, tenant, key_id)
             moment = now(connection)
             lifetime = None if old.expires_at is None else old.expires_at - old.created_at
@@ -122,6 +127,9 @@ class SqlKeyring(Transactions):
     def erase(self, tenant: str) -> list[Item]:
         """See the port."""
         with self._writing() as connection:
+            owner = select(tenants.c.id).where(tenants.c.id == tenant).with_for_update()
+            if connection.execute(owner).one_or_none() is None:
+                return []  # nor anything else of it
             moment = now(connection)
             theirs = select(items).where(items.c.tenant == tenant, items.c.hidden_at.is_(None))
             found = connection.execute(theirs.order_by(items.c.seq).with_for_update()).all()
@@ -130,18 +138,14 @@ class SqlKeyring(Transactions):
                 values = hidden(item, moment)
                 connection.execute(update(items).where(items.c.seq == seq).values(values))
             connection.execute(delete(arrivals).where(arrivals.c.tenant == tenant))
-            hooks = select(webhooks.c.id).where(webhooks.c.tenant == tenant)
-            connection.execute(delete(deliveries).where(deliveries.c.webhook.in_(hooks)))
-            connection.execute(delete(webhooks).where(webhooks.c.tenant == tenant))
+            drop_webhooks(connection, webhooks.c.tenant == tenant)
             connection.execute(delete(keys).where(keys.c.tenant == tenant))
             connection.execute(delete(batches).where(batches.c.tenant == tenant))
             connection.execute(delete(audit).where(audit.c.tenant == tenant))
-            salt = {"salt": os.urandom(SALT_BYTES)}
-            statement = update(tenants).where(tenants.c.id == tenant).values(salt)
-            if connection.execute(statement).rowcount:  # there has been such a tenant
-                record(connection, tenant, Deed.TENANT_ERASED)
-            # After the tenant's row, as in `add`: else each could wait for the other.
             connection.execute(delete(uploads).where(uploads.c.tenant == tenant))
+            salt = {"salt": os.urandom(SALT_BYTES)}
+            connection.execute(update(tenants).where(tenants.c.id == tenant).values(salt))
+            record(connection, tenant, Deed.TENANT_ERASED)
             return list(erased.values())
 
 

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, exists, insert, select, update
 
+from photoward.core import webhooks as webhooks_of
 from photoward.core.audit import Deed
 from photoward.core.errors import NotFound
 from photoward.core.jobs import FINAL, State
 from photoward.core.ledger.audit import record
-from photoward.core.ledger.engine import now
-from photoward.core.ledger.selection import ensure_tenant, states_of
+from photoward.core.ledger.engine import clock, now
+from photoward.core.ledger.selection import locked_tenant, states_of
 from photoward.core.ledger.tables import IS_PENDING, batches, deliveries, items, webhooks
 from photoward.core.ledger.transactions import Transactions
 from photoward.core.webhooks import Delivered, Delivery, Event, Webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime, timedelta
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
@@ -34,7 +35,7 @@ class SqlOutbox(Transactions):
     ) -> Webhook:  # fmt: skip
         """See the port."""
         with self._writing() as connection:
-            ensure_tenant(connection, tenant)
+            locked_tenant(connection, tenant)
             values = {
                 "id": webhook_id, "tenant": tenant, "url": url, "events": ",".join(sorted(events)),
                 "version": 1, "created_at": now(connection),
@@ -69,9 +70,9 @@ class SqlOutbox(Transactions):
     def remove_webhook(self, tenant: str, webhook_id: str) -> None:
         """See the port."""
         with self._writing() as connection:
-            _own(connection, tenant, webhook_id)
-            connection.execute(delete(deliveries).where(deliveries.c.webhook == webhook_id))
-            connection.execute(delete(webhooks).where(webhooks.c.id == webhook_id))
+            mine = (webhooks.c.id == webhook_id, webhooks.c.tenant == tenant)
+            if not drop_webhooks(connection, *mine):
+                raise NotFound
             record(connection, tenant, Deed.WEBHOOK_REMOVED, webhook_id)
 
     def deliveries(
@@ -103,10 +104,19 @@ class SqlOutbox(Transactions):
 
     def awaiting(self) -> list[Webhook]:
         """See the port."""
+        self._ask_at_rest()
         with self._reading() as connection:
             waits = exists().where(deliveries.c.webhook == webhooks.c.id, _is_due(now(connection)))
             found = select(webhooks).where(webhooks.c.disabled_at.is_(None), waits)
             return [_webhook(row) for row in connection.execute(found)]
+
+    def _ask_at_rest(self) -> None:
+        with self._reading() as connection:  # mostly there is nothing, and writers would wait
+            some = select(batches.c.id).where(_at_rest(now(connection))).limit(1)
+            if connection.execute(some).one_or_none() is None:
+                return
+        with self._writing() as connection:
+            _announce_rest(connection, now(connection))
 
     def due(self, webhook_id: str, limit: int, lease: timedelta) -> list[Delivery]:
         """See the port."""
@@ -162,11 +172,12 @@ class SqlOutbox(Transactions):
     def prune_deliveries(self, older_than: timedelta) -> int:
         """See the port."""
         with self._writing() as connection:
-            ended = (
+            ended = select(deliveries.c.seq).where(
                 deliveries.c.state != Delivered.PENDING,
                 deliveries.c.created_at < now(connection) - older_than,
             )
-            return connection.execute(delete(deliveries).where(*ended)).rowcount
+            old = deliveries.c.seq.in_(ended.with_for_update(skip_locked=True))
+            return connection.execute(delete(deliveries).where(old)).rowcount
 
 
 def announce(connection: Connection, ended: Iterable[int]) -> None:
@@ -183,23 +194,53 @@ def announce(connection: Connection, ended: Iterable[int]) -> None:
         for hook in hooks
         if hook.tenant == row.tenant and EVENTS[State(row.state)] in hook.events
     ]  # fmt: skip
-    told += _ended_batches(connection, {row.batch for row in rows if row.batch}, hooks, moment)
+    near_rest(connection, sorted({row.batch for row in rows if row.batch}))
     if told:
         connection.execute(insert(deliveries), told)
 
 
+def near_rest(connection: Connection, batch_ids: Sequence[str]) -> None:
+    """Something in these has ended: have it asked after a while whether that was the last.
+
+    Not at once: who hands photos in one by one has a batch in which all has ended each time.
+    """
+    known = select(batches.c.id).where(batches.c.id.in_(batch_ids)).order_by(batches.c.id)
+    locked = list(connection.execute(known.with_for_update()).scalars()) if batch_ids else []
+    if locked:
+        later = {"rest_at": clock(connection, webhooks_of.REST)}
+        connection.execute(update(batches).where(batches.c.id.in_(locked)).values(later))
+
+
+def drop_webhooks(connection: Connection, *which: ColumnElement[bool]) -> int:
+    """Forget webhooks, and then their messages; how many.
+
+    They are locked first, as by who announces something to them: it finds them gone, or they wait
+    for its messages.
+    """
+    found = select(webhooks.c.id).where(*which).order_by(webhooks.c.id).with_for_update()
+    ids = list(connection.execute(found).scalars())
+    connection.execute(delete(deliveries).where(deliveries.c.webhook.in_(ids)))
+    return connection.execute(delete(webhooks).where(webhooks.c.id.in_(ids))).rowcount
+
+
 def _listening(connection: Connection, tenants: Select[Any]) -> list[Webhook]:
+    """Locked so that they stay until their messages are there."""
     query = select(webhooks).where(webhooks.c.tenant.in_(tenants), webhooks.c.disabled_at.is_(None))
-    return [_webhook(row) for row in connection.execute(query)]
+    staying = query.order_by(webhooks.c.id).with_for_update(read=True, key_share=True)
+    return [_webhook(row) for row in connection.execute(staying)]
 
 
-def _ended_batches(
-    connection: Connection, ids: set[str], hooks: list[Webhook], moment: datetime
-) -> list[dict[str, Any]]:
-    # Locked, so that of two transactions that end the last two items one sees that it is the last.
-    mine = select(batches).where(batches.c.id.in_(ids)).order_by(batches.c.id).with_for_update()
+def _at_rest(moment: datetime) -> ColumnElement[bool]:
+    return batches.c.rest_at <= moment
+
+
+def _announce_rest(connection: Connection, moment: datetime) -> None:
+    """Put into the outbox which batches have ended, of those that it is time to ask of."""
+    hooks = _listening(connection, select(batches.c.tenant).where(_at_rest(moment)))
+    resting = select(batches).where(_at_rest(moment)).order_by(batches.c.id)
+    found = connection.execute(resting.with_for_update(skip_locked=True)).all()
     told = []
-    for batch in connection.execute(mine).all():
+    for batch in found:
         counts = states_of(connection, batch.id)
         if counts.keys() <= FINAL:
             data = {"id": batch.id, "name": batch.name, "counts": counts}
@@ -208,7 +249,10 @@ def _ended_batches(
                 for hook in hooks
                 if hook.tenant == batch.tenant and Event.BATCH_ENDED in hook.events
             ]
-    return told
+    if told:
+        connection.execute(insert(deliveries), told)
+    asked = update(batches).where(batches.c.id.in_([batch.id for batch in found]))
+    connection.execute(asked.values(rest_at=None))
 
 
 def _of_item(row: Row[Any]) -> dict[str, Any]:

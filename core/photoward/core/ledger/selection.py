@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from photoward.core.access import salt_at_entrance
 from photoward.core.errors import NotFound
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, REPEAT_WINDOW, Lane, State
 from photoward.core.ledger import rows, turns
@@ -65,12 +66,18 @@ def ensure_tenant(connection: Connection, tenant: str) -> None:
 
 
 def locked_tenant(connection: Connection, tenant: str) -> Row[Any]:
-    """The tenant's row, made if there is none, and nobody else's until this transaction ends."""
+    """The tenant's row, made if there is none, and nobody else's until this transaction ends.
+
+    What puts something of a tenant into the ledger begins with it, so that an erasure comes before
+    or after that, and never between. Raises NotFound: it came before.
+    """
     query = select(tenants).where(tenants.c.id == tenant).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
         ensure_tenant(connection, tenant)
         row = connection.execute(query).one()
+    if salt_at_entrance(tenant) not in {None, row.salt}:
+        raise NotFound("Its tenant has been erased.")
     return row
 
 

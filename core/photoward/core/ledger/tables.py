@@ -74,7 +74,11 @@ batches = Table(
     Column("options", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("request", String(64)),
+    # When it is asked whether all has ended; none: nothing has since that was asked last.
+    Column("rest_at", UtcDateTime),
 )
+_near_rest = text("rest_at IS NOT NULL")
+Index("batches_rest", batches.c.rest_at, sqlite_where=_near_rest, postgresql_where=_near_rest)
 
 items = Table(
     "items",

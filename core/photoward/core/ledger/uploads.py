@@ -86,8 +86,9 @@ class SqlUploads(Transactions):
     def prune_uploads(self) -> int:
         """See the port."""
         with self._writing() as connection:
-            late = delete(uploads).where(uploads.c.expires_at <= now(connection))
-            return connection.execute(late).rowcount
+            late = select(uploads.c.id).where(uploads.c.expires_at <= now(connection))
+            gone = delete(uploads).where(uploads.c.id.in_(late.with_for_update(skip_locked=True)))
+            return connection.execute(gone).rowcount
 
 
 def use(connection: Connection, tenant: str, upload_id: str, item_id: str) -> None:
