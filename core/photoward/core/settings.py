@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     """… and what all of them together have announced, 3 MiB for each of those."""
     max_queued_items: int = Field(default=20_000, gt=0)
     max_queued_megapixels: float = Field(default=20_000.0, gt=0)
+    min_free_bytes: int = Field(default=16 * 2**20, ge=0)
+    """Room that uploads leave on the disks of ledger and store, where these lie on this machine:
+    for the results of what was accepted, the ledger's log, the queue and the logs."""
     max_wait_s: float = Field(default=60.0, ge=0)
     """Longest ``Prefer: wait``."""
 
@@ -223,6 +226,15 @@ class Settings(BaseSettings):
     def storage(self) -> str:
         """The object store's URL."""
         return self.storage_url or (self.data_dir.absolute() / "objects").as_uri()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where on this machine the ledger and the objects lie, as far as they do."""
+        schemes = {"sqlite:///": self.database, "file://": unquote(self.storage)}
+        return tuple(
+            Path(url.removeprefix(scheme)) for scheme, url in schemes.items()
+            if url.startswith(scheme)
+        )  # fmt: skip
 
     @property
     def broker(self) -> str:

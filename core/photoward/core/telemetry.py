@@ -19,6 +19,7 @@ from prometheus_client import (
     start_http_server,
 )
 
+from photoward.core import metric_files
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
     from photoward.core.laps import Laps
+
+metric_files.install()
 
 HTTP_REQUESTS = Counter(
     "photoward_http_requests", "Requests answered.", ["method", "route", "status"]

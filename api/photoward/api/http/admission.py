@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -47,7 +48,7 @@ class Admission:
 
         Raises:
             Overloaded: as many items or megapixels are queued as may be.
-            Unavailable: the ledger is away.
+            Unavailable: the ledger is away, or a disk has too little room.
         """
         async with self._lock:
             if time.monotonic() - self._asked_at > FRESH_S:
@@ -87,7 +88,16 @@ class Admission:
         finally:
             self._listeners -= 1
 
+    def require_space(self) -> None:
+        """Raises Unavailable (``storage_full``): a disk of this machine has too little room."""
+        for folder in self._settings.folders:
+            with suppress(FileNotFoundError):  # who needs it says so
+                found = os.statvfs(folder)
+                if found.f_bavail * found.f_frsize < self._settings.min_free_bytes:
+                    raise Unavailable("There is too little room on the disk.", code="storage_full")
+
     def _ask(self) -> Waiting:
+        self.require_space()
         return sum(self._ledger.waiting().values(), Waiting())
 
     def _compare(self, waiting: Waiting) -> None:

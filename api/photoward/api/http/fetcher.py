@@ -106,7 +106,7 @@ class Fetcher:
             return True
         try:
             self._parts.admission.check_now()
-        except Overloaded:
+        except (Overloaded, Unavailable):
             self._parts.ledger.postpone(arrival, RETRIES[0], counted=False)
             return False
         self._looked_at = time.monotonic()

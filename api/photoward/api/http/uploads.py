@@ -111,6 +111,7 @@ async def _fill(request: Request, file: BinaryIO, room: int, checksum: Checksum)
 
 def _keep(parts: Parts, upload: Upload, file: BinaryIO, start: int | None) -> Upload:
     """Object first, row second; an object that may have been counted is left to the reconciler."""
+    parts.admission.require_space()
     size = file.tell()
     file.seek(0)
     name = new_part(start or 0)

@@ -145,6 +145,10 @@ def translated() -> Iterator[None]:
 
 
 def _is_full(cause: BaseException | None) -> bool:
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
+    code = getattr(cause, "sqlite_errorcode", 0)
     disk_full = "53100"
-    return code == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", None) == disk_full
+    return (
+        code & 0xFF == sqlite3.SQLITE_FULL  # the low byte is the primary code
+        or code == sqlite3.SQLITE_IOERR_SHMSIZE  # its index of the log cannot grow
+        or getattr(cause, "sqlstate", None) == disk_full
+    )
