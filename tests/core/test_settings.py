@@ -21,6 +21,13 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_what_lies_on_this_machine_is_known(tmp_path: Path) -> None:
+    own = Settings(data_dir=tmp_path / "a b")
+    assert own.folders == (tmp_path / "a b" / "ledger.sqlite", tmp_path / "a b" / "objects")
+    far = {"database_url": "postgresql+psycopg://there/db", "storage_url": "s3://bucket"}
+    assert Settings(**far).folders == ()  # type: ignore[arg-type]  # as the environment gives them
+
+
 def test_passwords_come_from_files(secrets: Path) -> None:
     (secrets / "photoward_database_url").write_text("postgresql+psycopg://a:b@c/d\n")
     (secrets / "photoward_redis_url").write_text("redis://:b@c:6379/0")

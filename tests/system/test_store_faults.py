@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DRAINED_S = 120
-DISK_MIB = 24
+DISK_MIB = 40
 KEPT = 10
 """Photos for whose results there is room, too."""
 

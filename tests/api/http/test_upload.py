@@ -231,6 +231,17 @@ def test_a_full_store_is_not_the_callers_fault(
     assert service.ledger.depth() == {}
 
 
+def test_uploads_leave_room_on_the_disk(make_service: ServiceFactory) -> None:
+    service = make_service(min_free_bytes=1 << 62)
+    answer = service.upload()
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+    begun = service.client.post("/v1/uploads", json={"bytes": 3}).json()
+    sent = service.client.put(begun["url"], content=b"abc", headers=begun["headers"])
+    assert (sent.status_code, sent.json()["code"]) == (507, "storage_full")
+    assert service.kept() == []
+    assert service.ledger.depth() == {}
+
+
 def test_a_missing_default_surrogate_is_not_the_callers_fault(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from photoward.core.errors import Overloaded
+from photoward.core.errors import Overloaded, Unavailable
 from photoward.core.jobs import Waiting
 
 if TYPE_CHECKING:

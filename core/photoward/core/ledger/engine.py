@@ -5,6 +5,7 @@ Knows nothing of items. No message that leaves here holds SQL, parameters or a p
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_S = 10
 """How long a writer waits for SQLite's one write lock."""
+
+LEAST_ROOM = 256 << 10
+"""Bytes that must be free when a SQLite file is opened; 32 KiB of its log's index are made then."""
 
 CONNECTIONS = 40
 """To a SQLite file: one for each thread that may ask. They are kept: to open one costs as much as
@@ -78,6 +82,7 @@ def _sqlite(url: URL) -> Engine:
 
     def before_connect(*_: object) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_room(path)
         # Made here because SQLite would make it readable to all; WAL and SHM take its mode. Only
         # if it is not there: to close a file gives up all of a process's locks on it, and the next
         # who leaves would take the WAL away from under the connections of this one.
@@ -88,6 +93,16 @@ def _sqlite(url: URL) -> Engine:
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _require_room(path: Path) -> None:
+    """Raises OSError: the disk has no room for the index of the log, should it be made now.
+
+    SQLite maps it: to touch a page for which there is no room would end the process (SIGBUS).
+    """
+    found = os.statvfs(path.parent)
+    if found.f_bavail * found.f_frsize < LEAST_ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _postgres(url: URL) -> Engine:
@@ -141,6 +156,8 @@ def translated() -> Iterator[None]:
         kind = type(cause).__name__
         raise Unavailable(f"The ledger does not answer ({kind}).") from cause
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise Unavailable("The ledger's disk is full.", code="storage_full") from error
         raise Unavailable(f"The ledger's file cannot be opened: {error.strerror}.") from error
 
 
