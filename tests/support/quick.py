@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-from photoward.models.methods.sem import SEM, Schedule
-
-if TYPE_CHECKING:
-    from photoward.models.surrogates.surrogate import Surrogate
+from photoward.models.methods.descent import Schedule
+from photoward.models.methods.sem import SEM
 
 
 class Quick(SEM):
     """SEM of two steps."""
 
-    def __init__(self, surrogate: Surrogate) -> None:
-        super().__init__(surrogate, Schedule(steps=2, samples=1))
+    standard: ClassVar[Schedule] = Schedule(steps=2, samples=1)

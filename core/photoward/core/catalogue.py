@@ -16,26 +16,50 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from photoward.core import rights
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.jobs import Options
+from photoward.core.networks import NETWORK, SET, read_networks, read_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from photoward.core.networks import NetworkCard, SetCard
     from photoward.core.settings import Settings
 
 HOSTED = "hosted"
 """As strong, and made through JPEGs of many qualities, for files that a host will save again."""
 
-PRESETS: dict[str, float] = {"subtle": 2.0, "standard": 4.0, "strong": 8.0, HOSTED: 8.0}
-"""Preset → ε in 1/255."""
 
-DEFAULT_PRESET = "strong"
-"""Protection falls quickly with ε; who wants less change asks for it."""
+@dataclass(frozen=True)
+class Strength:
+    """What noise may be, and what of it the eye may see (``models.eye`` says how it is held)."""
+
+    epsilon: float
+    """Largest change of a sample anywhere, 1/255."""
+    flat: float
+    """The same where a picture is flat, where noise is seen first."""
+    rms: float
+    """Root mean square of the change over a picture, 1/255."""
+    luma: float
+    """Cycles along the longer side below which brightness does not change."""
+    chroma: float
+    """The same for colour."""
+
+
+PRESETS: dict[str, Strength] = {
+    "subtle": Strength(epsilon=4, flat=1, rms=1.0, luma=16, chroma=28),
+    "standard": Strength(epsilon=12, flat=2, rms=2.0, luma=16, chroma=28),
+    "strong": Strength(epsilon=16, flat=3, rms=3.5, luma=10, chroma=20),
+    HOSTED: Strength(epsilon=16, flat=3, rms=3.5, luma=10, chroma=20),
+}
+"""Preset → strength. With ``shaping=even`` ε alone counts."""
+
+DEFAULT_PRESET = "standard"
+"""One that a photographer would publish; who wants more protection asks for it."""
 
 MAX_EPSILON = 16.0
 MAX_DIGITS = 6
 MAX_LABEL = 256
 
-DEFAULT_METHOD = "sem"
+DEFAULT_METHOD = "sem+anchor"
 TARGETS = ("prototype", "logits")
 LEAST_SIDE, MOST_SIZES = 16, 8
 """Pixels to which a picture may be asked to shrink, and in how many sizes."""
@@ -43,8 +67,11 @@ LEAST_SIDE, MOST_SIZES = 16, 8
 METADATA = ("date", "camera", "position")
 """What may be kept of EXIF beside copyright and artist."""
 
-SHAPINGS = ("even", "perceptual")
+SHAPINGS = ("perceptual", "even")
 """How a budget is spread over a picture; the first is the default."""
+PHOTO_GRID, DETAIL = 224, 2
+"""Side of the working grid of pictures that are not of a surrogate's own size, and how much finer
+the grid is that tells where noise hides."""
 FORMATS: dict[str, str] = {
     "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"
 }  # fmt: skip
@@ -72,9 +99,46 @@ class Method:
     plain ones."""
     baseline: bool = False
     """Whether it is here to be compared with, not to be recommended."""
+    networks: bool = False
+    """Whether it works against a set of pretrained networks."""
+    small: str | None = None
+    """The method that takes its place for pictures of a surrogate's own size, where it has none of
+    the pixels that it needs."""
+    grid: int = PHOTO_GRID
 
 
 METHODS: dict[str, Method] = {
+    "sem+anchor": Method(
+        name="sem+anchor",
+        title="Stable error-minimising noise and targeted noise in one",
+        description=(
+            "The noise of sem, which a network trained from scratch learns in place of the "
+            "picture, and that of anchor, which pretrained networks take for something else, in "
+            "one budget. Adversarial trainers are not stopped by it: sem+cuda is for those."
+        ),
+        targets=TARGETS,
+        presets=tuple(PRESETS),
+        networks=True,
+        small="sem",
+        source="See sem and anchor",
+    ),
+    "anchor": Method(
+        name="anchor",
+        title="Targeted noise against pretrained networks",
+        description=(
+            "Noise within ±ε that makes all pictures of a label look like one other class to a set "
+            "of pretrained networks, so that a trainer who starts from such weights learns the "
+            "wrong thing."
+        ),
+        targets=("anchor",),
+        presets=tuple(PRESETS),
+        networks=True,
+        small="sem",
+        source=(
+            "Xiao, Zheng: One Man's Trash Is Another Man's Treasure. CVPR 2020, arXiv 1911.10891; "
+            "used here as protection"
+        ),
+    ),
     "sem": Method(
         name="sem",
         title="Stable error-minimising noise",
@@ -100,6 +164,7 @@ METHODS: dict[str, Method] = {
         ),
         targets=("filter",),
         bounded=False,
+        grid=128,
         adversarial=True,
         presets=(),
         source="Sadasivan, Soltanolkotabi, Feizi: CUDA. CVPR 2023, arXiv 2303.04278",
@@ -115,6 +180,7 @@ METHODS: dict[str, Method] = {
         targets=TARGETS,
         presets=tuple(PRESETS),
         bounded=False,
+        grid=128,
         adversarial=True,
         source="See sem and cuda",
     ),
@@ -201,6 +267,8 @@ def read_cards(folders: Iterable[Path]) -> dict[str, tuple[SurrogateCard, Path]]
     found: dict[str, tuple[SurrogateCard, Path]] = {}
     for folder in (shipped_dir(), *folders):
         for path in sorted(folder.glob("*.json")):
+            if path.name.endswith((NETWORK, SET)):
+                continue
             try:
                 card = SurrogateCard.model_validate_json(path.read_bytes())
             except ValidationError as error:
@@ -213,15 +281,29 @@ def read_cards(folders: Iterable[Path]) -> dict[str, tuple[SurrogateCard, Path]]
 class Catalogue:
     """The check of every request against what this installation can do."""
 
-    def __init__(self, surrogates: Mapping[str, SurrogateCard], default_surrogate: str) -> None:
-        self.surrogates = dict(surrogates)
-        self.default_surrogate = default_surrogate
+    def __init__(  # noqa: PLR0913  # what there is, and what of it is meant by default
+        self,
+        surrogates: Mapping[str, SurrogateCard],
+        default_surrogate: str,
+        *,
+        networks: Mapping[str, NetworkCard] | None = None,
+        sets: Mapping[str, SetCard] | None = None,
+        default_set: str = "imagenet",
+        default_method: str = DEFAULT_METHOD,
+    ) -> None:
+        self.surrogates, self.networks = dict(surrogates), dict(networks or {})
+        self.sets = dict(sets or {})
+        self.default_surrogate, self.default_set = default_surrogate, default_set
+        self.default_method = default_method
 
     @classmethod
     def of(cls, settings: Settings) -> Catalogue:
         """The catalogue of an installation: what ships and what the settings' folders hold."""
-        cards = read_cards(settings.surrogate_dirs)
-        return cls({name: card for name, (card, _) in cards.items()}, settings.surrogate)
+        folders = settings.surrogate_dirs
+        known = {name: card for name, (card, _) in read_cards(folders).items()}
+        networks = {name: card for name, (card, _) in read_networks(folders).items()}
+        sets = read_sets(networks, folders)
+        return cls(known, settings.surrogate, sets, settings.networks, networks, settings.method)
 
     def options(  # noqa: PLR0913  # one keyword for each thing that may be asked for
         self,
@@ -230,6 +312,7 @@ class Catalogue:
         method: str | None = None,
         target: str | None = None,
         surrogate: str | None = None,
+        networks: str | None = None,
         preset: str | None = None,
         epsilon: float | None = None,
         output_format: str | None = None,
@@ -244,7 +327,7 @@ class Catalogue:
             BadInput: an unknown or impossible option; ``field`` names it.
             Unavailable: none is named and the default surrogate is not installed.
         """
-        chosen = METHODS.get(method or DEFAULT_METHOD)
+        chosen = METHODS.get(method or self.default_method)
         if chosen is None:
             raise BadInput(
                 "unknown_method", f"There is no method {_quoted(method)}; there is: "
@@ -258,6 +341,7 @@ class Catalogue:
                 "unknown_surrogate", f"There is no surrogate {_quoted(surrogate)}.",
                 field="surrogate",
             )  # fmt: skip
+        networks = self._set_of(chosen, networks)
         target = target or chosen.targets[0]
         _one_of("target", target, chosen.targets)
         preset, epsilon = _strength(chosen, preset, epsilon)
@@ -288,7 +372,26 @@ class Catalogue:
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
             sizes=_sides(sizes), shaping=shaping, metadata=_groups(metadata),
-            data_mining=data_mining,
+            data_mining=data_mining, networks=networks,
+        )  # fmt: skip
+
+    def _set_of(self, method: Method, named: str | None) -> str | None:
+        """The set of pretrained networks that a method works against, if it does."""
+        if named is not None and not method.networks:
+            raise BadInput(
+                "invalid_option", f"{method.name} asks no pretrained networks: leave networks out.",
+                field="networks",
+            )  # fmt: skip
+        if not method.networks:
+            return None
+        chosen = named or self.default_set
+        if chosen in self.sets:
+            return chosen
+        if named is None:
+            raise Unavailable(f"The default set of networks {chosen} is not installed.")
+        raise BadInput(
+            "unknown_surrogate", f"There is no set of networks {_quoted(named)}; there is: "
+            f"{', '.join(self.sets)}.", field="networks",
         )  # fmt: skip
 
     def placed(self, options: Options, width: int, height: int) -> tuple[Options, str]:
@@ -298,24 +401,39 @@ class Catalogue:
         keys may be protected in one.
         """
         width, height = options.leaving(width, height)[0]
-        card = self.surrogates[options.surrogate]
-        own = grid_side(card.size, width, height) == card.size
+        card, method = self.surrogates[options.surrogate], METHODS[options.method]
+        own = (width, height) == (card.size, card.size)
         replaceable = card.name == self.default_surrogate and options.target != "logits"
         if not own and replaceable and card.photos in self.surrogates:
             card = self.surrogates[card.photos]
-        grid = grid_side(card.size, width, height)
+        options = replace(options, surrogate=card.name)
+        own = (width, height) == (card.size, card.size)
+        if own and method.small:
+            method = METHODS[method.small]
+            target = options.target if options.target in method.targets else method.targets[0]
+            options = replace(options, method=method.name, target=target, networks=None)
+        grid = grid_side(method.name, card.size, width, height)
         hosted = f"/{HOSTED}" if options.preset == HOSTED else ""
-        key = f"{options.method}/{options.target}/{card.name}/{grid}{hosted}"
-        return replace(options, surrogate=card.name), key
+        against = f"/{options.networks}" if options.networks else ""
+        return options, f"{method.name}/{options.target}/{card.name}{against}/{grid}{hosted}"
 
 
-def grid_side(size: int, width: int, height: int) -> int:
+def grid_side(method: str, size: int, width: int, height: int) -> int:
     """Side G of the working grid on which a picture's noise is made.
 
-    A picture of the surrogate's own size is worked on as it is; any other on a square grid of
-    twice that side, which is laid over the whole picture whatever its shape.
+    A picture of the surrogate's own size is worked on as it is; any other on the method's square
+    grid, which is laid over the whole picture whatever its shape.
     """
-    return size if (width, height) == (size, size) else 2 * size
+    return size if (width, height) == (size, size) else max(METHODS[method].grid, 2 * size)
+
+
+def strength(preset: str | None, epsilon: float) -> Strength:
+    """What a preset, or an ε that was chosen by itself, allows."""
+    if preset is not None:
+        return PRESETS[preset]
+    like = PRESETS[DEFAULT_PRESET]
+    share = epsilon / like.epsilon
+    return replace(like, epsilon=epsilon, flat=max(1.0, like.flat * share), rms=like.rms * share)
 
 
 def _strength(
@@ -340,7 +458,7 @@ def _strength(
         )  # fmt: skip
     if epsilon is None:
         preset = preset or DEFAULT_PRESET
-        return preset, PRESETS[preset]
+        return preset, PRESETS[preset].epsilon
     if preset is not None:
         raise BadInput("invalid_option", "Give a preset or epsilon, not both.", field="epsilon")
     if not 1.0 <= epsilon <= MAX_EPSILON:  # also refuses NaN

@@ -89,7 +89,7 @@ class Options:
 
     method: str
     target: str
-    """``prototype``, ``logits`` or ``filter``."""
+    """``prototype``, ``logits``, ``anchor`` or ``filter``."""
     surrogate: str
     epsilon: float | None
     """Budget in 1/255; None for a method whose strength cannot be chosen."""
@@ -103,11 +103,13 @@ class Options:
     """Renditions: pixels of their longer sides, largest first; a larger picture is shrunk before it
     is protected. Empty: one file in the picture's own size."""
     shaping: str = "even"
-    """``perceptual``: less of ε where the eye would see it; ``even``: all of it everywhere."""
+    """``perceptual``: within the eye's budget; ``even``: all of ε everywhere."""
     metadata: str = ""
     """What else of EXIF is kept: date, camera, position; several with commas."""
     data_mining: str = rights.DEFAULT
     """What the file shall say about being trained on: one of ``rights.CHOICES``."""
+    networks: str | None = None
+    """The set of pretrained networks that the noise is made against; None: the method asks none."""
 
     def leaving(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
         """Widths and heights in which a picture of this size leaves, each once, largest first."""

@@ -133,17 +133,51 @@ def codeword(secret: bytes, label: str, alphabets: Sequence[int]) -> tuple[int, 
     )
 
 
+def label_digest(secret: bytes, label: str) -> str:
+    """What stands for a label where labels shall not be read: 32 hexadecimal digits."""
+    return label_stream(secret, "digest", label, 16).hex()
+
+
+def permutation(secret: bytes, label: str, count: int) -> tuple[int, ...]:
+    """The numbers below ``count`` in the label's secret order."""
+    drawn = label_stream(secret, "permutation", label, 8 * count)
+    return tuple(sorted(range(count), key=lambda i: drawn[8 * i : 8 * i + 8]))
+
+
 def prototype(secret: bytes, label: str, dimension: int) -> NDArray[np.float32]:
     """The label's secret direction: a random unit vector of ``dimension`` numbers.
 
-    Gaussian by Box and Muller's transform from the key stream, then normalised: uniform on the
-    sphere, fixed for (tenant, label), unrelated for any other pair.
+    Uniform on the sphere, fixed for (tenant, label), unrelated for any other pair.
     """
     import numpy as np  # noqa: PLC0415  # secrets are also read where no tensors are installed
 
-    drawn = label_stream(secret, "prototype", label, 16 * dimension)
-    pairs = np.frombuffer(drawn, dtype="<u8").reshape(2, dimension)
-    u, v = (pairs >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    gaussian = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
+    gaussian = _gaussian(label_stream(secret, "prototype", label, 16 * dimension))
     direction: NDArray[np.float32] = (gaussian / np.linalg.norm(gaussian)).astype(np.float32)
     return direction
+
+
+def simplex(secret: bytes, dimension: int) -> NDArray[np.float32]:
+    """``[dimension + 1, dimension]`` unit vectors that are as far apart as so many can be.
+
+    The corners of a regular simplex (each pair at cosine −1/dimension), turned at random by the
+    tenant's secret.
+    """
+    import numpy as np  # noqa: PLC0415  # the same
+
+    corners = np.eye(dimension + 1) - 1 / (dimension + 1)
+    basis = np.linalg.svd(corners)[0][:, :dimension]
+    drawn = label_stream(secret, "simplex", "", 16 * dimension * dimension)
+    turned, upper = np.linalg.qr(_gaussian(drawn).reshape(dimension, dimension))
+    placed = basis @ (turned * np.sign(np.diag(upper))).T
+    found: NDArray[np.float32] = placed / np.linalg.norm(placed, axis=1, keepdims=True)
+    return found.astype(np.float32)
+
+
+def _gaussian(drawn: bytes) -> NDArray[np.float64]:
+    """Standard normal numbers by Box and Muller's transform, one of 16 bytes."""
+    import numpy as np  # noqa: PLC0415  # the same
+
+    pairs = np.frombuffer(drawn, dtype="<u8").reshape(2, -1)
+    u, v = (pairs >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    found: NDArray[np.float64] = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
+    return found

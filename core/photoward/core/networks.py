@@ -7,6 +7,9 @@ A *set* names those that a method works against together. Each has a card, JSON 
 from __future__ import annotations
 
 import importlib.resources
+import json
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +23,9 @@ SHIPPED = "photoward.models.surrogates.networks"
 
 NETWORK, SET = ".network.json", ".set.json"
 """Endings of the two kinds of card."""
+
+CLASSES = "imagenet-groups.json"
+"""ImageNet's thousand classes in groups of what networks take for each other."""
 
 Card = TypeVar("Card", bound=BaseModel)
 
@@ -58,6 +64,24 @@ class SetCard(BaseModel):
     networks: list[str] = Field(min_length=1)
     per_step: int = Field(default=2, ge=1)
     """How many of them, drawn at random, one step asks."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Classes of ImageNet that networks take for each other."""
+
+    name: str
+    """Of the class in its middle."""
+    centre: int
+    """That class."""
+    classes: frozenset[int]
+
+
+@lru_cache(maxsize=1)
+def groups() -> tuple[Group, ...]:
+    """All groups; each class is in one of them."""
+    found = json.loads((shipped_dir() / CLASSES).read_bytes())
+    return tuple(Group(one["name"], one["centre"], frozenset(one["classes"])) for one in found)
 
 
 def shipped_dir() -> Path:

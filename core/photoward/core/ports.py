@@ -10,6 +10,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+from photoward.core.targets import Targets
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import timedelta
@@ -286,7 +288,7 @@ class Uploads(Protocol):
         """Forget what has expired; how many."""
 
 
-class Ledger(Keyring, Batches, Arrivals, Outbox, Audit, Uploads, Protocol):
+class Ledger(Keyring, Batches, Arrivals, Outbox, Audit, Uploads, Targets, Protocol):
     """The truth about items. Each call is one transaction; each arrow a compare-and-set."""
 
     def tenant_salt(self, tenant: str) -> bytes:

@@ -115,6 +115,10 @@ class Settings(BaseSettings):
     # the engine
     surrogate: str = "cifar10-r18w16"
     """The default surrogate: what an upload gets that names none, and what is warmed up."""
+    method: str = "sem+anchor"
+    """The default method: what an upload gets that names none."""
+    networks: str = "imagenet"
+    """The default set of pretrained networks."""
     surrogate_dirs: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders with further surrogates (``NAME.safetensors`` beside ``NAME.json``), with commas
     between them."""

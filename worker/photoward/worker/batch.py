@@ -124,7 +124,7 @@ class BatchWorker:
             secret = tenant_secret(self._master, salts[item.tenant])
             source = item.source
             sizes = item.options.leaving(source.width, source.height)
-            jobs += [Job(item.id, data, item.options, secret, *size) for size in sizes]
+            jobs += [Job(item.id, data, item.options, secret, *size, item.tenant) for size in sizes]
         return jobs, refused
 
     def _settle(

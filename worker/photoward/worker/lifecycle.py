@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from photoward.core.catalogue import read_cards
+from photoward.core.catalogue import Catalogue
 from photoward.core.imaging import confinement
 from photoward.core.imaging.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits
@@ -24,7 +24,7 @@ from photoward.core.ledger import open_ledger
 from photoward.core.queue import open_hints
 from photoward.core.storage import open_store
 from photoward.core.tracing import SILENT, open_tracer
-from photoward.models.surrogates.cache import SurrogateCache, pick_device
+from photoward.models.surrogates.cache import SurrogateCache
 from photoward.worker.batch import BatchWorker
 from photoward.worker.claim import claim
 from photoward.worker.courier import Courier
@@ -37,6 +37,7 @@ from photoward.worker.reconciler import Reconciler
 if TYPE_CHECKING:
     from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
+    from photoward.core.targets import Targets
     from photoward.core.tracing import Tracer
 
 MOST_CHILDREN = 4
@@ -59,18 +60,18 @@ def imaging_children(settings: Settings) -> int:
     return settings.imaging_children or min(os.cpu_count() or 1, MOST_CHILDREN)
 
 
-def open_pipeline(settings: Settings) -> tuple[Pipeline, ImagingPool]:
-    """The imaging children and the surrogates, ready to protect; the caller closes both."""
+def open_pipeline(
+    settings: Settings, targets: Targets | None = None
+) -> tuple[Pipeline, ImagingPool]:
+    """The imaging children and the networks, ready to protect; the caller closes both."""
     children = imaging_children(settings)
     limits = Limits(settings.max_megapixels, settings.max_side)
     pool = ImagingPool(
         children, settings.imaging_memory_mib, settings.imaging_cpu_s, limits,
         patience_s=settings.imaging_patience_s,
     )  # fmt: skip
-    device = pick_device(settings.device)
-    cards = read_cards(settings.surrogate_dirs)
-    cache = SurrogateCache(cards, device, settings.surrogate_memory_mib)
-    return Pipeline(pool, cache, children, open_signer(settings)), pool
+    cache = SurrogateCache.of(settings)
+    return Pipeline(pool, cache, children, open_signer(settings), targets), pool
 
 
 @dataclass
@@ -97,8 +98,8 @@ class Worker:
     def start(cls, settings: Settings) -> Worker:
         """Open everything, load and warm up the default surrogate, begin to reconcile."""
         ledger, store, hints = open_ledger(settings), open_store(settings), open_hints(settings)
-        pipeline, pool = open_pipeline(settings)
-        pipeline.warm_up(settings.surrogate)
+        pipeline, pool = open_pipeline(settings, ledger)
+        pipeline.warm_up(Catalogue.of(settings))
         master = read_or_make_master(settings.master_secret)
         tracer = open_tracer("worker")
         batches = BatchWorker(

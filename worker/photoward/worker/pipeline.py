@@ -7,6 +7,7 @@ line protect with the same code.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,23 +19,32 @@ import numpy as np
 import torch
 
 from photoward.core import keys
-from photoward.core.catalogue import DEFAULT_METHOD, grid_side
+from photoward.core.catalogue import DETAIL, PHOTO_GRID, grid_side, strength
 from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.jobs import Stage
 from photoward.core.laps import Laps
+from photoward.core.targets import MemoryTargets
 from photoward.models.methods.base import Brief
 from photoward.models.methods.registry import METHODS, make
 from photoward.models.pixels import from_bytes
+from photoward.worker import steering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from photoward.core.catalogue import Catalogue
     from photoward.core.imaging.pool import Finished, ImagingPool, Opened
     from photoward.core.jobs import Options
+    from photoward.core.targets import Target, Targets
     from photoward.models.methods.base import Method
     from photoward.models.surrogates.cache import SurrogateCache
+    from photoward.models.surrogates.pretrained import PretrainedNetwork
     from photoward.models.surrogates.surrogate import Surrogate
     from photoward.worker.provenance import Signer
+
+
+FIRST = 8
+"""Of a new label's pictures in one batch, so many say what it shows."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ class Job:
     width: int
     """In which it leaves, pixels; decides the working grid."""
     height: int
+    tenant: str = ""
+    """Whose label it is."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +102,11 @@ class _Work:
 
     job: Job
     opened: Opened
+    grid: int = 0
+    """Side of the working grid; the pixels may be finer."""
     label: str = ""
     label_source: str = "given"
+    target: Target | None = None
     noise: np.ndarray[Any, np.dtype[np.int16]] | None = None
     laps: Laps = field(default_factory=Laps)
 
@@ -107,12 +122,19 @@ class Pipeline:
         cache: the loaded surrogates.
         threads: pictures that are decoded or encoded side by side.
         signer: signs finished files; None: they are not signed.
+        targets: keeps what labels are steered to; None: as long as this lives.
     """
 
     def __init__(
-        self, pool: ImagingPool, cache: SurrogateCache, threads: int, signer: Signer | None = None
+        self,
+        pool: ImagingPool,
+        cache: SurrogateCache,
+        threads: int,
+        signer: Signer | None = None,
+        targets: Targets | None = None,
     ) -> None:
         self._pool = pool
+        self._targets = targets or MemoryTargets()
         self._signer = signer
         self._cache = cache
         self._threads = ThreadPoolExecutor(threads, "imaging")
@@ -127,19 +149,21 @@ class Pipeline:
         """Let go of the threads; pool and cache belong to the caller."""
         self._threads.shutdown()
 
-    def warm_up(self, surrogate: str) -> None:
-        """Load a surrogate and make noise once on both grids, so that no upload waits.
-
-        One method does for all: others make the same passes, or none.
-        """
-        loaded = self._cache.get(surrogate)
-        size, photos = loaded.card.size, loaded.card.photos
-        for_photos = self._cache.get(photos) if photos in self._cache.cards else loaded
-        for grid, asked in ((size, loaded), (2 * size, for_photos)):
-            direction = np.ones(asked.card.feature_dim, np.float32)
-            method = make(DEFAULT_METHOD, asked)
-            stream = np.zeros(method.stream_bytes(), np.uint8)
-            brief = Brief(epsilon=1.0, stream=stream, aspect=1.0, direction=direction)
+    def warm_up(self, catalogue: Catalogue) -> None:
+        """Load what the default asks for and make noise once on both grids: no upload waits."""
+        usual = catalogue.options()
+        size = catalogue.surrogates[usual.surrogate].size
+        for side in (size, PHOTO_GRID + 1):
+            options, _ = catalogue.placed(usual, side, side)
+            surrogate = self._cache.get(options.surrogate)
+            networks = self._cache.networks(options.networks) if options.networks else []
+            method = make(options.method, surrogate, options.preset, networks).hastened()
+            grid = grid_side(options.method, surrogate.card.size, side, side)
+            brief = Brief(
+                epsilon=1.0, aspect=1.0, anchor=0,
+                stream=np.zeros(method.stream_bytes(grid), np.uint8),
+                direction=np.ones(surrogate.card.feature_dim, np.float32),
+            )  # fmt: skip
             method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
 
     def protect(
@@ -178,8 +202,8 @@ class Pipeline:
                 began = time.perf_counter()
                 with self._noise:
                     course.waited_s = time.perf_counter() - began
-                    for grid in sorted({entry.opened.pixels.shape for entry in work}):
-                        own = [entry for entry in work if entry.opened.pixels.shape == grid]
+                    for grid in sorted({entry.grid for entry in work}):
+                        own = [entry for entry in work if entry.grid == grid]
                         refused += self._perturb(own, course)
                 on_stage(Stage.ENCODE)
             perturbed = [entry for entry in work if entry.noise is not None]
@@ -199,9 +223,10 @@ class Pipeline:
             detail = f"The surrogate {job.options.surrogate} is not installed any more."
             return Refused(job.id, PhotowardError("internal_error", detail))
         try:
-            grid = grid_side(known[0].size, job.width, job.height)
-            size = job.width, job.height
-            work = _Work(job, self._pool.open(job.data, grid=grid, size=size))
+            size, own = (job.width, job.height), known[0].size
+            grid = grid_side(job.options.method, own, *size)
+            fine = grid if grid == own else DETAIL * grid
+            work = _Work(job, self._pool.open(job.data, grid=fine, size=size), grid)
         except PhotowardError as error:
             return Refused(job.id, error)
         work.laps.add({"decode": work.opened.seconds})
@@ -214,12 +239,14 @@ class Pipeline:
         began = time.perf_counter()
         options = work[0].job.options
         surrogate = self._cache.get(options.surrogate)
-        method = make(options.method, surrogate, options.preset)
+        networks = self._cache.networks(options.networks) if options.networks else []
+        method = make(options.method, surrogate, options.preset, networks)
         try:
-            self._choose_labels(work, surrogate)
+            self._choose_labels(work, surrogate, networks)
             noise = method.perturb(
                 np.stack([entry.opened.pixels for entry in work]),
                 [_brief(entry, method, surrogate) for entry in work],
+                work[0].grid,
             )
         except torch.cuda.OutOfMemoryError as error:
             if len(work) == 1:
@@ -245,20 +272,50 @@ class Pipeline:
             *self._perturb(work[middle:], course, share),
         ]
 
-    def _choose_labels(self, work: Sequence[_Work], surrogate: Surrogate) -> None:
-        """The label that was given, or the surrogate's prediction on the unprotected picture."""
+    def _choose_labels(
+        self,
+        work: Sequence[_Work],
+        surrogate: Surrogate,
+        networks: Sequence[PretrainedNetwork],
+    ) -> None:
+        """The label that was given, or what is seen in the unprotected picture; and its target."""
         unlabelled = [entry for entry in work if entry.job.options.label is None]
-        predicted: list[int] = []
-        if unlabelled:
-            surrogate = self._cache.get(surrogate.card.labeller or surrogate.card.name)
-            grids = np.stack([entry.opened.pixels for entry in unlabelled])
-            aspects = torch.tensor([_aspect(e) for e in unlabelled], device=surrogate.device)
-            predicted = surrogate.predict(from_bytes(grids, surrogate.device), aspects)
-        for entry, index in zip(unlabelled, predicted, strict=True):
-            entry.label = surrogate.card.classes[index]
-            entry.label_source = "predicted"
+        for entry, label in zip(
+            unlabelled, self._seen_in(unlabelled, surrogate, networks), strict=True
+        ):
+            entry.label, entry.label_source = label, "predicted"
+        labels: dict[steering.Label, list[_Work]] = {}
         for entry in work:
             entry.label = entry.label or entry.job.options.label or ""
+            whose = steering.Label(entry.job.tenant, entry.job.secret, entry.label)
+            labels.setdefault(whose, []).append(entry)
+        if surrogate.card.code and not networks:
+            return  # codewords follow from the label alone
+        lookers = networks or self._cache.any_networks()
+        for whose, theirs in labels.items():
+            looks = [_look(entry) for entry in theirs[:FIRST]]
+            first = functools.partial(steering.sighting, whose, looks, lookers, surrogate)
+            target = self._targets.target(whose.tenant, whose.digest, first)
+            for entry in theirs:
+                entry.target = target
+
+    def _seen_in(
+        self,
+        work: Sequence[_Work],
+        surrogate: Surrogate,
+        networks: Sequence[PretrainedNetwork],
+    ) -> list[str]:
+        """A label for each picture that has none."""
+        if not work:
+            return []
+        looks = [_look(entry) for entry in work]
+        if networks:
+            return [steering.guess(one).name for one in steering.seen(networks, looks)]
+        surrogate = self._cache.get(surrogate.card.labeller or surrogate.card.name)
+        grids = np.stack([look.pixels for look in looks])
+        aspects = torch.tensor([look.aspect for look in looks], device=surrogate.device)
+        found = surrogate.predict(from_bytes(grids, surrogate.device), aspects)
+        return [surrogate.card.classes[index] for index in found]
 
     def _finish(self, entry: _Work) -> Protected | Refused:
         job = entry.job
@@ -305,7 +362,7 @@ class Pipeline:
     def _misgivings(self, job: Job) -> list[str]:
         """What was done as asked, though the surrogate's card advises against it."""
         card, _ = self._cache.cards[job.options.surrogate]
-        if card.photos and grid_side(card.size, job.width, job.height) != card.size:
+        if card.photos and (job.width, job.height) != (card.size, card.size):
             better = f"for pictures of this size {card.photos} is better"
             return [f"{card.name} has not learnt noise that survives resizing: {better}."]
         return []
@@ -315,25 +372,29 @@ def _aspect(entry: _Work) -> float:
     return entry.opened.width / entry.opened.height
 
 
+def _look(entry: _Work) -> steering.Look:
+    return steering.Look(entry.opened.pixels, _aspect(entry))
+
+
 def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
     """What the method is told of one picture; here the tenant's secret becomes noise."""
-    options, secret = entry.job.options, entry.job.secret
-    epsilon = options.epsilon or 0.0
+    options, secret, card = entry.job.options, entry.job.secret, surrogate.card
+    epsilon, target = options.epsilon or 0.0, entry.target
     seed = keys.image_seed(secret, method.version, epsilon, entry.opened.digest)
-    stream = keys.key_stream(seed, method.stream_bytes())
-    label_stream = keys.label_stream(secret, "filter", entry.label, method.label_bytes())
-    card = surrogate.card
+    stream = keys.key_stream(seed, method.stream_bytes(entry.grid))
+    label_stream = keys.label_stream(secret, "filter", entry.label, method.label_bytes(entry.grid))
     direction = None
     code: tuple[int, ...] | None = None
     if options.target == "logits":
         code = (card.classes.index(entry.label),)
     elif options.target == "prototype" and card.code:
         code = keys.codeword(secret, entry.label, card.code)
-    elif options.target == "prototype":
-        direction = keys.prototype(secret, entry.label, card.feature_dim)
+    elif options.target == "prototype" and target:
+        direction = steering.vertices(surrogate, secret)[target.vertex].numpy()
+    eye = strength(options.preset, epsilon) if options.shaping == "perceptual" and epsilon else None
     return Brief(
         epsilon=epsilon, stream=np.frombuffer(stream, np.uint8), aspect=_aspect(entry),
-        grey=entry.opened.grey, shaped=options.shaping == "perceptual",
-        direction=direction, code=code,
+        grey=entry.opened.grey, eye=eye, side=max(entry.job.width, entry.job.height),
+        direction=direction, code=code, anchor=target.anchor if target else None,
         label_stream=np.frombuffer(label_stream, np.uint8),
     )  # fmt: skip

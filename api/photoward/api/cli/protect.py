@@ -142,10 +142,12 @@ def _run(
 ) -> None:
     """Protect and write all of them."""
     from photoward.api.cli.lanes import Lanes  # noqa: PLC0415  # heavy
+    from photoward.core.ledger import open_ledger  # noqa: PLC0415  # the same
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # the same
 
     secret = own.secret(settings)
-    pipeline, pool = open_pipeline(settings)
+    ledger = open_ledger(settings)  # keeps what labels are steered to
+    pipeline, pool = open_pipeline(settings, ledger)
     with pool, folders.progress() as bar:
         task = bar.add_task("protect", total=len(entries))
 
@@ -155,4 +157,5 @@ def _run(
 
         Lanes(pipeline, catalogue, settings, secret=secret, out=out, ended=ended).run(entries)
     pipeline.close()
+    ledger.close()
     tally.notes.tell()

@@ -60,7 +60,7 @@ class Requested(BaseModel):
 
     label: Annotated[str | None, Field(
         description=f"What the photo shows, in any 1 to {MAX_LABEL} printable characters. "
-        "None: the surrogate's own prediction.", examples=["tabby cat"],
+        "None: what pretrained networks see in it.", examples=["tabby cat"],
     )] = None  # fmt: skip
     method: Annotated[str | None, Field(
         description="See `GET /v1/methods`.", examples=["sem"]
@@ -71,6 +71,10 @@ class Requested(BaseModel):
         examples=["prototype"],
     )] = None  # fmt: skip
     surrogate: Annotated[str | None, Field(description="See `GET /v1/surrogates`.")] = None
+    networks: Annotated[str | None, Field(
+        description="The set of pretrained networks, see `GET /v1/surrogates`; for methods that "
+        "ask one.", examples=["imagenet"],
+    )] = None  # fmt: skip
     preset: Annotated[str | None, Field(
         description=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if nothing is said. `GET /v1/methods` "
         "lists each method's.",
@@ -91,8 +95,8 @@ class Requested(BaseModel):
         "then protected, and never enlarged.", examples=["2048,1080,320"],
     )] = None  # fmt: skip
     shaping: Annotated[str | None, Field(
-        description="perceptual: less of the change where it would be seen, in flat, bright and "
-        f"skin-like regions; even: as much everywhere. {SHAPINGS[0]} if nothing is said.",
+        description="perceptual: within what the eye overlooks, less where a picture is flat and "
+        f"none of slow changes; even: all of epsilon everywhere. {SHAPINGS[0]} if nothing is said.",
         examples=["perceptual"],
     )] = None  # fmt: skip
     metadata: Annotated[str | None, Field(
@@ -249,6 +253,10 @@ class Chosen(BaseModel):
     method: str = Field(examples=["sem"])
     target: str = Field(examples=["prototype"])
     surrogate: str
+    networks: str | None = Field(
+        description="The set of pretrained networks, if the method asks one.",
+        examples=["imagenet"],
+    )
     epsilon: float | None = Field(
         description="In 1/255; none if the method's strength cannot be chosen.", examples=[8]
     )

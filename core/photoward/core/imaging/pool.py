@@ -151,7 +151,8 @@ class ImagingPool:
 
         Args:
             opened: from ``open``; it stays open.
-            noise: ``[G, G, 3]`` in 8-bit steps; enlarged by bicubic curves, clipped to ±epsilon.
+            noise: ``[G, G, 3]`` in 8-bit steps, of any G; enlarged by bicubic curves, clipped
+                to ±epsilon.
             epsilon: bound in 8-bit steps; its whole part counts. None: what noise can hold, 127.
             output_format: ``jpeg``, ``png``, ``webp``, ``avif``; None: the input's own.
             data_mining: one of ``rights.CHOICES``, for the file to say.
@@ -168,8 +169,8 @@ class ImagingPool:
         # No format is less frugal with pixels; the metadata are not more than came.
         most = 6 * held.finished + len(held.data) + (4 << 20)
         answer, blobs = opened.slot.finish(
-            held, [steps], most, grid=held.grid, epsilon=epsilon, output=output, mining=data_mining,
-            metadata=list(metadata),
+            held, [steps], most, grid=len(noise), epsilon=epsilon, output=output,
+            mining=data_mining, metadata=list(metadata),
         )  # fmt: skip
         data = bytes(blobs[0])
         media_type = f"image/{output}"

@@ -23,6 +23,7 @@ from photoward.core.ledger.tables import (
     batches,
     items,
     keys,
+    targets,
     tenants,
     uploads,
     webhooks,
@@ -142,6 +143,7 @@ class SqlKeyring(Transactions):
             connection.execute(delete(keys).where(keys.c.tenant == tenant))
             connection.execute(delete(batches).where(batches.c.tenant == tenant))
             connection.execute(delete(audit).where(audit.c.tenant == tenant))
+            connection.execute(delete(targets).where(targets.c.tenant == tenant))
             connection.execute(delete(uploads).where(uploads.c.tenant == tenant))
             salt = {"salt": os.urandom(SALT_BYTES)}
             connection.execute(update(tenants).where(tenants.c.id == tenant).values(salt))

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
     text,
 )
 
@@ -63,6 +64,18 @@ tenants = Table(
     # The turns of the photos that were handed in last: of no batch, and of batches.
     Column("turn", Double, nullable=False, server_default="0"),
     Column("batch_turn", Double, nullable=False, server_default="0"),
+)
+
+targets = Table(
+    "targets",
+    metadata,
+    Column("tenant", String(128), ForeignKey("tenants.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("label", String(32), nullable=False),
+    Column("home", Integer, nullable=False),
+    Column("anchor", Integer, nullable=False),
+    Column("vertex", Integer, nullable=False),
+    UniqueConstraint("tenant", "label", name="targets_label"),
 )
 
 batches = Table(

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import torch
 
 from photoward.core.imaging.noise import WIDEST
-from photoward.models import masking
+from photoward.models.eye import Allowed, Budget
 from photoward.models.pixels import LEVELS, budget, from_bytes, project, to_levels
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from photoward.core.catalogue import Strength
+    from photoward.models.surrogates.pretrained import PretrainedNetwork
     from photoward.models.surrogates.surrogate import Surrogate
 
 
@@ -39,13 +41,17 @@ class Brief:
     """Displayed width / height."""
     grey: bool = False
     """Whether the noise must be the same in all channels."""
-    shaped: bool = False
-    """Whether less of ε is to be spent where the eye would see it (``models.masking``)."""
+    eye: Strength | None = None
+    """What the eye allows (``models.eye``); None: ε everywhere and at every frequency."""
+    side: int = 1200
+    """Pixels of the longer side in which the picture leaves."""
     direction: NDArray[np.float32] | None = None
     """Target prototype: a unit vector in the surrogate's feature space."""
     code: tuple[int, ...] | None = None
     """Target symbols, one of each of the surrogate's alphabets; a class number is a word of one.
     A method that asks the surrogate is given exactly one of the two targets."""
+    anchor: int | None = None
+    """Target class of the pretrained networks."""
     label_stream: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     """The label's own pseudo-random bytes, ``method.label_bytes`` of them: the same for all
     pictures of a tenant's label."""
@@ -60,29 +66,38 @@ class Method(ABC):
     bounded: ClassVar[bool] = True
     """Whether ε bounds the change of every sample."""
 
-    def __init__(self, surrogate: Surrogate) -> None:
-        self.surrogate = surrogate
+    def __init__(
+        self, surrogate: Surrogate, networks: Sequence[PretrainedNetwork] = ()
+    ) -> None:  # fmt: skip
+        self.surrogate, self.networks = surrogate, networks
 
     @abstractmethod
-    def stream_bytes(self) -> int:
-        """How many pseudo-random bytes one picture consumes."""
+    def stream_bytes(self, grid: int) -> int:
+        """How many pseudo-random bytes one picture consumes on a working grid of this side."""
 
-    def label_bytes(self) -> int:
+    def hastened(self) -> Self:
+        """The same, made as fast as it can be, whatever its noise is then worth: to warm up."""
+        return self
+
+    def label_bytes(self, grid: int) -> int:
         """How many pseudo-random bytes of its label one picture consumes."""
+        del grid
         return 0
 
     @abstractmethod
-    def _propose(
-        self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]
-    ) -> torch.Tensor:
-        """δ for pictures ``[N, 3, G, G]`` in [0, 1]; ``epsilon`` is ``[N, 1, G, G]``."""
+    def _propose(self, limits: Budget, briefs: Sequence[Brief]) -> torch.Tensor:
+        """δ ``[N, 3, G, G]`` for ``limits.pictures``."""
 
-    def perturb(self, pictures: NDArray[np.uint8], briefs: Sequence[Brief]) -> NDArray[np.int16]:
+    def perturb(
+        self, pictures: NDArray[np.uint8], briefs: Sequence[Brief], grid: int | None = None
+    ) -> NDArray[np.int16]:
         """The noise of a batch, in whole 8-bit steps.
 
         Args:
-            pictures: ``[N, G, G, 3]`` RGB samples on the working grid.
+            pictures: ``[N, F, F, 3]`` RGB samples.
             briefs: one a picture.
+            grid: side G of the working grid, F or a whole part of it; None: F. The finer pictures
+                tell where noise hides.
 
         Returns:
             ``[N, G, G, 3]`` steps with ``0 ≤ picture + noise ≤ 255`` and ``|noise| ≤ ε``; of a
@@ -92,29 +107,27 @@ class Method(ABC):
         Raises:
             ValueError: shapes or counts that do not fit together.
         """
-        n = len(briefs)
-        if pictures.ndim != 4 or pictures.shape[0] != n or pictures.shape[3] != 3:  # noqa: PLR2004  # NHWC RGB
-            message = f"expected [{n}, G, G, 3] pictures, got {pictures.shape}"
+        n, side = len(briefs), pictures.shape[1]
+        grid = grid or side
+        if pictures.shape != (n, side, side, 3) or side % grid:
+            message = f"expected [{n}, F, F, 3] pictures, F = k·{grid}, got {pictures.shape}"
             raise ValueError(message)
         if n == 0:
-            return np.zeros(pictures.shape, np.int16)
-        device = self.surrogate.device
-        x = from_bytes(pictures, device)
-        radii = torch.tensor([np.floor(b.epsilon) for b in briefs], device=device)
-        epsilon = _spread(radii.to(torch.float32), x, [b.shaped for b in briefs]) / LEVELS
-        proposal = self._propose(x, epsilon, briefs)
-        if proposal.shape != x.shape:
-            message = f"{self.name} returned {tuple(proposal.shape)} for {tuple(x.shape)}"
+            return np.zeros((0, grid, grid, 3), np.int16)
+        limits = self._limits(pictures, briefs, grid)
+        proposal = self._propose(limits, briefs)
+        if proposal.shape != limits.pictures.shape:
+            message = f"{self.name} returned {tuple(proposal.shape)}"
             raise ValueError(message)
-        bound = epsilon if self.bounded else budget(WIDEST)
-        return to_levels(project(torch.nan_to_num(proposal.float()), x, bound))
+        bound = limits.limit if self.bounded else budget(WIDEST)
+        final = project(torch.nan_to_num(proposal.float()), limits.pictures, bound)
+        return to_levels(final)
 
-
-def _spread(radii: torch.Tensor, x: torch.Tensor, shaped: Sequence[bool]) -> torch.Tensor:
-    """Each picture's radius at each of its pixels, in whole steps ``[N, 1, G, G]``."""
-    whole = radii.reshape(-1, 1, 1, 1).expand_as(x[:, :1])
-    if not any(shaped):
-        return whole
-    chosen = torch.tensor(shaped, device=x.device).reshape(-1, 1, 1, 1)
-    less = (whole * masking.share(x)).round().clamp(min=1).minimum(whole)
-    return torch.where(chosen, less, whole)
+    def _limits(
+        self, pictures: NDArray[np.uint8], briefs: Sequence[Brief], grid: int
+    ) -> Budget:  # fmt: skip
+        device = self.surrogate.device
+        epsilon = torch.tensor([np.floor(b.epsilon) for b in briefs], device=device)
+        allowed = [Allowed(b.eye, b.aspect, b.side) if b.eye else None for b in briefs]
+        fine = from_bytes(pictures, device)
+        return Budget(fine, grid, epsilon.to(torch.float32) / LEVELS, allowed)

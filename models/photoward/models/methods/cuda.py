@@ -29,6 +29,8 @@ from photoward.models.methods.base import Brief, Method
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from photoward.models.eye import Budget
+
 CHANNELS = 3
 
 SPAN = 9 / 224
@@ -68,18 +70,17 @@ class CUDA(Method):
     bounded: ClassVar[bool] = False
     least: ClassVar[int] = LEAST
 
-    def stream_bytes(self) -> int:
+    def stream_bytes(self, grid: int) -> int:
         """None: nothing is the picture's own."""
+        del grid
         return 0
 
-    def label_bytes(self) -> int:
-        """For each channel a position and the weights of the largest filter, a byte each."""
-        return CHANNELS * (POSITION_BYTES + shape(2 * self.surrogate.card.size, self.least)[0] ** 2)
+    def label_bytes(self, grid: int) -> int:
+        """For each channel a position and the weights of its filter, a byte each."""
+        return CHANNELS * (POSITION_BYTES + shape(grid, self.least)[0] ** 2)
 
-    def _propose(
-        self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]
-    ) -> torch.Tensor:
-        del epsilon
+    def _propose(self, limits: Budget, briefs: Sequence[Brief]) -> torch.Tensor:
+        pictures = limits.pictures
         k, most = shape(pictures.shape[-1], self.least)
         weights = filters([brief.label_stream for brief in briefs], k, most)
         grey = torch.tensor([brief.grey for brief in briefs]).reshape(-1, 1, 1, 1)

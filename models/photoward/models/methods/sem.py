@@ -1,175 +1,102 @@
 """Stable error-minimising noise (Liu, Xu, Chen, Sun, AAAI 2024, arXiv 2311.13091), second phase.
 
-For each picture: start δ uniform in ±ε; repeat K times: for J samples draw a view t and a uniform
-perturbation η in ±ρa, take the gradient of the objective of ``clip(t(x + δ) + η)``, add up, and
-step δ against its sign within ±ε. The objective is the label's: the cross-entropy of its keyed
-codeword or of its class, or the cosine to its keyed direction.
+The noise makes its label easy for a robust surrogate: it descends the label's objective on random
+views t and under a uniform perturbation η in ±ρa, ``clip(t(x + δ) + η)``. The objective is the
+cross-entropy of the label's keyed codeword or of its class, or the cosine to its keyed direction.
 
-Two things are not the paper's: the steps get smaller, and the gradient has momentum (Dong et al.,
-CVPR 2018). With them one sample a step does about what five do without (decision 10).
-
-Everything random comes from the picture's own byte stream and every network pass has the same
-shape, so the noise of a picture is the same bits alone or in any batch.
+Two baselines are the same descent with other views and disturbances. *EM* (Huang et al., ICLR
+2021, arXiv 2101.04898): the plain picture, whole and centred, undisturbed; twenty steps of ε/10.
+*REM* (Fu et al., ICLR 2022, arXiv 2203.14533): where SEM adds a random perturbation, an adversary
+within ±ρa first *ascends* the objective (PGD, started at random), and the noise descends what is
+left.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 
 from photoward.models import codes, views
-from photoward.models.jpeg import jpeg
-from photoward.models.methods.base import Brief, Method
+from photoward.models.methods.descent import DRAW_BYTES, Descent, Objective, Schedule
 from photoward.models.pixels import budget, project
-from photoward.models.surrogates.surrogate import over_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from photoward.models.methods.base import Brief
+    from photoward.models.methods.descent import Shown, Stream
+    from photoward.models.surrogates.pretrained import PretrainedNetwork
     from photoward.models.surrogates.surrogate import Surrogate
 
     Loss = Callable[[torch.Tensor], torch.Tensor]
 
-DRAW_BYTES = 4
-"""Bytes of one uniform number for a view; η takes one byte a sample."""
-
-JPEG_DRAWS = 2
-"""Uniform numbers that say whether a sample is saved as JPEG, and in which quality."""
-
-JPEG_QUALITY = (30, 90)
-"""The worst and the best, drawn evenly."""
-
-TINY = 1e-12
-"""Below any gradient's mean that means something."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The cost and strength of the noise step; radii in 1/255 at ε = 8 (they scale with ε)."""
-
-    steps: int = 10
-    """K (table 1 of the paper: 10)."""
-    samples: int = 1
-    """J (the paper: 5)."""
-    step_size: float = 4.0
-    """α of the first step, at ε = 8 (the paper: 1.6)."""
-    falling: float = 1.0
-    """Share of α that is lost, evenly, in the course of the steps (the paper: 0)."""
-    momentum: float = 0.5
-    """Share of the previous direction that the next one keeps (the paper: 0)."""
-    radius: float = 4.0
-    """ρa of η, at ε = 8."""
-    jpeg_share: float = 0.0
-    """Share of the samples that are saved as JPEG before they are viewed."""
-
-
 PAPER = Schedule(samples=5, step_size=1.6, falling=0.0, momentum=0.0)
 """As published, for comparisons."""
-
 
 SURVIVING = Schedule(steps=20, jpeg_share=0.5)
 """For files that will be saved as JPEG again: half of the samples are, for twice the work."""
 
+ATTACK_STEPS = 10
+"""Of REM's adversary, of ρa/5 each, as SEM's paper has its surrogates attacked on CIFAR-10."""
 
-class SEM(Method):
+
+class SEM(Descent):
     """Noise that makes a label easy for a robust surrogate, under random views and jitter."""
 
     name: ClassVar[str] = "sem"
-    version: ClassVar[str] = "sem-2"
+    version: ClassVar[str] = "sem-3"
+    standard: ClassVar[Schedule] = Schedule()
 
-    def __init__(self, surrogate: Surrogate, schedule: Schedule | None = None) -> None:
-        super().__init__(surrogate)
-        self.schedule = schedule or Schedule()
+    def __init__(
+        self,
+        surrogate: Surrogate,
+        networks: Sequence[PretrainedNetwork] = (),
+        schedule: Schedule | None = None,
+    ) -> None:
+        super().__init__(surrogate, networks)
+        self.schedule = schedule or self.standard
 
-    def stream_bytes(self) -> int:
-        """Start of δ on the largest grid, then for each of K·J samples a view and η."""
-        size = self.surrogate.card.size
-        draws = views.DRAWS + (JPEG_DRAWS if self.schedule.jpeg_share else 0)
-        sample = draws * DRAW_BYTES + 3 * size * size
-        return 3 * (2 * size) ** 2 + self.schedule.steps * self.schedule.samples * sample
+    def _sample_bytes(self) -> int:
+        return Robust.sample_bytes(self.surrogate)
 
-    def _propose(
-        self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]
-    ) -> torch.Tensor:
-        def descend(index: torch.Tensor) -> torch.Tensor:
-            chunk = [briefs[i] for i in index.tolist()]
-            return self._descend(pictures[index], epsilon[index], chunk)
-
-        return over_chunks(len(briefs), pictures.device, descend)
-
-    def _descend(
-        self, x: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]
-    ) -> torch.Tensor:
-        """K steps on one chunk."""
-        plan, strength = self.schedule, epsilon / budget(8)
-        radius = budget(plan.radius) * strength.amax((2, 3), keepdim=True)
-        random = _Stream(briefs, x.device)
-        aspect = torch.tensor([b.aspect for b in briefs], device=x.device)
-        objective = _Objective(self.surrogate, briefs)
-        size, grid = self.surrogate.card.size, x.shape[-1]
-        grey = torch.tensor([b.grey for b in briefs], device=x.device).reshape(-1, 1, 1, 1)
-
-        def coloured(change: torch.Tensor) -> torch.Tensor:
-            return torch.where(grey, change.mean(1, keepdim=True), change)
-
-        delta = project(coloured(random.symmetric(x.shape[1:])) * epsilon, x, epsilon)
-        direction = torch.zeros_like(delta)
-        for number in range(plan.steps):
-            total = torch.zeros_like(delta)
-            for _ in range(plan.samples):
-                view = self._view(random.uniform(views.DRAWS), grid, aspect)
-                jitter = random.symmetric((3, size, size)) * radius
-                delta.requires_grad_()
-                hosted = self._hosted(x + delta, random)
-                loss = objective(self._seen(view(hosted), jitter, radius, objective))
-                total += torch.autograd.grad(loss, delta)[0]
-                delta = delta.detach()
-            total = coloured(total)
-            direction = followed(direction, total, plan.momentum)
-            step = budget(plan.step_size) * (1 - plan.falling * number / plan.steps) * strength
-            delta = project(delta - step * direction.sign(), x, epsilon)
-        return delta
-
-    def _hosted(self, pictures: torch.Tensor, random: _Stream) -> torch.Tensor:
-        """Some of the pictures, as a host's JPEG shows them."""
-        if not self.schedule.jpeg_share:
-            return pictures
-        chosen, quality = random.uniform(JPEG_DRAWS).unbind(dim=1)
-        least, most = JPEG_QUALITY
-        shown = jpeg(pictures, (least + (most - least + 1) * quality).floor())
-        return torch.where(
-            (chosen < self.schedule.jpeg_share)[:, None, None, None], shown, pictures
-        )
-
-    # What the baselines do differently.
-
-    def _view(self, draws: torch.Tensor, grid: int, aspect: torch.Tensor) -> views.Views:
-        """What is looked at in one sample."""
-        return views.draw(draws, size=self.surrogate.card.size, grid=grid, aspect=aspect)
-
-    def _seen(
-        self, shown: torch.Tensor, jitter: torch.Tensor, _radius: torch.Tensor, _: Loss
-    ) -> torch.Tensor:
-        """What the objective sees of ``shown``; ``jitter`` is uniform within ±radius."""
-        return (shown + jitter).clamp(0, 1)
+    def _objectives(self, briefs: Sequence[Brief]) -> list[Objective]:
+        return [Robust(self.surrogate, briefs, budget(self.schedule.radius))]
 
 
-def followed(
-    direction: torch.Tensor, gradient: torch.Tensor, momentum: float
-) -> torch.Tensor:  # fmt: skip
-    """The next direction: ``momentum`` of the last, and each picture's gradient at mean size 1."""
-    length = gradient.abs().mean((1, 2, 3), keepdim=True).clamp(min=TINY)
-    return momentum * direction + gradient / length
+class EM(SEM):
+    """Error-minimising noise, a baseline: SEM's descent on the plain picture."""
+
+    name: ClassVar[str] = "em"
+    version: ClassVar[str] = "em-1"
+    standard: ClassVar[Schedule] = replace(PAPER, steps=20, samples=1, step_size=0.8)
+
+    def _objectives(self, briefs: Sequence[Brief]) -> list[Objective]:
+        return [Plain(self.surrogate, briefs, budget(self.schedule.radius))]
 
 
-class _Objective:
-    """Sum over the chunk of what each picture's noise shall make small."""
+class REM(SEM):
+    """Robust error-minimising noise, a baseline: SEM's descent against an adversary."""
 
-    def __init__(self, surrogate: Surrogate, briefs: Sequence[Brief]) -> None:
-        self.surrogate = surrogate
+    name: ClassVar[str] = "rem"
+    version: ClassVar[str] = "rem-1"
+    standard: ClassVar[Schedule] = replace(PAPER, samples=2)
+    """Two samples a step: five against an adversary would be 550 passes a picture."""
+
+    def _objectives(self, briefs: Sequence[Brief]) -> list[Objective]:
+        return [Attacked(self.surrogate, briefs, budget(self.schedule.radius))]
+
+
+class Robust:
+    """The robust surrogate's objective, on random views under random jitter."""
+
+    weight = 1.0
+    smooth = False
+
+    def __init__(self, surrogate: Surrogate, briefs: Sequence[Brief], radius: float) -> None:
+        self.surrogate, self.radius = surrogate, radius
         given = [brief.direction for brief in briefs if brief.direction is not None]
         words = [brief.code for brief in briefs if brief.code is not None]
         if len(given) + len(words) != len(briefs) or (given and words):
@@ -178,37 +105,60 @@ class _Objective:
         self.directions = torch.from_numpy(np.stack(given)).to(surrogate.device) if given else None
         self.code = torch.tensor(words, device=surrogate.device)
 
-    def __call__(self, seen: torch.Tensor) -> torch.Tensor:
+    @staticmethod
+    def sample_bytes(surrogate: Surrogate) -> int:
+        """A view and jitter."""
+        return views.DRAWS * DRAW_BYTES + 3 * surrogate.card.size**2
+
+    def loss(self, shown: Shown, _number: int, random: Stream) -> torch.Tensor:
+        """Of the label, as a view shows it."""
+        size, grid = self.surrogate.card.size, shown.pictures.shape[-1]
+        view = self._view(random.uniform(views.DRAWS), grid, shown.aspect)
+        radius = self.radius * shown.strength
+        jitter = random.symmetric((3, size, size)) * radius
+        return self.objective(self._seen(view(shown.pictures), jitter, radius))
+
+    def objective(self, seen: torch.Tensor) -> torch.Tensor:
+        """What the surrogate says of pictures of its own size, summed."""
         if self.directions is not None:
             return -(self.surrogate.directions(seen) * self.directions).sum()
         alphabets = self.surrogate.card.alphabets
         return codes.cross_entropy(self.surrogate.logits(seen), self.code, alphabets)
 
+    def _view(self, draws: torch.Tensor, grid: int, aspect: torch.Tensor) -> views.Views:
+        return views.draw(draws, size=self.surrogate.card.size, grid=grid, aspect=aspect)
 
-class _Stream:
-    """Consumes the pictures' byte streams side by side."""
+    def _seen(
+        self, shown: torch.Tensor, jitter: torch.Tensor, _radius: torch.Tensor
+    ) -> torch.Tensor:  # fmt: skip
+        """What the surrogate is shown; ``jitter`` is uniform within ±radius."""
+        return (shown + jitter).clamp(0, 1)
 
-    def __init__(self, briefs: Sequence[Brief], device: torch.device) -> None:
-        self._bytes = np.stack([brief.stream for brief in briefs])
-        self._position = 0
-        self._device = device
 
-    def uniform(self, count: int) -> torch.Tensor:
-        """``[N, count]`` numbers in [0, 1) of 24 bits each."""
-        words = self._take(count * DRAW_BYTES).view("<u4")
-        numbers = (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
-        return torch.from_numpy(numbers).to(self._device)
+class Plain(Robust):
+    """EM's: the whole picture, undisturbed."""
 
-    def symmetric(self, shape: Sequence[int]) -> torch.Tensor:
-        """``[N, *shape]`` numbers uniform in (-1, 1), of 256 levels."""
-        raw = self._take(int(np.prod(list(shape))))
-        numbers = torch.from_numpy(raw).to(self._device, torch.float32)
-        return numbers.add_(0.5).div_(128).sub_(1).reshape(-1, *shape)
+    def _view(self, draws: torch.Tensor, grid: int, aspect: torch.Tensor) -> views.Views:
+        del draws
+        return views.centred(size=self.surrogate.card.size, grid=grid, aspect=aspect)
 
-    def _take(self, count: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-        part = self._bytes[:, self._position : self._position + count]
-        if part.shape[1] != count:
-            message = "a picture's byte stream is shorter than the method's stream_bytes"
-            raise ValueError(message)
-        self._position += count
-        return np.ascontiguousarray(part)
+    def _seen(
+        self, shown: torch.Tensor, _jitter: torch.Tensor, _radius: torch.Tensor
+    ) -> torch.Tensor:  # fmt: skip
+        return shown
+
+
+class Attacked(Robust):
+    """REM's: an adversary has ascended the objective first."""
+
+    def _seen(
+        self, shown: torch.Tensor, jitter: torch.Tensor, radius: torch.Tensor
+    ) -> torch.Tensor:  # fmt: skip
+        plain = shown.detach()
+        attacked = (plain + jitter).clamp(0, 1)
+        for _ in range(ATTACK_STEPS):
+            attacked.requires_grad_()
+            slope = torch.autograd.grad(self.objective(attacked), attacked)[0]
+            moved = attacked.detach() + radius / 5 * slope.sign()
+            attacked = plain + project(moved - plain, plain, radius)
+        return shown + (attacked - plain)

@@ -13,7 +13,7 @@ import numpy as np
 
 from photoward.models.methods.base import Brief, Method
 from photoward.models.methods.cuda import WideCUDA
-from photoward.models.methods.sem import SEM, Schedule
+from photoward.models.methods.sem import SEM
 from photoward.models.pixels import from_bytes, to_levels
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     import torch
 
+    from photoward.models.eye import Budget
+    from photoward.models.methods.descent import Schedule
+    from photoward.models.surrogates.pretrained import PretrainedNetwork
     from photoward.models.surrogates.surrogate import Surrogate
 
 
@@ -31,24 +34,26 @@ class SEMOverCUDA(Method):
     version: ClassVar[str] = f"{WideCUDA.version}+{SEM.version}"
     bounded: ClassVar[bool] = False
 
-    def __init__(self, surrogate: Surrogate, schedule: Schedule | None = None) -> None:
-        super().__init__(surrogate)
+    def __init__(
+        self,
+        surrogate: Surrogate,
+        networks: Sequence[PretrainedNetwork] = (),
+        schedule: Schedule | None = None,
+    ) -> None:
+        super().__init__(surrogate, networks)
         self.first = WideCUDA(surrogate)
-        self.second = SEM(surrogate, schedule)
+        self.second = SEM(surrogate, schedule=schedule)
 
-    def stream_bytes(self) -> int:
+    def stream_bytes(self, grid: int) -> int:
         """SEM's."""
-        return self.second.stream_bytes()
+        return self.second.stream_bytes(grid)
 
-    def label_bytes(self) -> int:
+    def label_bytes(self, grid: int) -> int:
         """CUDA's."""
-        return self.first.label_bytes()
+        return self.first.label_bytes(grid)
 
-    def _propose(
-        self, pictures: torch.Tensor, epsilon: torch.Tensor, briefs: Sequence[Brief]
-    ) -> torch.Tensor:
-        del epsilon  # the briefs say it, too
-        samples = to_levels(pictures)
+    def _propose(self, limits: Budget, briefs: Sequence[Brief]) -> torch.Tensor:
+        samples = to_levels(limits.pictures)
         filtered = samples + self.first.perturb(samples.astype(np.uint8), briefs)
         noise = self.second.perturb(filtered.astype(np.uint8), briefs)
-        return from_bytes(filtered + noise - samples, pictures.device)
+        return from_bytes(filtered + noise - samples, limits.pictures.device)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
@@ -40,19 +41,28 @@ are chosen by shape, another shape may give other last bits, and a sign step mak
 of a last bit. On a CPU 16 costs a lone picture 0.2 s on two cores, and a batch a fifth of the
 rate of chunks of 32; a GPU is hardly busy with fewer than a few hundred."""
 
+RANK = 1e-3
+"""Singular values of a head below this share of the largest are rounding."""
+
 THREADS = torch.get_num_threads()
 """Of this process, before anything divided them: the cores, or what OMP_NUM_THREADS says."""
 
 
-def chunks(count: int, device: torch.device) -> Iterator[torch.Tensor]:
-    """Index tensors of ``CHUNK`` numbers that cover ``range(count)``, the last one repeated."""
-    size = CHUNK[device.type]
+def chunks(count: int, device: torch.device, size: int | None = None) -> Iterator[torch.Tensor]:
+    """Index tensors of ``size`` numbers that cover ``range(count)``, the last one repeated.
+
+    The size counts on a CPU alone; the default is ``CHUNK``.
+    """
+    size = size if size and device.type == "cpu" else CHUNK[device.type]
     for first in range(0, count, size):
         yield torch.arange(first, first + size, device=device).clamp(max=count - 1)
 
 
 def over_chunks(
-    count: int, device: torch.device, work: Callable[[torch.Tensor], torch.Tensor]
+    count: int,
+    device: torch.device,
+    work: Callable[[torch.Tensor], torch.Tensor],
+    size: int | None = None,
 ) -> torch.Tensor:
     """``work`` on each chunk's index tensor, its answers joined and cut to ``count`` rows.
 
@@ -60,7 +70,7 @@ def over_chunks(
     than one after the other with all threads, to the same bits, and indifferent to other
     processes that want a core now and then.
     """
-    parts = list(chunks(count, device))
+    parts = list(chunks(count, device, size))
     workers = min(THREADS, len(parts)) if device.type == "cpu" else 1
     if workers == 1:
         torch.set_num_threads(THREADS)  # of this thread, which may have started with fewer
@@ -130,6 +140,19 @@ class Surrogate(nn.Module):
         """Logits ``[N, sum(card.alphabets)]``."""
         logits: torch.Tensor = self.network.head(self._features(pictures))  # type: ignore[operator]  # every architecture has it
         return logits.float()
+
+    @cached_property
+    def span(self) -> torch.Tensor:
+        """Orthonormal rows ``[R, D]`` in which the head's classes differ.
+
+        Along these alone the network was made robust, so a label's direction lies among them: what
+        lies elsewhere in the feature space is learnt later by a trainer, and protects less.
+        """
+        head = cast("nn.Linear", self.network.head).weight.detach().float()
+        centred = head - head.mean(0)
+        values, rows = torch.linalg.svd(centred, full_matrices=False)[1:]
+        found: torch.Tensor = rows[values > RANK * values[0]]
+        return found
 
     def _features(self, pictures: torch.Tensor) -> torch.Tensor:
         features = self._fused or cast("Features", self.network.features)

@@ -121,11 +121,12 @@ def _figures(
         found["clean_accuracy"] = _accuracy(trainer, x, own, 0)
         found |= {f"pgd20_accuracy_{r}_255": _accuracy(trainer, x, own, r) for r in RADII}
     method = SEM(surrogate)
+    length = method.stream_bytes(shown.pictures.shape[-1])
     words = np.stack([random.integers(k, size=len(x)) for k in surrogate.card.alphabets], axis=1)
     briefs = [
         Brief(
             epsilon=trainer.recipe.epsilon, aspect=1.0, code=tuple(word),
-            stream=random.integers(0, 256, method.stream_bytes(), dtype=np.uint8),
+            stream=random.integers(0, 256, length, dtype=np.uint8),
         )
         for word in words.tolist()
     ]  # fmt: skip

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from photoward.models import codes, views
-from photoward.models.methods.sem import followed
+from photoward.models.methods.descent import followed
 from photoward.models.pixels import LEVELS, budget, normalise, project
 from photoward.models.surrogates.architectures import build
 from photoward.models.surrogates.surrogate import autocast

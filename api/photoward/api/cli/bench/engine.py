@@ -135,7 +135,7 @@ def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> Part:
     briefs = [
         Brief(
             epsilon=8, aspect=1, direction=direction,
-            stream=random.integers(0, 256, method.stream_bytes(), dtype=np.uint8),
+            stream=random.integers(0, 256, method.stream_bytes(shown.shape[1]), dtype=np.uint8),
         )
         for _ in shown
     ]  # fmt: skip

@@ -121,7 +121,7 @@ def _measure(settings: Settings, photos: Sequence[tuple[str, bytes]]) -> tuple[l
     crops = {name: {"as it came": data} for name, data in photos}
     codec = {name: likeness.codec_s(data) for name, data in photos if data[:2] == JPEG}
     with pool:
-        pipeline.warm_up(settings.surrogate)
+        pipeline.warm_up(Catalogue.of(settings))
         wanted = list(product(photos, STRENGTHS, FORMATS))
         for (name, data), (preset, shaping), output in track(wanted, "photos", console=console):
             header = sniff(data, limits, complete=True)

@@ -172,7 +172,7 @@ def _engine(
     each = min(each, settings.max_batch)
     noise_s = 0.0
     with pool:
-        pipeline.warm_up(settings.surrogate)
+        pipeline.warm_up(Catalogue.of(settings))
         began = time.perf_counter()
         for first in range(0, len(files), each):
             jobs = [

@@ -19,11 +19,13 @@ from photoward.core.catalogue import (
     MAX_LABEL,
     METHODS,
     PRESETS,
+    Strength,
     SurrogateCard,
 )
 from photoward.core.errors import PROBLEMS, NotFound
 from photoward.core.imaging.header import MOST_FRAMES
 from photoward.core.imaging.sniff import INPUTS
+from photoward.core.networks import NetworkCard, SetCard
 
 router = APIRouter(tags=["catalogue"])
 
@@ -46,6 +48,7 @@ class Method(BaseModel):
         "(4/255), for any label; if not, it is for plain trainers."
     )
     baseline: bool = Field(description="Here to be compared with, not recommended.")
+    networks: bool = Field(description="Whether it works against a set of pretrained networks.")
 
 
 class Methods(BaseModel):
@@ -57,8 +60,11 @@ class Methods(BaseModel):
 class Surrogates(BaseModel):
     """All surrogates."""
 
-    surrogates: list[SurrogateCard]
+    surrogates: list[SurrogateCard] = Field(description="Robust ones, trained for this service.")
     default: str
+    networks: list[NetworkCard] = Field(description="Pretrained ones that the world shares.")
+    sets: list[SetCard] = Field(description="Those that a method works against together.")
+    default_set: str = Field(examples=["imagenet"])
 
 
 class Limits(BaseModel):
@@ -74,7 +80,11 @@ class Limits(BaseModel):
     max_label: int = Field(description="Characters.", examples=[MAX_LABEL])
     inputs: dict[str, str] = Field(description="What may be sent.", examples=[FORMATS])
     formats: dict[str, str] = Field(description="What may be had.", examples=[FORMATS])
-    presets: dict[str, float] = Field(description="In 1/255.", examples=[PRESETS])
+    presets: dict[str, Strength] = Field(
+        description="epsilon, flat and rms in 1/255: the largest change anywhere, where the "
+        "picture is flat, and its root mean square; luma and chroma: cycles along the longer "
+        "side below which brightness and colour do not change."
+    )
     default_preset: str = Field(examples=[DEFAULT_PRESET])
     min_epsilon: float = Field(examples=[1])
     max_epsilon: float = Field(examples=[MAX_EPSILON])
@@ -98,7 +108,11 @@ async def list_surrogates(parts: PartsDep) -> Surrogates:
     """The networks that noise can be made against, with everything known about them."""
     catalogue = parts.catalogue
     return Surrogates(
-        surrogates=list(catalogue.surrogates.values()), default=catalogue.default_surrogate
+        surrogates=list(catalogue.surrogates.values()),
+        default=catalogue.default_surrogate,
+        networks=list(catalogue.networks.values()),
+        sets=list(catalogue.sets.values()),
+        default_set=catalogue.default_set,
     )
 
 
