@@ -15,15 +15,19 @@ from photoward.core.catalogue import (
     SurrogateCard,
     grid_side,
 )
-from photoward.core.errors import BadInput
+from photoward.core.errors import BadInput, Unavailable
 from photoward.core.imaging.kept import GROUPS
 from photoward.core.jobs import shrunk
+from photoward.core.networks import SetCard
 
 CARD = SurrogateCard(
     name="one", architecture="resnet18", width=4, size=32, classes=["cat", "dog"], feature_dim=32,
     sha256="", data="", recipe={}, figures={}, seconds=0, hardware="", versions={}, licence="",
 )  # fmt: skip
-CATALOGUE = Catalogue({"one": CARD}, "one")
+SETS = {"some": SetCard(name="some", networks=["a"], per_step=1)}
+CATALOGUE = Catalogue(
+    {"one": CARD}, "one", sets=SETS, default_set="some", default_method="sem"
+)  # fmt: skip
 CODED = CARD.model_copy(
     update={"name": "coded", "classes": [], "code": [4, 3], "labeller": "one"}
 )  # fmt: skip
@@ -32,13 +36,13 @@ CODED = CARD.model_copy(
 def test_asking_for_nothing_gives_the_defaults() -> None:
     options = CATALOGUE.options()
     assert (options.method, options.target, options.surrogate) == ("sem", "prototype", "one")
-    assert (options.preset, options.epsilon) == ("strong", 8)
+    assert (options.preset, options.epsilon) == ("standard", PRESETS["standard"].epsilon)
     assert options.label is None
     assert options.output_format is None
 
 
 def test_a_surrogate_of_codewords_asks_another_for_labels_and_classes() -> None:
-    catalogue = Catalogue({"one": CARD, "coded": CODED}, "coded")
+    catalogue = Catalogue({"one": CARD, "coded": CODED}, "coded", default_method="sem")
     assert CARD.alphabets == [2]
     assert CODED.alphabets == [4, 3]
     assert catalogue.options(label="cow").surrogate == "coded"
@@ -48,15 +52,17 @@ def test_a_surrogate_of_codewords_asks_another_for_labels_and_classes() -> None:
 
 def test_the_default_leaves_photos_to_the_one_that_its_card_names() -> None:
     own = CODED.model_copy(update={"photos": "one"})
-    catalogue = Catalogue({"one": CARD, "coded": own}, "coded")
+    catalogue = Catalogue({"one": CARD, "coded": own}, "coded", default_method="sem")
     options = catalogue.options(label="cow")
     assert catalogue.placed(options, 32, 32) == (options, "sem/prototype/coded/32")
     photo = catalogue.options(label="cow", surrogate="one")
-    assert catalogue.placed(options, 640, 480) == (photo, "sem/prototype/one/64")
-    named = Catalogue({"one": CARD, "coded": own}, "one").options(label="cow", surrogate="coded")
-    other = Catalogue({"one": CARD, "coded": own}, "one")
+    assert catalogue.placed(options, 640, 480) == (photo, "sem/prototype/one/224")
+    named = Catalogue({"one": CARD, "coded": own}, "one", default_method="sem").options(
+        label="cow", surrogate="coded"
+    )
+    other = Catalogue({"one": CARD, "coded": own}, "one", default_method="sem")
     assert other.placed(named, 640, 480)[0] == named  # asked for by name
-    alone = Catalogue({"coded": own}, "coded")
+    alone = Catalogue({"coded": own}, "coded", default_method="sem")
     assert alone.placed(options, 640, 480)[0] == options
 
 
@@ -70,13 +76,13 @@ def test_the_default_leaves_photos_to_the_one_that_its_card_names() -> None:
 )
 def test_what_no_surrogate_can_guess_is_refused(asked: dict[str, str], field: str) -> None:
     with pytest.raises(BadInput, match="coded") as caught:
-        Catalogue({"coded": CODED}, "coded").options(**asked)  # type: ignore[arg-type]  # mixed
+        Catalogue({"coded": CODED}, "coded", default_method="sem").options(**asked)  # type: ignore[arg-type]  # mixed
     assert caught.value.field == field
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_is_an_epsilon(preset: str) -> None:
-    assert CATALOGUE.options(preset=preset).epsilon == PRESETS[preset]
+    assert CATALOGUE.options(preset=preset).epsilon == PRESETS[preset].epsilon
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def test_what_cannot_be_done_is_refused(asked: dict[str, str], code: str, field:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_has_a_strength_or_none(method: str) -> None:
     options = CATALOGUE.options(method=method)
-    wanted = ("strong", 8) if METHODS[method].presets else (None, None)
+    wanted = ("standard", PRESETS["standard"].epsilon) if METHODS[method].presets else (None, None)
     assert (options.preset, options.epsilon) == wanted
     assert options.target == METHODS[method].targets[0]
 
@@ -155,7 +161,7 @@ def test_renditions_keep_their_shape_within_their_sides(
 def test_a_class_of_the_default_is_not_asked_of_another_surrogate() -> None:
     other = CARD.model_copy(update={"name": "other", "classes": ["fish", "bird"]})
     own = CARD.model_copy(update={"photos": "other"})
-    catalogue = Catalogue({"one": own, "other": other}, "one")
+    catalogue = Catalogue({"one": own, "other": other}, "one", default_method="sem")
     asked = catalogue.options(target="logits", label="cat")
     assert catalogue.placed(asked, 400, 300)[0].surrogate == "one"
     assert catalogue.placed(catalogue.options(label="cat"), 400, 300)[0].surrogate == "other"
@@ -167,8 +173,8 @@ def test_a_rendition_goes_with_pictures_of_its_size() -> None:
 
 
 def test_the_budget_is_spread_evenly_or_by_what_is_seen() -> None:
-    assert CATALOGUE.options().shaping == "even"
-    assert CATALOGUE.options(shaping="perceptual").shaping == "perceptual"
+    assert CATALOGUE.options().shaping == "perceptual"
+    assert CATALOGUE.options(shaping="even").shaping == "even"
 
 
 def test_training_on_the_file_is_prohibited_unless_something_else_is_said() -> None:
@@ -193,9 +199,38 @@ def test_compatible_items_have_equal_keys() -> None:
     assert key(4000, 3000) == key(50, 9000)
     assert len({key(32, 32), key(64, 64), key(32, 32, target="logits")}) == 3
     assert key(32, 32) != key(32, 32, preset="hosted")
-    assert len({key(32, 32, method=method) for method in METHODS}) == len(METHODS)
+    own = [name for name, method in METHODS.items() if not method.networks]
+    assert len({key(32, 32, method=method) for method in own}) == len(own)
+
+
+def test_noise_against_networks_is_made_for_photos_and_small_pictures_get_sem() -> None:
+    catalogue = Catalogue({"one": CARD}, "one", sets=SETS, default_set="some")
+    options = catalogue.options(label="cow")
+    assert (options.method, options.networks) == ("sem+anchor", "some")
+    photo, key = catalogue.placed(options, 640, 480)
+    assert (photo, key) == (options, "sem+anchor/prototype/one/some/224")
+    small, key = catalogue.placed(options, 32, 32)
+    assert (small.method, small.networks) == ("sem", None)
+    assert key == "sem/prototype/one/32"
+    anchored = catalogue.options(method="anchor")
+    assert catalogue.placed(anchored, 32, 32)[0].target == "prototype"
+
+
+def test_sets_that_are_not_there_or_not_asked_for_are_refused() -> None:
+    catalogue = Catalogue({"one": CARD}, "one", sets=SETS, default_set="some")
+    for asked, field in (
+        ({"method": "anchor", "networks": "other"}, "networks"),
+        ({"method": "sem", "networks": "some"}, "networks"),
+    ):
+        with pytest.raises(BadInput) as caught:
+            catalogue.options(**asked)  # type: ignore[arg-type]  # all strings
+        assert caught.value.field == field
+    with pytest.raises(Unavailable, match="not installed"):
+        Catalogue({"one": CARD}, "one").options()
 
 
 @given(st.integers(1, 20_000), st.integers(1, 20_000))
 def test_the_working_grid_never_grows_with_the_picture(width: int, height: int) -> None:
-    assert grid_side(32, width, height) == (32 if width == height == 32 else 64)
+    own = width == height == 32
+    assert grid_side("sem", 32, width, height) == (32 if own else 224)
+    assert grid_side("cuda", 32, width, height) == (32 if own else 128)

@@ -12,13 +12,14 @@ from photoward.core.catalogue import read_cards
 from photoward.core.imaging.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits
 from photoward.core.ledger import open_ledger
+from photoward.core.networks import read_networks, read_sets
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
-from photoward.models.methods import rem
+from photoward.models.methods import sem
 from photoward.models.methods.registry import METHODS
 from photoward.models.surrogates.cache import SurrogateCache
 from photoward.worker.pipeline import Pipeline
-from tests.support import surrogates
+from tests.support import networks, surrogates
 from tests.support.quick import Quick
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def quiet() -> Iterator[None]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """SEM in few steps, an adversary of one."""
     monkeypatch.setitem(METHODS, "sem", Quick)
-    monkeypatch.setattr(rem, "ATTACK_STEPS", 1)
+    monkeypatch.setattr(sem, "ATTACK_STEPS", 1)
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +50,7 @@ def surrogate_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("surrogates")
     surrogates.write(folder)
     surrogates.write(folder, "coded", code=(3, 2))
+    networks.write(folder)
     return folder
 
 
@@ -62,7 +64,11 @@ def pool() -> Iterator[ImagingPool]:
 @pytest.fixture(scope="session")
 def pipeline(pool: ImagingPool, surrogate_dir: Path) -> Iterator[Pipeline]:
     """The pipeline with the surrogate ``tiny`` on the CPU."""
-    cache = SurrogateCache(read_cards([surrogate_dir]), torch.device("cpu"), 512)
+    known = read_networks([surrogate_dir])
+    cache = SurrogateCache(
+        read_cards([surrogate_dir]), torch.device("cpu"), 512, known,
+        {"only-small": read_sets(known, [surrogate_dir])["only-small"]},
+    )  # fmt: skip
     made = Pipeline(pool, cache, 2)
     yield made
     made.close()
@@ -72,7 +78,7 @@ def pipeline(pool: ImagingPool, surrogate_dir: Path) -> Iterator[Pipeline]:
 def settings(tmp_path: Path, surrogate_dir: Path) -> Settings:
     """Everything in one folder."""
     return Settings(
-        data_dir=tmp_path / "data", surrogate="tiny", surrogate_dirs=(surrogate_dir,),
+        data_dir=tmp_path / "data", surrogate="tiny", method="sem", surrogate_dirs=(surrogate_dir,),
         imaging_children=1,
     )  # fmt: skip
 

@@ -68,6 +68,7 @@ def test_photos_are_measured_in_every_strength_and_format(
     surrogates.write(tmp_path)
     os.environ |= {
         "PHOTOWARD_SURROGATE": "tiny",
+        "PHOTOWARD_METHOD": "sem",
         "PHOTOWARD_SURROGATE_DIRS": json.dumps([str(tmp_path)]),
     }
     photos = tmp_path / "photos"

@@ -54,7 +54,8 @@ def protect(
     """Runs the command with a tiny surrogate and a short SEM; the exit code."""
     monkeypatch.setitem(METHODS, "sem", Quick)
     os.environ |= {
-        "PHOTOWARD_SURROGATE": "tiny", "PHOTOWARD_SURROGATE_DIRS": json.dumps([str(surrogate_dir)]),
+        "PHOTOWARD_SURROGATE": "tiny", "PHOTOWARD_METHOD": "sem",
+        "PHOTOWARD_SURROGATE_DIRS": json.dumps([str(surrogate_dir)]),
         "PHOTOWARD_DATA_DIR": str(tmp_path / "data"), "PHOTOWARD_IMAGING_CHILDREN": "1",
     }  # fmt: skip
 

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from photoward.api.cli import main
 from photoward.core.catalogue import read_cards
+from photoward.core.networks import read_networks, read_sets
+from photoward.models.surrogates.pretrained import build, load_pretrained
 from photoward.models.surrogates.surrogate import load_surrogate
 from photoward.models.training.loop import Trainer
+from tests.support import networks
 from tests.support.folders import striped
 
 if TYPE_CHECKING:
@@ -174,3 +178,64 @@ def test_a_holdout_of_other_classes_is_bad_input(
     other = striped(tmp_path / "other", classes=("left", "middle"))
     assert train(data, tmp_path / "out", "--holdout", other) == 2
     assert "right" in capsys.readouterr().err
+
+
+def imported(tmp_path: Path, *more: object) -> object:
+    return run("import", networks.BUILDER, "--out", tmp_path / "own", "--name", "mine", *more)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.safetensors"
+    torch.manual_seed(1)
+    save_file(build(networks.BUILDER, 1000).state_dict(), path)
+    return path
+
+
+def test_a_network_is_imported_into_a_set_that_protects(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert imported(tmp_path, "--weights", weights, "--into", "ours", "--licence", "MIT") == 0
+    folder = tmp_path / "own"
+    known = read_networks([folder])
+    card, stored = known["mine"]
+    assert (card.size, card.licence) == (160, "MIT")
+    network = load_pretrained(card, stored, torch.device("cpu"))
+    raw = build(networks.BUILDER, 1000)
+    raw.load_state_dict(load_file(weights))
+    x = torch.rand(1, 3, 64, 64)
+    wanted = raw.eval()(network.normalise(x))
+    assert torch.allclose(network.logits(x), wanted, atol=0.05)
+    chosen = read_sets(known, [folder])["ours"]
+    assert chosen.networks[-1] == "mine"
+    assert len(chosen.networks) == len(known)
+    os.environ["PHOTOWARD_SURROGATE_DIRS"] = json.dumps([str(folder)])
+    os.environ["PHOTOWARD_NETWORKS"] = "ours"
+    assert run("list") == 0
+    assert "mine" in capsys.readouterr().out
+
+
+def test_what_cannot_be_imported_is_told_and_leaves_nothing(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = load_file(weights)
+    name = "conv_stem.weight"
+    other[name] = other[name][:1]
+    save_file(other, tmp_path / "other.safetensors")
+    (tmp_path / "none.safetensors").write_bytes(b"no weights")
+    for arguments, says in (
+        (("import", "timm:no_such_network", "--out", tmp_path / "own"), "no network"),
+        (("import", "elsewhere:net", "--out", tmp_path / "own"), "no network"),
+        (("import", networks.BUILDER, "--weights", tmp_path / "other.safetensors",
+          "--out", tmp_path / "own"), "another network"),
+        (("import", networks.BUILDER, "--weights", tmp_path / "none.safetensors",
+          "--out", tmp_path / "own"), "no safetensors file"),
+        (("import", networks.BUILDER, "--weights", tmp_path / "gone.safetensors",
+          "--out", tmp_path / "own"), "no safetensors file"),
+        (("import", "torchvision:squeezenet1_1", "--weights", weights,
+          "--out", tmp_path / "own"), "normalised"),
+    ):  # fmt: skip
+        assert run(*arguments) == 2
+        told = capsys.readouterr().err.replace("\n", " ")
+        assert says in told, told
+    assert not (tmp_path / "own").exists()

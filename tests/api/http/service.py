@@ -119,7 +119,7 @@ def serving(
     ledger = given["ledger"] or open_ledger(settings)
     store = given["store"] or open_store(settings)
     hints = given["hints"] or Recorded()
-    catalogue = Catalogue({"test": card()}, "test")
+    catalogue = Catalogue({"test": card()}, "test", default_method="sem")
     app = create_app(
         settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue, master=MASTER
     )

@@ -5,12 +5,14 @@ import re
 import subprocess
 import sys
 import urllib.request
+from dataclasses import asdict
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from photoward.api.http.routes.operations import Depth
+from photoward.core.catalogue import PRESETS
 from photoward.core.errors import PROBLEMS, Unavailable
 from photoward.core.telemetry import serve_metrics
 from tests.api.http.service import Recorded
@@ -128,7 +130,7 @@ def test_the_catalogue_is_told(service: Service) -> None:
     assert surrogates["default"] == "test"
     assert surrogates["surrogates"][0]["classes"] == ["cat", "dog"]
     limits = get("/v1/limits").json()
-    assert limits["presets"] == {"subtle": 2, "standard": 4, "strong": 8, "hosted": 8}
+    assert limits["presets"] == {name: asdict(one) for name, one in PRESETS.items()}
     assert {"gif", "tiff", "heic"} == limits["inputs"].keys() - limits["formats"].keys()
     assert limits["max_body_bytes"] == 25 * 2**20
 

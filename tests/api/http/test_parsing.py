@@ -31,7 +31,7 @@ PHOTO = picture()
 
 
 def parse(chunks: Iterable[bytes]) -> tuple[Source, Options]:
-    asked = Asked(Catalogue({"test": card()}, "test"), Requested())
+    asked = Asked(Catalogue({"test": card()}, "test", default_method="sem"), Requested())
     with ExitStack() as closing:
 
         def spool(declared: str | None, name: str | None) -> Spool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from photoward.api.cli.finding import Finding
 from photoward.core.catalogue import FORMATS, read_cards
 from photoward.core.imaging.sniff import HEIC_IS_READ
+from photoward.core.networks import read_networks, read_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,8 @@ def surrogates(settings: Settings) -> Iterator[Finding]:
     """Each surrogate's weights against the digest on its card."""
     try:
         cards = read_cards(settings.surrogate_dirs)
+        networks = read_networks(settings.surrogate_dirs)
+        read_sets(networks, settings.surrogate_dirs)
     except (ValueError, OSError) as error:
         yield Finding("Surrogates", ok=False, found=str(error), remedy="Mend or remove the card.")
         return
@@ -81,6 +84,10 @@ def surrogates(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             f"Surrogate {name}", intact, found, "" if intact else "Fetch or train it again."
         )
+    for name, (network, weights) in networks.items():
+        intact = weights.exists() and _sha256(weights) == network.sha256
+        found = f"{network.builder}, {network.size} px" if intact else f"{weights}: not as its card"
+        yield Finding(f"Network {name}", intact, found, "" if intact else "Import it again.")
 
 
 def _pillow() -> Finding:

@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.importing import import_network
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from photoward.core.catalogue import SurrogateCard
 
 app = typer.Typer(no_args_is_help=True)
+app.command("import")(import_network)
 
 
 @app.command("list")
 def show() -> None:
     """Say which surrogates are installed."""
     from photoward.core.catalogue import read_cards  # noqa: PLC0415  # only here
+    from photoward.core.networks import read_networks, read_sets  # noqa: PLC0415  # the same
 
     settings = settings_from()
     table = Table("name", "input", "labels", "protected accuracy under attack", "SHA-256")
@@ -45,6 +48,19 @@ def show() -> None:
             card.sha256[:12],
         )  # fmt: skip
     Console().print(table)
+    known = read_networks(settings.surrogate_dirs)
+    pretrained = Table("network", "family", "input", "weights", "licence", "SHA-256")
+    for network, _ in known.values():
+        pretrained.add_row(
+            network.name, network.family, f"{network.size} px", f"{network.parameters / 1e6:.1f} M",
+            network.licence, network.sha256[:12],
+        )  # fmt: skip
+    Console().print(pretrained)
+    sets = Table("set", "its networks")
+    for one in read_sets(known, settings.surrogate_dirs).values():
+        mark = " (default)" if one.name == settings.networks else ""
+        sets.add_row(one.name + mark, ", ".join(one.networks))
+    Console().print(sets)
 
 
 @app.command()

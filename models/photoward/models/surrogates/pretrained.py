@@ -139,14 +139,15 @@ def build(builder: str, classes: int) -> nn.Module:
         from torchvision import models  # noqa: PLC0415  # takes a second
 
         if name not in models.list_models(module=models):
-            raise ValueError(f"torchvision has no network {name!r}.")
+            raise ValueError(f"There is no network {builder!r} in torchvision.")
         made: nn.Module = models.get_model(name, weights=None, num_classes=classes)
         return made
     import timm  # noqa: PLC0415  # takes seconds
 
-    if not timm.is_model(name):
+    if room != "timm" or not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name[:12]}*")[:5])
-        raise ValueError(f"timm has no network {name!r}{f'; near it: {near}' if near else ''}.")
+        near = f"; near it: {near}" if near else ""
+        raise ValueError(f"There is no network {builder!r}: name timm's or torchvision's{near}.")
     network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes)
     return network
 
