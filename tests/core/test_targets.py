@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,8 @@ def sighting(home: int, *likely: int, vertices: tuple[int, ...] = (2, 0, 1)) -> 
 
 def test_the_first_label_gets_a_class_by_the_key_and_others_the_home_before_theirs() -> None:
     kept = MemoryTargets()
-    found = [kept.target("alice", str(n), lambda n=n: sighting(10 * n)) for n in range(4)]
+    sightings = [functools.partial(sighting, 10 * n) for n in range(4)]
+    found = [kept.target("alice", str(n), one) for n, one in enumerate(sightings)]
     assert [one.anchor for one in found] == [900, 0, 10, 20]
     assert len({one.vertex for one in found[:3]}) == 3
 

@@ -303,7 +303,10 @@ class Catalogue:
         known = {name: card for name, (card, _) in read_cards(folders).items()}
         networks = {name: card for name, (card, _) in read_networks(folders).items()}
         sets = read_sets(networks, folders)
-        return cls(known, settings.surrogate, sets, settings.networks, networks, settings.method)
+        return cls(
+            known, settings.surrogate, networks=networks, sets=sets,
+            default_set=settings.networks, default_method=settings.method,
+        )  # fmt: skip
 
     def options(  # noqa: PLR0913  # one keyword for each thing that may be asked for
         self,

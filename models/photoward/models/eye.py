@@ -137,7 +137,9 @@ def texture(pictures: torch.Tensor) -> torch.Tensor:
 
 def _around(values: torch.Tensor) -> torch.Tensor:
     """Mean of 3×3."""
-    return functional.avg_pool2d(functional.pad(values, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    wide = functional.pad(values, (1, 1, 1, 1), mode="replicate")
+    found: torch.Tensor = functional.avg_pool2d(wide, 3, 1)
+    return found
 
 
 def _mixed(pictures: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
@@ -165,7 +167,8 @@ def _dct(side: int) -> torch.Tensor:
     number, place = torch.arange(side)[:, None], torch.arange(side)[None, :] + 0.5
     basis = torch.cos(torch.pi * place * number / side) * (2 / side) ** 0.5
     basis[0] /= 2**0.5
-    return basis
+    found: torch.Tensor = basis
+    return found
 
 
 def _column(
