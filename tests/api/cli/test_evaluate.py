@@ -313,6 +313,11 @@ def test_trainers_start_from_named_networks_and_it_is_said_which_made_the_noise(
         (("--surrogates", "other=mobilenet-v2"), "a name of --protected: protected"),
         (("--surrogates", "mobilenet-v2"), "write NAME=NETWORK,NETWORK"),
         (("--surrogates", "protected=resnet-9000"), "does not know resnet-9000"),
+        (("--leaked", "protected=clean"), "--originals needs --leaked"),
+        (
+            ("--originals", "clean", "--leaked", "other=clean"),
+            "for each protection, by its name: protected",
+        ),
         (("--grid", "16"), "--grid 16 is smaller than --size 32"),
         (("--countermeasures", "probe:resnet-9000"), "Those of pretrained networks may name one"),
     ],
@@ -321,3 +326,16 @@ def test_networks_that_are_not_there(
     clean: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
 ) -> None:
     assert sentence in refused(capsys, *arguments, clean=clean, protected=clean)
+
+
+def test_pairs_that_leaked_are_learnt_from(clean: Path, tmp_path: Path) -> None:
+    tried = ("--countermeasures", "unet-same,unet-other,d-vae", "--size", 16, *TINY)
+    assert evaluate(
+        *tried, "--originals", clean, "--leaked", f"p={clean}", "--protected", f"p={clean}",
+        "--purifier-epochs", 1, clean=clean,
+    ) == 0  # fmt: skip
+    found = report(tmp_path / "evaluation-out")
+    assert {row["countermeasure"] for row in found["rows"]} == {"unet-same", "d-vae"}
+    assert "--leaked-elsewhere" in found["countermeasures"]["unet-other"]["missing"]
+    cell = tmp_path / "evaluation-out" / "cells" / "p_unet-same_vgg_100_1000.json"
+    assert len(json.loads(cell.read_text())["data"]["leak_sha256"]) == 128

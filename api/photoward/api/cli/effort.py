@@ -32,6 +32,7 @@ class Effort:
     candidates: int = 5
     pretrained_side: int = 128
     fine_tune_epochs: int = 6
+    purifier_epochs: int = 40
 
 
 PLAIN = Effort()

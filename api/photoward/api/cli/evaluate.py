@@ -27,6 +27,15 @@ def evaluate(  # noqa: PLR0913  # one option each
     test: Annotated[
         Path | None, typer.Option(help="Other, clean pictures; default: some of --clean.")
     ] = None,
+    originals: Annotated[
+        Path | None, typer.Option(help="Pictures that leaked before they were protected.")
+    ] = None,
+    leaked: Annotated[
+        list[str] | None, typer.Option(help="The same, as this tenant protected them: NAME=PATH.")
+    ] = None,
+    leaked_elsewhere: Annotated[
+        list[str] | None, typer.Option(help="The same, as another tenant did: NAME=PATH.")
+    ] = None,
     service: Annotated[
         str | None, typer.Option(help="Protect --data through the service at this address.")
     ] = None,
@@ -77,6 +86,9 @@ def evaluate(  # noqa: PLR0913  # one option each
     fine_tune_epochs: Annotated[
         int | None, typer.Option(min=1, help="Of trainers who start from pretrained weights.")
     ] = None,
+    purifier_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of networks that are trained to clean pictures.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="With --service or --quick.")] = None,
     preset: Annotated[str | None, typer.Option(help="With --service or --quick.")] = None,
 ) -> None:  # fmt: skip
@@ -86,7 +98,7 @@ def evaluate(  # noqa: PLR0913  # one option each
     is kept in the folder, so an interrupted evaluation goes on where it stood.
     """
     require_extra("worker")
-    from photoward.api.cli.study import Sources, Study  # noqa: PLC0415  # heavy
+    from photoward.api.cli.study import Leaked, Sources, Study  # noqa: PLC0415  # heavy
     from photoward.models.evaluation.countermeasures import named, registry  # noqa: PLC0415  # heavy
     from photoward.models.evaluation.networks import Networks  # noqa: PLC0415  # heavy
     from photoward.models.surrogates.architectures import ARCHITECTURES  # noqa: PLC0415  # heavy
@@ -102,7 +114,7 @@ def evaluate(  # noqa: PLR0913  # one option each
         architectures=words(architectures, "--architectures", ARCHITECTURES),
         shares=percentages(shares), seeds=seeds, epochs=epochs, width=width, batch=batch,
         pictures=pictures, attack_steps=attack_steps, pretrained_side=pretrained_side,
-        fine_tune_epochs=fine_tune_epochs,
+        fine_tune_epochs=fine_tune_epochs, purifier_epochs=purifier_epochs,
     )  # fmt: skip
     if size % 4 and "vit" in {*effort.architectures, *effort.plain_architectures}:
         raise BadInput("invalid_option", f"--size {size}: a ViT needs a multiple of 4.")
@@ -110,7 +122,7 @@ def evaluate(  # noqa: PLR0913  # one option each
         raise BadInput("invalid_option", f"--grid {grid} is smaller than --size {size}.")
     sources = Sources(
         clean, protected or [], test, service, data, quick, {"method": method, "preset": preset},
-        surrogates or [],
+        surrogates or [], Leaked(originals, leaked or [], leaked_elsewhere or []),
     )  # fmt: skip
     _check(sources)
     Study(
@@ -133,6 +145,10 @@ def _check(sources: Sources) -> None:
             "invalid_option",
             "Give --clean and --protected, or --service and --data; or --quick for a look at "
             "pictures of our own.",
+        )
+    if bool(sources.leaked.originals) != bool(sources.leaked.same or sources.leaked.other):
+        raise BadInput(
+            "invalid_option", "--originals needs --leaked or --leaked-elsewhere, and they need it."
         )
     if sources.clean and any(sources.options.values()):
         raise BadInput(

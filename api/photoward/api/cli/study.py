@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -25,8 +25,8 @@ from photoward.models.evaluation.countermeasures import registry
 from photoward.models.evaluation.derived import Derived
 from photoward.models.evaluation.matrix import Cell, Matrix, Plan
 from photoward.models.evaluation.standing import method_of, told
-from photoward.models.evaluation.subjects import Subjects, assemble
-from photoward.models.evaluation.trial import VictimRecipe
+from photoward.models.evaluation.subjects import Subjects, assemble, leak
+from photoward.models.evaluation.trial import Leak, VictimRecipe
 from photoward.models.surrogates.cache import pick_device
 from photoward.models.training.data import LabelledPictures, labelled_files, load_pictures
 
@@ -37,6 +37,16 @@ if TYPE_CHECKING:
     from photoward.api.cli.exhibits import Exhibits
     from photoward.models.evaluation.countermeasures.base import Countermeasure
     from photoward.models.evaluation.networks import Networks
+
+
+@dataclass(frozen=True)
+class Leaked:
+    """Pairs that a purifier learns from, as they were typed."""
+
+    originals: Path | None = None
+    same: list[str] = field(default_factory=list)
+    """Each ``PROTECTION=PATH``."""
+    other: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,7 @@ class Sources:
     options: dict[str, str | None]
     surrogates: list[str] = field(default_factory=list)
     """Each ``PROTECTION=NETWORK,NETWORK``, or a set's name."""
+    leaked: Leaked = field(default_factory=Leaked)
 
 
 class Study:
@@ -110,10 +121,22 @@ class Study:
         known = registry(
             attack_steps=effort.attack_steps, candidates=effort.candidates,
             pretrained_side=effort.pretrained_side, fine_tune_epochs=effort.fine_tune_epochs,
+            purifier_epochs=effort.purifier_epochs,
             networks=self.networks,
         )  # fmt: skip
         names = known if effort.countermeasures == ("all",) else effort.countermeasures
-        return {name: known[name] for name in names}
+        return {name: self._possible(known[name]) for name in names}
+
+    def _possible(self, one: Countermeasure) -> Countermeasure:
+        """The countermeasure, with what it misses here."""
+        side = self.grid or self.size
+        if one.largest_px and side > one.largest_px:
+            return replace(one, missing=f"pictures of at most {one.largest_px} px: give --size")
+        leaked = self.sources.leaked
+        if one.needs and not (leaked.same if one.needs == "same" else leaked.other):
+            option = "--leaked" if one.needs == "same" else "--leaked-elsewhere"
+            return replace(one, missing=f"pairs that leaked: give --originals and {option}")
+        return one
 
     def _surrogates(self, subjects: Subjects) -> dict[str, list[str]]:
         """What is known of who made the protections: name → networks, sets taken apart."""
@@ -176,11 +199,32 @@ class Study:
         sources = self._exhibits()
         control = control or self._load(sources.clean)
         classes = control.classes
-        return assemble(
+        subjects = assemble(
             control, {name: self._load(p, classes) for name, p in sources.protected.items()},
             self._load(sources.test, classes) if sources.test else None,
             holdout=self.holdout, limit=self.effort.pictures,
         )  # fmt: skip
+        return replace(subjects, leaks=self._leaks(subjects))
+
+    def _leaks(self, subjects: Subjects) -> dict[str, dict[str, Leak]]:
+        """Protection → whose pairs → the pairs."""
+        given = self.sources.leaked
+        if not given.originals:
+            return {}
+        originals = self._load(given.originals)
+        found: dict[str, dict[str, Leak]] = {}
+        for whose, paths in (("same", given.same), ("other", given.other)):
+            named = exhibits.named(given.originals, paths, None).protected if paths else {}
+            if named and set(named) != set(subjects.protected):
+                raise BadInput(
+                    "invalid_option",
+                    "Give pairs that leaked for each protection, by its name: "
+                    f"{', '.join(subjects.protected)}.",
+                )
+            for name, path in named.items():
+                after = self._load(path, originals.classes)
+                found.setdefault(name, {})[whose] = leak(originals, after, name)
+        return found
 
     def _load(self, source: Path, classes: list[str] | None = None) -> LabelledPictures:
         with folders.progress(self.console) as bar:

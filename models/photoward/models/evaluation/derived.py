@@ -58,6 +58,18 @@ class Derived:
                 self._keep(key, list(places), found)
             return torch.stack([known[name] for name in names])
 
+    def whole(
+        self, what: Mapping[str, object], compute: Callable[[], torch.Tensor]
+    ) -> torch.Tensor:
+        """One tensor, computed when it is first asked for; ``what`` decides all of it."""
+        key = _digest(json.dumps(what, sort_keys=True).encode())
+        with self._locks[key.hex()]:
+            known = self._known(key.hex())
+            if key not in known:
+                known[key] = compute().cpu()
+                self._keep(key.hex(), [key], known[key][None])
+            return known[key]
+
     def _known(self, key: str) -> dict[bytes, torch.Tensor]:
         if key not in self._rows:
             self._rows[key] = {}

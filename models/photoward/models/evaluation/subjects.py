@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from photoward.core.errors import BadInput
+from photoward.models.evaluation.trial import Leak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from photoward.models.evaluation.trial import Leak
     from photoward.models.training.data import LabelledPictures
+
+LEAKED = 500
+"""Pairs of an original and its protected file that a purifier learns from."""
 
 LEAST_TRAINING = 4
 LEAST_TEST = 2
@@ -98,6 +101,18 @@ def assemble(
     _require(found.clean, LEAST_TRAINING, "to train on")
     _require(found.test, LEAST_TEST, "to test on")
     return found
+
+
+def leak(originals: LabelledPictures, protected: LabelledPictures, name: str) -> Leak:
+    """At most ``LEAKED`` pairs, by lot.
+
+    Raises:
+        BadInput: the two are not of the same pictures.
+    """
+    paired = align(originals, protected, name)
+    lots = sorted(range(len(originals.labels)), key=lambda i: _lot(originals.names[i]))[:LEAKED]
+    before, after = originals.take(lots), paired.take(lots)
+    return Leak(before.pictures, after.pictures, before.digest() + after.digest())
 
 
 def align(

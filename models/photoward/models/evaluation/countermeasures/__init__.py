@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING
 from photoward.core.errors import BadInput
 from photoward.models.evaluation.countermeasures import (
     batches,
+    external,
     files,
     lenses,
     pretrained,
+    purifying,
     worst,
 )
 from photoward.models.evaluation.countermeasures.base import Countermeasure
 from photoward.models.evaluation.networks import Networks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 NONE = "none"
 
@@ -29,12 +31,13 @@ FIRST = "efficientnet-lite0"
 """The network of ``pretrained``, the row that older results have."""
 
 
-def registry(
+def registry(  # noqa: PLR0913  # how much of each kind
     *,
     attack_steps: int = 10,
     candidates: int = 5,
     pretrained_side: int = 128,
     fine_tune_epochs: int = 6,
+    purifier_epochs: int = 40,
     networks: Networks | None = None,
 ) -> dict[str, Countermeasure]:
     """All countermeasures, in the order of a table; ``KIND:NETWORK`` where a network is asked.
@@ -44,9 +47,15 @@ def registry(
         candidates: augmentations of a picture of which the hardest is trained on.
         pretrained_side: pixels that a pretrained network is shown.
         fine_tune_epochs: of trainers who start from one.
+        purifier_epochs: of a network that is trained to clean pictures.
         networks: the pretrained ones; default: those that are shipped.
     """
     networks = networks or Networks.installed()
+    cleaners = {
+        "d-vae": purifying.d_vae(purifier_epochs),
+        **{f"unet-{whose}": purifying.subtracting(whose, purifier_epochs)
+           for whose in ("same", "other")},
+    }  # fmt: skip
     return {
         NONE: Countermeasure("plain training", "crop and flip, one-cycle SGD"),
         **{f"at-{epsilon}": worst.adversarial(epsilon, attack_steps) for epsilon in (1, 2, 4, 8)},
@@ -63,15 +72,29 @@ def registry(
         "projection": lenses.orthogonal_projection(epochs=20),
         "coin": batches.coin(),
         "rsk": batches.sharpening(),
+        **cleaners,
         "pretrained": pretrained.by_adam(networks, FIRST, pretrained_side),
         **{
             f"{kind}:{network}": one
             for network in networks.known
-            for kind, one in pretrained.trainers(
-                networks, network, pretrained_side, fine_tune_epochs
-            )
+            for kind, one in _of(network, networks, pretrained_side, fine_tune_epochs, cleaners)
         },
     }
+
+
+def _of(
+    network: str, networks: Networks, side: int, epochs: int,
+    cleaners: Mapping[str, Countermeasure],
+) -> Iterator[tuple[str, Countermeasure]]:  # fmt: skip
+    """Everything that is tried with one pretrained network."""
+    own = dict(pretrained.trainers(networks, network, side, epochs))
+    yield from own.items()
+    for name, cleaner in cleaners.items():
+        for kind in ("probe", "fine-tune"):
+            second = own.get(kind) or own[f"{kind}-{pretrained.USUAL_RATE:g}"]
+            yield f"{name}-{kind}", purifying.then(cleaner, second)
+    for epsilon in external.RADII:
+        yield f"external-{epsilon}", external.transform(networks, network, epsilon, side)
 
 
 def named(words: Sequence[str], known: Mapping[str, Countermeasure]) -> tuple[str, ...]:

@@ -95,6 +95,8 @@ class Countermeasure:
     """Epochs as a share of the recipe's."""
     family: str = ""
     """Rows of which a trainer would take the best: ``fine-tune`` at several learning rates."""
+    largest_px: int | None = None
+    """Side of the stored pictures above which it takes too long."""
     needs: str = ""
     """Whose leaked pairs it learns from: ``same`` tenant or an ``other``."""
     missing: str = ""
