@@ -168,9 +168,11 @@ def test_no_noise_changes_nothing() -> None:
     made = bench(file(image()))
     answer, finished = made.finish(np.zeros((16, 16, 3), np.int16), 8, "png")
     assert not change(image(), reopened(finished), "RGB").any()
+    seen = answer["measured"].pop("seen")
+    assert (seen["flip"], seen["flat_delta_e"], seen["low_chroma"]) == (0, 0, None)
     assert answer["measured"] == {
         "linf": 0, "p99_9": 0, "psnr_db": None, "ssim": 1.0, "survival": None,
-        "survival_hosted": None, "survival_at": {},
+        "survival_hosted": None, "survival_at": {}, "visibility": 0,
     }  # fmt: skip
 
 

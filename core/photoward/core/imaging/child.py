@@ -35,6 +35,7 @@ from photoward.core.imaging import (
     noise,
     picture,
     profile,
+    visibility,
 )
 from photoward.core.imaging.sniff import HEIC_IS_READ, Header, Limits, sniff
 from photoward.core.lifeline import die_with
@@ -186,7 +187,8 @@ def verify(
         raise PhotowardError(
             "postcondition", f"A sample changed by {comparison.linf}, {layer.bound} are allowed."
         )
-    return {**comparison.report(), **measure.shrunk(*pairs[0], layer)}
+    seen = visibility.seen(*pairs[0])
+    return {**comparison.report(), **measure.shrunk(*pairs[0], layer), **seen.report()}
 
 
 def _time(moves: motion.Motion) -> tuple[int, int]:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_CHILDREN = 4
-_FIGURES = ("linf", "p99_9", "psnr_db", "ssim", "survival", "survival_hosted")
+_FIGURES = ("linf", "p99_9", "psnr_db", "ssim", "survival", "survival_hosted", "visibility")
+_SEEN = ("flip", "flat_delta_e", "low_chroma", "low_luma")
+_WORST = ("flip", "delta_e", "chroma", "luma")
 _SIDES = ("256", "224", "128", "64")
 _STEPS = ("enlarge", "encode", "verify")
 
@@ -68,7 +70,8 @@ class Finished:
     """JSON-able: ``linf`` and ``p99_9`` (8-bit steps), ``psnr_db`` (None: nothing changed),
     ``ssim``, ``survival`` (None: the noise was flat),
     ``survival_hosted`` (after a host's shrinking and JPEG), ``survival_at`` (shrunk to a shorter
-    side of so many pixels), ``epsilon`` (None: no bound was asked for)."""
+    side of so many pixels), ``visibility`` and ``seen`` (as in ``visibility.Seen``), ``epsilon``
+    (None: no bound was asked for)."""
     seconds: dict[str, float]
     """What each step took, in their order."""
 
@@ -175,11 +178,7 @@ class ImagingPool:
         data = bytes(blobs[0])
         media_type = f"image/{output}"
         self._check(data, media_type, opened)
-        at = answer["measured"].get("survival_at") or {}
-        measured = _numbers(answer["measured"], _FIGURES) | {
-            "survival_at": _numbers(at, tuple(side for side in _SIDES if side in at)),
-            "epsilon": epsilon,
-        }
+        measured = _figures(answer["measured"]) | {"epsilon": epsilon}
         return Finished(data, media_type, measured, self._spent(answer["seconds"], _STEPS))
 
     def close(self, opened: Opened) -> None:
@@ -220,6 +219,16 @@ class ImagingPool:
         wanted = (media_type, opened.width, opened.height)
         if header is None or (header.media_type, header.width, header.height) != wanted:
             raise PhotowardError("postcondition", "The finished file is not what was asked for.")
+
+
+def _figures(told: dict[str, Any]) -> dict[str, Any]:
+    """What was measured, of a known shape whatever a child says."""
+    at, seen = told.get("survival_at") or {}, told.get("seen") or {}
+    return {
+        **_numbers(told, _FIGURES),
+        "survival_at": _numbers(at, tuple(side for side in _SIDES if side in at)),
+        "seen": {**_numbers(seen, _SEEN), "worst": _numbers(seen.get("worst") or {}, _WORST)},
+    }
 
 
 def _numbers(answer: dict[str, Any], names: tuple[str, ...]) -> dict[str, float | None]:
