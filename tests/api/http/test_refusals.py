@@ -189,3 +189,52 @@ def assert_problem(answer: httpx.Response, code: str) -> None:
     assert problem["title"] == known.title
     assert problem["remedy"] == known.remedy
     assert problem["detail"]
+
+
+HALF = "\\ud800"
+"""As JSON writes it: half of a surrogate pair, which no text can hold."""
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("/v1/images", f'{{"{HALF}": 1, "{HALF}": 2}}'),
+    ("/v1/images", f'{{"upload": "x", "{HALF}": 1}}'),
+    ("/v1/images", f'{{"upload": "{HALF}"}}'),
+    ("/v1/images", f'{{"upload": "{32 * "0"}", "label": "{HALF}"}}'),
+    ("/v1/images", f'{{"upload": "{32 * "0"}", "method": "{HALF}"}}'),
+    ("/v1/batches", f'{{"name": "{HALF}"}}'),
+    ("/v1/batches", f'{{"options": {{"{HALF}": 1}}}}'),
+    ("/v1/batches", f'{{"options": {{"label": "{HALF}"}}}}'),
+    ("/v1/batches", f'{{"items": ["{HALF}"]}}'),
+    ("/v1/uploads", f'{{"bytes": 1, "filename": "{HALF}"}}'),
+    ("/v1/uploads", f'{{"bytes": 1, "content_digest": "{HALF}"}}'),
+    ("/v1/keys", f'{{"name": "{HALF}"}}'),
+    ("/v1/keys", f'{{"{HALF}": "x"}}'),
+    ("/v1/keys", f'{{"name": "x", "scopes": ["{HALF}"]}}'),
+    (f"/v1/keys/{16 * '0'}/rotate", f'{{"grace_hours": "{HALF}"}}'),
+    ("/v1/webhooks", f'{{"url": "https://{HALF}.example/"}}'),
+    ("/v1/webhooks", f'{{"url": "https://a.example/", "events": ["{HALF}"]}}'),
+])  # fmt: skip
+def test_half_a_surrogate_pair_in_a_body_is_malformed(
+    path: str, body: str, service: Service
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = service.client.post(path, content=body, headers=headers)
+    assert_problem(answer, "malformed_request")
+
+
+@pytest.mark.parametrize("body", [
+    f'{{"items": [{{"{HALF}": 1, "{HALF}": 2}}]}}', f'{{"items": [{{"key": "{HALF}"}}]}}',
+    f'{{"items": [{{"key": "a/b", "file": "{HALF}"}}]}}',
+])  # fmt: skip
+def test_half_a_surrogate_pair_in_a_line_is_that_lines_fault(body: str, service: Service) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = service.client.post("/v1/batches", content=body, headers=headers)
+    assert answer.status_code == 201
+    assert [one["problem"]["code"] for one in answer.json()["lines"]] == ["malformed_request"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\nb", "\x7f"])
+def test_a_batch_has_a_name_that_can_be_written_in_a_line(name: str, service: Service) -> None:
+    answer = service.client.post("/v1/batches", json={"name": name})
+    assert_problem(answer, "invalid_option")
+    assert service.client.post("/v1/batches", json={"name": "👩‍👩‍👧 2026"}).status_code == 201

@@ -78,11 +78,17 @@ class Fetcher:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self) -> None:
-        while (arrival := self._next()) is not None:
+        """Until the end, whatever happens: without fetchers nothing would ever arrive."""
+        while not self._ended.is_set():
             try:
-                self._settle(arrival)
+                arrival = self._next()
+                if arrival is not None:
+                    self._settle(arrival)
             except Unavailable as error:  # the ledger: then the lease runs out
                 log.warning("fetch_unavailable", detail=error.detail)
+            except Exception:
+                log.exception("fetcher_broke")
+                self._ended.wait(self._every_s)
 
     def _next(self) -> Arrival | None:
         """What is due, as soon as something is and the queue has room; None: it is over.

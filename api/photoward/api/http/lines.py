@@ -133,8 +133,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any] | BadInput:
     for name, value in pairs:
         if not _is_text(name):
             return BadInput("malformed_request", f"A name in it is {HALF}.")
-        if isinstance(value, str) and not _is_text(value):
-            return BadInput("invalid_option", f"{name[:64]} is {HALF}.", field=name[:64])
+        if isinstance(value, BadInput):  # an object in it; those of a list are told one by one
+            return value
+        texts = value if isinstance(value, list) else [value]
+        if not all(_is_text(text) for text in texts if isinstance(text, str)):
+            return BadInput("malformed_request", f"{name[:64]} is {HALF}.", field=name[:64])
     found = dict(pairs)
     if len(found) == len(pairs):
         return found

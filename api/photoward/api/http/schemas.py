@@ -125,7 +125,11 @@ class RequestedUse(RequestedImage):
 
 
 BatchName = Annotated[
-    str, Field(max_length=128, description="For people.", examples=["holiday"])
+    str,
+    Field(
+        max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$", description="For people.",
+        examples=["holiday"],
+    ),
 ]  # fmt: skip
 
 

@@ -105,8 +105,8 @@ class SqlArrivals(Transactions):
         for tenant in waiting:
             with self._writing() as connection:
                 taken = _taken(connection, tenant, lease)
-            if taken is not None:
-                return taken
+            if taken is not None:  # read when it is leased: what is odd does not stay the first
+                return _arrival(taken)
         return None
 
     def hold_arrival(self, arrival: Arrival, lease: timedelta) -> bool:
@@ -215,7 +215,7 @@ def _insert(connection: Connection, fresh: Sequence[Item], request: str | None =
         connection.execute(insert(items), values)
 
 
-def _taken(connection: Connection, tenant: str, lease: timedelta) -> Arrival | None:
+def _taken(connection: Connection, tenant: str, lease: timedelta) -> Row[Any] | None:
     moment = now(connection)
     first = (
         select(arrivals, items.c.options, items.c.source)
@@ -229,9 +229,13 @@ def _taken(connection: Connection, tenant: str, lease: timedelta) -> Arrival | N
         return None
     later = {"due_at": moment + lease, "tries": row.tries + 1}
     connection.execute(update(arrivals).where(arrivals.c.seq == row.seq).values(later))
+    return row
+
+
+def _arrival(row: Row[Any]) -> Arrival:
     return Arrival(
-        row.item, tenant, row.kind, row.place, rows.options(row.options), row.source["filename"],
-        row.tries + 1,
+        row.item, row.tenant, row.kind, row.place, rows.options(row.options),
+        row.source["filename"], row.tries + 1,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Connections to SQLite or PostgreSQL, their transactions, and their errors as ``Unavailable``.
+"""Connections to SQLite or PostgreSQL, their transactions, and whose fault their errors are.
 
 Knows nothing of items. No message that leaves here holds SQL, parameters or a password.
 """
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DateTime, create_engine, event, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from photoward.core.errors import Unavailable
+from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,21 +144,36 @@ def now(connection: Connection) -> datetime:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the drivers' errors into ``Unavailable`` (``storage_full`` when the disk is)."""
+    """Tell the drivers' errors apart: who is to blame?
+
+    Raises:
+        BadInput: a value is none that the database can hold.
+        ValueError: rows contradict each other: a fault of ours, and no answer to anybody.
+        Unavailable: everything else; ``storage_full`` when the disk is.
+    """
     try:
         yield
     except PoolTimeoutError as error:
         raise Unavailable("The ledger has no connection left.") from error
+    except DataError as error:
+        raise BadInput("invalid_option", f"The ledger cannot keep it ({_kind(error)}).") from None
+    except IntegrityError as error:
+        raise ValueError(f"The ledger's rows contradict each other ({_kind(error)}).") from None
     except DBAPIError as error:
         cause = error.orig
         if _is_full(cause):
             raise Unavailable("The ledger's disk is full.", code="storage_full") from cause
-        kind = type(cause).__name__
-        raise Unavailable(f"The ledger does not answer ({kind}).") from cause
+        raise Unavailable(f"The ledger does not answer ({_kind(error)}).") from cause
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise Unavailable("The ledger's disk is full.", code="storage_full") from error
         raise Unavailable(f"The ledger's file cannot be opened: {error.strerror}.") from error
+
+
+def _kind(error: DBAPIError) -> str:
+    """What went wrong, without any of the values: the name of a constraint, or of the error."""
+    told = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    return str(told or type(error.orig).__name__)
 
 
 def _is_full(cause: BaseException | None) -> bool:

@@ -1,10 +1,14 @@
-"""An item as a row and back: what is a column, what is JSON, what a tombstone keeps."""
+"""An item as a row and back: what is a column, what is JSON, what a tombstone keeps.
+
+A newer version may have written the row, while one process after the other is replaced: what it
+says in JSON beyond what is known here is passed over.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from photoward.core.jobs import Item, Options, Output, Rendition, Source, Stage, State
 
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 
     from photoward.core.jobs import Failure, Result
 
+Kept = TypeVar("Kept", Options, Output, Rendition, Source)
+
 
 def item(row: Row[Any]) -> Item:
     """The item that a full row of ``items`` holds."""
@@ -23,7 +29,7 @@ def item(row: Row[Any]) -> Item:
         tenant=row.tenant,
         state=State(row.state),
         options=options(row.options),
-        source=Source(**row.source),
+        source=_read(Source, row.source),
         batch_key=row.batch_key,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -43,12 +49,16 @@ def item(row: Row[Any]) -> Item:
 
 def options(kept: dict[str, Any]) -> Options:
     """Options as they were kept."""
-    return Options(**kept | {"sizes": tuple(kept["sizes"])})
+    return _read(Options, kept | {"sizes": tuple(kept["sizes"])})
 
 
 def _output(kept: dict[str, Any]) -> Output:
-    further = tuple(Rendition(**one) for one in kept.get("renditions", ()))
-    return Output(**kept | {"renditions": further})
+    further = tuple(_read(Rendition, one) for one in kept.get("renditions", ()))
+    return _read(Output, kept | {"renditions": further})
+
+
+def _read(kind: type[Kept], kept: dict[str, Any]) -> Kept:
+    return kind(**{one.name: kept[one.name] for one in fields(kind) if one.name in kept})
 
 
 def queued(fresh: Item) -> dict[str, Any]:
