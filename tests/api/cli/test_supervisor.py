@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from photoward.api.cli import logs
+from photoward.api.cli import logs, supervisor
 from photoward.api.cli.child import Program
 from photoward.api.cli.supervisor import Supervisor
 from photoward.core.errors import Unavailable
@@ -169,27 +170,26 @@ def test_a_program_has_what_is_its_own_of_the_environment(tmp_path: Path) -> Non
 def test_a_log_begins_anew_before_it_is_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "MAX_BYTES", 20_000)
-    script = (
-        "import sys, time\n"
-        "for n in range(3000):\n"
-        "    print(f'{n:039}', flush=True)\n"
-        "    time.sleep(0 if n % 10 else 0.003)\n"
-        "time.sleep(60)"
-    )
+    monkeypatch.setattr(logs, "MAX_BYTES", 10_000)
+    script = "import time; print('x' * 20_000, flush=True); time.sleep(60)"
     program = Program("api", [sys.executable, "-S", "-c", script])
+    supervise([[program]], (tmp_path / "api.log.1").exists, logs=tmp_path)
+    kept = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert kept == {"api.log": 0, "api.log.1": 20_001}
 
-    def ended() -> bool:
-        return "2999" in (tmp_path / "api.log").read_text()
 
-    supervise([[program]], ended, logs=tmp_path)
+def test_who_writes_a_log_goes_on_at_its_new_beginning(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    with log.open("ab") as writer:
+        for number in range(1000):
+            writer.write(f"{number:039}\n".encode())
+            writer.flush()
+            logs.keep_short(log, 9_999)
     kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert set(kept) <= {"api.log", "api.log.1", "api.log.2", "api.log.3"}
-    assert {"api.log", "api.log.1", "api.log.2"} <= set(kept)
-    assert all(len(text) < 40_000 for text in kept.values())
+    assert set(kept) == {"api.log", "api.log.1", "api.log.2", "api.log.3"}
+    assert all(len(text) <= 10_000 for text in kept.values())
     lines = "".join(kept[name] for name in sorted(kept, reverse=True)).splitlines()
-    assert lines == sorted(lines)
-    assert lines[-1] == f"{2999:039}"
+    assert lines == [f"{number:039}" for number in range(250, 1000)]
 
 
 def test_where_there_is_no_room_for_an_old_log_it_goes(
@@ -256,6 +256,22 @@ def test_what_hangs_before_it_was_ready_is_said(stand_in: Callable[..., Program]
     hanging = Program("api", program.command, ready=lambda: False, ready_within_s=0.3)
     with pytest.raises(Unavailable, match="hangs"):
         supervise([[hanging]])
+
+
+def test_who_waits_for_a_slow_start_is_told(
+    diary: Diary, stand_in: Callable[..., Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "PATIENT_S", 0.3)
+    began = time.monotonic()
+    slow = Program(
+        "worker", stand_in("worker").command,
+        lambda: time.monotonic() > began + 1 and diary.has("began worker"),
+        ready_within_s=math.inf,
+    )  # fmt: skip
+    told = supervise([[slow]])
+    assert "worker is not ready after" in told[0]
+    assert told[-1] == "ready"
+    assert diary.events() == ["began worker", "left worker"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")

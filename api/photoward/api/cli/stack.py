@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import http.client
+import math
 import shutil
 import socket
 import sys
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
 
 WORKER_GRACE_S = 30.0
-WORKER_READY_S = 300.0
-"""It imports PyTorch and makes noise once: seconds, but on a busy machine many."""
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel takes 107."""
 
@@ -146,11 +145,14 @@ def answers_ping(path: Path) -> bool:
 
 
 def _worker(name: str, command: Sequence[str], beats: Path | None) -> Program:
-    """A worker, which is ready once its heart beats."""
+    """A worker, which is ready once its heart beats.
+
+    It imports PyTorch and makes noise once: seconds, but on a busy machine nobody knows how many.
+    """
     if beats is None:
         return Program(name, command, grace_s=WORKER_GRACE_S)
     return Program(
-        name, command, (beats / name).exists, ready_within_s=WORKER_READY_S,
+        name, command, (beats / name).exists, ready_within_s=math.inf,
         grace_s=WORKER_GRACE_S, environment={"PHOTOWARD_HEARTBEAT_FILE": str(beats / name)},
     )  # fmt: skip
 

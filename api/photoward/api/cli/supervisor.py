@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from photoward.api.cli.child import Program
 
 TICK_S = 0.1
+PATIENT_S = 30.0
+"""Who waits for a program's start is told so often."""
 
 
 class Supervisor:
@@ -86,15 +88,19 @@ class Supervisor:
                 self._await(child)
 
     def _await(self, child: Child) -> None:
-        program, began = child.program, time.monotonic()
+        program, began, told = child.program, time.monotonic(), 0.0
         while program.ready is not None and not self._signals and not program.ready():
             status = child.ended()
-            late = time.monotonic() - began > program.ready_within_s
+            waited = time.monotonic() - began
+            late = waited > program.ready_within_s
             if status is not None or late:
                 happened = f"ended with status {status}" if status is not None else "hangs"
                 raise Unavailable(
                     f"{program.name} did not start, it {happened}.\n{child.last_words()}".rstrip()
                 )
+            if waited > told + PATIENT_S:
+                told = waited
+                self._tell(f"{program.name} is not ready after {waited:.0f} s; still waiting.")
             time.sleep(TICK_S)
 
     def _mend(self) -> None:
