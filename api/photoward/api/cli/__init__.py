@@ -32,6 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("photoward.api.cli.audit:audit", "List who did what to whom."),
     "surrogate": ("photoward.api.cli.surrogate:app", "Train and list surrogates."),
     "evaluate": ("photoward.api.cli.evaluate:evaluate", "Train victims on protected pictures."),
+    "inspect": (
+        "photoward.api.cli.inspect:inspect",
+        "What a set of pictures is: dimension, labels.",
+    ),
     "bench": ("photoward.api.cli.bench:app", "Measure latency, throughput and the engine here."),
     "demo": ("photoward.api.cli.demo:demo", "A dozen pictures through the whole service."),
     "doctor": ("photoward.api.cli.doctor:doctor", "Say what is missing on this machine."),

@@ -271,6 +271,14 @@ def tell(found: dict[str, Any]) -> None:
             line = {**control, **figures}
             table.add_row(titles[name], architecture, f"{share} %", *map(line.get, protections))
     console.print(table)
+    measured = found["data"]["clean"]["intrinsic"]
+    if measured["levina_bickel"] is not None:
+        console.print(
+            f"The set: dimension {measured['levina_bickel']}, label sharpness "
+            f"{measured['label_sharpness']}; by the law of its dimension {measured['undone_by']} "
+            "unprotected pictures undo the protection.",
+            highlight=False,
+        )
     if found["note"]:
         console.print(found["note"])
     for name, sentences in found["findings"].items():

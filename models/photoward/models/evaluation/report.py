@@ -15,6 +15,7 @@ import torch
 
 from photoward.core.files import write_whole
 from photoward.models.evaluation.findings import findings
+from photoward.models.evaluation.intrinsic import intrinsic
 from photoward.models.evaluation.quality import likeness
 from photoward.models.evaluation.standing import CLEAN, last, method_of, peak, trainers, with_worst
 from photoward.models.surrogates.surrogate import fastest_dtype
@@ -64,7 +65,10 @@ def assemble(  # noqa: PLR0913  # all that a result must say of itself
         **machine(device),
         "note": note,
         "data": {
-            "clean": _described(subjects.clean),
+            "clean": {
+                **_described(subjects.clean),
+                "intrinsic": intrinsic(subjects.clean).described(),
+            },
             **{name: _described(one) for name, one in subjects.protected.items()},
             "test": {**_described(subjects.test), "held_out": subjects.held_out},
         },

@@ -14,8 +14,7 @@ import torch
 from torch.nn import functional
 
 from photoward.models import views
-from photoward.models.evaluation.countermeasures import NONE, registry
-from photoward.models.evaluation.countermeasures.base import changed_once
+from photoward.models.evaluation.countermeasures.base import changed_once, plain_training
 from photoward.models.evaluation.derived import Derived
 from photoward.models.evaluation.trial import Learnt, Scene, Verdict
 from photoward.models.pixels import LEVELS, normalise
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim.lr_scheduler import OneCycleLR
 
-    from photoward.models.evaluation.countermeasures.base import Countermeasure, Lens
+    from photoward.models.evaluation.countermeasures.base import Countermeasure, Lens, Network
     from photoward.models.evaluation.trial import Leak, VictimRecipe
     from photoward.models.training.data import LabelledPictures
 
@@ -72,11 +71,11 @@ def train_victim(  # noqa: PLR0913  # what is trained on, how, and who watches
         message = f"training classes {train.classes} are not the test classes {test.classes}"
         raise ValueError(message)
     began = time.monotonic()
-    tried = countermeasure or registry()[NONE]
+    tried = countermeasure or plain_training()
     scene = tried.prepare(
         Scene(train, test, recipe, device, derived or Derived(), leaks or {}, report)
     )
-    learnt = tried.learn(scene) if tried.learn else _by_steps(scene, tried)
+    learnt = tried.learn(scene) if tried.learn else _by_steps(scene, tried)[0]
     return Verdict(
         train_accuracy=learnt.train_curve[-1],
         test_accuracy=learnt.test_accuracy,
@@ -98,13 +97,18 @@ def training_steps(
     return epochs * (len(train.labels) // recipe.batch or 1)
 
 
-def _by_steps(scene: Scene, countermeasure: Countermeasure) -> Learnt:
+def trained(scene: Scene, countermeasure: Countermeasure) -> tuple[Learnt, Network]:
+    """What a victim learnt, and the victim: logits of pictures in [0, 1], of the view's size."""
+    return _by_steps(countermeasure.prepare(scene), countermeasure)
+
+
+def _by_steps(scene: Scene, countermeasure: Countermeasure) -> tuple[Learnt, Network]:
     run = _Run(scene, countermeasure)
     train_curve, test_curve = [], []
     while run.step < run.steps:
         train_curve.append(round(run.epoch(scene.report), 4))
         test_curve.append(round(run.accuracy(CURVE_PICTURES), 4))
-    return Learnt(train_curve, test_curve, round(run.accuracy(), 4))
+    return Learnt(train_curve, test_curve, round(run.accuracy(), 4)), run.logits
 
 
 class _Run:

@@ -19,7 +19,7 @@ from photoward.models.evaluation.countermeasures import (
     purifying,
     worst,
 )
-from photoward.models.evaluation.countermeasures.base import Countermeasure
+from photoward.models.evaluation.countermeasures.base import Countermeasure, plain_training
 from photoward.models.evaluation.networks import Networks
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def registry(  # noqa: PLR0913  # how much of each kind
            for whose in ("same", "other")},
     }  # fmt: skip
     return {
-        NONE: Countermeasure("plain training", "crop and flip, one-cycle SGD"),
+        NONE: plain_training(),
         **{f"at-{epsilon}": worst.adversarial(epsilon, attack_steps) for epsilon in (1, 2, 4, 8)},
         **{f"jpeg-{quality}": files.jpeg(quality) for quality in (10, 30, 50, 75, 90)},
         "grayscale": lenses.grayscale(),

@@ -103,6 +103,11 @@ class Countermeasure:
     """What has to be installed before it can be tried; empty when it can."""
 
 
+def plain_training() -> Countermeasure:
+    """Nothing is done about protected pictures."""
+    return Countermeasure("plain training", "crop and flip, one-cycle SGD")
+
+
 def changed_once(
     train: LabelledPictures, change: Callable[[Image.Image], Image.Image]
 ) -> torch.Tensor:
