@@ -183,6 +183,11 @@ PROBLEMS: dict[str, Problem] = {
     "unavailable": Problem(
         503, "A part of the service is away", "Try again after the time in Retry-After."
     ),
+    "not_in_time": Problem(
+        503,
+        "The photo was not finished in time, and nothing of it is kept",
+        "Send it later; or to POST /v1/images, or with keep=true, and ask at its Location.",
+    ),
     "storage_full": Problem(507, "The store is full", "Tell the operator."),
 }
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
+import sqlite3
 import time
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from photoward.core.catalogue import PRESETS
 from tests.api.http.service import picture, working
 from tests.api.http.test_refusals import assert_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tests.api.http.conftest import ServiceFactory
+    from tests.api.http.service import Service
 
 PNG = {"Content-Type": "image/png"}
 
@@ -33,13 +41,9 @@ def test_the_answer_is_the_file_and_nothing_is_kept(make_service: ServiceFactory
         answer = service.client.post("/v1/protect", files=form, data={"preset": "subtle"})
         change = np.asarray(Image.open(io.BytesIO(answer.content)), int)
         change -= np.asarray(Image.open(io.BytesIO(picture())), int)
-        assert abs(change).max() == 2
+        assert abs(change).max() == PRESETS["subtle"].epsilon
         assert "cat-protected.png" in answer.headers["Content-Disposition"]
-    until = time.monotonic() + 5
-    while service.kept() and time.monotonic() < until:  # it goes once the answer has left
-        time.sleep(0.01)
-    assert service.kept() == []
-    assert service.ledger.depth() == {}
+    assert_nothing_is_kept(service)
 
 
 def test_it_can_be_kept(make_service: ServiceFactory) -> None:
@@ -52,7 +56,7 @@ def test_it_can_be_kept(make_service: ServiceFactory) -> None:
 
 def test_who_cannot_be_served_in_time_is_told_where_to_ask(make_service: ServiceFactory) -> None:
     service = make_service(max_wait_s=0.2)
-    answer = service.client.post("/v1/protect", content=picture(), headers=PNG)
+    answer = service.client.post("/v1/protect?keep=true", content=picture(), headers=PNG)
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/v1/images/{answer.json()['id']}"
 
@@ -67,3 +71,59 @@ def test_what_is_refused_or_fails_is_a_problem(make_service: ServiceFactory) -> 
         cut = picture(size=(400, 300))[:-500]
         answer = service.client.post("/v1/protect", content=cut, headers=PNG)
     assert_problem(answer, "corrupt")
+    assert_nothing_is_kept(service)
+
+
+def test_nothing_is_kept_of_what_takes_too_long(make_service: ServiceFactory) -> None:
+    service = make_service(max_wait_s=0.2)
+    answer = service.client.post("/v1/protect", content=picture(), headers=PNG)
+    assert_problem(answer, "not_in_time")
+    assert answer.headers["Retry-After"]
+    assert "Location" not in answer.headers
+    assert_nothing_is_kept(service)
+
+
+def test_nothing_is_kept_of_what_nobody_waits_for(make_service: ServiceFactory) -> None:
+    service = make_service()
+    with sent(service, picture()):
+        until(lambda: service.ledger.depth() == {"queued": 1})
+    assert_nothing_is_kept(service)
+    with sent(service, picture()):
+        until(lambda: service.ledger.depth() == {"queued": 1})
+        claim = service.ledger.claim(limit=1, max_megapixels=9, lease=timedelta(minutes=1))
+    until(lambda: not service.ledger.depth())
+    assert not service.ledger.renew(claim[0].lease or "", timedelta(minutes=1))
+    assert_nothing_is_kept(service)
+
+
+def test_nothing_is_kept_when_the_answer_breaks_off(make_service: ServiceFactory) -> None:
+    service = make_service()
+    large = np.random.default_rng(1).integers(0, 256, (1500, 2000, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(large).save(file, "PNG", compress_level=0)
+    with working(service), sent(service, file.getvalue()) as wire:
+        assert wire.getresponse().read(1000)
+    assert_nothing_is_kept(service)
+
+
+@contextmanager
+def sent(service: Service, photo: bytes) -> Iterator[http.client.HTTPConnection]:
+    """A caller who leaves at the end of the block."""
+    with closing(http.client.HTTPConnection(*service.address(), timeout=20)) as wire:
+        wire.request("POST", "/v1/protect?label=unmistakable", photo, PNG)
+        yield wire
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def assert_nothing_is_kept(service: Service) -> None:
+    """At once or, of what went wrong while it left, soon."""
+    until(lambda: not service.kept() and not service.ledger.depth())
+    with sqlite3.connect(service.settings.data_dir / "ledger.sqlite") as ledger:
+        kept = ledger.execute("SELECT options, source FROM items").fetchall()
+    assert "unmistakable" not in repr(kept)
