@@ -11,11 +11,19 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from photoward.models.evaluation import standing
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+POINT = 0.01
+"""Below which two figures are told as one."""
+
+WEAKER = ", weaker than published"
+"""The sharpening kernel had half of its strength when older results were made."""
+
 BLOCK = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -31,28 +39,32 @@ def protection() -> str:
     heads = ("trained on", *(titles(found)[name] for name in ("none", "at-4")), "PSNR", "SSIM")
     rows = []
     for name in protections(found):
-        figures = [f"{accuracy(found, name, trainer):.1%}" for trainer in ("none", "at-4")]
+        figures = [learnt(found, name, trainer, digits=1) for trainer in ("none", "at-4")]
         rows.append((told(name), *figures, *quality(found, name)))
     return table(heads, rows)
 
 
 def matrix() -> str:
-    """Every countermeasure beside its control."""
+    """Every countermeasure that learns something, beside its control."""
     found = result("cifar10-matrix")
-    names = protections(found)
-    worst = [max(accuracy(found, name, trainer) for trainer in titles(found)) for name in names]
+    names, trainers = protections(found), judged(found)
+    worst = [max(peak(found, name, trainer) for trainer in trainers) for name in names]
     last = ("**the most that any of them learns**", *(f"**{one:.0%}**" for one in worst))
-    return table(("trainer", *map(told, names)), [*by_trainer(found, digits=0), last])
+    rows = by_trainer(found, digits=0, trainers=trainers)
+    return table(("trainer", *map(told, names)), [*rows, last])
 
 
 def strongest() -> str:
     """The trainers that get furthest, on all pictures."""
     found = result("cifar10-strongest")["rows"]
     names = ("clean", "cuda", "sem+cuda")
-    learnt = {(one["countermeasure"], one["protection"]): one["test_accuracy"] for one in found}
+    curves = result("cifar10-unseen")
+    figures = {
+        (one["countermeasure"], one["protection"]): strongest_figure(curves, one) for one in found
+    }
     titles_of = {one["countermeasure"]: one["title"] for one in found}
     rows = [
-        (title, *(f"{learnt[kind, name]:.1%}" if (kind, name) in learnt else "–" for name in names))
+        (title, *(figures.get((kind, name), "–") for name in names))
         for kind, title in titles_of.items()
     ]
     return table(("trainer", *map(told, names)), rows)
@@ -68,7 +80,7 @@ def hosted() -> str:
     plain, found = result("cifar10-matrix"), result("cifar10-hosted")
     names = {"none": "as downloaded", "jpeg-75": "JPEG 75", "jpeg-30": "JPEG 30"}
     rows = [
-        (told(name), *(f"{accuracy(of, name, trainer):.1%}" for trainer in names))
+        (told(name), *(learnt(of, name, trainer, digits=1) for trainer in names))
         for of, name in ((plain, "clean"), (plain, "sem"), (found, "hosted"))
     ]
     return table(("trained on", *names.values()), rows)
@@ -194,22 +206,62 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def accuracy(found: dict[str, Any], protection: str, trainer: str) -> float:
-    """Share of the clean test pictures that a trainer's network recognises."""
+def row_of(found: dict[str, Any], protection: str, trainer: str) -> dict[str, Any]:
+    """A trainer's row."""
     (row,) = (
         row for row in found["rows"]
         if (row["protection"], row["countermeasure"]) == (protection, trainer)
     )  # fmt: skip
-    figure: float = row["test_accuracy"]["mean"]
-    return figure
+    return dict(row)
 
 
-def by_trainer(found: dict[str, Any], *, digits: int) -> list[tuple[str, ...]]:
+def accuracy(found: dict[str, Any], protection: str, trainer: str) -> float:
+    """Share of the clean test pictures that a trainer's network recognises, at the end."""
+    return standing.last(row_of(found, protection, trainer))
+
+
+def peak(found: dict[str, Any], protection: str, trainer: str) -> float:
+    """The same after the best epoch: a trainer with a few clean pictures stops there."""
+    return standing.peak(row_of(found, protection, trainer))
+
+
+def learnt(found: dict[str, Any], protection: str, trainer: str, *, digits: int) -> str:
+    """The figure after the best epoch; in brackets after the last, where they are not near."""
+    return both(peak(found, protection, trainer), accuracy(found, protection, trainer), digits)
+
+
+def both(best: float, end: float, digits: int) -> str:
+    """Two figures as one cell."""
+    more = f" ({end:.{digits}%})" if best - end >= POINT else ""
+    return f"{best:.{digits}%}{more}"
+
+
+def strongest_figure(curves: dict[str, Any], row: dict[str, Any]) -> str:
+    """The end alone is stored here; the curve is elsewhere where it is the same run."""
+    end = row["test_accuracy"]
+    for one in curves["rows"]:
+        if standing.last(one) == end and one["countermeasure"] == row["countermeasure"]:
+            return both(standing.peak(one), end, 1)
+    return f"({end:.1%})"
+
+
+def judged(found: dict[str, Any]) -> list[str]:
+    """The trainers that say something: their control learns."""
+    return [
+        name for name in titles(found)
+        if standing.learns(row_of(found, "clean", name), len(found["classes"]))
+    ]  # fmt: skip
+
+
+def by_trainer(
+    found: dict[str, Any], *, digits: int, trainers: Sequence[str] | None = None
+) -> list[tuple[str, ...]]:
     """A row for each trainer: its title, and what it learns of each protection."""
     return [
-        (title, *(f"{accuracy(found, name, trainer):.{digits}%}" for name in protections(found)))
-        for trainer, title in titles(found).items()
-    ]
+        (titles(found)[trainer],
+         *(learnt(found, name, trainer, digits=digits) for name in protections(found)))
+        for trainer in trainers or titles(found)
+    ]  # fmt: skip
 
 
 def with_looks(found: dict[str, Any], title: str, *, digits: int) -> str:
@@ -227,7 +279,10 @@ def protections(found: dict[str, Any]) -> tuple[str, ...]:
 
 def titles(found: dict[str, Any]) -> dict[str, str]:
     """The trainers of an evaluation, by name."""
-    return {name: one["title"] for name, one in found["countermeasures"].items()}
+    return {
+        name: one["title"] + (WEAKER if "strength" in one["parameters"] else "")
+        for name, one in found["countermeasures"].items()
+    }
 
 
 def told(protection: str) -> str:

@@ -157,15 +157,14 @@ METHODS: dict[str, Method] = {
         title="Class-wise convolutions",
         description=(
             "A secret filter of each colour that all pictures of a label share; no surrogate "
-            "network is asked. Adversarial trainers within 4/255 fall for it, too; within 8/255 "
-            "hardly. The change is visible, as coloured fringes and less contrast, and has no "
-            "bound but 127/255: PSNR and SSIM tell of it. Of a larger photo only the coarse part "
-            "of the filter reaches the file."
+            "network is asked. Adversarial trainers within 4/255 learn about half of what they "
+            "would, within 8/255 most of it. The change is visible, as coloured fringes and less "
+            "contrast, and has no bound but 127/255: PSNR and SSIM tell of it. Of a larger photo "
+            "only the coarse part of the filter reaches the file."
         ),
         targets=("filter",),
         bounded=False,
         grid=128,
-        adversarial=True,
         presets=(),
         source="Sadasivan, Soltanolkotabi, Feizi: CUDA. CVPR 2023, arXiv 2303.04278",
     ),
@@ -181,7 +180,6 @@ METHODS: dict[str, Method] = {
         presets=tuple(PRESETS),
         bounded=False,
         grid=128,
-        adversarial=True,
         source="See sem and cuda",
     ),
     "em": Method(
