@@ -36,6 +36,14 @@ def test_a_stream_comes_in_pieces(store: ObjectStore) -> None:
     assert sum(sizes) == len(LARGE)
 
 
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 1), (5, None), (5, 600_000), (len(LARGE) - 1, None)]
+)
+def test_a_part_is_streamed_alone(store: ObjectStore, start: int, end: int | None) -> None:
+    store.put("a", LARGE)
+    assert b"".join(store.stream("a", start=start, end=end)) == LARGE[start:end]
+
+
 def test_the_first_writer_wins_where_asked(store: ObjectStore) -> None:
     assert store.put("out", b"first", create_only=True)
     assert not store.put("out", b"second", create_only=True)

@@ -171,6 +171,9 @@ PROBLEMS: dict[str, Problem] = {
         "Give each request a key of its own; use one again only to repeat the very same request.",
     ),
     "not_ready": Problem(409, "The item is not finished", "Ask again when its state is done."),
+    "range_not_satisfiable": Problem(
+        416, "The file is not that long", "Ask for a part within its Content-Length."
+    ),
     "not_acceptable": Problem(406, "Not in this form", "Accept application/json."),
     # our side
     "too_many_uploads": Problem(

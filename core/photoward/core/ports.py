@@ -408,8 +408,13 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> bytes:
         """Raises NotFound."""
 
-    def stream(self, key: str, chunk: int = 1 << 18) -> Iterator[bytes]:
-        """The object in chunks. Raises NotFound before the first."""
+    def stream(
+        self, key: str, chunk: int = 1 << 18, *, start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        """The object in chunks, from a byte and before another. Raises NotFound before the first.
+
+        ``start < end ≤`` its length, unless it is wanted as a whole.
+        """
 
     def delete(self, key: str) -> None:
         """Remove an object; a missing one is no error."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -138,3 +139,52 @@ def test_deleting_removes_everything_once(service: Service, done: str) -> None:
 def test_a_file_that_went_missing_is_not_half_an_answer(service: Service, done: str) -> None:
     service.store.delete(output_key("default", done.rpartition("/")[2]))
     assert_problem(service.client.get(f"{done}/content"), "not_found")
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "end"),
+    [("bytes=0-9", 0, 10), ("bytes=10-", 10, None), ("bytes=-7", -7, None), ("bytes=5-5", 5, 6),
+     ("bytes=3-99999999", 3, None), ("bytes=-99999999", 0, None), ("Bytes = 4 - 8", 4, 9)],
+)  # fmt: skip
+def test_a_part_is_given_out(
+    asked: str, start: int, end: int | None, service: Service, done: str
+) -> None:
+    whole = service.client.get(f"{done}/content")
+    assert whole.headers["Accept-Ranges"] == "bytes"
+    part = service.client.get(f"{done}/content", headers={"Range": asked})
+    assert (part.status_code, part.content) == (206, whole.content[start:end])
+    first, last, length = map(int, re.findall(r"\d+", part.headers["Content-Range"]))
+    assert whole.content[first : last + 1] == part.content
+    assert (length, part.headers["Content-Length"]) == (len(whole.content), str(len(part.content)))
+    for name in ("ETag", "Repr-Digest", "Content-Type", "X-Robots-Tag", "Content-Disposition"):
+        assert part.headers[name] == whole.headers[name]
+
+
+def test_a_download_that_broke_off_goes_on(service: Service, done: str) -> None:
+    whole = service.client.get(f"{done}/content")
+    tag = whole.headers["ETag"]
+    headers = {"Range": "bytes=100-", "If-Range": tag}
+    rest = service.client.get(f"{done}/content", headers=headers)
+    assert whole.content[:100] + rest.content == whole.content
+    other = {**headers, "If-Range": f'"{"0" * 64}"'}
+    assert service.client.get(f"{done}/content", headers=other).content == whole.content
+    known = {**headers, "If-None-Match": tag}
+    assert service.client.get(f"{done}/content", headers=known).status_code == 304
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=9-3", "items=0-9", "bytes=0-1,3-4",
+     "bytes=" + 30 * "9" + "-"],
+)  # fmt: skip
+def test_what_is_no_part_is_not_honoured(asked: str, service: Service, done: str) -> None:
+    answer = service.client.get(f"{done}/content", headers={"Range": asked})
+    assert (answer.status_code, len(answer.content)) == (200, int(answer.headers["Content-Length"]))
+
+
+@pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0", "bytes=88888888-99999999"])
+def test_a_part_beyond_the_end_is_refused(asked: str, service: Service, done: str) -> None:
+    length = service.client.head(f"{done}/content").headers["Content-Length"]
+    answer = service.client.get(f"{done}/content", headers={"Range": asked})
+    assert_problem(answer, "range_not_satisfiable")
+    assert answer.headers["Content-Range"] == f"bytes */{length}"

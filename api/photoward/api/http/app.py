@@ -36,6 +36,7 @@ from photoward.api.http.routes import (
 )
 from photoward.api.http.routes import catalogue as catalogue_routes
 from photoward.api.http.sources import kinds
+from photoward.api.http.streams import MOST_AT_STORE, MOST_STORING
 from photoward.core.catalogue import Catalogue
 from photoward.core.keys import read_or_make_master
 from photoward.core.ledger import open_ledger, require_keys
@@ -55,9 +56,6 @@ ROUTES = (
     images, content, protect, uploads, batches, manifests, events, webhooks, keys, audit,
     catalogue_routes, operations, page,
 )  # fmt: skip
-
-MAX_STORING = 6
-"""× 25 MiB stays well under the 400 MiB that this process may take."""
 
 DESCRIPTION = """Adds noise to photos that is hard to see and makes them unprofitable to train on.
 
@@ -95,7 +93,9 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     app.state.parts = Parts(
         settings=settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue,
         admission=Admission(ledger, settings), announcer=announcer,
-        storing=CapacityLimiter(MAX_STORING), kinds=kinds(settings, ledger, store),
+        storing=CapacityLimiter(MOST_STORING), at_store=CapacityLimiter(MOST_AT_STORE),
+        checks={part: CapacityLimiter(operations.MOST_CHECKS) for part in operations.PARTS},
+        kinds=kinds(settings, ledger, store),
         expecting=threading.Event(), master=master, tracer=tracer, refusals=Refusals(ledger),
     )  # fmt: skip
     app.state.fetcher = Fetcher(app.state.parts)

@@ -46,6 +46,10 @@ class Parts:
     announcer: Announcer
     storing: CapacityLimiter
     """How many uploads are written at a time: a store may hold each whole in memory."""
+    at_store: CapacityLimiter
+    """How many threads wait for whatever else the store does."""
+    checks: Mapping[str, CapacityLimiter]
+    """How many wait for each part to say that it is there."""
     kinds: Mapping[str, Kind]
     """Sources that manifests may name."""
     expecting: threading.Event

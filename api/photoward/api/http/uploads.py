@@ -84,7 +84,7 @@ async def replace(request: Request, parts: Parts, upload: Upload) -> None:
         if file.tell() != upload.length:
             raise BadInput("length_mismatch", f"{upload.length} bytes were announced.")
         await to_thread.run_sync(_keep, parts, upload, file, None, limiter=parts.storing)
-    await to_thread.run_sync(_discard, parts, upload)
+    await to_thread.run_sync(_discard, parts, upload, limiter=parts.at_store)
 
 
 def require_open(upload: Upload, start: int | None = None) -> None:

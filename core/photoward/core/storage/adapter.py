@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from obstore import GetResult
+    from obstore import GetOptions, GetResult
     from obstore.store import ObjectStore as Backend
     from obstore.store import S3Store
 
@@ -76,10 +76,13 @@ class ObStore:
         with translated():
             return self._open(key).bytes().to_bytes()
 
-    def stream(self, key: str, chunk: int = 1 << 18) -> Iterator[bytes]:
+    def stream(
+        self, key: str, chunk: int = 1 << 18, *, start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
         """See the port; NotFound is raised here, not at the first chunk."""
+        within = (start, end) if end is not None else {"offset": start} if start else None
         with translated():
-            return _chunks(self._open(key), chunk)
+            return _chunks(self._open(key, {"range": within} if within else None), chunk)
 
     def delete(self, key: str) -> None:
         """See the port."""
@@ -124,9 +127,9 @@ class ObStore:
                 raise Unavailable("The store's folder cannot be written.")
             next(iter(obstore.list(self._backend, prefix="health", chunk_size=1)), None)
 
-    def _open(self, key: str) -> GetResult:
+    def _open(self, key: str, options: GetOptions | None = None) -> GetResult:
         try:
-            return obstore.get(self._backend, _checked(key))
+            return obstore.get(self._backend, _checked(key), options=options)
         except FileNotFoundError:
             self.check()  # without its folder or bucket nothing is found, and nobody is to blame
             raise NotFound from None

@@ -47,6 +47,7 @@ from photoward.api.http.schemas import (
     requested_batch,
 )
 from photoward.api.http.spool import no_room
+from photoward.api.http.streams import streamed
 from photoward.api.http.tars import Untarred, gunzipped
 from photoward.api.http.zips import Unzipped
 from photoward.core import jobs
@@ -174,7 +175,8 @@ async def cancel_batch(
 ) -> Batch:
     """What has not ended ends as cancelled; what is done stays."""
     response.headers.update(NO_STORE)
-    return Batch.of(await to_thread.run_sync(_cancel, parts, tenant, batch_id))
+    stands = await to_thread.run_sync(_cancel, parts, tenant, batch_id, limiter=parts.at_store)
+    return Batch.of(stands)
 
 
 @router.post(
@@ -191,7 +193,7 @@ async def retry_batch(
     await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)  # is it there?
     await parts.admission.check()
     response.headers.update(NO_STORE)
-    await to_thread.run_sync(bulk.retry, parts, tenant, batch_id)
+    await to_thread.run_sync(bulk.retry, parts, tenant, batch_id, limiter=parts.at_store)
     return Batch.of(await to_thread.run_sync(parts.ledger.batch, tenant, batch_id))
 
 
@@ -248,7 +250,7 @@ async def upload_archive(  # noqa: PLR0913  # what may be said of it
     except BaseException:
         closing.close()
         raise
-    told = intake.hand_in(archive, lines, closing)
+    told = streamed(intake.hand_in(archive, lines, closing), parts.at_store)
     return StreamingResponse(told, media_type=NDJSON, headers=NO_STORE)
 
 
@@ -294,7 +296,7 @@ async def download_archive(batch_id: BatchIdDep, parts: PartsDep, tenant: Reader
         "Content-Disposition": f'attachment; filename="{name}"',
         "Batch-Complete": f"?{complete:d}", **NO_STORE,
     }  # fmt: skip
-    chunks = archives.zipped(bulk.files(parts, tenant, batch_id))
+    chunks = streamed(archives.zipped(bulk.files(parts, tenant, batch_id)), parts.at_store)
     return StreamingResponse(chunks, media_type=ZIP, headers=headers)
 
 

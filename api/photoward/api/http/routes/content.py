@@ -6,16 +6,19 @@ import base64
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from photoward.api.http import filenames
+from photoward.api.http import filenames, ranges
 from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep
 from photoward.api.http.errors import documented, respond
-from photoward.api.http.schemas import error_of
+from photoward.api.http.ranges import Part
+from photoward.api.http.schemas import Problem, error_of
+from photoward.api.http.streams import streamed
 from photoward.core import rights
 from photoward.core.catalogue import FORMATS
 from photoward.core.errors import BadInput, Conflict
@@ -86,6 +89,7 @@ async def head_content(
     response_class=Response,
     responses={
         200: FILE,
+        206: {**FILE, "description": "The part that `Range` asks for."},
         304: {"description": "The file of `If-None-Match` is the one there is."},
         **documented(
             "invalid_option",
@@ -93,16 +97,21 @@ async def head_content(
             "forbidden",
             "not_found",
             "not_ready",
+            "range_not_satisfiable",
             "unavailable",
         ),
     },
 )
-async def get_content(
+async def get_content(  # noqa: PLR0913, PLR0917  # what may be asked for
     image_id: ItemIdDep,
     parts: PartsDep,
     tenant: ReaderDep,
     size: SizeDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
+    asked_range: Annotated[
+        str | None, Header(alias="Range", description="One part of it.", examples=["bytes=4096-"])
+    ] = None,
+    if_range: Annotated[str | None, Header(description="The ETag that it must have.")] = None,
 ) -> Response:
     """Never changes once it is there: the ETag is the file's SHA-256."""
     item = await to_thread.run_sync(parts.ledger.get, tenant, image_id)
@@ -113,8 +122,8 @@ async def get_content(
     short = _unchanged(item, file, if_none_match)
     if short is not None:
         return short
-    chunks = await to_thread.run_sync(_opened, parts.store, file.key)
-    return StreamingResponse(chunks, headers=_headers(item, file), media_type=file.media_type)
+    part = ranges.wanted(asked_range, if_range, f'"{file.sha256}"', file.length)
+    return await _sent(parts, item, file, part)
 
 
 def _failure(item: Item) -> Response | None:
@@ -151,6 +160,7 @@ def _headers(item: Item, file: _File) -> dict[str, str]:
     digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
     return {
         "Content-Length": str(file.length),
+        "Accept-Ranges": "bytes",
         "Content-Disposition": filenames.attachment(
             item.source.filename, file.media_type, item.id, file.side
         ),
@@ -168,14 +178,30 @@ def _reserved(data_mining: str) -> dict[str, str]:
     return {"X-Robots-Tag": "noai, noimageai", "TDM-Reservation": "1"}
 
 
-def whole(parts: Parts, item: Item) -> StreamingResponse:
-    """The largest file of a finished item as an answer; blocks until its first bytes are there."""
-    file = _file(item)
-    chunks = _opened(parts.store, file.key)
-    return StreamingResponse(chunks, headers=_headers(item, file), media_type=file.media_type)
+async def whole(parts: Parts, item: Item) -> Response:
+    """The largest file of a finished item as an answer, once its first bytes are there."""
+    return await _sent(parts, item, _file(item), None)
 
 
-def _opened(store: ObjectStore, key: str) -> Iterator[bytes]:
+async def _sent(parts: Parts, item: Item, file: _File, part: Part | None) -> Response:
+    headers = _headers(item, file)
+    start, end = (0, None) if part is None else (part.start, part.end)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {start}-{part.end - 1}/{file.length}"
+        headers["Content-Length"] = str(part.length)
+    if part is not None and not part.length:
+        detail = f"It has {file.length} bytes."
+        nowhere = {"Content-Range": f"bytes */{file.length}"}
+        return respond(Problem.of("range_not_satisfiable", detail), nowhere)
+    chunks = await to_thread.run_sync(
+        _opened, parts.store, file.key, start, end, limiter=parts.at_store
+    )
+    status = HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT
+    body = streamed(chunks, parts.at_store)
+    return StreamingResponse(body, status, headers, file.media_type)
+
+
+def _opened(store: ObjectStore, key: str, start: int, end: int | None) -> Iterator[bytes]:
     """The first chunk is fetched here, so that a missing file is a 404 and not half an answer."""
-    chunks = store.stream(key)
+    chunks = store.stream(key, start=start, end=end)
     return itertools.chain([next(chunks, b"")], chunks)

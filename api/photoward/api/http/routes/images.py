@@ -117,7 +117,7 @@ async def get_image(image_id: ItemIdDep, parts: PartsDep, tenant: ReaderDep) -> 
 )
 async def delete_image(image_id: ItemIdDep, parts: PartsDep, tenant: WriterDep) -> None:
     """Stop the work on it if it has not ended, and remove the original and the result."""
-    await to_thread.run_sync(remove, parts, tenant, image_id)
+    await to_thread.run_sync(remove, parts, tenant, image_id, limiter=parts.at_store)
 
 
 def shown(parts: Parts, tenant: str, image_id: str) -> Image:

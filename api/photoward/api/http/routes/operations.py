@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import Literal
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -26,6 +26,10 @@ router = APIRouter(tags=["operations"])
 
 CHECK_S = 5.0
 """A part that does not answer within this is down."""
+
+PARTS = ("ledger", "store", "broker")
+MOST_CHECKS = 2
+"""Of each part at a time: while it does not answer, others who ask need not wait in threads."""
 
 
 class Alive(BaseModel):
@@ -56,10 +60,9 @@ async def live() -> Alive:
 )
 async def ready(parts: PartsDep) -> Ready | Response:
     """Ask the ledger, the store and the broker; 503 if one of the first two is away."""
-    answers = await asyncio.gather(
-        _answers(parts.ledger), _answers(parts.store), _answers(parts.hints)
-    )
-    up = dict(zip(("ledger", "store", "broker"), answers, strict=True))
+    asked = zip(PARTS, (parts.ledger, parts.store, parts.hints), strict=True)
+    answers = await asyncio.gather(*(_answers(part, parts.checks[name]) for name, part in asked))
+    up = dict(zip(PARTS, answers, strict=True))
     if up["ledger"] and up["store"]:
         status: Literal["ready", "degraded"] = "ready" if up["broker"] else "degraded"
         return Ready(status=status, parts={name: _word(is_up) for name, is_up in up.items()})
@@ -119,10 +122,10 @@ def _scrape(ledger: Ledger) -> bytes:
     return generate_latest(counted) + generate_latest(asked)
 
 
-async def _answers(part: Ledger | ObjectStore | Hints) -> bool:
+async def _answers(part: Ledger | ObjectStore | Hints, limiter: CapacityLimiter) -> bool:
     try:
         async with asyncio.timeout(CHECK_S):
-            await to_thread.run_sync(part.check, abandon_on_cancel=True)
+            await to_thread.run_sync(part.check, abandon_on_cancel=True, limiter=limiter)
     except (Unavailable, TimeoutError):
         return False
     return True

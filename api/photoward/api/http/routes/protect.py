@@ -78,7 +78,7 @@ async def protect(
         failure = error_of(item)
         if failure is not None:
             return respond(failure)
-        response = await to_thread.run_sync(whole, parts, item)
+        response = await whole(parts, item)
         if query.keep:
             response.headers["Content-Location"] = f"/v1/images/{item.id}"
         return Passing(response, afterwards.pop_all())
@@ -107,7 +107,9 @@ async def _forget(parts: Parts, item: Item) -> None:
     """Also when the request itself is given up."""
     with CancelScope(shield=True):
         try:
-            await to_thread.run_sync(partial(remove, parts, item.tenant, item.id, asked=False))
+            await to_thread.run_sync(
+                partial(remove, parts, item.tenant, item.id, asked=False), limiter=parts.at_store
+            )
         except NotFound:  # somebody was faster
             return
         except Unavailable as error:

@@ -156,7 +156,9 @@ async def _first_part(request: Request, parts: Parts, upload: Upload, checksum: 
     try:
         return await uploads.go_on(request, parts, upload, checksum)
     except BadInput:  # nobody will hear of it
-        await to_thread.run_sync(uploads.remove, parts, upload.tenant, upload.id)
+        await to_thread.run_sync(
+            uploads.remove, parts, upload.tenant, upload.id, limiter=parts.at_store
+        )
         raise
 
 
@@ -207,7 +209,7 @@ async def delete_upload(
     upload_id: UploadIdDep, parts: PartsDep, tenant: WriterDep, _: SpokenDep
 ) -> None:
     """What it became, if it was used, stays."""
-    await to_thread.run_sync(uploads.remove, parts, tenant, upload_id)
+    await to_thread.run_sync(uploads.remove, parts, tenant, upload_id, limiter=parts.at_store)
 
 
 @router.put(
