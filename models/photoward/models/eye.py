@@ -91,7 +91,7 @@ class Budget:
         strengths = [one.strength if one else None for one in allowed]
         flat = _column([s.flat / LEVELS if s else 0.0 for s in strengths], fine.device)
         self._rms = _column([s.rms / LEVELS if s else 1.0 for s in strengths], fine.device)
-        self._kept = torch.stack([_kept(one, grid) for one in allowed]).to(fine.device)
+        self._kept = _kept(allowed, grid).to(fine.device)
         share = functional.avg_pool2d(texture(fine), detail)
         shaped = torch.minimum(flat + (whole - flat) * share, whole)
         self.limit = torch.where(self._chosen, shaped, whole)
@@ -119,9 +119,13 @@ class Budget:
         if not self._shaped:
             return perturbation
         basis = _dct(perturbation.shape[-1]).to(perturbation)
-        there = perturbation.new_tensor(TO_YCC)
+        there = perturbation.new_tensor(TO_YCC)[: self._kept.shape[1]]
         coefficients = basis @ _mixed(perturbation, there) @ basis.T * self._kept
-        within = _mixed(basis.T @ coefficients @ basis, torch.linalg.inv(there))
+        within = basis.T @ coefficients @ basis
+        if len(there) == 1:  # brightness is the same in all channels
+            within = within.expand(-1, 3, -1, -1)
+        else:
+            within = _mixed(within, torch.linalg.inv(there))
         return within if self._every else torch.where(self._chosen, within, perturbation)
 
 
@@ -148,8 +152,16 @@ def _mixed(pictures: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
     return mixed
 
 
-def _kept(allowed: Allowed | None, grid: int) -> torch.Tensor:
-    """Which DCT coefficients of luma and chromas may be there, 0 or 1: ``[3, G, G]``."""
+def _kept(allowed: Sequence[Allowed | None], grid: int) -> torch.Tensor:
+    """Which DCT coefficients may be there, 0 or 1: of luma alone, or of luma and two chromas.
+
+    ``[N, 1 or 3, G, G]``.
+    """
+    coloured = any(one is None or one.strength.chroma is not None for one in allowed)
+    return torch.stack([_kept_of(one, grid, coloured=coloured) for one in allowed])
+
+
+def _kept_of(allowed: Allowed | None, grid: int, *, coloured: bool) -> torch.Tensor:
     if allowed is None:
         return torch.ones(3, grid, grid)
     cycles = torch.arange(grid) / 2
@@ -157,8 +169,10 @@ def _kept(allowed: Allowed | None, grid: int) -> torch.Tensor:
     tall = cycles * max(1, allowed.aspect)
     radius = torch.hypot(tall[:, None], wide[None, :])
     scale = min(1.0, allowed.side / SCREEN)
-    luma, chroma = allowed.strength.luma * scale, allowed.strength.chroma * scale
-    return torch.stack([radius >= luma, radius >= chroma, radius >= chroma]).float()
+    limits = [allowed.strength.luma]
+    if coloured:
+        limits += 2 * [torch.inf if allowed.strength.chroma is None else allowed.strength.chroma]
+    return torch.stack([radius >= limit * scale for limit in limits]).float()
 
 
 @lru_cache(maxsize=8)

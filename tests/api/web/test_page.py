@@ -19,7 +19,7 @@ from tests.api.http.service import PEPPER, Service, picture, serving, work, work
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EPSILON = 2  # of the preset subtle
+EPSILON = 4  # of the preset subtle
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from photoward.core.catalogue import (
 from photoward.core.errors import PROBLEMS, NotFound
 from photoward.core.imaging.header import MOST_FRAMES
 from photoward.core.imaging.sniff import INPUTS
+from photoward.core.levels import Level, levels
 from photoward.core.networks import NetworkCard, SetCard
 
 router = APIRouter(tags=["catalogue"])
@@ -51,10 +52,20 @@ class Method(BaseModel):
     networks: bool = Field(description="Whether it works against a set of pretrained networks.")
 
 
+class MeasuredLevel(Level):
+    """A preset's figures, and the sentence that they make."""
+
+    sentence: str
+
+
 class Methods(BaseModel):
-    """All methods."""
+    """All methods, and what the presets of the default one do."""
 
     methods: list[Method]
+    default: str = Field(examples=["sem+anchor"])
+    levels: list[MeasuredLevel] = Field(
+        description="As measured; presets that were not are left out."
+    )
 
 
 class Surrogates(BaseModel):
@@ -83,7 +94,7 @@ class Limits(BaseModel):
     presets: dict[str, Strength] = Field(
         description="epsilon, flat and rms in 1/255: the largest change anywhere, where the "
         "picture is flat, and its root mean square; luma and chroma: cycles along the longer "
-        "side below which brightness and colour do not change."
+        "side below which brightness and colour do not change; no chroma: colour does not at all."
     )
     default_preset: str = Field(examples=[DEFAULT_PRESET])
     min_epsilon: float = Field(examples=[1])
@@ -93,9 +104,13 @@ class Limits(BaseModel):
 @router.get(
     "/v1/methods", operation_id="listMethods", summary="The methods", responses=documented()
 )
-async def list_methods() -> Methods:
+async def list_methods(parts: PartsDep) -> Methods:
     """How a photo can be protected."""
-    return Methods(methods=[Method(**asdict(method)) for method in METHODS.values()])
+    return Methods(
+        methods=[Method(**asdict(method)) for method in METHODS.values()],
+        default=parts.catalogue.default_method,
+        levels=[MeasuredLevel(**dict(one), sentence=one.sentence) for one in levels()],
+    )
 
 
 @router.get(

@@ -56,6 +56,7 @@ export async function content(item, signal) {
 
 export const remove = (item) => call(item.links.self, { method: "DELETE" });
 
+export const methods = async () => (await call("/v1/methods", {})).json();
 export const limits = async () => (await call("/v1/limits", {})).json();
 
 async function call(address, options) {

@@ -1,6 +1,6 @@
 // The page: one photo at a time, from choosing it to downloading or deleting the result.
 
-import { content, key, limits, Refusal, remove, untilEnded, upload } from "./api.js";
+import { content, key, limits, methods, Refusal, remove, untilEnded, upload } from "./api.js";
 import { drawDifference } from "./difference.js";
 
 const GAIN = 10;
@@ -50,7 +50,6 @@ function form() {
   const fields = new FormData();
   // Options first: what is wrong with them is said before the photo has been sent.
   fields.append("preset", document.querySelector("[name=preset]:checked").value);
-  if ($("shaping").checked) fields.append("shaping", "perceptual");
   if ($("label").value.trim()) fields.append("label", $("label").value.trim());
   fields.append("file", file, file.name || "photo");
   return fields;
@@ -179,6 +178,13 @@ $("another").addEventListener("click", restart);
 
 $("key").value = key.get();
 $("access").hidden = !key.get();
+
+methods().then(({ levels }) => {
+  for (const { preset, sentence } of levels) {
+    const place = document.querySelector(`[data-level="${preset}"]`);
+    if (place) place.textContent = sentence;
+  }
+}, () => {}); // the page's own words stay
 
 limits().then(({ inputs, max_body_bytes: bytes, max_megapixels: megapixels }) => {
   $("file").accept = Object.values(inputs).join();

@@ -1,0 +1,75 @@
+"""What each preset does, as measured: the figures behind the sentences that people read.
+
+``levels.json`` beside this file is made from the results in ``docs/benchmarks`` by ``make tables``;
+nobody types a figure.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FILE = Path(__file__).with_name("levels.json")
+
+
+class Left(BaseModel):
+    """How many of new photos a trainer's network names right, in %."""
+
+    model_config = ConfigDict(frozen=True)
+
+    control: float = Field(description="After training on unprotected photos.", examples=[61.6])
+    protected: float = Field(
+        description="After training on protected ones; the best moment of the training.",
+        examples=[24.8],
+    )
+
+
+class Level(BaseModel):
+    """What a preset of the default method shows and stops."""
+
+    model_config = ConfigDict(frozen=True)
+
+    preset: str = Field(examples=["standard"])
+    visibility: float = Field(
+        description="How many times as far as the edge of being seen side by side, the mean over "
+        "photos.", examples=[1.0],
+    )  # fmt: skip
+    from_scratch: Left = Field(description="A network that starts with fresh weights.")
+    probe: Left = Field(
+        description="A linear classifier on a pretrained network that the noise was not made "
+        "against."
+    )
+    photos: int = Field(description="On which it was measured.", examples=[1200])
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words."""
+        fresh, probe = self.from_scratch, self.probe
+        return (
+            f"{_looks(self.visibility)} Of new photos a network trained from scratch on such "
+            f"ones names {fresh.protected:.0f} of 100 right instead of {fresh.control:.0f}; "
+            f"one that starts from weights trained elsewhere {probe.protected:.0f} instead of "
+            f"{probe.control:.0f}{_verdict(probe)}"
+        )
+
+
+def _looks(visibility: float) -> str:
+    """In words."""
+    for most, words in ((0.8, "Not seen."), (1.3, "Hardly seen."), (2.2, "Seen as fine grain.")):
+        if visibility <= most:
+            return words
+    return "Plainly seen."
+
+
+def _verdict(left: Left) -> str:
+    """Whether that is protection."""
+    return ": it does not stop those." if left.protected > 0.8 * left.control else "."
+
+
+@lru_cache(maxsize=1)
+def levels() -> tuple[Level, ...]:
+    """All presets that were measured."""
+    return tuple(Level.model_validate(one) for one in json.loads(FILE.read_bytes()))
