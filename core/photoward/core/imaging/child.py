@@ -67,8 +67,19 @@ def load_codecs() -> None:
     if HEIC_IS_READ:
         pillow_heif = importlib.import_module("pillow_heif")
         pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False)
+    rehearse()
     Image.MAX_IMAGE_PIXELS = None  # the header was checked against our own limits
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a child is one core's worth, and makes no threads
+
+
+def rehearse() -> None:
+    """Measure a small picture: libraries load parts of themselves when they are first used."""
+    before = Image.effect_noise((64, 64), 60).convert("RGB")
+    layer = noise.Enlarged(np.ones((4, 4, 3), np.int16), epsilon=1, size=(64, 64), grey=False)
+    after = noise.add(before, layer)
+    measure.Comparison([(before, after)], layer).report()
+    measure.shrunk(before, after, layer)
+    visibility.seen(before, after).report()
 
 
 def confine(memory_mib: int, parent: int) -> None:
