@@ -34,3 +34,9 @@ def test_the_domain_needs_no_library_but_the_settings() -> None:
 
 def test_who_asks_for_the_pool_gets_no_torch_before_it_forks() -> None:
     assert "torch" not in loaded("photoward.worker.celery_app")
+
+
+@pytest.mark.parametrize("command", ["sync", "protect", "client"])
+def test_a_command_loads_what_it_needs_when_it_needs_it(command: str) -> None:
+    heavy = {"httpx", "sqlalchemy", "celery", "cryptography", "torch", "numpy", "PIL", "fastapi"}
+    assert not heavy & loaded(f"photoward.api.cli.{command}")

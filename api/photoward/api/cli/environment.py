@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from photoward.core.errors import BadInput, Unavailable
-from photoward.core.ledger import open_ledger, require_keys
 from photoward.core.settings import Settings
 
 EXTRAS = {
@@ -56,6 +55,8 @@ def require_closed_door(settings: Settings) -> None:
         Unavailable: the ledger, which knows, cannot be opened.
     """
     if settings.keys_required:
+        from photoward.core.ledger import open_ledger, require_keys  # noqa: PLC0415  # heavy
+
         ledger = open_ledger(settings)
         try:
             require_keys(settings, ledger)

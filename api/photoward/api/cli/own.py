@@ -13,7 +13,6 @@ from photoward.api.cli import folders
 from photoward.api.cli.environment import settings_from
 from photoward.core.access import DEFAULT_TENANT
 from photoward.core.errors import Unavailable
-from photoward.core.keys import read_or_make_master, tenant_secret
 
 if TYPE_CHECKING:
     from photoward.core.settings import Settings
@@ -59,7 +58,8 @@ def secret(of: Settings) -> bytes:
     Raises:
         Unavailable: it cannot be read or made.
     """
-    from photoward.core.ledger import open_ledger  # noqa: PLC0415  # a third of a second
+    from photoward.core.keys import read_or_make_master, tenant_secret  # noqa: PLC0415  # heavy
+    from photoward.core.ledger import open_ledger  # noqa: PLC0415  # the same
 
     new = not of.master_secret.exists()
     ledger = open_ledger(of)
