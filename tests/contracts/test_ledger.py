@@ -6,14 +6,18 @@ import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from photoward.core.errors import BadInput, NotFound
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, Lane, Output, Stage, State, Waiting, new_id
 from photoward.core.ledger import open_ledger
+from photoward.core.ledger.engine import make_engine
+from photoward.core.ledger.tables import items
 from tests.support.samples import (
     HOUR,
     OVER,
@@ -37,6 +41,23 @@ def test_an_upload_is_queued_as_it_was_given(ledger: Ledger) -> None:
     assert item == ledger.get("alice", item.id)
     assert (item.state, item.options, item.source) == (State.QUEUED, asked, original)
     assert (item.attempts, item.lease, item.output, item.measured) == (0, None, None, {})
+
+
+def test_what_a_newer_version_keeps_besides_is_no_fault(
+    ledger: Ledger, ledger_settings: Settings
+) -> None:
+    """While an upgrade rolls, workers of both versions take the same photos."""
+    item = added(ledger)
+    engine = make_engine(ledger_settings.database)
+    with engine.begin() as connection:
+        for column, kept in (("options", asdict(item.options)), ("source", asdict(item.source))):
+            newer = {items.c[column]: kept | {"of_tomorrow": ["?"]}}
+            connection.execute(update(items).where(items.c.id == item.id).values(newer))
+    engine.dispose()
+    assert ledger.get("alice", item.id) == item
+    token, (leased,) = claimed(ledger)
+    assert leased.options == item.options
+    assert ledger.store(token, [result(item.id)]) == {item.id}
 
 
 def test_a_trace_reaches_the_worker(ledger: Ledger) -> None:

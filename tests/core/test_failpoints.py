@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +38,21 @@ def test_an_armed_point_is_met_once(tmp_path: Path) -> None:
     (tmp_path / "claimed").touch()
     assert passed(**armed) == (os.EX_SOFTWARE, "")
     assert passed(**armed) == (0, "alive\n")
+
+
+def test_what_hangs_does_not_end(tmp_path: Path) -> None:
+    name = failpoints.HANGING
+    hangs = f"from photoward.core.failpoints import hang; hang({name!r}); print('alive')"
+    armed = {**os.environ, "PHOTOWARD_FAILPOINTS": str(tmp_path)}
+    (tmp_path / name).touch()
+    command = [sys.executable, "-c", hangs]
+    with subprocess.Popen(command, env=armed, stdout=subprocess.PIPE) as process:
+        while (tmp_path / name).exists():
+            time.sleep(0.01)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        process.kill()
+    assert subprocess.check_output(command, env=armed) == b"alive\n"
 
 
 def test_where_an_answer_is_lost_nobody_dies(

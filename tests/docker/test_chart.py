@@ -1,18 +1,26 @@
-"""The Helm chart renders into what Kubernetes takes, locked up, and scales by Celery's lists."""
+"""The Helm chart renders into what Kubernetes takes, locked up, and scales by what waits."""
 
 from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
 
 import kubernetes_validate
 import pytest
 import yaml
-from kombu.transport.redis import Channel
 
 from loopback.composition import FILE
 from photoward.api.cli.service import DRAIN_HTTP_S
-from photoward.core.queue import QUEUE, celery_settings
+from photoward.api.http.routes.operations import Depth
+from photoward.core.ledger import open_ledger
+from photoward.core.ledger.turns import LEAST_WORK
 from photoward.core.settings import Settings
+from photoward.worker.celery_app import LEAVE_S
 from tests.docker.chart import CHART, EVERYTHING, Manifests, pods, ran, rendered
 from tests.docker.test_composition import DEAREST_MIB, WORKER_MIB
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KUBERNETES = ("1.27", "1.33")
 
@@ -90,8 +98,7 @@ def test_pods_have_time_to_leave_and_are_replaced_without_a_gap(manifests: Manif
     assert container["readinessProbe"]["httpGet"]["path"] == "/livez"
     _, until_unknown_s = container["lifecycle"]["preStop"]["exec"]["command"]
     assert face["terminationGracePeriodSeconds"] > int(until_unknown_s) + DRAIN_HTTP_S
-    soft_s = celery_settings(Settings())["worker_soft_shutdown_timeout"]
-    assert worker["terminationGracePeriodSeconds"] > soft_s
+    assert worker["terminationGracePeriodSeconds"] > LEAVE_S
     # A new worker may need the card of the old one.
     assert manifests["Deployment", "demo-worker"]["spec"]["strategy"] == {
         "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}
@@ -139,14 +146,18 @@ def test_a_graphics_card_is_asked_for_by_who_uses_one() -> None:
     assert "nvidia.com/gpu" not in worker["containers"][0]["resources"]["limits"]
 
 
-def test_the_autoscaler_looks_at_the_lists_that_celery_uses() -> None:
-    options = celery_settings(Settings())["broker_transport_options"]
-    channel = Channel.__new__(Channel)  # it never connects
-    channel.sep, channel.priority_steps = options["sep"], options["priority_steps"]
-    used = {channel._q_for_pri(QUEUE, step) for step in channel.priority_steps}
+def test_the_autoscaler_looks_at_the_work_that_waits(tmp_path: Path) -> None:
+    """At all of it, as turns count it; hints do not grow with it."""
     scaled = rendered({"keda": {"enabled": True}})["ScaledObject", "demo-worker"]
-    assert {one["metadata"]["listName"] for one in scaled["spec"]["triggers"]} == used
     assert scaled["spec"]["scaleTargetRef"]["name"] == "demo-worker"
+    (trigger,) = scaled["spec"]["triggers"]
+    query = trigger["metadata"]["query"]
+    ledger = open_ledger(Settings(data_dir=tmp_path))
+    told = {metric.name for metric in Depth(ledger).collect()}
+    ledger.close()
+    assert set(re.findall(r"photoward_\w+", query)) <= told
+    assert f"{LEAST_WORK} * sum(max by (lane) (photoward_queued_items))" in query
+    assert float(trigger["metadata"]["threshold"]) > 0
 
 
 def test_uploads_are_passed_on_as_they_come() -> None:

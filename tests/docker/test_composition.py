@@ -14,8 +14,8 @@ from sqlalchemy import QueuePool
 from loopback.composition import FILE, Service, filled, services
 from photoward.api.cli.service import DRAIN_HTTP_S
 from photoward.core.ledger.engine import make_engine
-from photoward.core.queue import celery_settings
 from photoward.core.settings import Settings
+from photoward.worker.celery_app import LEAVE_S
 
 SAID = yaml.safe_load(filled(FILE.read_text(), {}))
 SERVICES = {name: Service(name, said) for name, said in SAID["services"].items()}
@@ -70,8 +70,7 @@ def test_each_service_says_whether_it_is_well_and_has_time_to_leave(service: Ser
 
 def test_who_leaves_has_time_for_what_is_under_way() -> None:
     grace = {name: one.seconds("stop_grace_period", default=0) for name, one in LASTING.items()}
-    soft_s = celery_settings(Settings())["worker_soft_shutdown_timeout"]
-    assert min(grace["worker"], grace["worker-gpu"]) > soft_s
+    assert min(grace["worker"], grace["worker-gpu"]) > LEAVE_S
     assert grace["api"] > DRAIN_HTTP_S
     assert SERVICES["nginx"].said["stop_signal"] == "SIGQUIT", "SIGTERM breaks answers off"
 

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from photoward.api.cli.child import STABLE_S
+from photoward.core.failpoints import HANGING
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, State
 from photoward.core.ledger import open_ledger
 from photoward.core.queue import QUEUE
@@ -164,6 +165,31 @@ def pushes(client: redis.Redis) -> int:
 def info(client: redis.Redis, section: str) -> dict[str, Any]:
     told: Any = client.info(section)
     return dict(told)
+
+
+def test_a_method_that_hangs(tmp_path: Path) -> None:
+    """Its process ends, whatever hangs in it, and what was beside it is done by the next."""
+    limit_s, rounds, slowest = 3, scaled(1, 5), 0.0
+    limits = {"PHOTOWARD_FAILPOINTS": str(tmp_path), "PHOTOWARD_BATCH_LIMIT_S": str(limit_s)}
+    with fresh_stack(**limits, **HASTY) as service:
+        settings = Settings(data_dir=service.folder)
+        for _ in range(rounds):
+            before = service.pool_process()
+            (tmp_path / HANGING).touch()
+            began = time.monotonic()
+            ids = service.upload(free_of_cost(20))
+            assert states(service.ended(ids, 120)) == {"done"}
+            slowest = max(slowest, time.monotonic() - began)
+            assert not before.is_running()
+        extra = extra_runs(settings)
+        everyone = known_ids(settings)
+        note(
+            f"a method that hangs, ×{rounds}", "its process ends, 0 lost, ≤ 20 extra runs each",
+            f"0 of {len(everyone)} lost, {extra} extra runs, all done within {slowest:.0f} s",
+            f"a batch may take {limit_s} s, a short lease",
+        )  # fmt: skip
+        assert extra <= rounds * 20
+        audit(service, settings, everyone)
 
 
 def test_what_kills_every_worker_ends_after_three_attempts(tmp_path: Path) -> None:

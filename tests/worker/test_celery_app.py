@@ -14,34 +14,20 @@ from photoward.worker import celery_app
 
 
 class Working:
-    """A worker that ends as it is told to: queue empty, budget spent, or broken."""
+    """A worker that ends as it is told to: well, or broken."""
 
-    def __init__(self, end: bool | Exception, *, on_accelerator: bool = False) -> None:  # noqa: FBT001  # its meaning is in the class's sentence
+    def __init__(self, end: Exception | None = None, *, on_accelerator: bool = False) -> None:
         self.end = end
         self.on_accelerator = on_accelerator
         self.stopped = False
 
-    def work(self, budget_s: float) -> bool:
+    def work(self, budget_s: float) -> None:
         assert budget_s == celery_app.BUDGET_S
-        if isinstance(self.end, Exception):
+        if self.end is not None:
             raise self.end
-        return self.end
 
     def stop(self) -> None:
         self.stopped = True
-
-
-@pytest.fixture
-def hinted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    hints: list[str] = []
-
-    class Hints:
-        def hint(self, item_id: str) -> bool:
-            hints.append(item_id)
-            return True
-
-    monkeypatch.setattr(celery_app, "open_hints", lambda _settings: Hints())
-    return hints
 
 
 def run(monkeypatch: pytest.MonkeyPatch, worker: Working) -> None:
@@ -54,15 +40,11 @@ def test_the_task_is_what_senders_call_it() -> None:
     assert celery_app.app.conf.task_default_queue == QUEUE
 
 
-@pytest.mark.parametrize(
-    ("end", "hints"), [(False, []), (True, ["id"]), (Unavailable("The store is away."), [])],
-    ids=["the queue is empty", "the budget is spent", "something is away"],
-)  # fmt: skip
-def test_only_who_leaves_work_behind_hands_over(
-    monkeypatch: pytest.MonkeyPatch, hinted: list[str], end: bool | Exception, hints: list[str]  # noqa: FBT001  # see above
-) -> None:  # fmt: skip
+@pytest.mark.parametrize("end", [None, Unavailable("The store is away.")])
+def test_what_is_away_is_no_fault_of_the_task(
+    monkeypatch: pytest.MonkeyPatch, end: Exception | None
+) -> None:
     run(monkeypatch, Working(end))
-    assert hinted == hints
 
 
 @pytest.mark.parametrize("error", [RuntimeError("torch"), KeyError("a bug")])
@@ -86,7 +68,7 @@ def test_a_broken_accelerator_ends_the_process(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_leaving_process_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Working(end=False)
+    worker = Working()
     monkeypatch.setitem(celery_app._process, "worker", worker)
     celery_app.stop_process()
     assert worker.stopped

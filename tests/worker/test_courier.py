@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,7 +21,7 @@ from photoward.core.outbound import post
 from photoward.core.webhooks import GRACE, SCHEDULE, Delivered, Event, next_try
 from photoward.worker import places
 from photoward.worker.courier import Courier
-from tests.support.beside import beside
+from tests.support.receiver import dripping
 from tests.support.samples import added, claimed, result
 from tests.support.sites import serving
 
@@ -93,28 +93,6 @@ def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-@contextmanager
-def dripping() -> Iterator[tuple[str, list[socket.socket]]]:
-    """A receiver whose answers never end, though they never pause; and who is waiting for one."""
-    callers: list[socket.socket] = []
-
-    def drip(over: threading.Event) -> None:
-        while not over.wait(0.02):
-            with suppress(BlockingIOError):
-                callers.append(server.accept()[0])
-                callers[-1].sendall(b"HTTP/1.1 200 OK\r\nX: ")
-            for one in callers:
-                with suppress(OSError):
-                    one.sendall(b"a")
-
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
-        server.setblocking(False)  # noqa: FBT003  # the standard library's
-        with beside(drip):
-            yield f"http://127.0.0.1:{server.getsockname()[1]}/", callers
-        for one in callers:
-            one.close()
 
 
 @pytest.fixture

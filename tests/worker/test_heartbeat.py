@@ -25,39 +25,20 @@ def beats(path: Path, within_s: float = 5.0) -> bool:
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> Callable[..., tuple[Heartbeat, Path]]:
-    def start(stuck_s: float) -> tuple[Heartbeat, Path]:
-        heart = Heartbeat(tmp_path / "beat", every_s=0.02, stuck_s=stuck_s)
+def started(tmp_path: Path) -> Callable[[], tuple[Heartbeat, Path]]:
+    def start() -> tuple[Heartbeat, Path]:
+        heart = Heartbeat(tmp_path / "beat", every_s=0.02)
         heart.start()
         return heart, tmp_path / "beat"
 
     return start
 
 
-def test_it_beats_at_rest_and_at_work_and_leaves_nothing(
-    started: Callable[..., tuple[Heartbeat, Path]],
-) -> None:
-    heart, path = started(stuck_s=60)
+def test_it_beats_and_leaves_nothing(started: Callable[[], tuple[Heartbeat, Path]]) -> None:
+    heart, path = started()
     assert beats(path)
-    with heart.work():
-        assert beats(path)
     heart.stop()
     assert not path.exists()
-
-
-def test_a_batch_that_does_not_end_stops_it(
-    started: Callable[..., tuple[Heartbeat, Path]],
-) -> None:
-    heart, path = started(stuck_s=0.2)
-    with heart.work():
-        time.sleep(0.3)
-        assert not beats(path, within_s=0.3)
-    assert beats(path), "it ended after all"
-    with pytest.raises(ZeroDivisionError), heart.work():
-        raise ZeroDivisionError
-    time.sleep(0.3)
-    assert beats(path), "what failed is over, too"
-    heart.stop()
 
 
 def test_without_a_file_nothing_is_touched(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
 from photoward.worker import lifecycle
+from photoward.worker.deadline import Deadline
 from photoward.worker.heartbeat import Heartbeat
 from photoward.worker.lifecycle import Worker, imaging_children
 from photoward.worker.pace import Pace
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
 
 
+class Recorded:
+    """Hints that were given."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+
+    def hint(self, item_id: str) -> bool:
+        self.given.append(item_id)
+        return True
+
+
 class Batches:
     """Ends what it gets, notes which batches were under way together, and may break."""
 
@@ -34,6 +47,7 @@ class Batches:
         self.meanwhile = meanwhile
         self.light = light
         self.pace = Pace(2.0, 128)
+        self.hints = Recorded()
         self.lock = threading.Lock()
         self.under_way: list[int] = []
         self.together: list[tuple[int, ...]] = []
@@ -55,7 +69,8 @@ class Batches:
 
 def worker(settings: Settings, ledger: Ledger, batches: Batches, **more: object) -> Worker:
     parts: Any = {"pipeline": None, "pool": None, "reconciler": None, "courier": None,
-                        "heartbeat": Heartbeat(None), "batches": batches}  # fmt: skip
+                  "heartbeat": Heartbeat(None), "deadline": Deadline(ledger, 60),
+                  "hints": batches.hints, "batches": batches}  # fmt: skip
     made = Worker(settings=settings.model_copy(update=more), ledger=ledger, **parts)
     batches.pace = Pace(made.settings.batch_aim_s, made.settings.max_batch)
     return made
@@ -74,7 +89,7 @@ def test_everything_is_worked_off_in_two_lanes(settings: Settings, ledger: Ledge
             both.wait()
 
     batches = Batches(ledger, meet)
-    assert worker(settings, ledger, batches, max_batch=2).work(60) is False
+    worker(settings, ledger, batches, max_batch=2).work(60)
     assert ledger.depth() == {State.DONE: 11}
     assert max(map(len, batches.together)) == 2
 
@@ -91,7 +106,7 @@ def test_what_comes_while_one_lane_is_at_work_is_the_others(
             came.append(added(ledger, width=10, height=10).id)
         both.wait()
 
-    assert worker(settings, ledger, Batches(ledger, more)).work(60) is False
+    worker(settings, ledger, Batches(ledger, more)).work(60)
     assert ledger.depth() == {State.DONE: 2}
 
 
@@ -100,7 +115,7 @@ def test_heavy_batches_travel_alone(settings: Settings, ledger: Ledger) -> None:
         added(ledger)  # one megapixel each
     batches = Batches(ledger, lambda: time.sleep(0.05))
     made = worker(settings, ledger, batches, max_batch=2, max_batch_megapixels=10)
-    assert made.work(60) is False
+    made.work(60)
     assert set(batches.together) == {(2,)}
     assert ledger.depth() == {State.DONE: 6}
 
@@ -111,12 +126,54 @@ def test_a_heavy_batch_is_light_once_it_is_encoded(settings: Settings, ledger: L
     both = threading.Barrier(2, timeout=10)
     batches = Batches(ledger, both.wait, light=True)
     made = worker(settings, ledger, batches, max_batch=2, max_batch_megapixels=10)
-    assert made.work(60) is False
+    made.work(60)
     assert ledger.depth() == {State.DONE: 4}
 
 
 def test_an_empty_queue_costs_nothing(settings: Settings, ledger: Ledger) -> None:
-    assert worker(settings, ledger, Batches(ledger)).work(60) is False
+    worker(settings, ledger, Batches(ledger)).work(60)
+
+
+def test_what_a_worker_leaves_it_passes_on_at_once_and_only_once(
+    settings: Settings, ledger: Ledger
+) -> None:
+    """So one hint wakes all who are idle, and the broker's list does not grow with the work."""
+    for _ in range(12):
+        added(ledger, width=10, height=10)
+    when: list[int] = []
+    batches = Batches(ledger, lambda: when.append(len(batches.hints.given)))
+    worker(settings, ledger, batches, max_batch=2).work(60)
+    assert when[0] == 1, "while its first batch is at work"
+    assert len(batches.hints.given) == 1
+
+
+def test_who_leaves_nothing_wakes_nobody(settings: Settings, ledger: Ledger) -> None:
+    added(ledger)
+    batches = Batches(ledger)
+    worker(settings, ledger, batches).work(60)
+    assert batches.hints.given == []
+
+
+def test_who_is_asked_to_leave_gives_back_what_is_under_way(
+    settings: Settings, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = added(ledger)
+    over = threading.Event()
+    made = worker(settings, ledger, Batches(ledger, over.wait))
+
+    class Asked(ThreadPoolExecutor):
+        def __exit__(self, *_: object) -> None:
+            """As when SIGTERM comes while the main thread waits for the lanes."""
+            while ledger.get("alice", item.id).state is not State.LEASED:
+                time.sleep(0.01)
+            raise SystemExit
+
+    monkeypatch.setattr(lifecycle, "ThreadPoolExecutor", Asked)
+    with pytest.raises(SystemExit):
+        made.work(60)
+    left = ledger.get("alice", item.id)
+    over.set()
+    assert (left.state, left.attempts) == (State.QUEUED, 0)
 
 
 def test_a_spent_budget_is_told(settings: Settings, ledger: Ledger) -> None:
@@ -124,9 +181,10 @@ def test_a_spent_budget_is_told(settings: Settings, ledger: Ledger) -> None:
         added(ledger, width=10, height=10)
     batches = Batches(ledger, lambda: time.sleep(0.4))
     made = worker(settings, ledger, batches, max_batch=1)
-    assert made.work(0.3) is True
+    made.work(0.3)
+    assert len(batches.hints.given) == 1
     assert 1 <= ledger.depth()[State.DONE] <= lifecycle.LANES
-    assert made.work(60) is False
+    made.work(60)
     assert ledger.depth() == {State.DONE: 8}
 
 
@@ -144,7 +202,7 @@ def test_an_error_of_a_lane_shows_and_leaves_no_weight_behind(
         made.work(60)
     added(ledger)
     made.batches = Batches(ledger)  # type: ignore[assignment]  # all that is used of one
-    assert made.work(5) is False
+    made.work(5)
     assert ledger.depth()[State.DONE] >= 1
 
 

@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from photoward.core.failpoints import HANGING
 from photoward.core.jobs import FINAL, State, new_id
 from photoward.core.ports import original_key, output_key
 from photoward.core.queue import open_hints
+from photoward.worker.celery_app import LEAVE_S
 from tests.core.imaging.pictures import file, image
 from tests.support.samples import options, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from photoward.core.jobs import Item
     from photoward.core.ports import Ledger, ObjectStore
@@ -126,6 +129,48 @@ def test_a_worker_without_its_surrogate_ends_instead_of_idling(
         process.wait(START_S)
     assert ledger.get("alice", item.id).state is State.QUEUED
     assert "'gone'" in (settings.data_dir / "worker.log").read_text()
+
+
+def test_a_method_that_hangs_costs_its_process_and_three_times_its_photo(
+    settings: Settings, ledger: Ledger, store: ObjectStore, tmp_path: Path
+) -> None:
+    hangs = tmp_path / HANGING
+    with working(
+        settings, PHOTOWARD_FAILPOINTS=str(tmp_path), PHOTOWARD_BATCH_LIMIT_S="2",
+        PHOTOWARD_RECONCILE_EVERY_S="1",
+    ) as process:  # fmt: skip
+        first = ended(ledger, uploaded(settings, ledger, store))
+        assert (first.state, first.attempts) == (State.DONE, 1)
+        hangs.touch()
+        once = ended(ledger, uploaded(settings, ledger, store))
+        assert (once.state, once.attempts) == (State.DONE, 2), "the next process does it"
+        always = uploaded(settings, ledger, store, side=33)
+        while (found := ledger.get("alice", always.id)).state not in FINAL:
+            if not hangs.exists():
+                hangs.touch()
+            time.sleep(0.05)
+        hangs.unlink(missing_ok=True)
+        assert (found.state, found.error_code) == (State.FAILED, "worker_lost")
+        assert ended(ledger, uploaded(settings, ledger, store)).state is State.DONE
+        assert process.poll() is None, "its pool processes end, not the worker"
+
+
+def test_a_worker_that_hangs_leaves_when_asked_and_gives_back(
+    settings: Settings, ledger: Ledger, store: ObjectStore, tmp_path: Path
+) -> None:
+    (tmp_path / HANGING).touch()
+    with working(settings, PHOTOWARD_FAILPOINTS=str(tmp_path)) as process:
+        item = uploaded(settings, ledger, store)
+        deadline = time.monotonic() + START_S
+        while (tmp_path / HANGING).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(LEAVE_S + 9)  # who asked waits for 40 s
+        assert time.monotonic() - began > LEAVE_S / 2, "a batch has time to end"
+    found = ledger.get("alice", item.id)
+    assert (found.state, found.attempts) == (State.QUEUED, 0)
 
 
 def test_a_worker_that_leaves_ends_its_batch_and_keeps_nothing_back(

@@ -2,12 +2,13 @@
 
 Nothing happens unless ``PHOTOWARD_FAILPOINTS`` names a folder. Then a process that comes to a point
 dies if a file of the point's name lies there; it takes the file with it, so that the next passes.
-At ``ANSWER_LOST`` it does not die, but loses a connection.
+At ``ANSWER_LOST`` it does not die, but loses a connection; at ``HANGING`` a thread stands still.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from photoward.core.errors import Unavailable
@@ -30,6 +31,9 @@ ARRIVING = ("arrival-taken", "arrival-fetched", "original-stored", "row-committe
 ANSWER_LOST = "answer-lost"
 """Where nobody dies: what the ledger was to keep is committed, and its answer does not come."""
 
+HANGING = "method-hangs"
+"""Where nobody dies either: a method that never returns."""
+
 _FOLDER = os.environ.get("PHOTOWARD_FAILPOINTS")
 
 
@@ -47,6 +51,12 @@ def lose(name: str) -> None:
     """Raise Unavailable here if that is asked for, as when a connection breaks."""
     if _armed(name):
         raise Unavailable("The ledger does not answer (failpoint).")
+
+
+def hang(name: str) -> None:
+    """Stand still here for good if that is asked for."""
+    if _armed(name):
+        threading.Event().wait()
 
 
 def _armed(name: str) -> bool:

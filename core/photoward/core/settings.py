@@ -131,6 +131,9 @@ class Settings(BaseSettings):
     """How long a batch may take by itself; its size follows from how long others of its kind took.
     What comes next waits so long at most, a stopping worker (30 s) and a lease (60 s) never notice,
     and what a batch costs besides its photos is a small share of it."""
+    batch_limit_s: float = Field(default=900.0, gt=0)
+    """After so long a batch hangs: its worker process ends, and another one tries its photos again,
+    thrice in all. Longer than a picture's opening and finishing may take together."""
     max_batch_megapixels: float = Field(default=50.0, gt=0)
     imaging_children: int = Field(default=0, ge=0)
     """Decoder processes a worker; 0: one a core, at most four."""

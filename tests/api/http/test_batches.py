@@ -25,9 +25,9 @@ from photoward.api.http.cursors import after, cursor
 from photoward.core import access
 from photoward.core.access import ALL
 from photoward.core.errors import BadInput, Overloaded
-from photoward.core.jobs import Failure, new_id
+from photoward.core.jobs import Failure, State, new_id
 from photoward.core.ports import original_key
-from tests.api.http.service import PEPPER, picture, work
+from tests.api.http.service import PEPPER, Recorded, picture, work
 from tests.api.http.test_refusals import assert_problem
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from photoward.core.ports import Ledger
     from tests.api.http.conftest import ServiceFactory
     from tests.api.http.service import Service
 
@@ -350,6 +351,30 @@ def test_when_the_queue_is_full_the_rest_is_told(
     told = lines(send(service, made(service), data))
     assert told[-1] == {"accepted": 50, "refused": 10}
     assert {one["problem"]["code"] for one in told[50:60]} == {"queue_full"}
+
+
+class Counting(Recorded):
+    """Hints that note how many photos were queued at that time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger: Ledger | None = None
+        self.queued: list[int] = []
+
+    def hint(self, item_id: str) -> bool:
+        assert self.ledger is not None
+        self.queued.append(self.ledger.depth().get(State.QUEUED, 0))
+        return super().hint(item_id)
+
+
+def test_work_on_an_archive_begins_with_its_first_file(make_service: ServiceFactory) -> None:
+    hints, count = Counting(), 60
+    service = make_service(hints=hints)
+    hints.ledger = service.ledger
+    data = zipped({f"{n}.png": picture(size=(20 + n, 20)) for n in range(count)})
+    told = lines(send(service, made(service), data))
+    assert told[-1] == {"accepted": count, "refused": 0}
+    assert hints.queued[0] < count / 2, "the rest is still to come"
 
 
 def test_only_a_few_archives_are_taken_in_at_a_time(service: Service) -> None:

@@ -12,6 +12,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+import billiard
 import structlog
 from celery import Celery, signals
 from celery.worker.request import Request
@@ -20,7 +21,7 @@ from kombu.transport.virtual import QoS
 from photoward.core import telemetry
 from photoward.core.errors import Unavailable
 from photoward.core.lifeline import die_with
-from photoward.core.queue import QUEUE, TASK, celery_settings, open_hints
+from photoward.core.queue import QUEUE, TASK, celery_settings
 from photoward.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 BUDGET_S = 10.0
 """A task hands over to a fresh hint after this long, so that draining never takes much longer
-than one batch and never meets the soft time limit."""
+than one batch."""
+
+LEAVE_S = 30.0
+"""A batch that has not ended so long after SIGTERM is given back; who sent it waits for 40."""
 
 log = structlog.get_logger(__name__)
 settings = Settings()
@@ -84,6 +88,20 @@ def stop_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it lik
         worker.stop()
 
 
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]  # the same
+def leave_in_time(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it likes
+    """In the parent: Celery waits for the task for ever, and takes SIGTERM only once."""
+    clock = threading.Timer(LEAVE_S, ask_children_to_leave)
+    clock.daemon = True
+    clock.start()
+
+
+def ask_children_to_leave() -> None:
+    """Pool processes give their batches back and end."""
+    for child in billiard.active_children():
+        child.terminate()
+
+
 class Hint(Request):  # type: ignore[misc]  # Celery has no types
     """A message whose place is free again when it is used up, even if the broker cannot be told.
 
@@ -100,16 +118,15 @@ class Hint(Request):  # type: ignore[misc]  # Celery has no types
 
 
 @app.task(name=TASK, Request=Hint)  # type: ignore[untyped-decorator]  # Celery has no types
-def protect(item_id: str) -> None:
+def protect(_item_id: str) -> None:
     """Work off batches until nothing is queued or the budget is spent.
 
     Args:
-        item_id: the item whose queueing was hinted at; the ledger decides what is really done.
+        _item_id: the item whose queueing was hinted at; the ledger decides what is really done.
     """
     worker = _process["worker"]
     try:
-        if worker.work(BUDGET_S):
-            open_hints(settings).hint(item_id)
+        worker.work(BUDGET_S)
     except Unavailable as error:
         # The items were given back; the reconciler hints again when the ledger answers.
         log.warning("work_unavailable", detail=error.detail)

@@ -28,6 +28,7 @@ from photoward.models.surrogates.cache import SurrogateCache
 from photoward.worker.batch import BatchWorker
 from photoward.worker.claim import claim
 from photoward.worker.courier import Courier
+from photoward.worker.deadline import Deadline
 from photoward.worker.heartbeat import Heartbeat
 from photoward.worker.pace import Pace
 from photoward.worker.pipeline import Pipeline
@@ -35,7 +36,7 @@ from photoward.worker.provenance import open_signer
 from photoward.worker.reconciler import Reconciler
 
 if TYPE_CHECKING:
-    from photoward.core.ports import Ledger
+    from photoward.core.ports import Hints, Ledger
     from photoward.core.settings import Settings
     from photoward.core.targets import Targets
     from photoward.core.tracing import Tracer
@@ -86,11 +87,15 @@ class Worker:
     reconciler: Reconciler
     courier: Courier
     heartbeat: Heartbeat
+    deadline: Deadline
+    hints: Hints
     tracer: Tracer = SILENT
 
     def __post_init__(self) -> None:
         """Nothing is in flight."""
         self._turn = threading.Condition()
+        self._passing_on = threading.Lock()
+        self._passed_on = False
         self._pixels = 0
         self._light = LIGHT * self.settings.max_batch_megapixels * 1e6
 
@@ -121,29 +126,38 @@ class Worker:
         heartbeat.start()
         if missing := confinement.lacking():
             log.warning("imaging_not_confined", lacking=missing)
+        deadline = Deadline(ledger, settings.batch_limit_s)
+        deadline.start()
         log.info("worker_ready", surrogate=settings.surrogate)
         return cls(
-            settings, ledger, batches, pipeline, pool, reconciler, courier, heartbeat, tracer
-        )
+            settings, ledger, batches, pipeline, pool, reconciler, courier, heartbeat, deadline,
+            hints, tracer,
+        )  # fmt: skip
 
     @property
     def on_accelerator(self) -> bool:
         """Whether the noise is made on another device than the CPU."""
         return self.pipeline.device.type != "cpu"
 
-    def work(self, budget_s: float) -> bool:
+    def work(self, budget_s: float) -> None:
         """Work off batches until nothing is queued or the budget is spent.
 
         Two lanes claim in turn, so that one batch is fetched, decoded, encoded and stored while
-        the noise of the other is made.
+        the noise of the other is made. What is left is somebody else's, who is told of it once.
 
-        Returns:
-            Whether the budget ended it.
+        Raises:
+            SystemExit: the process was asked to leave; what was under way was given back.
         """
         until = time.monotonic() + budget_s
-        with ThreadPoolExecutor(LANES, "lane") as threads:
-            lanes = [threads.submit(self._lane, until) for _ in range(LANES)]
-        return any([lane.result() for lane in lanes])  # noqa: C419  # each lane's error must show
+        self._passed_on = False
+        try:
+            with ThreadPoolExecutor(LANES, "lane") as threads:
+                lanes = [threads.submit(self._lane, until) for _ in range(LANES)]
+        except SystemExit:
+            self.deadline.give_back()
+            raise
+        if any([lane.result() for lane in lanes]):  # noqa: C419  # each lane's error must show
+            self._pass_on()
 
     def _lane(self, until: float) -> bool:
         while time.monotonic() < until:
@@ -157,10 +171,24 @@ class Worker:
                     continue
                 pixels = sum(item.source.width * item.source.height for item in items)
                 self._pixels += pixels
-            with self.heartbeat.work(), ExitStack() as weight:
+            self._pass_on()
+            with self.deadline.over(items[0].lease or ""), ExitStack() as weight:
                 weight.callback(self._lighten, pixels)
                 self.batches.work_off(items, weight.close)
         return True
+
+    def _pass_on(self) -> None:
+        """Hint at what is left queued, once a task: an idle worker takes that, and does the same.
+
+        So one hint wakes as many workers as there is work for, and while all are busy one waits.
+        """
+        with self._passing_on:
+            if self._passed_on:
+                return
+            waiting = self.ledger.oldest_queued()
+            if waiting is not None:
+                self._passed_on = True
+                self.hints.hint(waiting)
 
     def _lighten(self, pixels: int) -> None:
         with self._turn:
@@ -169,6 +197,7 @@ class Worker:
 
     def stop(self) -> None:
         """Let go of everything; nothing is in hand between two batches."""
+        self.deadline.stop()
         self.heartbeat.stop()
         self.courier.stop()
         self.reconciler.stop()

@@ -21,6 +21,7 @@ import torch
 from photoward.core import keys
 from photoward.core.catalogue import DETAIL, PHOTO_GRID, grid_side, strength
 from photoward.core.errors import PhotowardError, Unavailable
+from photoward.core.failpoints import HANGING, hang
 from photoward.core.jobs import Stage
 from photoward.core.laps import Laps
 from photoward.core.targets import MemoryTargets
@@ -243,6 +244,7 @@ class Pipeline:
         method = make(options.method, surrogate, options.preset, networks)
         try:
             self._choose_labels(work, surrogate, networks)
+            hang(HANGING)
             noise = method.perturb(
                 np.stack([entry.opened.pixels for entry in work]),
                 [_brief(entry, method, surrogate) for entry in work],

@@ -69,7 +69,6 @@ class Unpacking:
         with closing:
             own, bad = manifests.by_file(lines, MANIFEST)
             full: PhotowardError | None = None
-            last = ""
             for number, member in enumerate(archive.members()):
                 if number % EVERY == 0 and full is None:
                     full = self._full()
@@ -78,15 +77,12 @@ class Unpacking:
                 told = {"problem": problem_of(refused)} if refused else self._told(
                     archive, member, asked, number
                 )  # fmt: skip
-                last = str(told.get("id", last))
                 counts["accepted" if "id" in told else "refused"] += 1
                 yield archives.line({"file": member.name, **told})
             absent = BadInput("invalid_option", ABSENT, field="file")
             for name, problem in {**bad, **dict.fromkeys(own, absent)}.items():
                 counts["refused"] += 1
                 yield archives.line({"file": name, "problem": problem_of(problem)})
-            if last:
-                self._parts.announcer.announce(last)
             log.info("archive", batch=self._batch_id, **counts)
             yield archives.line(counts)
 
@@ -123,7 +119,9 @@ class Unpacking:
                 spool.write(chunk)
             upload = Upload(spool.finish(), options, spool.file())
             request = self._request(member, number)
-            return accept(self._parts, self._tenant, upload, self._batch_id, request).id
+            item = accept(self._parts, self._tenant, upload, self._batch_id, request)
+        self._parts.announcer.announce(item.id)  # workers begin while the rest comes in
+        return item.id
 
     def _request(self, member: Member[Any], number: int) -> str | None:
         """A name of this file's handing in: sent again under the same key it is done once."""

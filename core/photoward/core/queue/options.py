@@ -9,12 +9,16 @@ from photoward.core.queue.names import QUEUE
 if TYPE_CHECKING:
     from photoward.core.settings import Settings
 
+MARGIN_S = 120
+"""Of Celery's limits beyond a batch's own: a task begins batches for a while."""
+
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
     """What ``Celery.conf.update`` takes. Holds the broker's password: never to be printed."""
+    limit_s = round(settings.batch_limit_s) + MARGIN_S
     return {
         "broker_url": settings.broker,
-        "broker_transport_options": _transport(),
+        "broker_transport_options": _transport(limit_s),
         # A broker that is away at the start or for a day is waited for, not given up.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
@@ -30,13 +34,10 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         # What waits inside a busy worker cannot go to an idle one.
         "worker_prefetch_multiplier": 1,
-        # Soft: the worker gives its batch back; hard: the child is killed and the lease runs out.
-        "task_soft_time_limit": 90,
-        "task_time_limit": 120,
+        # The last resort: a child ends by itself when a batch hangs, unless all of it stands.
+        "task_time_limit": limit_s,
         # The work goes on without the broker, since its outcome goes to the ledger.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        # SIGTERM: finish the batch within this, then give it back.
-        "worker_soft_shutdown_timeout": 30.0,
         # The child imports torch and loads a surrogate before it says that it lives.
         "worker_proc_alive_timeout": 60.0,
         # Nobody asks workers by broadcast (liveness is a file); each would cost a queue a worker.
@@ -44,10 +45,10 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _transport() -> dict[str, Any]:
+def _transport(limit_s: int) -> dict[str, Any]:
     return {
-        # Longer than the hard limit, or a hint would be delivered twice while it is worked on.
-        "visibility_timeout": 300,
+        # Longer than the limit, or a hint would be delivered twice while it is worked on.
+        "visibility_timeout": limit_s + MARGIN_S,
         # A killed worker's hints come back within 15 s of that; by default the sweep is 100 s.
         "unacked_restore_interval": 15,
         "unacked_restore_throttle": 1,
@@ -57,8 +58,6 @@ def _transport() -> dict[str, Any]:
         "socket_keepalive": True,
         "health_check_interval": 10,
         "retry_on_timeout": True,
-        # Interactive before batch. A readable separator: autoscalers name the lists.
-        "queue_order_strategy": "priority",
-        "priority_steps": [0, 3, 6, 9],
-        "sep": ":",
+        # One list: whose turn it is says the ledger.
+        "priority_steps": [0],
     }
