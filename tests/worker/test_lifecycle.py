@@ -158,14 +158,18 @@ def test_who_is_asked_to_leave_gives_back_what_is_under_way(
     settings: Settings, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = added(ledger)
-    over = threading.Event()
-    made = worker(settings, ledger, Batches(ledger, over.wait))
+    begun, over = threading.Event(), threading.Event()
+
+    def long() -> None:
+        begun.set()
+        over.wait()
+
+    made = worker(settings, ledger, Batches(ledger, long))
 
     class Asked(ThreadPoolExecutor):
         def __exit__(self, *_: object) -> None:
             """As when SIGTERM comes while the main thread waits for the lanes."""
-            while ledger.get("alice", item.id).state is not State.LEASED:
-                time.sleep(0.01)
+            begun.wait()
             raise SystemExit
 
     monkeypatch.setattr(lifecycle, "ThreadPoolExecutor", Asked)

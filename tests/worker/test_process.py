@@ -26,7 +26,7 @@ from tests.core.imaging.pictures import file, image
 from tests.support.samples import options, source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from photoward.core.jobs import Item
@@ -81,12 +81,16 @@ def uploaded(
     return item
 
 
-def ended(ledger: Ledger, item: Item) -> Item:
+def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_S
-    while (now := ledger.get("alice", item.id)).state not in FINAL:
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return now
+
+
+def ended(ledger: Ledger, item: Item) -> Item:
+    until(lambda: ledger.get("alice", item.id).state in FINAL)
+    return ledger.get("alice", item.id)
 
 
 def test_a_hint_is_acted_on_and_a_worker_leaves_when_asked(
@@ -131,28 +135,19 @@ def test_a_worker_without_its_surrogate_ends_instead_of_idling(
     assert "'gone'" in (settings.data_dir / "worker.log").read_text()
 
 
-def test_a_method_that_hangs_costs_its_process_and_three_times_its_photo(
+def test_a_method_that_hangs_costs_its_process_and_no_photo(
     settings: Settings, ledger: Ledger, store: ObjectStore, tmp_path: Path
 ) -> None:
-    hangs = tmp_path / HANGING
+    (tmp_path / HANGING).touch()
+    item = uploaded(settings, ledger, store)
     with working(
-        settings, PHOTOWARD_FAILPOINTS=str(tmp_path), PHOTOWARD_BATCH_LIMIT_S="2",
-        PHOTOWARD_RECONCILE_EVERY_S="1",
+        settings, PHOTOWARD_FAILPOINTS=str(tmp_path), PHOTOWARD_BATCH_LIMIT_S="10"
     ) as process:  # fmt: skip
-        first = ended(ledger, uploaded(settings, ledger, store))
-        assert (first.state, first.attempts) == (State.DONE, 1)
-        hangs.touch()
-        once = ended(ledger, uploaded(settings, ledger, store))
-        assert (once.state, once.attempts) == (State.DONE, 2), "the next process does it"
-        always = uploaded(settings, ledger, store, side=33)
-        while (found := ledger.get("alice", always.id)).state not in FINAL:
-            if not hangs.exists():
-                hangs.touch()
-            time.sleep(0.05)
-        hangs.unlink(missing_ok=True)
-        assert (found.state, found.error_code) == (State.FAILED, "worker_lost")
-        assert ended(ledger, uploaded(settings, ledger, store)).state is State.DONE
-        assert process.poll() is None, "its pool processes end, not the worker"
+        until(lambda: not (tmp_path / HANGING).exists())
+        found = ended(ledger, item)
+        assert (found.state, found.attempts) == (State.DONE, 2), "the next pool process does it"
+        assert process.poll() is None, "its parent stays"
+    assert '"batch_hung"' in (settings.data_dir / "worker.log").read_text()
 
 
 def test_a_worker_that_hangs_leaves_when_asked_and_gives_back(
@@ -161,10 +156,7 @@ def test_a_worker_that_hangs_leaves_when_asked_and_gives_back(
     (tmp_path / HANGING).touch()
     with working(settings, PHOTOWARD_FAILPOINTS=str(tmp_path)) as process:
         item = uploaded(settings, ledger, store)
-        deadline = time.monotonic() + START_S
-        while (tmp_path / HANGING).exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: not (tmp_path / HANGING).exists())
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.wait(LEAVE_S + 9)  # who asked waits for 40 s

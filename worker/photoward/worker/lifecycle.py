@@ -9,13 +9,14 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
 from photoward.core.catalogue import Catalogue
+from photoward.core.errors import Unavailable
 from photoward.core.imaging import confinement
 from photoward.core.imaging.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits
@@ -171,9 +172,9 @@ class Worker:
                     continue
                 pixels = sum(item.source.width * item.source.height for item in items)
                 self._pixels += pixels
-            self._pass_on()
             with self.deadline.over(items[0].lease or ""), ExitStack() as weight:
                 weight.callback(self._lighten, pixels)
+                self._pass_on()
                 self.batches.work_off(items, weight.close)
         return True
 
@@ -185,10 +186,11 @@ class Worker:
         with self._passing_on:
             if self._passed_on:
                 return
-            waiting = self.ledger.oldest_queued()
-            if waiting is not None:
-                self._passed_on = True
-                self.hints.hint(waiting)
+            with suppress(Unavailable):  # then the reconciler hints
+                waiting = self.ledger.oldest_queued()
+                if waiting is not None:
+                    self._passed_on = True
+                    self.hints.hint(waiting)
 
     def _lighten(self, pixels: int) -> None:
         with self._turn:
