@@ -75,7 +75,8 @@ class Settings(BaseSettings):
     """Where ``serve`` and ``worker``, run alone, tell their metrics to whoever asks: for a network
     of one's own. Default: nowhere; ``/metrics`` tells those of the HTTP face to a key."""
     max_body_bytes: int = Field(default=25 * 2**20, gt=0)
-    max_megapixels: float = Field(default=50.0, gt=0)
+    max_megapixels: float = Field(default=52.0, gt=0)
+    """The largest photos of phones and cameras of "50 megapixels" have 51.3."""
     max_side: int = Field(default=16_384, gt=0)
     sender_grace_s: float = Field(default=30.0, gt=0)
     """How long the service waits for a body, in all its pauses together …"""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from photoward.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 READ_ONLY = {"gif": "png", "tiff": "png", "heic": "jpeg"}
 """Formats that are read but not written → what is written instead, as lossless as they are."""
@@ -45,6 +48,10 @@ class Header:
     animated: bool = False
     """Whether it moves. Of a GIF it is seen only when it is decoded."""
 
+    aperture: Sequence[int] = ()
+    """Where its decoder leaves the cropping to others: left and top of what is shown, before
+    ``orientation`` is applied, and width and height of all."""
+
     @property
     def format(self) -> str:
         """``jpeg``, ``png``, ``webp``, ``avif``, ``heic``, ``gif`` or ``tiff``."""
@@ -57,8 +64,18 @@ class Header:
 
     @property
     def stored_size(self) -> tuple[int, int]:
-        """Width and height before ``orientation`` is applied."""
-        return displayed(self.width, self.height, self.orientation)
+        """Width and height of what its decoder gives."""
+        shown = displayed(self.width, self.height, self.orientation)
+        return (self.aperture[2], self.aperture[3]) if self.aperture else shown
+
+    @property
+    def shown(self) -> tuple[int, int, int, int] | None:
+        """Left, top, right and bottom of what is shown of it; None: all."""
+        if not self.aperture:
+            return None
+        left, top, *_ = self.aperture
+        width, height = displayed(self.width, self.height, self.orientation)
+        return left, top, left + width, top + height
 
 
 def displayed(width: int, height: int, orientation: int) -> tuple[int, int]:
@@ -71,7 +88,7 @@ def displayed(width: int, height: int, orientation: int) -> tuple[int, int]:
 class Limits:
     """The largest picture that is let in."""
 
-    max_megapixels: float = 50.0
+    max_megapixels: float = 52.0
     max_side: int = 16_384
     """Pixels."""
 

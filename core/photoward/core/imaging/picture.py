@@ -132,7 +132,7 @@ def decode(
     notes: list[str] = []
 
     def plain(frame: Image.Image) -> Image.Image:
-        return _plain(frame, header, notes)
+        return _plain(frame.crop(header.shown) if header.shown else frame, header, notes)
 
     file, frames, moves = _load(data, header, plain, most_pixels)
     keep = kept.read(bytes(data), header.format, frames[0].mode, file.info, notes)

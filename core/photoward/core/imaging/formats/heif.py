@@ -5,6 +5,7 @@ What is AV1's own is in its image format 1.1, HEVC's configuration in ISO/IEC 14
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from photoward.core.errors import BadInput
@@ -116,16 +117,18 @@ def _properties(meta: Window) -> tuple[list[Box], list[Box]]:
 def _header(meta: Window, limits: Limits) -> Header:
     properties, every = _properties(meta)
     own = {kind: (at, length) for kind, at, length in properties}
-    width, height, orientation = _geometry(meta, own, limits)
+    width, height, orientation, aperture = _geometry(meta, own, limits)
     mode = _channels(meta, own, every)
     alpha = any(
         kind == b"auxC" and meta.take(at + 4, length - 4).startswith(_ALPHA)
         for kind, at, length in every
         if length >= 4  # noqa: PLR2004  # version and flags
     )
-    if b"hvcC" in {kind for kind, _, _ in every}:  # its decoder turns the picture
+    if b"hvcC" in {kind for kind, _, _ in every}:  # its decoder crops and turns the picture
         return Header("image/heic", width, height, mode, 8, alpha)
-    return Header("image/avif", width, height, mode, 8, alpha, orientation)
+    return Header(
+        "image/avif", width, height, mode, 8, alpha, orientation, aperture=aperture or ()
+    )  # fmt: skip
 
 
 def _by_kind(meta: Window, box: tuple[int, int]) -> dict[bytes, tuple[int, int]]:
@@ -149,21 +152,36 @@ def _associated(meta: Window, at: int, item: int) -> Iterator[int]:
 
 def _geometry(
     meta: Window, own: dict[bytes, tuple[int, int]], limits: Limits
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, tuple[int, int, int, int] | None]:
+    """Displayed width and height, orientation, and what ``Header.aperture`` says."""
     if b"ispe" not in own:
         raise corrupt("The file does not say its size.")
     at = own[b"ispe"][0]
-    width, height = meta.number(at + 4, 4), meta.number(at + 8, 4)
+    width, height = whole = meta.number(at + 4, 4), meta.number(at + 8, 4)
     limits.check(width, height)
-    if b"clap" in own:  # what is shown of it, as two fractions
-        at = own[b"clap"][0]
-        sides = [(meta.number(at + i, 4), meta.number(at + i + 4, 4)) for i in (0, 8)]
-        width, height = (number // (over or 1) for number, over in sides)
-        limits.check(width, height)
+    aperture = None
+    if b"clap" in own:
+        (left, width), (top, height) = (
+            _cropped(meta, own[b"clap"][0] + at, side) for at, side in ((0, width), (8, height))
+        )
+        aperture = left, top, *whole
     turns = meta.number(own[b"irot"][0], 1) & 3 if b"irot" in own else 0
     axis = meta.number(own[b"imir"][0], 1) & 1 if b"imir" in own else None
     orientation = _ORIENTATIONS[turns, axis]
-    return *displayed(width, height, orientation), orientation
+    return *displayed(width, height, orientation), orientation, aperture
+
+
+def _cropped(meta: Window, at: int, whole: int) -> tuple[int, int]:
+    """First and count of the pixels of a side that are shown: a length and the middle's shift."""
+    length, over, shift, under = (meta.number(at + i, 4) for i in (0, 4, 16, 20))
+    if not over or not under:
+        raise corrupt("The file's crop is no number.")
+    shown = Fraction(length, over)
+    signed = shift - (1 << 32) if shift >> 31 else shift
+    first = (whole - shown) / 2 + Fraction(signed, under)
+    if not (first.denominator == shown.denominator == 1 and 0 <= first <= whole - shown and shown):
+        raise BadInput("unsupported_type", "What is shown of the picture is not of whole pixels.")
+    return int(first), int(shown)
 
 
 def _channels(meta: Window, own: dict[bytes, tuple[int, int]], every: list[Box]) -> Mode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from photoward.core.errors import BadInput
@@ -12,7 +13,8 @@ from photoward.core.imaging.header import Header, Limits, Mode, displayed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FILL, _TEMPORARY, _IMAGE_END, _SCAN, _APP1 = 0xFF, 0x01, 0xD9, 0xDA, 0xE1
+_MARKER = re.compile(rb"\xff[^\0\xff]")
+_TEMPORARY, _IMAGE_END, _SCAN, _APP1 = 0x01, 0xD9, 0xDA, 0xE1
 _RESTARTS_AND_START = range(0xD0, 0xD9)
 _FRAMES = {0xC0, 0xC1, 0xC2}
 """Baseline, extended sequential, progressive; all with Huffman coding."""
@@ -44,14 +46,11 @@ def _segments(window: Window) -> Iterator[tuple[int, int, int]]:
     """Marker, offset and length of each segment's body."""
     at = 2
     for _ in range(MAX_STEPS):
-        if window.number(at, 1) != _FILL:
-            raise corrupt("The JPEG has no marker where one must be.")
+        at = window.find(_MARKER, at)  # what lies between segments is skipped, as by decoders
         marker = window.number(at + 1, 1)
-        if marker == _FILL:
-            at += 1
-        elif marker == _TEMPORARY or marker in _RESTARTS_AND_START:
+        if marker == _TEMPORARY or marker in _RESTARTS_AND_START:
             at += 2
-        elif marker in (0, _IMAGE_END):
+        elif marker == _IMAGE_END:
             raise corrupt("The JPEG ends before its picture.")
         else:
             length = window.number(at + 2, 2)

@@ -19,7 +19,7 @@ _ANIMATED, _EXIF, _ALPHA = 0x02, 0x08, 0x10
 
 
 def read(window: Window, limits: Limits) -> Header:
-    """An extended file with EXIF is known only when that chunk, behind the picture, is there."""
+    """An extended file with EXIF is known only when that chunk, often the last, is there."""
     kind = window.take(12, 4)
     if kind == b"VP8 ":
         width, height = _lossy(window)
@@ -58,17 +58,17 @@ def _extended(window: Window, limits: Limits) -> Header:
     limits.check(width, height)
     animated = bool(flags & _ANIMATED)
     lossless: bool | None = None
-    orientation = 1
+    orientation = None if flags & _EXIF else 1
     for kind, at, length in _chunks(window):
         if kind in (b"VP8 ", b"VP8L", b"ANMF") and lossless is None:
             lossless = _of_frame(window, at) if kind == b"ANMF" else kind == b"VP8L"
-            if not flags & _EXIF:
-                break
-        elif kind == b"EXIF":
+        elif kind == b"EXIF" and orientation is None:
             orientation = exif.parse(window.take(at, length)).orientation
+        if lossless is not None and orientation is not None:
             break
     if lossless is None:
-        raise corrupt("The WebP has no picture before its metadata.")
+        raise corrupt("The WebP has no picture.")
+    orientation = orientation or 1
     width, height = displayed(width, height, orientation)
     alpha = bool(flags & _ALPHA)
     return Header(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from photoward.core.errors import BadInput
+
+if TYPE_CHECKING:
+    import re
 
 MAX_STEPS = 4096
 """Blocks (segments, chunks, boxes) before the header is complete; real files have a few hundred at
@@ -24,6 +29,13 @@ class Window:
         if at + length > len(self.data):
             raise Short
         return self.data[at : at + length]
+
+    def find(self, pattern: re.Pattern[bytes], at: int) -> int:
+        """Where a pattern begins, from offset ``at`` on."""
+        found = pattern.search(self.data, at)
+        if found is None:
+            raise Short
+        return found.start()
 
     def number(self, at: int, length: int) -> int:
         """An unsigned big-endian integer."""
