@@ -18,6 +18,7 @@ from photoward.core.imaging import encode, kept
 from photoward.core.imaging.noise import WIDEST, Enlarged
 from photoward.core.imaging.sniff import Limits, sniff
 from tests.core.imaging.pictures import Bench, bench, file, image, noise, reopened, smooth
+from tests.core.imaging.test_sniff import cropped
 
 FORMATS = ["jpeg", "png", "webp", "avif"]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -245,6 +246,56 @@ def test_a_black_and_white_photo_in_colour_stays_black_and_white() -> None:
     rgb = np.asarray(reopened(made.finish(noise(), 8, "jpeg")[1]))
     assert (rgb == rgb[..., :1]).all()
     assert not bench(file(image())).opened["grey"]
+
+
+def stamped() -> Image.Image:
+    """Black-and-white, with a date in the corner."""
+    photo = smooth(mode="L").convert("RGB")
+    photo.paste((255, 140, 0), (290, 180, 312, 190))
+    return photo
+
+
+def paper() -> Image.Image:
+    """A scan on yellowish paper."""
+    photo = smooth(mode="L")
+    return Image.merge("RGB", (photo, photo, photo.point(lambda value: max(value - 7, 0))))
+
+
+def spread(picture: Image.Image) -> np.ndarray[Any, Any]:
+    """How far the channels of each pixel lie apart."""
+    rgb = np.asarray(picture.convert("RGB"), dtype=int)
+    return np.asarray(rgb.max(axis=2) - rgb.min(axis=2))
+
+
+@pytest.mark.parametrize(
+    ("photo", "kind"),
+    [(smooth(mode="L").convert("RGB"), "WEBP"), (smooth(mode="L").convert("RGB"), "AVIF"),
+     (stamped(), "JPEG"), (stamped(), "PNG"), (paper(), "JPEG"), (paper(), "WEBP")],
+)  # fmt: skip
+def test_nearly_black_and_white_photos_get_no_hue(photo: Image.Image, kind: str) -> None:
+    data = file(photo, kind, quality=90)
+    after = spread(protected(data, kind.lower()))
+    before = spread(reopened(data))
+    assert after[before == 0].max(initial=0) <= 3
+    assert abs(after - before)[before <= 8].max() <= (3 if kind == "PNG" else 6)
+
+
+def test_a_coloured_thing_on_white_is_no_black_and_white_photo() -> None:
+    photo = Image.new("RGB", (320, 200), "white")
+    photo.paste(smooth((80, 40)), (100, 100))
+    assert not bench(file(photo)).opened["grey"]
+    assert bench(file(stamped())).opened["grey"]
+    clear = smooth().convert("RGBA")
+    clear.putalpha(0)
+    clear.paste(stamped().crop((0, 0, 100, 50)), (0, 0))
+    assert bench(file(clear)).opened["grey"]  # what nobody sees has no hue
+
+
+def test_a_cropped_avif_is_cropped() -> None:
+    after = protected(cropped(20, 1, 15, 1, -4, 1, 5, 2), "png", epsilon=1)
+    whole = reopened(cropped(40, 1, 30, 1, 0, 1, 0, 1))
+    assert after.size == (20, 15)
+    assert abs(change(whole.crop((6, 10, 26, 25)), after, "RGB")).max() <= 1
 
 
 def test_the_digest_is_of_what_is_seen() -> None:

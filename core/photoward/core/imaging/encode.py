@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from photoward.core.errors import BadInput
@@ -13,8 +14,6 @@ from photoward.core.imaging import bands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
-
-    from PIL import Image
 
     from photoward.core.imaging.header import CodePoints
     from photoward.core.imaging.picture import Picture
@@ -114,10 +113,25 @@ def _refusal(why: str) -> BadInput:
 def _jpeg(picture: Picture, words: Words) -> dict[str, Any]:
     # Optimised Huffman tables would cost a second pass; progressive files have them anyway.
     return _given(
-        quality=picture.jpeg_quality, subsampling="4:4:4", progressive=picture.progressive,
+        **_quantisation(picture), subsampling="4:4:4", progressive=picture.progressive,
         icc_profile=picture.kept.colour.profile(*_spaces(picture)), dpi=picture.kept.dpi,
         exif=picture.kept.exif(density=False, groups=words.groups), xmp=words.xmp,
     )  # fmt: skip
+
+
+def _quantisation(picture: Picture) -> dict[str, Any]:
+    """Beside a coloured date in a black-and-white photo, coarse steps of hue would tint the greys.
+
+    Steps of one cost nothing where there is no hue.
+    """
+    quality = picture.jpeg_quality
+    if not picture.grey or picture.image.mode != "RGB":
+        return {"quality": quality}
+    file = io.BytesIO()
+    Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
+    with Image.open(file) as tiny:
+        tables: dict[int, list[int]] = getattr(tiny, "quantization", {})
+        return {"qtables": [tables[0], [1] * 64]}
 
 
 def _png(picture: Picture, words: Words) -> dict[str, Any]:

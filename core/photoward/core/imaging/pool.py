@@ -49,7 +49,7 @@ class Opened:
     """RGB ``[G, G, 3]``: the whole picture squeezed to the working grid, exactly its pixels when it
     is of that size; transparent parts over middle grey, grey as three equal channels."""
     grey: bool
-    """No pixel has a hue: the mean of the noise's channels will be added to all of them."""
+    """Hardly a pixel has a hue: the mean of the noise's channels will be added to all of them."""
     notes: list[str]
     """What could not stay as it was, in sentences."""
     seconds: float
