@@ -30,29 +30,39 @@ NOTHING = "nothing"
 
 CHOICES = (*TERMS, NOTHING)
 
-_PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/">
- <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-  <rdf:Description rdf:about=""
-    xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/"
-    xmlns:xmpRights="http://ns.adobe.com/xap/1.0/rights/">
-   <plus:DataMining>http://ns.useplus.org/ldf/vocab/{term}</plus:DataMining>
-   <xmpRights:UsageTerms>
-    <rdf:Alt><rdf:li xml:lang="x-default">{words}</rdf:li></rdf:Alt>
-   </xmpRights:UsageTerms>
-  </rdf:Description>
- </rdf:RDF>
-</x:xmpmeta>
-<?xpacket end="r"?>"""
+STRICTNESS = (
+    "DMI-UNSPECIFIED", "DMI-ALLOWED", "DMI-PROHIBITED-GENAIMLTRAINING",
+    "DMI-PROHIBITED-AIMLTRAINING", "DMI-PROHIBITED-SEECONSTRAINT",
+    "DMI-PROHIBITED-SEEEMBEDDEDRIGHTSEXPR", "DMI-PROHIBITED-SEELINKEDRIGHTSEXPR",
+    "DMI-PROHIBITED-EXCEPTSEARCHENGINEINDEXING", "DMI-PROHIBITED",
+)  # fmt: skip
+"""The terms of the PLUS vocabulary; each forbids what those before it do, or refers to words that
+are kept beside it."""
+
+STATEMENTS = ("creator", "credit", "rights", "licence_url")
+"""What a sender may say of a photo that came without it: who made it, whom to credit, the copyright
+notice, and where its terms of use stand."""
 
 
-def packet(choice: str) -> bytes:
-    """The XMP packet of a choice; empty for ``nothing``.
+def stricter(own: str, choice: str) -> str:
+    """The term that counts when a file has one of its own; empty: neither says anything.
+
+    Args:
+        own: of ``STRICTNESS``, or what a later vocabulary says, or empty.
+        choice: of ``CHOICES``.
 
     Raises:
         KeyError: no such choice.
     """
-    if choice == NOTHING:
-        return b""
-    term, words = TERMS[choice]
-    return _PACKET.format(term=term, words=words).encode()
+    asked = "" if choice == NOTHING else TERMS[choice][0]
+    if own not in STRICTNESS:
+        return own if own.startswith("DMI-PROHIBITED") else asked or own
+    return own if asked not in STRICTNESS else max(own, asked, key=STRICTNESS.index)
+
+
+def said(term: str) -> str:
+    """The choice whose term it is; of another term the strictest choice that it surely includes."""
+    known = {own: choice for choice, (own, _) in TERMS.items()}
+    if term in known or not term.startswith("DMI-PROHIBITED"):
+        return known.get(term, NOTHING)
+    return DEFAULT

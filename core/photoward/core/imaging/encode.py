@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from photoward.core import rights
 from photoward.core.errors import BadInput
 from photoward.core.imaging import bands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from photoward.core.imaging.claims import Claims
     from photoward.core.imaging.header import CodePoints
     from photoward.core.imaging.picture import Picture
 
@@ -67,9 +69,12 @@ def check(picture: Picture, output: str) -> None:
 class Words:
     """What a file shall say beside its picture."""
 
-    xmp: bytes = b""
+    mining: str = rights.NOTHING
+    """One of ``rights.CHOICES``."""
     groups: Collection[str] = ()
     """Of the original's EXIF (``kept.GROUPS``)."""
+    stated: Mapping[str, str] = field(default_factory=dict)
+    """Of ``rights.STATEMENTS``, what fills the original's gaps."""
 
 
 def encode(
@@ -115,7 +120,7 @@ def _jpeg(picture: Picture, words: Words) -> dict[str, Any]:
     return _given(
         **_quantisation(picture), subsampling="4:4:4", progressive=picture.progressive,
         icc_profile=picture.kept.colour.profile(*_spaces(picture)), dpi=picture.kept.dpi,
-        exif=picture.kept.exif(density=False, groups=words.groups), xmp=words.xmp,
+        extra=_claims(picture, words).of_iptc(), **_said(picture, words, density=False),
     )  # fmt: skip
 
 
@@ -136,15 +141,16 @@ def _quantisation(picture: Picture) -> dict[str, Any]:
 
 def _png(picture: Picture, words: Words) -> dict[str, Any]:
     icc, chunks = picture.kept.colour.of_png(_spaces(picture)[0])
-    info = PngInfo()
-    if words.xmp:
-        info.add_itxt("XML:com.adobe.xmp", words.xmp.decode())
+    said, info = _said(picture, words, density=False), PngInfo()
+    if said["xmp"]:
+        info.add_itxt("XML:com.adobe.xmp", said["xmp"].decode())
+    for keyword, text in _claims(picture, words).of_png().items():
+        info.add_text(keyword, text)
     for kind, data in chunks:
         info.add(kind, data)
     # Level 2 is four times as fast as the default 6 and within 7 % of its size on noisy pixels.
     return _given(
-        compress_level=2, icc_profile=icc, dpi=picture.kept.dpi,
-        exif=picture.kept.exif(density=False, groups=words.groups), pnginfo=info,
+        compress_level=2, icc_profile=icc, dpi=picture.kept.dpi, exif=said["exif"], pnginfo=info,
     )  # fmt: skip
 
 
@@ -154,9 +160,9 @@ def _webp(picture: Picture, words: Words) -> dict[str, Any]:
     lossless, lossy = {"quality": 20, "method": 0}, {"quality": WEBP_QUALITY, "method": 2}
     effort = lossless if picture.lossless else lossy
     return _given(
-        lossless=picture.lossless, exact=True, xmp=words.xmp,
+        lossless=picture.lossless, exact=True, **_said(picture, words, density=True),
         icc_profile=picture.kept.colour.profile(b"RGB "),  # it knows no grey
-        exif=picture.kept.exif(density=True, groups=words.groups), **effort,
+        **effort,
     )  # fmt: skip
 
 
@@ -168,9 +174,19 @@ def _avif(picture: Picture, words: Words) -> dict[str, Any]:
     coded = picture.kept.colour.coded
     return _given(
         quality=quality, subsampling="4:0:0" if grey else "4:4:4", speed=AVIF_SPEED, max_threads=1,
-        icc_profile=b"" if coded else picture.kept.colour.profile(*spaces), xmp=words.xmp,
-        exif=picture.kept.exif(density=True, groups=words.groups),
+        icc_profile=b"" if coded else picture.kept.colour.profile(*spaces),
+        **_said(picture, words, density=True),
     )  # fmt: skip
+
+
+def _claims(picture: Picture, words: Words) -> Claims:
+    return picture.kept.claims.filled(words.stated)
+
+
+def _said(picture: Picture, words: Words, *, density: bool) -> dict[str, bytes]:
+    claims = _claims(picture, words)
+    exif = picture.kept.exif(claims, density=density, groups=words.groups)
+    return {"exif": exif, "xmp": claims.of_xmp(words.mining)}
 
 
 def _spaces(picture: Picture) -> tuple[bytes, ...]:

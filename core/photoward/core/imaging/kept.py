@@ -1,19 +1,22 @@
 """What of a file's metadata reaches the output: an allow-list, rebuilt from parsed values.
 
-Kept: colour profile, density, copyright, artist, PNG's colour space chunks; and of EXIF what is
-asked for (``GROUPS``). Nothing else is copied, so no thumbnail, maker's note or second picture can
+Kept: colour, density, what is said about rights, how a panorama is shown; and of EXIF what is asked
+for (``GROUPS``). Nothing else is copied, so no thumbnail, maker's note or second picture can
 come along.
 """
 
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from PIL.Image import Exif as ExifBlock
+from PIL.Image import Image
 
-from photoward.core.imaging import colour
+from photoward.core.imaging import claims, colour
+from photoward.core.imaging.claims import Claims
 from photoward.core.imaging.colour import Colour
 from photoward.core.imaging.formats import exif
 
@@ -40,10 +43,28 @@ GROUPS: dict[str, dict[int, frozenset[int]]] = {
 """What may be asked for → directory → tags (EXIF 3.0): time; maker, model, lens, their serial
 numbers and how the picture was taken; latitude, longitude, altitude, direction, time."""
 
+_GAIN_MAP = (
+    "The gain map was left out: screens of high dynamic range show the picture as others do."
+)
+_DEPTH = "The map of depths was left out."
+
 MAX_TEXT = 1024
 """Bytes of a text or of other data in a field."""
 
 _X_DENSITY, _Y_DENSITY, _DENSITY_UNIT, _INCH = 0x011A, 0x011B, 0x0128, 2
+
+
+_LOST = {
+    b"jumdc2pa\0\x11\0\x10\x80\0\0\xaa\0\x38\x9b\x71":
+        "The manifest of its origin (C2PA) was left out: it does not fit a changed picture.",
+    b"http://ns.adobe.com/hdr-gain-map/1.0/": _GAIN_MAP,
+    b"urn:iso:std:iso:ts:21496:-1": _GAIN_MAP,
+    b"urn:com:apple:photo:2020:aux:hdrgainmap": _GAIN_MAP,
+    b"urn:mpeg:hevc:2015:auxid:2": _DEPTH,
+    b"http://ns.google.com/photos/1.0/depthmap/": _DEPTH,
+    b"http://ns.google.com/photos/1.0/camera/": "The film within a motion photo was left out.",
+}  # fmt: skip
+"""What tells of parts that cannot stay → a sentence about it."""
 
 
 @dataclass(frozen=True)
@@ -52,45 +73,55 @@ class Kept:
 
     colour: Colour = field(default_factory=Colour)
     dpi: tuple[float, float] | None = None
-    artist: bytes = b""
-    copyright: bytes = b""
+    claims: Claims = field(default_factory=Claims)
     original: bytes = b""
     """The file's own EXIF, read again only when something of it is asked for."""
 
-    def exif(self, *, density: bool, groups: Collection[str] = ()) -> bytes:
-        """An EXIF block with what is kept and those ``groups``, empty if nothing is."""
+    def exif(self, claims: Claims, *, density: bool, groups: Collection[str] = ()) -> bytes:
+        """An EXIF block with these claims and groups, empty if nothing is."""
         block = ExifBlock()
-        for group in groups:
-            _put(_group(self.original, GROUPS[group]), block)
-        if self.artist:
-            block[exif.ARTIST] = self.artist
-        if self.copyright:
-            block[exif.COPYRIGHT] = self.copyright
+        directories = [_put(_group(self.original, GROUPS[group]), block) for group in groups]
+        artist, notice = claims.of_exif()
+        if artist:
+            block[exif.ARTIST] = artist
+        if notice:
+            block[exif.COPYRIGHT] = notice
         if density and self.dpi:
             block[_X_DENSITY], block[_Y_DENSITY] = self.dpi
             block[_DENSITY_UNIT] = _INCH
-        return block.tobytes() if len(block) else b""
+        return block.tobytes() if len(block) or any(directories) else b""
 
 
 def read(
-    data: bytes, form: str, mode: str, info: Mapping[Any, Any], notes: list[str]
+    data: bytes, form: str, file: Image, mode: str, notes: list[str]
 ) -> Kept:  # fmt: skip
     """Choose from what the file says.
 
     Args:
         data: the file.
         form: its format.
+        file: as Pillow opened it.
         mode: the decoded picture's.
-        info: Pillow's ``Image.info``.
         notes: a sentence is added for what had to be left out.
     """
+    info = file.info
     original = data if form == "tiff" else info.get("exif") or b""
     found = exif.parse(original)
+    notes += [words for mark, words in _LOST.items() if mark in data]
     return Kept(
         colour.read(data, form, mode, info, notes, adobe=found.adobe_rgb),
-        _density(info.get("dpi")),
-        found.artist.encode("latin-1"), found.copyright.encode("latin-1"), original,
+        _density(info, found.density), claims.read(info, found, _iptc(file), notes), original,
     )  # fmt: skip
+
+
+def _iptc(file: Image) -> bytes:
+    """IPTC's block, where a JPEG or a TIFF keeps it; a TIFF may call its bytes numbers."""
+    tags = getattr(file, "tag_v2", None)
+    found = file.info.get("photoshop", {}).get(0x0404) if tags is None else tags.get(0x83BB)
+    if isinstance(found, tuple) and tags is not None:
+        order = "<" if tags.prefix == b"II" else ">"
+        return b"".join(struct.pack(f"{order}I", number & 0xFFFFFFFF) for number in found)
+    return found if isinstance(found, bytes) else b""
 
 
 def _group(original: bytes, wanted: Mapping[int, Collection[int]]) -> dict[int, dict[int, Any]]:
@@ -104,17 +135,20 @@ def _group(original: bytes, wanted: Mapping[int, Collection[int]]) -> dict[int, 
             kept[directory] = {
                 tag: value for tag, value in values.items() if tag in tags and _short(value)
             }
-        _put(kept, ExifBlock()).tobytes()
+        block = ExifBlock()
+        _put(kept, block)
+        block.tobytes()
     except Exception:  # noqa: BLE001  # parsers fail with about anything on a hostile block
         return {}
     return kept
 
 
-def _put(values: Mapping[int, Mapping[int, Any]], block: ExifBlock) -> ExifBlock:
+def _put(values: Mapping[int, Mapping[int, Any]], block: ExifBlock) -> int:
+    """How many tags it were."""
     for directory, tags in values.items():
         if tags:
             (block if directory == _FIRST else block.get_ifd(directory)).update(tags)
-    return block
+    return sum(map(len, values.values()))
 
 
 def _short(value: Any) -> bool:  # noqa: ANN401  # whatever the file said
@@ -124,11 +158,15 @@ def _short(value: Any) -> bool:  # noqa: ANN401  # whatever the file said
     )
 
 
-def _density(dpi: Any) -> tuple[float, float] | None:  # noqa: ANN401  # whatever the file said
-    try:
-        x, y = float(dpi[0]), float(dpi[1])
-    except (TypeError, ValueError, IndexError, ZeroDivisionError):
-        return None
-    highest = 65535  # of JFIF
-    sane = all(math.isfinite(value) and 1 <= value <= highest for value in (x, y))
-    return (x, y) if sane else None
+def _density(info: Mapping[Any, Any], said: tuple[float, float] | None) -> Any:  # noqa: ANN401  # below
+    """Dots an inch, by the format's own word or by EXIF; a ratio of sides alone is none."""
+    told = info.get("dpi") if info.get("jfif_unit", 1) else said
+    for found in (told, said):
+        try:
+            x, y = float(found[0]), float(found[1])
+        except (TypeError, ValueError, IndexError, ZeroDivisionError):
+            continue
+        highest = 65535  # of JFIF
+        if all(math.isfinite(value) and 1 <= value <= highest for value in (x, y)):
+            return x, y
+    return None

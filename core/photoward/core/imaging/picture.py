@@ -141,7 +141,7 @@ def decode(
         return _plain(frame.crop(header.shown) if header.shown else frame, header, notes)
 
     file, frames, moves = _load(data, header, plain, most_pixels)
-    keep = kept.read(bytes(data), header.format, frames[0].mode, file.info, notes)
+    keep = kept.read(bytes(data), header.format, file, frames[0].mode, notes)
     tables = getattr(file, "quantization", None) or {}
     if header.orientation in _TURNS:
         frames = tuple(frame.transpose(_TURNS[header.orientation]) for frame in frames)
