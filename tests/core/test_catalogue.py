@@ -115,6 +115,10 @@ def test_a_preset_is_an_epsilon(preset: str) -> None:
         ({"sizes": ",".join(map(str, range(100, 109)))}, "invalid_option", "sizes"),
         ({"shaping": "round"}, "invalid_option", "shaping"),
         ({"data_mining": "please"}, "invalid_option", "data_mining"),
+        ({"creator": "a\nb"}, "invalid_option", "creator"),
+        ({"rights": "x" * 1025}, "invalid_option", "rights"),
+        ({"licence_url": "javascript:alert(1)"}, "invalid_option", "licence_url"),
+        ({"licence_url": "https://a b"}, "invalid_option", "licence_url"),
     ],
 )
 def test_what_cannot_be_done_is_refused(asked: dict[str, str], code: str, field: str) -> None:
@@ -180,6 +184,18 @@ def test_the_budget_is_spread_evenly_or_by_what_is_seen() -> None:
 def test_training_on_the_file_is_prohibited_unless_something_else_is_said() -> None:
     assert CATALOGUE.options().data_mining == "no-ai-training"
     assert CATALOGUE.options(data_mining="nothing").data_mining == "nothing"
+
+
+def test_what_is_stated_about_rights_is_taken_as_it_is() -> None:
+    stated = {
+        "creator": "Jäne",
+        "credit": "J",
+        "rights": "© J",
+        "licence_url": "https://a.example/b",
+    }
+    options = CATALOGUE.options(**stated)
+    assert {name: getattr(options, name) for name in stated} == stated
+    assert CATALOGUE.options().creator == ""
 
 
 @given(st.text(min_size=1, max_size=MAX_LABEL))

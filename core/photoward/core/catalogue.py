@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from photoward.core import rights
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.jobs import Options
 from photoward.core.networks import NETWORK, SET, read_networks, read_sets
+from photoward.core.rights import CHOICES
+from photoward.core.rights import DEFAULT as DATA_MINING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,6 +60,8 @@ DEFAULT_PRESET = "standard"
 MAX_EPSILON = 16.0
 MAX_DIGITS = 6
 MAX_LABEL = 256
+MAX_WORDS = 1024
+"""Characters of what is stated about rights."""
 
 DEFAULT_METHOD = "sem+anchor"
 TARGETS = ("prototype", "logits")
@@ -322,6 +325,10 @@ class Catalogue:
         shaping: str | None = None,
         metadata: str | None = None,
         data_mining: str | None = None,
+        creator: str | None = None,
+        credit: str | None = None,
+        rights: str | None = None,
+        licence_url: str | None = None,
     ) -> Options:
         """Fill in defaults and refuse what cannot be done.
 
@@ -347,11 +354,11 @@ class Catalogue:
         target = target or chosen.targets[0]
         _one_of("target", target, chosen.targets)
         preset, epsilon = _strength(chosen, preset, epsilon)
-        shaping, data_mining = shaping or SHAPINGS[0], data_mining or rights.DEFAULT
+        shaping, data_mining = shaping or SHAPINGS[0], data_mining or DATA_MINING
         if output_format is not None:
             _one_of("output_format", output_format, FORMATS)
         _one_of("shaping", shaping, SHAPINGS)
-        _one_of("data_mining", data_mining, rights.CHOICES)
+        _one_of("data_mining", data_mining, CHOICES)
         _check_label(label)
         if target == "logits" and not surrogate and not card.classes and card.labeller:
             card = self.surrogates.get(card.labeller, card)
@@ -374,7 +381,9 @@ class Catalogue:
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
             sizes=_sides(sizes), shaping=shaping, metadata=_groups(metadata),
-            data_mining=data_mining, networks=networks,
+            data_mining=data_mining, networks=networks, creator=_words("creator", creator),
+            credit=_words("credit", credit), rights=_words("rights", rights),
+            licence_url=_page(licence_url),
         )  # fmt: skip
 
     def _set_of(self, method: Method, named: str | None) -> str | None:
@@ -500,6 +509,26 @@ def _groups(metadata: str | None) -> str:
     for group in groups:
         _one_of("metadata", group, METADATA)
     return ",".join(groups)
+
+
+def _words(field: str, said: str | None) -> str:
+    words = (said or "").strip()
+    if len(words) > MAX_WORDS or not words.isprintable():
+        raise BadInput(
+            "invalid_option", f"{field} must be at most {MAX_WORDS} printable characters in one "
+            "line.", field=field,
+        )  # fmt: skip
+    return words
+
+
+def _page(said: str | None) -> str:
+    page = _words("licence_url", said)
+    if page and (not page.startswith(("https://", "http://")) or " " in page):
+        raise BadInput(
+            "invalid_option", "licence_url must begin with https:// or http://.",
+            field="licence_url",
+        )  # fmt: skip
+    return page
 
 
 def _check_label(label: str | None) -> None:

@@ -13,8 +13,8 @@ from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
 
-from photoward.core import rights
 from photoward.core.errors import NotFound
+from photoward.core.rights import DEFAULT
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -106,10 +106,16 @@ class Options:
     """``perceptual``: within the eye's budget; ``even``: all of ε everywhere."""
     metadata: str = ""
     """What else of EXIF is kept: date, camera, position; several with commas."""
-    data_mining: str = rights.DEFAULT
-    """What the file shall say about being trained on: one of ``rights.CHOICES``."""
+    data_mining: str = DEFAULT
+    """What the file shall say about being trained on: one of ``rights.CHOICES``; a stricter word of
+    the original's own stays."""
     networks: str | None = None
     """The set of pretrained networks that the noise is made against; None: the method asks none."""
+    creator: str = ""
+    """``rights.STATEMENTS``: said where the original says nothing of the kind."""
+    credit: str = ""
+    rights: str = ""
+    licence_url: str = ""
 
     def leaving(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
         """Widths and heights in which a picture of this size leaves, each once, largest first."""

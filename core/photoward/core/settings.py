@@ -138,9 +138,9 @@ class Settings(BaseSettings):
     max_batch_megapixels: float = Field(default=50.0, gt=0)
     imaging_children: int = Field(default=0, ge=0)
     """Decoder processes a worker; 0: one a core, at most four."""
-    imaging_memory_mib: int = Field(default=1_700, gt=0)
-    """Address space of a decoder process; the dearest case, lossless WebP of 50 megapixels, takes
-    1 570 of it and 1 340 of memory, a JPEG or PNG of that size 910 and 740."""
+    imaging_memory_mib: int = Field(default=1_800, gt=0)
+    """Address space of a decoder process; the dearest case, lossless WebP of 52 megapixels, takes
+    1 752 of it and 1 463 of memory, a JPEG or PNG of that size about half as much."""
     imaging_cpu_s: float = Field(default=60.0, gt=0)
     """Processor time that opening or finishing a picture may take: beyond it the picture is refused
     as too costly. The dearest case, a PNG of 50 megapixels, takes half of it."""

@@ -84,11 +84,11 @@ class Bench:
 
     def finish(
         self, steps: np.ndarray[Any, np.dtype[np.int16]], epsilon: float | None, output: str,
-        mining: str = rights.NOTHING, metadata: tuple[str, ...] = (),
+        mining: str = rights.NOTHING, metadata: tuple[str, ...] = (), **stated: str,
     ) -> tuple[dict[str, Any], bytes]:  # fmt: skip
         """The answer and the finished file."""
         options = {"grid": self.grid, "epsilon": epsilon, "output": output, "mining": mining,
-                   "metadata": list(metadata)}  # fmt: skip
+                   "metadata": list(metadata), "stated": stated}  # fmt: skip
         request = {"do": "finish", "handle": 1, "drop": [], "with": options}
         answer, blobs = self.desk.serve(request, [bytearray(steps.astype("<i2").tobytes())])
         return answer, bytes(blobs[0]) if blobs else b""

@@ -378,11 +378,58 @@ def test_what_is_asked_for_of_exif_is_kept_and_nothing_else(kind: str, group: st
     assert found[ARTIST] == "Ada"
 
 
+@pytest.mark.parametrize("output", FORMATS)
+@pytest.mark.parametrize("group", ["date", "camera", "position"])
+def test_groups_are_kept_whatever_the_first_directory_holds(group: str, output: str) -> None:
+    tags = {"date": (0x8769, 0x9003, "2026:11:25 12:00:00"), "camera": (0x8769, 0xA434, "A lens"),
+            "position": (GPS, 3, "E")}  # fmt: skip
+    directory, tag, value = tags[group]
+    exif = Image.Exif()
+    exif.get_ifd(directory)[tag] = value
+    exif[0x0131] = "SECRET"
+    data = file(smooth((60, 40)), "JPEG", exif=exif)
+    finished = bench(data).finish(noise(), 8, output, metadata=(group,))[1]
+    assert reopened(finished).getexif().get_ifd(directory) == {tag: value}
+    assert b"SECRET" not in finished
+
+
+def dense(unit: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x011A], exif[0x011B], exif[0x0128] = 118.0, 59.0, unit
+    return exif
+
+
+@pytest.mark.parametrize("output", FORMATS)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
+@pytest.mark.parametrize(("unit", "inch"), [(2, (118, 59)), (3, (299.72, 149.86)), (1, None)])
+def test_the_density_that_exif_tells_stays(
+    kind: str, output: str, unit: int, inch: tuple[float, float] | None
+) -> None:
+    data = file(smooth((60, 40)), kind, exif=dense(unit))
+    after = reopened(bench(data).finish(noise(), 8, output)[1])
+    if output in ("jpeg", "png"):
+        told = after.info.get("dpi")
+    else:
+        exif = after.getexif()
+        told = (exif[0x011A], exif[0x011B]) if exif.get(0x0128) == 2 else None
+    assert told == (None if inch is None else pytest.approx(inch, abs=0.6))
+
+
+def test_a_ratio_of_sides_is_no_density() -> None:
+    data = bytearray(file(smooth((60, 40)), "JPEG", dpi=(1, 1)))
+    data[data.index(b"JFIF") + 7] = 0  # the unit: none
+    after = bench(bytes(data)).finish(noise(), 8, "jpeg")[1]
+    assert after[after.index(b"JFIF") + 7] == 0
+    assert "dpi" not in reopened(after).info
+
+
 @given(st.sampled_from([b"II*\0", b"MM\0*"]), st.binary(max_size=200))
 @settings(deadline=None)
 def test_no_exif_block_hinders_what_is_kept(order: bytes, rest: bytes) -> None:
-    found = kept.read(b"", "jpeg", "RGB", {"exif": b"Exif\0\0" + order + rest}, [])
-    found.exif(density=True, groups=list(kept.GROUPS))
+    picture = Image.new("RGB", (1, 1))
+    picture.info["exif"] = b"Exif\0\0" + order + rest
+    found = kept.read(b"", "jpeg", picture, "RGB", [])
+    found.exif(found.claims, density=True, groups=list(kept.GROUPS))
 
 
 def test_no_second_picture_comes_along() -> None:

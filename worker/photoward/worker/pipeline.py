@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from photoward.core import keys
+from photoward.core import keys, rights
 from photoward.core.catalogue import DETAIL, PHOTO_GRID, grid_side, strength
 from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.failpoints import HANGING, hang
@@ -329,6 +329,7 @@ class Pipeline:
                 entry.opened, entry.noise, epsilon=bound, output_format=job.options.output_format,
                 data_mining=job.options.data_mining,
                 metadata=list(filter(None, job.options.metadata.split(","))),
+                stated={name: getattr(job.options, name) for name in rights.STATEMENTS},
             )  # fmt: skip
         except Unavailable:
             raise
@@ -338,7 +339,7 @@ class Pipeline:
         data = finished.data
         if self._signer:
             began = time.perf_counter()
-            data = self._signed(self._signer, finished, job.options.data_mining)
+            data = self._signed(self._signer, finished)
             entry.laps.add({"sign": time.perf_counter() - began})
         measured = finished.measured | {
             "seconds": entry.laps.seconds(),
@@ -349,9 +350,9 @@ class Pipeline:
             entry.label_source, measured, entry.laps,
         )  # fmt: skip
 
-    def _signed(self, signer: Signer, finished: Finished, mining: str) -> bytes:
+    def _signed(self, signer: Signer, finished: Finished) -> bytes:
         """The file with a manifest, once it is seen that its picture is the very same."""
-        data = signer.sign(finished.data, finished.media_type, mining)
+        data = signer.sign(finished.data, finished.media_type, finished.data_mining)
         if self._seen(data) != self._seen(finished.data):
             raise Unavailable("Signing has changed the picture.")
         return data

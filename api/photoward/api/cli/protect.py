@@ -20,9 +20,9 @@ from photoward.api.cli.entries import Entry, plan
 from photoward.api.cli.environment import require_extra
 from photoward.api.cli.names import MISNAMED
 from photoward.api.cli.places import Folder
-from photoward.core import rights
 from photoward.core.catalogue import DEFAULT_METHOD, METADATA, METHODS, PRESETS, Catalogue
 from photoward.core.errors import PhotowardError
+from photoward.core.rights import CHOICES
 
 if TYPE_CHECKING:
     from photoward.core.jobs import Options
@@ -64,7 +64,15 @@ def protect(  # noqa: PLR0913  # one option each
         str | None, typer.Option(help=f"What of EXIF to keep: {','.join(METADATA)}.")
     ] = None,
     data_mining: Annotated[
-        str | None, typer.Option(help=f"What the files say: {', '.join(rights.CHOICES)}.")
+        str | None, typer.Option(help=f"What the files say: {', '.join(CHOICES)}.")
+    ] = None,
+    creator: Annotated[
+        str | None, typer.Option(help="Who made the pictures that do not say so any more.")
+    ] = None,
+    credit: Annotated[str | None, typer.Option(help="Whom to credit, likewise.")] = None,
+    rights: Annotated[str | None, typer.Option(help="The copyright notice, likewise.")] = None,
+    licence_url: Annotated[
+        str | None, typer.Option(help="Where the terms of use stand, likewise.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files in OUT.")] = False,
     data_dir: Annotated[
@@ -90,7 +98,8 @@ def protect(  # noqa: PLR0913  # one option each
         return catalogue.options(
             label=own_label, method=method, target=target, surrogate=surrogate, preset=preset,
             epsilon=epsilon, output_format=output_format, sizes=sizes, shaping=shaping,
-            metadata=metadata, data_mining=data_mining,
+            metadata=metadata, data_mining=data_mining, creator=creator, credit=credit,
+            rights=rights, licence_url=licence_url,
         )  # fmt: skip
 
     label_of = folders.labels(source, label, from_folders=labels_from_folders)

@@ -105,7 +105,25 @@ class Requested(BaseModel):
     )] = None  # fmt: skip
     data_mining: Annotated[str | None, Field(
         description=f"What the file's XMP says about being trained on: {', '.join(CHOICES)}; "
-        f"{DEFAULT} if nothing is said.", examples=[DEFAULT],
+        f"{DEFAULT} if nothing is said. A stricter word of the photo's own stays.",
+        examples=[DEFAULT],
+    )] = None  # fmt: skip
+
+    creator: Annotated[str | None, Field(
+        description="Who made the photo, for a file that does not say so any more.",
+        examples=["Jane Doe"],
+    )] = None  # fmt: skip
+    credit: Annotated[str | None, Field(
+        description="Whom to credit, for a file that does not say so.",
+        examples=["Jane Doe / Example Pictures"],
+    )] = None  # fmt: skip
+    rights: Annotated[str | None, Field(
+        description="The copyright notice, for a file that has none.",
+        examples=["© 2026 Jane Doe"],
+    )] = None  # fmt: skip
+    licence_url: Annotated[str | None, Field(
+        description="Where the terms of use stand, for a file that does not say so.",
+        examples=["https://example.org/licence"],
     )] = None  # fmt: skip
 
 
@@ -271,6 +289,10 @@ class Chosen(BaseModel):
     shaping: str = Field(examples=[SHAPINGS[0]])
     metadata: str = Field(examples=["date"])
     data_mining: str = Field(examples=[DEFAULT])
+    creator: str = Field(examples=["Jane Doe"])
+    credit: str = Field(examples=[""])
+    rights: str = Field(examples=["© 2026 Jane Doe"])
+    licence_url: str = Field(examples=[""])
 
 
 class SourceFile(BaseModel):

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import AvifImagePlugin, Image, PngImagePlugin
 
-from photoward.core import rights
 from photoward.core.errors import PhotowardError
 from photoward.core.imaging import (
     confinement,
@@ -145,7 +144,7 @@ class Desk:
 
     def finish(  # noqa: PLR0913  # what a request may say
         self, handle: int, steps: bytearray, *, grid: int, epsilon: float | None, output: str,
-        mining: str, metadata: list[str],
+        mining: str, metadata: list[str], stated: dict[str, str],
     ) -> tuple[dict[str, Any], Blobs]:  # fmt: skip
         """Add noise, encode, decode again, compare."""
         opened = self.pictures[handle]
@@ -158,14 +157,15 @@ class Desk:
         )  # fmt: skip
         changed = [noise.add(frame, layer) for frame in opened.frames]
         clock.append(time.perf_counter())
-        data = encode.encode(changed, opened, output, encode.Words(rights.packet(mining), metadata))
+        data = encode.encode(changed, opened, output, encode.Words(mining, metadata, stated))
         del changed
         clock.append(time.perf_counter())
         measured = verify(data, opened, layer, output)
         clock.append(time.perf_counter())
         spent = [after - before for before, after in itertools.pairwise(clock)]
         seconds = dict(zip(("enlarge", "encode", "verify"), spent, strict=True))
-        return {"measured": measured, "seconds": seconds}, [data]
+        term = opened.kept.claims.term(mining)
+        return {"measured": measured, "seconds": seconds, "term": term}, [data]
 
     def close(self, handle: int) -> tuple[dict[str, Any], Blobs]:
         """Forget a picture."""

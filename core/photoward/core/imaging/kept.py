@@ -8,7 +8,6 @@ come along.
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +46,12 @@ _GAIN_MAP = (
     "The gain map was left out: screens of high dynamic range show the picture as others do."
 )
 _DEPTH = "The map of depths was left out."
+_FILM = "The film within a motion photo was left out."
 
 MAX_TEXT = 1024
 """Bytes of a text or of other data in a field."""
 
+_JPEGS_IPTC, _TIFFS_IPTC = 0x0404, 0x83BB
 _X_DENSITY, _Y_DENSITY, _DENSITY_UNIT, _INCH = 0x011A, 0x011B, 0x0128, 2
 
 
@@ -62,7 +63,7 @@ _LOST = {
     b"urn:com:apple:photo:2020:aux:hdrgainmap": _GAIN_MAP,
     b"urn:mpeg:hevc:2015:auxid:2": _DEPTH,
     b"http://ns.google.com/photos/1.0/depthmap/": _DEPTH,
-    b"http://ns.google.com/photos/1.0/camera/": "The film within a motion photo was left out.",
+    b':MotionPhoto="1"': _FILM, b':MicroVideo="1"': _FILM,
 }  # fmt: skip
 """What tells of parts that cannot stay → a sentence about it."""
 
@@ -115,13 +116,11 @@ def read(
 
 
 def _iptc(file: Image) -> bytes:
-    """IPTC's block, where a JPEG or a TIFF keeps it; a TIFF may call its bytes numbers."""
+    """IPTC's block, where a JPEG or a TIFF keeps it."""
     tags = getattr(file, "tag_v2", None)
-    found = file.info.get("photoshop", {}).get(0x0404) if tags is None else tags.get(0x83BB)
-    if isinstance(found, tuple) and tags is not None:
-        order = "<" if tags.prefix == b"II" else ">"
-        return b"".join(struct.pack(f"{order}I", number & 0xFFFFFFFF) for number in found)
-    return found if isinstance(found, bytes) else b""
+    if tags is not None:  # as it lies there: a TIFF may call its bytes numbers
+        return bytes(tags._tagdata.get(_TIFFS_IPTC, b""))  # noqa: SLF001  # Pillow's own way, too
+    return bytes(file.info.get("photoshop", {}).get(_JPEGS_IPTC, b""))
 
 
 def _group(original: bytes, wanted: Mapping[int, Collection[int]]) -> dict[int, dict[int, Any]]:

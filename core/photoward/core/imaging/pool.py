@@ -24,7 +24,7 @@ from photoward.core.imaging.slot import Held, Slot
 from photoward.core.imaging.sniff import Limits, sniff
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -74,6 +74,8 @@ class Finished:
     (None: no bound was asked for)."""
     seconds: dict[str, float]
     """What each step took, in their order."""
+    data_mining: str = rights.NOTHING
+    """What it says about being trained on: what was asked for, or the original's stricter word."""
 
 
 class ImagingPool:
@@ -148,7 +150,7 @@ class ImagingPool:
     def finish(  # noqa: PLR0913  # one keyword for each thing that may be asked for
         self, opened: Opened, noise: NDArray[np.int16], *, epsilon: float | None,
         output_format: str | None = None, data_mining: str = rights.DEFAULT,
-        metadata: Sequence[str] = (),
+        metadata: Sequence[str] = (), stated: Mapping[str, str] | None = None,
     ) -> Finished:  # fmt: skip
         """Add noise, encode, decode again, verify, measure.
 
@@ -160,6 +162,8 @@ class ImagingPool:
             output_format: ``jpeg``, ``png``, ``webp``, ``avif``; None: the input's own.
             data_mining: one of ``rights.CHOICES``, for the file to say.
             metadata: what else of the original's EXIF to keep: of ``kept.GROUPS``.
+            stated: what fills the gaps of what the original says of rights: of
+                ``rights.STATEMENTS``.
 
         Raises:
             BadInput: ``unsupported_output``, ``too_costly``, or ``corrupt``.
@@ -173,13 +177,16 @@ class ImagingPool:
         most = 6 * held.finished + len(held.data) + (4 << 20)
         answer, blobs = opened.slot.finish(
             held, [steps], most, grid=len(noise), epsilon=epsilon, output=output,
-            mining=data_mining, metadata=list(metadata),
+            mining=data_mining, metadata=list(metadata), stated=dict(stated or {}),
         )  # fmt: skip
         data = bytes(blobs[0])
         media_type = f"image/{output}"
         self._check(data, media_type, opened)
         measured = _figures(answer["measured"]) | {"epsilon": epsilon}
-        return Finished(data, media_type, measured, self._spent(answer["seconds"], _STEPS))
+        return Finished(
+            data, media_type, measured, self._spent(answer["seconds"], _STEPS),
+            rights.said(str(answer["term"])),
+        )  # fmt: skip
 
     def close(self, opened: Opened) -> None:
         """Forget a picture; twice does no harm."""

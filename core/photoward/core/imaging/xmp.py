@@ -5,6 +5,7 @@ Properties are rebuilt from parsed values of an allow-list, so that no picture c
 
 from __future__ import annotations
 
+import codecs
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET  # its usual name
 
@@ -68,13 +69,14 @@ def read(packet: bytes, notes: list[str]) -> dict[str, ET.Element]:
     found: dict[str, ET.Element] = {}
     left = ROOM
     try:
-        for one in _properties(packet[:LARGEST].strip(b"\0 \t\r\n")):
+        for one in _properties(packet[:LARGEST]):
             size = _size(one)
             if one.tag in found or not _is_kept(one.tag):
                 continue
             if size > min(left, _MOST_TEXT):
                 notes.append("Words about rights that are too long were left out.")
                 continue
+            one.tail = None
             found[one.tag] = one
             left -= size
     except (ET.ParseError, ValueError, LookupError):
@@ -83,7 +85,9 @@ def read(packet: bytes, notes: list[str]) -> dict[str, ET.Element]:
 
 
 def _properties(packet: bytes) -> Iterator[ET.Element]:
-    if not packet:
+    if not packet.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        packet = packet.rstrip(b"\0")  # with which some programs fill up
+    if not packet.strip():
         return
     # S314: the reader runs in a confined child, and refuses what declares entities.
     root = ET.fromstring(packet, parser=ET.XMLParser(target=_NoDoctype()))  # noqa: S314
@@ -115,7 +119,7 @@ def texts(element: ET.Element | None) -> list[str]:
     lang = f"{{{_XML}}}lang"
     members.sort(key=lambda one: one.get(lang, "x-default") != "x-default")
     resource = f"{{{_RDF}}}resource"
-    said = (printable(one.text or one.get(resource) or "") for one in members)
+    said = (printable("".join(one.itertext()) or one.get(resource) or "") for one in members)
     return [text for text in said if text]
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from photoward.core.jobs import Item, Options, Output, Rendition, Source, Stage, State
+from photoward.core.rights import STATEMENTS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -104,7 +105,7 @@ def failed(failure: Failure) -> dict[str, Any]:
 def tombstone(old: Item, moment: datetime) -> dict[str, Any]:
     """The columns that hide an item: nothing that tells of the picture or its owner's words."""
     return {
-        "options": asdict(replace(old.options, label=None)),
+        "options": asdict(old.options) | dict.fromkeys(STATEMENTS, "") | {"label": None},
         "source": asdict(replace(old.source, filename=None, sha256="")),
         "label_used": None,
         "label_source": None,
