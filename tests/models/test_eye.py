@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from photoward.core.catalogue import PRESETS, Strength
-from photoward.models.eye import TO_YCC, Allowed, Budget, _dct, texture
+from photoward.models.eye import TO_YCC, Allowed, Budget, _dct, masking
 
 STRENGTH = Strength(epsilon=12, flat=2, rms=2.0, luma=10, chroma=24)
 GRID = 64
@@ -47,11 +47,11 @@ def test_texture_hides_and_flatness_does_not_up_to_the_very_edge() -> None:
     assert limit.max() <= 12.01
     line = torch.full((1, 3, 2 * GRID, 2 * GRID), 0.9)
     line[:, :, :, GRID] = 0  # a letter's stroke on paper
-    assert texture(line).amax() == 0
+    assert masking(line)[0].amax() == 0
 
 
 def test_darkness_hides_less() -> None:
-    assert texture(scene() * 0.1).mean() < texture(scene()).mean()
+    assert budget(scene() * 0.1).limit.mean() < 0.6 * budget(scene()).limit.mean()
 
 
 def test_slow_changes_are_taken_out_and_fast_ones_are_left() -> None:

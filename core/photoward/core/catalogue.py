@@ -41,16 +41,16 @@ class Strength:
     """Root mean square of the change over a picture, 1/255."""
     luma: float
     """Cycles along the longer side below which brightness does not change."""
-    chroma: float | None = None
-    """The same for colour; None: colour does not change at all. For the same effect a change of
-    colour is seen more: FLIP and CIEDE2000 agree there, and it does not survive a JPEG's."""
+    chroma: float | None
+    """The same for colour; None: colour does not change at all."""
 
 
 PRESETS: dict[str, Strength] = {
-    "subtle": Strength(epsilon=4, flat=2, rms=1.2, luma=6),
-    "standard": Strength(epsilon=8, flat=4, rms=2.3, luma=6),
-    "strong": Strength(epsilon=16, flat=8, rms=4.2, luma=6),
-    HOSTED: Strength(epsilon=16, flat=8, rms=4.2, luma=6),
+    "subtle": Strength(epsilon=4, flat=1, rms=1.0, luma=20, chroma=28),
+    "standard": Strength(epsilon=12, flat=1.8, rms=1.8, luma=16, chroma=28),
+    "strong": Strength(epsilon=16, flat=3.2, rms=3.2, luma=12, chroma=24),
+    "maximum": Strength(epsilon=8, flat=8, rms=8, luma=0, chroma=0),
+    HOSTED: Strength(epsilon=16, flat=3.2, rms=3.2, luma=12, chroma=24),
 }
 """Preset → strength. With ``shaping=even`` ε alone counts."""
 

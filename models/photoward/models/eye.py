@@ -92,8 +92,8 @@ class Budget:
         flat = _column([s.flat / LEVELS if s else 0.0 for s in strengths], fine.device)
         self._rms = _column([s.rms / LEVELS if s else 1.0 for s in strengths], fine.device)
         self._kept = _kept(allowed, grid).to(fine.device)
-        share = functional.avg_pool2d(texture(fine), detail)
-        shaped = torch.minimum(flat + (whole - flat) * share, whole)
+        hidden, light = (functional.avg_pool2d(one, detail) for one in masking(fine))
+        shaped = torch.minimum((flat + (whole - flat) * hidden) * light, whole)
         self.limit = torch.where(self._chosen, shaped, whole)
 
     def take(self, index: torch.Tensor) -> Budget:
@@ -129,14 +129,16 @@ class Budget:
         return within if self._every else torch.where(self._chosen, within, perturbation)
 
 
-def texture(pictures: torch.Tensor) -> torch.Tensor:
-    """Share ``[N, 1, H, W]`` in [0, 1] of ε that texture and light hide, of ``[N, 3, H, W]``."""
+def masking(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Shares ``[N, 1, H, W]`` in [0, 1], of ``[N, 3, H, W]``: what texture hides, what light does.
+
+    Texture is measured in 3×3 pixels and eroded by 5×5: an edge or a letter's stroke is none.
+    """
     luma = _mixed(pictures, pictures.new_tensor(TO_YCC[:1])) * LEVELS
     mean = _around(luma)
     spread = (_around(luma.square()) - mean.square()).clamp(min=0).sqrt()
     eroded = -functional.max_pool2d(functional.pad(-spread, (2, 2, 2, 2), mode="replicate"), 5, 1)
-    hidden = (_around(eroded) / BUSY).clamp(max=1)
-    return hidden * (mean / DIM).clamp(LEAST_LIGHT, 1)
+    return (_around(eroded) / BUSY).clamp(max=1), (mean / DIM).clamp(LEAST_LIGHT, 1)
 
 
 def _around(values: torch.Tensor) -> torch.Tensor:
