@@ -10,9 +10,12 @@ import torch
 
 from photoward.core.catalogue import read_cards, shipped_dir
 from photoward.core.errors import Unavailable
+from photoward.core.networks import SetCard, read_networks, read_sets
 from photoward.models.surrogates.cache import SurrogateCache, pick_device
+from photoward.models.surrogates.importing import write_card
+from photoward.models.surrogates.pretrained import build, load_pretrained
 from photoward.models.surrogates.surrogate import fastest_dtype, load_surrogate
-from tests.support import surrogates
+from tests.support import networks, surrogates
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,3 +107,38 @@ def test_asking_for_cuda_without_cuda_says_so() -> None:
         pick_device("cuda")
     assert pick_device("auto").type == "cpu"
     assert fastest_dtype(CPU) in {torch.bfloat16, torch.float32}
+
+
+def test_sets_and_surrogates_share_one_memory(tmp_path: Path) -> None:
+    surrogates.write(tmp_path)
+    for number in range(2):
+        networks.write(tmp_path, f"net-{number}", seed=number)
+    write_card(SetCard(name="both", networks=["net-0", "net-1"]), tmp_path)
+    known = read_networks([tmp_path])
+    sets = read_sets(known, [tmp_path])
+    own = SurrogateCache(read_cards([tmp_path]), CPU, 1, known, sets)
+    assert [net.card.name for net in own.networks("both")] == ["net-0", "net-1"]
+    assert own.networks("both")[0] is own.networks("both")[0]
+    own.get("tiny")
+    assert own.loaded()[-1] == "tiny"  # what is in use stays, beyond the budget, too
+    with pytest.raises(Unavailable, match="no set of networks"):
+        own.networks("absent")
+
+
+def test_a_member_that_is_not_its_cards_leaves_the_set_unavailable(tmp_path: Path) -> None:
+    networks.write(tmp_path)
+    path = tmp_path / "small.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    known = read_networks([tmp_path])
+    own = SurrogateCache({}, CPU, 64, known, read_sets(known, [tmp_path]))
+    with pytest.raises(Unavailable, match=r"'small' cannot be loaded.*SHA-256"):
+        own.networks("only-small")
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    card = networks.write(tmp_path)
+    other = card.model_copy(update={"builder": "timm:test_resnet"})
+    with pytest.raises(ValueError, match="test_resnet"):
+        load_pretrained(other, tmp_path / "small.safetensors", CPU)
+    with pytest.raises(ValueError, match="There is no network"):
+        build("timm:none_such", 10)
