@@ -93,6 +93,19 @@ def ended(ledger: Ledger, item: Item) -> Item:
     return ledger.get("alice", item.id)
 
 
+def test_without_a_broker_it_looks_at_the_ledger_by_itself(
+    settings: Settings, ledger: Ledger, store: ObjectStore
+) -> None:
+    alone = settings.model_copy(update={"redis_url": "redis+socket:///nowhere/redis.sock"})
+    item = uploaded(alone, ledger, store, hint=False)
+    with working(alone, PHOTOWARD_LOOKOUT_S="2"):
+        deadline = time.monotonic() + 2 * START_S
+        while ledger.get("alice", item.id).state is not State.DONE:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert ledger.last_beat() is not None
+
+
 def test_a_hint_is_acted_on_and_a_worker_leaves_when_asked(
     settings: Settings, ledger: Ledger, store: ObjectStore
 ) -> None:

@@ -241,6 +241,19 @@ class Audit(Protocol):
         """Forget old entries; how many."""
 
 
+class Workers(Protocol):
+    """Who works, as far as it was heard of. Each call is one transaction."""
+
+    def beat(self, worker_id: str) -> None:
+        """A worker gets on."""
+
+    def leave(self, worker_id: str) -> None:
+        """It ends."""
+
+    def last_beat(self) -> timedelta | None:
+        """How long ago any of them was heard of; None: nobody works."""
+
+
 class Uploads(Protocol):
     """Bytes that are no item yet. Each call is one transaction.
 
@@ -288,7 +301,9 @@ class Uploads(Protocol):
         """Forget what has expired; how many."""
 
 
-class Ledger(Keyring, Batches, Arrivals, Outbox, Audit, Uploads, Targets, Protocol):
+class Ledger(
+    Keyring, Batches, Arrivals, Outbox, Audit, Workers, Uploads, Targets, Protocol
+):  # fmt: skip
     """The truth about items. Each call is one transaction; each arrow a compare-and-set."""
 
     def tenant_salt(self, tenant: str) -> bytes:

@@ -164,6 +164,9 @@ class Settings(BaseSettings):
     Default: none; `up` names one for each of its workers, to see when they are ready."""
     audit_days: int = Field(default=400, gt=0)
     """How long the audit log is kept: a yearly review finds all of its year."""
+    lookout_s: float = Field(default=60.0, gt=0)
+    """How long the same photo stands first in the queue before a worker takes it unasked, as when
+    the broker is away: longer than until the next hint at it."""
     lease_s: float = Field(default=60.0, gt=0)
     reconcile_every_s: float = Field(default=30.0, gt=0)
     sweep_every_s: float = Field(default=900.0, gt=0)

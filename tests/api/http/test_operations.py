@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from dataclasses import asdict
 from typing import TYPE_CHECKING, NoReturn
@@ -36,9 +37,28 @@ def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 def test_alive_and_ready(service: Service) -> None:
     assert service.client.get("/livez").json() == {"status": "alive"}
+    service.ledger.beat("one")
     ready = service.client.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
-    assert ready.json()["parts"] == {"ledger": "up", "store": "up", "broker": "up"}
+    parts = {"ledger": "up", "store": "up", "broker": "up", "worker": "up"}
+    assert ready.json()["parts"] == parts
+
+
+def test_without_a_worker_that_was_heard_of_lately_it_is_degraded(
+    make_service: ServiceFactory,
+) -> None:
+    service = make_service(reconcile_every_s=0.05)
+
+    def told() -> tuple[str, str]:
+        ready = service.client.get("/readyz")
+        assert ready.status_code == 200, "photos are still taken"
+        return ready.json()["status"], ready.json()["parts"]["worker"]
+
+    assert told() == ("degraded", "down")
+    service.ledger.beat("one")
+    assert told() == ("ready", "up")
+    time.sleep(0.3)
+    assert told() == ("degraded", "down")
 
 
 def test_without_the_broker_it_is_degraded(make_service: ServiceFactory) -> None:

@@ -31,6 +31,7 @@ from photoward.worker.claim import claim
 from photoward.worker.courier import Courier
 from photoward.worker.deadline import Deadline
 from photoward.worker.heartbeat import Heartbeat
+from photoward.worker.lookout import Lookout
 from photoward.worker.pace import Pace
 from photoward.worker.pipeline import Pipeline
 from photoward.worker.provenance import open_signer
@@ -94,6 +95,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         """Nothing is in flight."""
+        self.lookout = Lookout(self.ledger, self.work, patience_s=self.settings.lookout_s)
         self._turn = threading.Condition()
         self._passing_on = threading.Lock()
         self._passed_on = False
@@ -130,10 +132,12 @@ class Worker:
         deadline = Deadline(ledger, settings.batch_limit_s)
         deadline.start()
         log.info("worker_ready", surrogate=settings.surrogate)
-        return cls(
+        worker = cls(
             settings, ledger, batches, pipeline, pool, reconciler, courier, heartbeat, deadline,
             hints, tracer,
         )  # fmt: skip
+        worker.lookout.start()
+        return worker
 
     @property
     def on_accelerator(self) -> bool:
@@ -199,6 +203,7 @@ class Worker:
 
     def stop(self) -> None:
         """Let go of everything; nothing is in hand between two batches."""
+        self.lookout.stop()
         self.deadline.stop()
         self.heartbeat.stop()
         self.courier.stop()

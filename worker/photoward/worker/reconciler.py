@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,7 @@ class Reconciler:
         self._audit_kept = timedelta(days=audit_days)
         self._ended = threading.Event()
         self._swept = time.monotonic()
+        self._id = secrets.token_hex(8)
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
     def start(self) -> None:
@@ -59,9 +62,12 @@ class Reconciler:
         """End; returns when the last look is over."""
         self._ended.set()
         self._thread.join()
+        with suppress(Unavailable):  # then its silence tells
+            self._ledger.leave(self._id)
 
     def reconcile(self) -> None:
-        """One look: free expired leases, say again that there is work if there is, scrub."""
+        """One look: be heard of, free expired leases, say again if there is work, scrub."""
+        self._ledger.beat(self._id)
         freed = self._ledger.expire()
         waiting = self._ledger.oldest_queued()
         if waiting is not None:

@@ -43,6 +43,7 @@ from photoward.core.ledger.selection import (
 from photoward.core.ledger.tables import IS_QUEUED, items, tenants
 from photoward.core.ledger.targets import SqlTargets
 from photoward.core.ledger.uploads import SqlUploads
+from photoward.core.ledger.workers import SqlWorkers
 from photoward.core.ports import NO_LIMITS
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Options, Result, Source, Stage
 
 
-class SqlLedger(SqlKeyring, SqlBatches, SqlArrivals, SqlOutbox, SqlAudit, SqlUploads, SqlTargets):
+class SqlLedger(
+    SqlKeyring, SqlBatches, SqlArrivals, SqlOutbox, SqlAudit, SqlWorkers, SqlUploads, SqlTargets
+):  # fmt: skip
     """The ``Ledger`` port on an engine whose tables are there.
 
     Numbers that JSON cannot hold (an infinite PSNR) come back from ``measured`` as None.

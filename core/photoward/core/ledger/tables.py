@@ -192,6 +192,14 @@ keys = Table(
 )
 Index("keys_tenant", keys.c.tenant)
 
+# Processes that work, and when each was last heard of.
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
 arrivals = Table(
     "arrivals",
     metadata,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal
 
 from anyio import CapacityLimiter, to_thread
@@ -15,21 +16,24 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
-from photoward.api.http.deps import AdminDep, PartsDep
+from photoward.api.http.deps import AdminDep, Parts, PartsDep
 from photoward.api.http.errors import documented, respond
 from photoward.api.http.schemas import Problem
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
-from photoward.core.ports import Hints, Ledger, ObjectStore
+from photoward.core.ports import Ledger
 
 router = APIRouter(tags=["operations"])
 
 CHECK_S = 5.0
 """A part that does not answer within this is down."""
 
-PARTS = ("ledger", "store", "broker")
+PARTS = ("ledger", "store", "broker", "worker")
 MOST_CHECKS = 2
 """Of each part at a time: while it does not answer, others who ask need not wait in threads."""
+
+ROUNDS = 4
+"""Of a worker's, in which it is heard of: after so many without it, nobody works."""
 
 
 class Alive(BaseModel):
@@ -39,7 +43,7 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """Which parts answer. Without the broker photos are still taken, and worked on later."""
+    """Which parts answer. Without broker or worker photos are still taken, and worked on later."""
 
     status: Literal["ready", "degraded", "unavailable"]
     parts: dict[str, Literal["up", "down"]]
@@ -59,12 +63,18 @@ async def live() -> Alive:
     responses=documented("unavailable"),
 )
 async def ready(parts: PartsDep) -> Ready | Response:
-    """Ask the ledger, the store and the broker; 503 if one of the first two is away."""
-    asked = zip(PARTS, (parts.ledger, parts.store, parts.hints), strict=True)
-    answers = await asyncio.gather(*(_answers(part, parts.checks[name]) for name, part in asked))
+    """Ask the ledger, the store and the broker; 503 if one of the first two is away.
+
+    `worker` is up if one was heard of within the last two minutes.
+    """
+    checks = (
+        parts.ledger.check, parts.store.check, parts.hints.check, partial(_require_worker, parts)
+    )  # fmt: skip
+    asked = zip(PARTS, checks, strict=True)
+    answers = await asyncio.gather(*(_answers(check, parts.checks[name]) for name, check in asked))
     up = dict(zip(PARTS, answers, strict=True))
     if up["ledger"] and up["store"]:
-        status: Literal["ready", "degraded"] = "ready" if up["broker"] else "degraded"
+        status: Literal["ready", "degraded"] = "ready" if all(up.values()) else "degraded"
         return Ready(status=status, parts={name: _word(is_up) for name, is_up in up.items()})
     away = ", ".join(name for name, is_up in up.items() if not is_up)
     return respond(Problem.of("unavailable", f"Away: {away}."))
@@ -122,10 +132,16 @@ def _scrape(ledger: Ledger) -> bytes:
     return generate_latest(counted) + generate_latest(asked)
 
 
-async def _answers(part: Ledger | ObjectStore | Hints, limiter: CapacityLimiter) -> bool:
+def _require_worker(parts: Parts) -> None:
+    silence = parts.ledger.last_beat()
+    if silence is None or silence.total_seconds() > ROUNDS * parts.settings.reconcile_every_s:
+        raise Unavailable("No worker was heard of.")
+
+
+async def _answers(check: Callable[[], object], limiter: CapacityLimiter) -> bool:
     try:
         async with asyncio.timeout(CHECK_S):
-            await to_thread.run_sync(part.check, abandon_on_cancel=True, limiter=limiter)
+            await to_thread.run_sync(check, abandon_on_cancel=True, limiter=limiter)
     except (Unavailable, TimeoutError):
         return False
     return True
