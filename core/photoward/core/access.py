@@ -41,10 +41,14 @@ class Scope(StrEnum):
     WRITE = "write"
     """Hand photos in, and delete them."""
     ADMIN = "admin"
-    """Make and end the tenant's keys; read its audit log, and the installation's metrics."""
+    """Make and end the tenant's keys; read its audit log."""
+    OPERATOR = "operator"
+    """Read what tells of all tenants: the installation's metrics. Given on the command line alone,
+    as whoever could give it to themselves would have it."""
 
 
-ALL = frozenset(Scope)
+ALL = frozenset(Scope) - {Scope.OPERATOR}
+"""What a tenant may do with its own."""
 USUAL = frozenset({Scope.READ, Scope.WRITE})
 """What a key may that nobody says anything else of."""
 

@@ -49,12 +49,14 @@ class Actor:
 
 OPERATOR = Actor("operator")
 """On the command line."""
+UNKNOWN = Actor("unknown")
+"""Where nobody has said who acts: no deed is laid at the operator's door by an oversight."""
 ANYONE = "anyone"
 """Where no key is needed."""
 STRANGER = "stranger"
 """Who has no good key."""
 
-_acting: ContextVar[Actor] = ContextVar("acting", default=OPERATOR)
+_acting: ContextVar[Actor] = ContextVar("acting", default=UNKNOWN)
 
 
 def act_as(actor: Actor) -> None:

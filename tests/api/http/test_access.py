@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.api.http.service import Service
 
-READ, WRITE, ADMIN = Scope.READ, Scope.WRITE, Scope.ADMIN
+READ, WRITE, ADMIN, OPERATOR = Scope.READ, Scope.WRITE, Scope.ADMIN, Scope.OPERATOR
 HOUR = timedelta(hours=1)
 TUS = {"Tus-Resumable": "1.0.0"}
 
@@ -92,7 +92,7 @@ OPERATIONS = {
     "explainProblem": Operation(None, 200),
     "live": Operation(None, 200),
     "ready": Operation(None, 200),
-    "metrics": Operation(ADMIN, 200),
+    "metrics": Operation(OPERATOR, 200),
 }
 """By operationId. One that is not here fails the test: somebody must decide who may ask it."""
 
@@ -100,7 +100,7 @@ CALLERS: dict[str, tuple[str, frozenset[Scope]] | None] = {
     "anonymous": None, "made up": None, "expired": None, "ended": None,
     "read-only": ("alice", frozenset({READ})), "write-only": ("alice", frozenset({WRITE})),
     "usual": ("alice", frozenset({READ, WRITE})), "admin": ("alice", ALL),
-    "another's admin": ("bob", ALL),
+    "another's admin": ("bob", ALL), "operator": ("alice", frozenset({OPERATOR})),
 }  # fmt: skip
 """Tenant and scopes; None: nobody."""
 
@@ -286,7 +286,8 @@ def test_a_key_is_made_listed_rotated_and_ended(closed: Service) -> None:
 
 @pytest.mark.parametrize(
     "wanted", [{}, {"name": ""}, {"name": "a\nb"}, {"name": "a", "scopes": []},
-               {"name": "a", "scopes": ["root"]}, {"name": "a", "expires_in_days": 0},
+               {"name": "a", "scopes": ["root"]}, {"name": "a", "scopes": ["read", "operator"]},
+               {"name": "a", "expires_in_days": 0},
                {"name": "a", "tenant": "bob"}],
 )  # fmt: skip
 def test_a_key_that_cannot_be_is_refused(wanted: dict[str, Any], closed: Service) -> None:
@@ -319,3 +320,11 @@ def test_what_is_on_its_way_when_its_tenant_is_erased_does_not_arrive(closed: Se
 def test_who_may_not_is_refused_before_the_body_is_read(closed: Service) -> None:
     answer = closed.client.post("/v1/images?preset=nonsense", content=b"x" * 100_000)
     assert_problem(answer, "unauthenticated")
+
+
+def test_no_tenants_admin_becomes_an_operator(closed: Service) -> None:
+    admin = {"Authorization": f"Bearer {key(closed, 'alice', ALL).text}"}
+    theirs = key(closed, "alice", frozenset({OPERATOR}))
+    answer = closed.client.post(f"/v1/keys/{theirs.id}/rotate", json={}, headers=admin)
+    assert_problem(answer, "forbidden")
+    assert_problem(closed.client.get("/metrics", headers=admin), "forbidden")

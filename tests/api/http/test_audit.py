@@ -39,7 +39,7 @@ def test_a_deed_names_key_request_and_address(closed: Service) -> None:
     image = closed.upload(headers=own, params={"label": "unmistakable"}).json()["id"]
     closed.client.delete(f"/v1/images/{image}", headers=own)
     by_hand, first, second = listed(closed, admin.text)["entries"]
-    assert by_hand["actor"] == "operator"
+    assert by_hand["actor"] == "unknown", "nobody has said that it is the operator"
     assert (first["deed"], first["thing"]) == ("key.made", made.json()["id"])
     assert (first["actor"], first["address"]) == (admin.id, "127.0.0.1")
     assert first["request"] == made.headers["X-Request-Id"]
@@ -104,3 +104,19 @@ def test_who_knocks_without_end_fills_no_ledger(closed: Service) -> None:
             closed.client.get("/v1/audit", headers={"X-API-Key": text}), "unauthenticated"
         )
     assert len(closed.ledger.entries(None, after=0, limit=999)) == refusals.MOST
+    reader, admin = key(closed, "alice", frozenset({Scope.READ})), key(closed, "alice", ALL)
+    for headers in (
+        {"X-API-Key": reader.text},  # it is another's refusal that tells of a stolen key
+        {"X-API-Key": f"pw_{reader.id}_{43 * 'A'}", "X-Forwarded-For": "192.0.2.7"},
+    ):
+        assert closed.client.get("/v1/audit", headers=headers).is_client_error
+    refused = [one for one in listed(closed, admin.text)["entries"] if one["outcome"] != "done"]
+    assert [one["actor"] for one in refused] == [reader.id, "stranger"]
+
+
+def test_who_knocks_from_everywhere_fills_no_ledger(closed: Service) -> None:
+    for place in range(refusals.MOST_PLACES + 20):
+        for host in (1, 2):
+            forwarded = {"X-Forwarded-For": f"2001:db8:0:{place:x}::{host}"}
+            assert_problem(closed.client.get("/v1/audit", headers=forwarded), "unauthenticated")
+    assert len(closed.ledger.entries(None, after=0, limit=999)) == refusals.MOST_PLACES

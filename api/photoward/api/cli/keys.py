@@ -24,6 +24,7 @@ from photoward.core.access import (
     Minted,
     Scope,
 )
+from photoward.core.audit import OPERATOR, act_as
 from photoward.core.errors import BadInput, NotFound
 from photoward.core.keys import pepper, read_or_make_master
 from photoward.core.ledger import open_ledger
@@ -167,6 +168,7 @@ def erase_tenant(
 def _opened(data_dir: DataDir) -> Iterator[tuple[Settings, Ledger]]:
     settings = settings_from(data_dir=data_dir)
     ledger = open_ledger(settings)
+    act_as(OPERATOR)
     try:
         yield settings, ledger
     finally:

@@ -192,6 +192,7 @@ PartsDep = Annotated[Parts, Depends(parts)]
 ReaderDep = Annotated[str, Depends(tenant(Scope.READ))]
 WriterDep = Annotated[str, Depends(tenant(Scope.WRITE))]
 AdminDep = Annotated[str, Depends(tenant(Scope.ADMIN))]
+OperatorDep = Annotated[str, Depends(tenant(Scope.OPERATOR))]
 """The tenant who asks, if its key allows that much."""
 
 ItemIdDep = Annotated[str, Depends(item_id)]

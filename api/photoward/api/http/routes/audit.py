@@ -39,7 +39,7 @@ class Entry(BaseModel):
     )
     actor: str = Field(
         description="The id of the key; `operator`: on the command line; `anyone`: no key was "
-        "needed; `stranger`: there was no good one.",
+        "needed; `stranger`: there was no good one; `unknown`: nobody said.",
         examples=["0f1e2d3c4b5a6978"],
     )
     request: str | None = Field(description="The request's id, as in the log.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Literal
 
 import structlog
 from anyio import to_thread
@@ -15,7 +17,8 @@ from photoward.api.http.intake import READING, json_body, require_json
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import may_repeat
 from photoward.core import access
-from photoward.core.access import GRACE_HOURS, MAX_NAME, USUAL, ApiKey, Minted, Scope
+from photoward.core.access import ALL, GRACE_HOURS, MAX_NAME, USUAL, ApiKey, Minted, Scope
+from photoward.core.errors import Denied
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
@@ -35,7 +38,9 @@ class Wanted(BaseModel):
         min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]+$",
         description="Where it will be used.", examples=["upload plug-in"],
     )  # fmt: skip
-    scopes: set[Scope] = Field(default=set(USUAL), min_length=1, json_schema_extra=may_repeat)
+    scopes: set[Literal[Scope.READ, Scope.WRITE, Scope.ADMIN]] = Field(
+        default=set(USUAL), min_length=1, json_schema_extra=may_repeat
+    )
     expires_in_days: int | None = Field(default=None, ge=1, le=LONGEST_DAYS, strict=True)
 
 
@@ -128,13 +133,16 @@ async def end_key(parts: PartsDep, tenant: AdminDep, key_id: KeyIdDep) -> None:
 
 
 def _made(
-    parts: Parts, tenant: str, name: str, scopes: set[Scope], lifetime: timedelta | None
+    parts: Parts, tenant: str, name: str, scopes: Collection[Scope], lifetime: timedelta | None
 ) -> Fresh:
     minted = access.mint(parts.pepper)
     return _fresh(minted, parts.ledger.add_key(minted, tenant, name, scopes, lifetime))
 
 
 def _rotated(parts: Parts, tenant: str, old_id: str, grace: timedelta) -> Fresh:
+    for old in parts.ledger.keys(tenant):
+        if old.id == old_id and not old.scopes <= ALL:
+            raise Denied("forbidden", "An operator's key is replaced on the command line.")
     minted = access.mint(parts.pepper)
     return _fresh(minted, parts.ledger.rotate_key(tenant, old_id, minted, grace))
 

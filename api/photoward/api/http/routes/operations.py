@@ -16,7 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
-from photoward.api.http.deps import AdminDep, Parts, PartsDep
+from photoward.api.http.deps import OperatorDep, Parts, PartsDep
 from photoward.api.http.errors import documented, respond
 from photoward.api.http.schemas import Problem
 from photoward.core.errors import Unavailable
@@ -85,10 +85,10 @@ async def ready(parts: PartsDep) -> Ready | Response:
     responses={200: {"content": {"text/plain": {}}, "description": "In Prometheus' text format."},
                **documented("unauthenticated", "forbidden")},
 )  # fmt: skip
-async def metrics(parts: PartsDep, _: AdminDep) -> Response:
+async def metrics(parts: PartsDep, _: OperatorDep) -> Response:
     """Counts of all processes that share ``PROMETHEUS_MULTIPROC_DIR``, and the queue's depth.
 
-    They count all tenants' work; where keys are needed, it takes one with the scope admin.
+    They count all tenants' work; where keys are needed, it takes one with the scope operator.
     """
     return Response(await to_thread.run_sync(_scrape, parts.ledger), media_type=CONTENT_TYPE_LATEST)
 
