@@ -380,9 +380,10 @@ def test_work_on_an_archive_begins_with_its_first_file(make_service: ServiceFact
 def test_only_a_few_archives_are_taken_in_at_a_time(service: Service) -> None:
     batch, data = made(service), zipped({"a.png": PHOTO})
     with ExitStack() as others:
-        for _ in range(ARCHIVES):
-            others.enter_context(service.app.state.parts.admission.one_archive())
+        for _ in range(ARCHIVES // 2):
+            others.enter_context(service.app.state.parts.admission.one_archive("default"))
         assert_problem(send(service, batch, data), "queue_full")
+        others.enter_context(service.app.state.parts.admission.one_archive("bob"))
     for _ in range(2 * ARCHIVES):
         assert lines(send(service, batch, data))[-1]["accepted"] == 1
         assert_problem(send(service, batch, b"nonsense"), "corrupt")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+from collections import Counter
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +14,18 @@ import pytest
 
 from photoward.api.http import admission
 from photoward.api.http.routes import events
-from tests.api.http.service import picture, serving, work
+from photoward.core import access
+from photoward.core.access import ALL
+from photoward.core.errors import Overloaded
+from tests.api.http.service import PEPPER, picture, serving, work
 from tests.api.http.test_refusals import assert_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from photoward.api.http.admission import Admission
+    from tests.api.http.conftest import ServiceFactory
     from tests.api.http.service import Service
 
 
@@ -126,3 +134,35 @@ def test_only_so_many_listen(service: Service, monkeypatch: pytest.MonkeyPatch) 
     work(service)
     list(heard)
     assert service.client.get(f"{place}/events").status_code == 200
+
+
+def test_no_tenant_takes_all_places(make_service: ServiceFactory) -> None:
+    service = make_service(require_keys=True)
+    places: Admission = service.app.state.parts.admission
+    taken: Counter[str] = Counter()
+    with ExitStack() as held:
+        for tenant in ("alice", "bob", "carol"):
+            with suppress(Overloaded):
+                while True:
+                    held.enter_context(places.one_listener(tenant))
+                    taken[tenant] += 1
+        assert taken == {"alice": 100, "bob": 50, "carol": 25}
+        minted = access.mint(PEPPER)
+        service.ledger.add_key(minted, "dave", "test", ALL, None)
+        headers = {"X-API-Key": minted.text}
+        place = service.upload(headers=headers).headers["Location"]
+        with service.client.stream("GET", f"{place}/events", headers=headers) as answer:
+            assert next(answer.iter_lines()).startswith("event: progress")
+    places.check_listener("alice")
+
+
+def test_a_refusal_for_want_of_room_tells_nothing_of_others(
+    make_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "FRESH_S", -1)
+    service = make_service(max_queued_items=7)
+    for _ in range(7):
+        assert service.upload().status_code == 202
+    refused = service.upload()
+    assert_problem(refused, "queue_full")
+    assert not re.search(r"\d", refused.json()["detail"])

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
+from photoward.api.http.seats import Seats
 from photoward.core.errors import Overloaded, Unavailable
 from photoward.core.jobs import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
@@ -27,8 +27,8 @@ FRESH_S = 0.5
 ARCHIVES = 4
 """Taken in at a time, by one process."""
 
-LISTENERS = 100
-"""Of events, likewise: each asks the ledger every second."""
+LISTENERS = 200
+"""Of events, likewise: each asks the ledger every second. Half of them are for one tenant."""
 
 
 class Admission:
@@ -40,8 +40,8 @@ class Admission:
         self._asked_at = float("-inf")
         self._waiting = Waiting()
         self._lock = asyncio.Lock()
-        self._archives = threading.BoundedSemaphore(ARCHIVES)
-        self._listeners = 0
+        self._archives = Seats("You have as many archives being taken in as you may.")
+        self._listeners = Seats("You listen to as many events as you may.")
 
     async def check(self) -> None:
         """Let the caller pass.
@@ -60,33 +60,21 @@ class Admission:
         """The same for a thread that hands in many, with a fresh look each time."""
         self._compare(self._ask())
 
-    @contextmanager
-    def one_archive(self) -> Iterator[None]:
+    def one_archive(self, tenant: str) -> AbstractContextManager[None]:
         """One of a few archives that may be taken in at a time: each holds a photo in memory.
 
         Raises:
-            Overloaded: as many are being taken in as may be.
+            Overloaded: the tenant has as many being taken in as it may.
         """
-        if not self._archives.acquire(blocking=False):
-            raise Overloaded(f"{ARCHIVES} archives are being taken in.")
-        try:
-            yield
-        finally:
-            self._archives.release()
+        return self._archives.one(tenant, ARCHIVES)
 
-    def check_listeners(self) -> None:
-        """Raises Overloaded: as many listen to events as may."""
-        if self._listeners >= LISTENERS:
-            raise Overloaded(f"{LISTENERS} listen to events.")
+    def check_listener(self, tenant: str) -> None:
+        """Raises Overloaded: the tenant listens to as many events as it may."""
+        self._listeners.check(tenant, LISTENERS)
 
-    @contextmanager
-    def one_listener(self) -> Iterator[None]:
-        """Somebody listens; only ever entered by the event loop."""
-        self._listeners += 1
-        try:
-            yield
-        finally:
-            self._listeners -= 1
+    def one_listener(self, tenant: str) -> AbstractContextManager[None]:
+        """Somebody listens. Raises as ``check_listener`` does."""
+        return self._listeners.one(tenant, LISTENERS)
 
     def require_space(self) -> None:
         """Raises Unavailable (``storage_full``): a disk of this machine has too little room."""
@@ -102,6 +90,6 @@ class Admission:
 
     def _compare(self, waiting: Waiting) -> None:
         if waiting.items >= self._settings.max_queued_items:
-            raise Overloaded(f"{waiting.items} photos are waiting.")
+            raise Overloaded("As many photos are waiting as may.")  # not all are the caller's
         if waiting.megapixels >= self._settings.max_queued_megapixels:
-            raise Overloaded(f"{waiting.megapixels:.0f} megapixels are waiting.")
+            raise Overloaded("As many megapixels are waiting as may.")

@@ -64,7 +64,7 @@ def require_room(parts: Parts, count: int) -> None:
     """Raises Overloaded: with so many more, too many would be waiting to be fetched."""
     waiting = parts.ledger.depth().get(State.RECEIVED, 0)
     if waiting + count > parts.settings.max_arrivals:
-        raise Overloaded(f"{waiting} photos are still to be fetched.")
+        raise Overloaded("As many photos are still to be fetched as may.")
 
 
 def expect(  # noqa: PLR0913  # what a manifest is, and for whom

@@ -102,7 +102,7 @@ async def create_batch(  # noqa: PLR0913  # what makes a batch
     body says goes before what the query says.
     """
     refuse_repeats(request)
-    with nullcontext() if is_small(request) else parts.admission.one_archive():
+    with nullcontext() if is_small(request) else parts.admission.one_archive(tenant):
         if is_empty(request):
             wanted = RequestedBatch()
         elif (asked := await read_json(request, RequestedBatch, MAX_JSON)) is not None:
@@ -235,7 +235,7 @@ async def upload_archive(  # noqa: PLR0913  # what may be said of it
     most = parts.settings.max_archive_bytes
     closing = ExitStack()
     try:
-        closing.enter_context(parts.admission.one_archive())
+        closing.enter_context(parts.admission.one_archive(tenant))
         file = closing.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # closing does
         async for chunk in received(request, most, most):
             try:

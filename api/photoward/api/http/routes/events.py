@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import to_thread
@@ -19,7 +20,7 @@ from photoward.api.http.deps import BatchIdDep, ItemIdDep, PartsDep, ReaderDep
 from photoward.api.http.errors import documented
 from photoward.api.http.routes.images import NO_STORE, shown
 from photoward.api.http.schemas import Batch
-from photoward.core.errors import NotFound, Unavailable
+from photoward.core.errors import NotFound, Overloaded, Unavailable
 from photoward.core.jobs import FINAL
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def watch_image(
         image = shown(parts, tenant, image_id)
         return image.model_dump_json(), image.state in FINAL
 
-    return await _told(request, parts, look, last)
+    return await _told(request, parts, tenant, look, last)
 
 
 @router.get(
@@ -80,19 +81,21 @@ async def watch_batch(
         batch = parts.ledger.batch(tenant, batch_id)
         return Batch.of(batch).model_dump_json(), batch.ended == batch.total
 
-    return await _told(request, parts, look, last)
+    return await _told(request, parts, tenant, look, last)
 
 
 async def _told(
-    request: Request, parts: Parts, look: Callable[[], tuple[str, bool]], last: str | None
-) -> Response:
-    parts.admission.check_listeners()
+    request: Request, parts: Parts, tenant: str, look: Callable[[], tuple[str, bool]],
+    last: str | None,
+) -> Response:  # fmt: skip
+    parts.admission.check_listener(tenant)
     first = await to_thread.run_sync(look)
     if first[1] and last == _id(first[0]):
         return Response(status_code=204)  # browsers do not come again after this
 
     async def events() -> AsyncIterator[bytes]:
-        with parts.admission.one_listener():
+        # Many may have been let in at once: the last of them hear nothing, and come again.
+        with suppress(Overloaded), parts.admission.one_listener(tenant):
             told, spoke, until = last, time.monotonic(), time.monotonic() + LONGEST_S
             seen: tuple[str, bool] = first
             while True:

@@ -50,7 +50,7 @@ async def upload_manifest(
     the items of then; another one under it is refused.
     """
     defaults = await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)
-    with parts.admission.one_archive():
+    with parts.admission.one_archive(tenant):
         lines = await read_lines(request)
         told = await to_thread.run_sync(
             lambda: expect(parts, tenant, batch_id, lines, defaults=defaults, key=key)
