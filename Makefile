@@ -39,7 +39,7 @@ slow: $(STAMP) ## Run the tests that take long or start the whole service
 	$(BIN)/pytest -q -m '(slow or system or gpu) and not bench and not chaos' --cov --cov-append --cov-report=term
 
 FAULTS := $(addprefix tests/system/test_,worker_faults.py crash_points.py arrival_faults.py broker_faults.py \
-	store_faults.py webhook_faults.py load_faults.py upload_faults.py erasure.py chaos.py passage.py)
+	store_faults.py webhook_faults.py load_faults.py upload_faults.py erasure.py two_at_once.py chaos.py passage.py)
 
 chaos: $(STAMP) ## Let everything die that can, as often as promised (an hour); OUT=FILE keeps what was measured
 	PHOTOWARD_CHAOS=full PHOTOWARD_FAULTS_OUT=$(OUT) $(BIN)/pytest -q --no-cov -m '' $(FAULTS)

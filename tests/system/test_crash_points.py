@@ -76,8 +76,8 @@ def test_a_commit_whose_answer_is_lost(
         swept(settings, len(everyone))
         audit(service, settings, everyone)
     note(
-        f"a commit whose answer is lost, ×{rounds}", "503, then 202 and done",
-        f"answers {sorted(set(answers))}, {rounds} done", database,
+        f"a commit whose answer is lost, {database}, ×{rounds}", "503, then 202 and done",
+        f"answers {sorted(set(answers))}, {rounds} done", "a short lease",
     )  # fmt: skip
     assert set(answers) == {(503, 202)}
 
