@@ -440,3 +440,12 @@ def test_a_value_that_the_database_cannot_hold_is_the_callers(ledger: SqlLedger)
     with pytest.raises(BadInput) as refused:
         ledger.add_batch(new_id(), "alice", "a\0b", {})
     assert "a\0b" not in str(refused.value)
+
+
+def test_a_duty_is_one_callers_in_a_period(ledger: Ledger) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(lambda _: ledger.take_duty("sweep", HOUR), range(8)))
+    assert sorted(taken) == [False] * 7 + [True]
+    assert ledger.take_duty("another", timedelta(0))
+    assert ledger.take_duty("another", HOUR)
+    assert not ledger.take_duty("another", HOUR)

@@ -207,7 +207,8 @@ def test_two_at_once(
                     pair(service)
             states = {one: service.ledger.get(TENANT, one).state for one in service.kept}
             note(
-                f"two at once, {database}: {len(PAIRS)} pairs ×{rounds}", "as if one after the other",
+                f"two at once, {database}: {len(PAIRS)} pairs ×{rounds}",
+                "as if one came after the other",
                 f"{rounds * len(PAIRS)} rounds, {Counter(states.values())[State.DONE]} photos done",
                 "a short lease",
             )  # fmt: skip

@@ -17,7 +17,7 @@ from photoward.worker.reconciler import Reconciler
 from tests.support.samples import OVER, added, claimed, failure, options, result, source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
     from photoward.core.ports import Ledger, ObjectStore
 
@@ -46,13 +46,13 @@ def reconciler(ledger: Ledger, store: ObjectStore, hints: Recorded) -> Reconcile
     return made(ledger, store, hints)
 
 
-def made(
-    ledger: Ledger, store: ObjectStore, hints: Recorded, orphan_age_s: float = 1000.0,
-    audit_days: int = 400,
+def made(  # noqa: PLR0913  # what may differ
+    ledger: Ledger, store: ObjectStore, hints: Recorded, *, orphan_age_s: float = 1000.0,
+    audit_days: int = 400, sweep_every_s: float = 0.02,
 ) -> Reconciler:  # fmt: skip
     return Reconciler(
         ledger=ledger, store=store, hints=hints,
-        every_s=0.02, sweep_every_s=0.02, orphan_age_s=orphan_age_s, audit_days=audit_days,
+        every_s=0.02, sweep_every_s=sweep_every_s, orphan_age_s=orphan_age_s, audit_days=audit_days,
     )  # fmt: skip
 
 
@@ -173,6 +173,58 @@ def test_an_upload_that_has_expired_is_swept(
         store.put(upload_key("alice", one.id, DIRECT), b"some bytes")
     assert made(ledger, store, hints).sweep() == 1
     assert [key for key, _ in store.keys("")] == [upload_key("alice", kept.id, DIRECT)]
+
+
+def test_objects_are_asked_of_page_by_page(
+    ledger: Ledger, store: ObjectStore, hints: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler_module, "PAGE", 2)
+    asked: list[int] = []
+    states, parts = ledger.states, ledger.parts_needed
+
+    def watched(ids: Sequence[str]) -> dict[str, State]:
+        asked.append(len(ids))
+        return states(ids)
+
+    def watched_parts(ids: Collection[str]) -> dict[str, frozenset[str]]:
+        asked.append(len(ids))
+        return parts(ids)
+
+    monkeypatch.setattr(ledger, "states", watched)
+    monkeypatch.setattr(ledger, "parts_needed", watched_parts)
+    for _ in range(5):
+        store.put(original_key("alice", new_id()), b"orphan")
+        store.put(output_key("alice", new_id()), b"orphan")
+        store.put(upload_key("alice", new_id(), "0-a"), b"orphan")
+    assert made(ledger, store, hints, orphan_age_s=0).sweep() == 15
+    assert not list(store.keys(""))
+    assert asked == [2, 2, 1] * 3
+
+
+def test_of_many_workers_one_sweeps(
+    ledger: Ledger, store: ObjectStore, hints: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[Reconciler] = []
+    looks: list[int] = []
+    expire = ledger.expire
+
+    def sweep(one: Reconciler) -> int:
+        swept.append(one)
+        return 0
+
+    def looked() -> int:
+        looks.append(1)
+        return expire()
+
+    monkeypatch.setattr(Reconciler, "sweep", sweep)
+    monkeypatch.setattr(ledger, "expire", looked)
+    workers = [made(ledger, store, hints, sweep_every_s=60) for _ in range(3)]
+    for one in workers:
+        one.start()
+    until(lambda: len(looks) >= 12)
+    for one in workers:
+        one.stop()
+    assert len(swept) == 1
 
 
 def test_sweeping_goes_on_by_itself(ledger: Ledger, store: ObjectStore, hints: Recorded) -> None:

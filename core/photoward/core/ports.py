@@ -400,6 +400,12 @@ class Ledger(
     def states(self, item_ids: Sequence[str]) -> dict[str, State]:
         """How those of the ids stand that exist and are not hidden."""
 
+    def take_duty(self, name: str, period: timedelta) -> bool:
+        """Whether the caller is to do what one of all processes does once in a period.
+
+        If so, nobody else is until the period is over.
+        """
+
     def scrub(self) -> None:
         """Have what was deleted vanish from the database's files, too, as far as nobody reads."""
 

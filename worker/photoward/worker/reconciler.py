@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from contextlib import suppress
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,10 +16,14 @@ from photoward.core.jobs import FINAL, RETRY_WINDOW, State
 from photoward.core.ports import item_of, part_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from photoward.core.ports import Hints, Ledger, ObjectStore
 
 DELIVERIES_KEPT = timedelta(days=30)
 RETRY_S = RETRY_WINDOW.total_seconds()
+PAGE = 1000
+"""Objects that are asked of at a time."""
 WITHOUT_OUTPUT = FINAL - {State.DONE}
 
 log = structlog.get_logger(__name__)
@@ -28,12 +32,14 @@ log = structlog.get_logger(__name__)
 class Reconciler:
     """Runs beside the worker; many may run at once, each step is idempotent.
 
+    Of all workers one sweeps in a period: to have its objects listed costs a store and the ledger.
+
     Args:
         ledger: says what is needed.
         store: is swept of what is not.
         hints: are told again that there is work.
         every_s: seconds between two looks.
-        sweep_every_s: seconds between two sweeps.
+        sweep_every_s: seconds between two sweeps, whoever makes them.
         audit_days: how long the audit log is kept.
         orphan_age_s: age at which an object without a row is no upload on its way any more.
     """
@@ -46,11 +52,10 @@ class Reconciler:
         self._store = store
         self._hints = hints
         self._every_s = every_s
-        self._sweep_every_s = sweep_every_s
+        self._sweep_every = timedelta(seconds=sweep_every_s)
         self._orphan_age_s = orphan_age_s
         self._audit_kept = timedelta(days=audit_days)
         self._ended = threading.Event()
-        self._swept = time.monotonic()
         self._id = secrets.token_hex(8)
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
@@ -86,17 +91,19 @@ class Reconciler:
         """
         removed = self._store.discard_unfinished(self._orphan_age_s)
         for prefix in ("originals/", "outputs/"):
-            found = dict(self._store.keys(prefix))
-            states = self._ledger.states([item_of(key) for key in found])
-            for key, age_s in found.items():
-                state = states.get(item_of(key))
-                unneeded = state is None or (prefix == "outputs/" and state in WITHOUT_OUTPUT)
-                orphan = unneeded and age_s >= self._orphan_age_s
-                spent = state in FINAL and (state is not State.FAILED or age_s >= RETRY_S)
-                if orphan or (prefix == "originals/" and spent):
-                    self._store.delete(key)
-                    removed += 1
+            for page in _pages(self._store.keys(prefix)):
+                states = self._ledger.states([item_of(key) for key, _ in page])
+                for key, age_s in page:
+                    if self._is_spent(prefix, states.get(item_of(key)), age_s):
+                        self._store.delete(key)
+                        removed += 1
         return removed + self._sweep_uploads()
+
+    def _is_spent(self, prefix: str, state: State | None, age_s: float) -> bool:
+        if state is None or (prefix == "outputs/" and state in WITHOUT_OUTPUT):
+            return age_s >= self._orphan_age_s
+        ended = state in FINAL and (state is not State.FAILED or age_s >= RETRY_S)
+        return prefix == "originals/" and ended
 
     def _sweep_uploads(self) -> int:
         """Forget uploads that have expired; remove parts of what is used or gone, or never counted.
@@ -104,27 +111,34 @@ class Reconciler:
         An upload is in the ledger before its first part is in the store.
         """
         self._ledger.prune_uploads()
-        found = dict(self._store.keys("uploads/"))
-        needed = self._ledger.parts_needed({item_of(key) for key in found})
         removed = 0
-        for key, age_s in found.items():
-            names = needed.get(item_of(key))
-            if names is None or (part_of(key) not in names and age_s >= self._orphan_age_s):
-                self._store.delete(key)
-                removed += 1
+        for page in _pages(self._store.keys("uploads/")):
+            needed = self._ledger.parts_needed({item_of(key) for key, _ in page})
+            for key, age_s in page:
+                names = needed.get(item_of(key))
+                if names is None or (part_of(key) not in names and age_s >= self._orphan_age_s):
+                    self._store.delete(key)
+                    removed += 1
         return removed
 
     def _run(self) -> None:
         while not self._ended.wait(self._every_s):
             try:
                 self.reconcile()
-                if time.monotonic() - self._swept >= self._sweep_every_s:
-                    self._swept = time.monotonic()
-                    forgotten = self._ledger.prune_deliveries(DELIVERIES_KEPT)
-                    self._ledger.prune_arrivals(RETRY_WINDOW)
-                    entries = self._ledger.prune_audit(self._audit_kept)
-                    log.info(
-                        "swept", objects=self.sweep(), deliveries=forgotten, audit=entries
-                    )  # fmt: skip
+                if self._ledger.take_duty("sweep", self._sweep_every):
+                    self._tidy()
             except Unavailable as error:
                 log.warning("reconcile_unavailable", detail=error.detail)
+
+    def _tidy(self) -> None:
+        forgotten = self._ledger.prune_deliveries(DELIVERIES_KEPT)
+        self._ledger.prune_arrivals(RETRY_WINDOW)
+        entries = self._ledger.prune_audit(self._audit_kept)
+        log.info("swept", objects=self.sweep(), deliveries=forgotten, audit=entries)
+
+
+def _pages(found: Iterable[tuple[str, float]]) -> Iterator[list[tuple[str, float]]]:
+    """A store's keys, some at a time: nobody holds a million of them."""
+    left = iter(found)
+    while page := list(islice(left, PAGE)):
+        yield page

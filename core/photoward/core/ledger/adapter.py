@@ -31,6 +31,7 @@ from photoward.core.ledger.selection import (
     held,
     hidden,
     in_parts,
+    inserting,
     locked_tenant,
     next_batch,
     overdue,
@@ -40,7 +41,7 @@ from photoward.core.ledger.selection import (
     write,
     write_each,
 )
-from photoward.core.ledger.tables import IS_QUEUED, items, tenants
+from photoward.core.ledger.tables import IS_QUEUED, duties, items, tenants
 from photoward.core.ledger.targets import SqlTargets
 from photoward.core.ledger.uploads import SqlUploads
 from photoward.core.ledger.workers import SqlWorkers
@@ -218,6 +219,22 @@ class SqlLedger(
                 rows_found = connection.execute(query.where(items.c.id.in_(some)))
                 found.update({item_id: State(state) for item_id, state in rows_found})
         return found
+
+    def take_duty(self, name: str, period: timedelta) -> bool:
+        """See the port."""
+        with self._reading() as connection:  # mostly it is not due, and writers would wait
+            later = (duties.c.name == name, duties.c.due_at > now(connection))
+            if connection.execute(select(duties.c.name).where(*later)).one_or_none() is not None:
+                return False
+        with self._writing() as connection:
+            moment = now(connection)
+            mine = inserting(connection, duties).values(name=name, due_at=moment + period)
+            taken = mine.on_conflict_do_update(
+                index_elements=[duties.c.name], set_={"due_at": moment + period},
+                where=duties.c.due_at <= moment,
+            )  # fmt: skip
+            found = connection.execute(taken.returning(duties.c.name))
+            return found.one_or_none() is not None
 
     def check(self) -> None:
         """See the port."""

@@ -58,9 +58,14 @@ def in_parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[at : at + KNOWN_AT_ONCE] for at in range(0, len(ids), KNOWN_AT_ONCE))
 
 
+def inserting(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insertion into a table that knows what to do on a conflict."""
+    return _INSERT[connection.dialect.name](table)
+
+
 def ensure_tenant(connection: Connection, tenant: str) -> None:
     """Give the tenant a salt, unless there is one."""
-    statement = _INSERT[connection.dialect.name](tenants)
+    statement = inserting(connection, tenants)
     values = {"id": tenant, "salt": os.urandom(SALT_BYTES)}
     connection.execute(statement.values(values).on_conflict_do_nothing())
 

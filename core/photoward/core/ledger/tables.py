@@ -214,6 +214,14 @@ arrivals = Table(
 )
 Index("arrivals_due", arrivals.c.tenant, arrivals.c.due_at, arrivals.c.seq)
 
+duties = Table(
+    "duties",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    # From when on somebody is to do it again.
+    Column("due_at", UtcDateTime, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
