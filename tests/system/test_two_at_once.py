@@ -49,6 +49,8 @@ LATEST_S = 0.1
 """How much one may come later than the other: who waits for whom shall differ."""
 
 OPTIONS = {"label": "cat", "method": "cuda"}
+ENVIRONMENT = HASTY | {"PHOTOWARD_WEBHOOKS_PRIVATE": "1", "PHOTOWARD_METHOD": "cuda"}
+"""A worker that is soon there, and whose photos cost nothing."""
 
 
 @dataclass
@@ -222,7 +224,7 @@ def running(photos: int) -> Iterator[Service]:
     data = iter([one.data for one in free_of_cost(2 * photos)])
     with (
         counting() as (hook, heard),
-        fresh_stack(PHOTOWARD_WEBHOOKS_PRIVATE="1", **HASTY) as stack,
+        fresh_stack(**ENVIRONMENT) as stack,
         httpx.Client(base_url=stack.url, timeout=60) as client,
     ):
         settings = Settings(data_dir=stack.folder)
