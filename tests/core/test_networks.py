@@ -64,3 +64,11 @@ def test_a_network_without_normalisation_is_told(tmp_path: Path) -> None:
 
 def test_what_ships_is_where_the_weights_are() -> None:
     assert (shipped_dir() / "imagenet.set.json").is_file()
+
+
+def test_a_network_without_classes_is_in_no_set(tmp_path: Path) -> None:
+    networks.write(tmp_path)
+    path = tmp_path / "small.network.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "classes": 0}))
+    with pytest.raises(ValueError, match="small, which has no classes"):
+        read_sets(read_networks([tmp_path]), [tmp_path])

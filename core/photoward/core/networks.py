@@ -45,7 +45,9 @@ class NetworkCard(BaseModel):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     """Normalisation of RGB in [0, 1]: ``(x − mean) / std``."""
-    classes: int = Field(ge=2)
+    classes: int = Field(ge=0)
+    """Of its head; 0: it has none, so that trainers may start from it and no method works against
+    it."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Digest of the safetensors file; checked at every load."""
     parameters: int
@@ -104,12 +106,13 @@ def read_networks(folders: Iterable[Path] = ()) -> dict[str, tuple[NetworkCard, 
 
 
 def read_sets(
-    networks: Mapping[str, object], folders: Iterable[Path] = ()
+    networks: Mapping[str, tuple[NetworkCard, Path]], folders: Iterable[Path] = ()
 ) -> dict[str, SetCard]:  # fmt: skip
     """All sets, likewise: name → card.
 
     Raises:
-        ValueError: a card does not fit, or a set names a network that is not there.
+        ValueError: a card does not fit, or a set names a network that is not there or that has no
+            classes to work against.
     """
     found = {card.name: card for card, _ in _read(folders, SET, SetCard)}
     for card in found.values():
@@ -118,6 +121,13 @@ def read_sets(
             message = (
                 f"The set {card.name} names {', '.join(missing)}, which is not installed: import "
                 "it with `photoward surrogate import`, or take it out of the set."
+            )
+            raise ValueError(message)
+        headless = [name for name in card.networks if not networks[name][0].classes]
+        if headless:
+            message = (
+                f"The set {card.name} names {', '.join(headless)}, which has no classes that a "
+                "method could work against: take it out of the set."
             )
             raise ValueError(message)
         if card.per_step > len(card.networks):

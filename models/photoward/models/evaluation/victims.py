@@ -75,7 +75,7 @@ def train_victim(  # noqa: PLR0913  # what is trained on, how, and who watches
     scene = tried.prepare(
         Scene(train, test, recipe, device, derived or Derived(), leaks or {}, report)
     )
-    learnt = tried.learn(scene) if tried.learn else _by_steps(scene, tried)[0]
+    learnt = _at_once(scene, tried.learn) if tried.learn else _by_steps(scene, tried)[0]
     return Verdict(
         train_accuracy=learnt.train_curve[-1],
         test_accuracy=learnt.test_accuracy,
@@ -95,6 +95,12 @@ def training_steps(
         return 1
     epochs = max(1, round(recipe.epochs * countermeasure.effort))
     return epochs * (len(train.labels) // recipe.batch or 1)
+
+
+def _at_once(scene: Scene, learn: Callable[[Scene], Learnt]) -> Learnt:
+    learnt = learn(scene)
+    scene.report(1, 0.0)
+    return learnt
 
 
 def trained(scene: Scene, countermeasure: Countermeasure) -> tuple[Learnt, Network]:

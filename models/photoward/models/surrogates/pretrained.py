@@ -129,7 +129,7 @@ def build(builder: str, classes: int) -> nn.Module:
 
     Args:
         builder: ``timm:NAME`` or ``torchvision:NAME``.
-        classes: outputs of its head.
+        classes: outputs of its head; 0: none.
 
     Raises:
         ValueError: there is no such network.
@@ -148,7 +148,12 @@ def build(builder: str, classes: int) -> nn.Module:
         near = ", ".join(timm.list_models(f"*{name[:12]}*")[:5])
         near = f"; near it: {near}" if near else ""
         raise ValueError(f"There is no network {builder!r}: name timm's or torchvision's{near}.")
-    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes)
+    any_size: dict[str, Any] = {
+        "dynamic_img_size": True,
+        "dynamic_img_pad": True,
+    }  # transformers' have one
+    own = any_size if timm.models.is_model_in_modules(name, ["vision_transformer"]) else {}
+    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes, **own)
     return network
 
 

@@ -93,7 +93,7 @@ def _of(
         for kind in ("probe", "fine-tune"):
             second = own.get(kind) or own[f"{kind}-{pretrained.USUAL_RATE:g}"]
             yield f"{name}-{kind}", purifying.then(cleaner, second)
-    for epsilon in external.RADII:
+    for epsilon in external.RADII if networks.known[network][0].classes else ():
         yield f"external-{epsilon}", external.transform(networks, network, epsilon, side)
 
 
