@@ -10,7 +10,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 FILE = Path(__file__).with_name("levels.json")
 
@@ -44,6 +44,7 @@ class Level(BaseModel):
     )
     photos: int = Field(description="On which it was measured.", examples=[1200])
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way
     @property
     def sentence(self) -> str:
         """All of it in words."""

@@ -52,20 +52,12 @@ class Method(BaseModel):
     networks: bool = Field(description="Whether it works against a set of pretrained networks.")
 
 
-class MeasuredLevel(Level):
-    """A preset's figures, and the sentence that they make."""
-
-    sentence: str
-
-
 class Methods(BaseModel):
     """All methods, and what the presets of the default one do."""
 
     methods: list[Method]
     default: str = Field(examples=["sem+anchor"])
-    levels: list[MeasuredLevel] = Field(
-        description="As measured; presets that were not are left out."
-    )
+    levels: list[Level] = Field(description="As measured; presets that were not are left out.")
 
 
 class Surrogates(BaseModel):
@@ -109,7 +101,7 @@ async def list_methods(parts: PartsDep) -> Methods:
     return Methods(
         methods=[Method(**asdict(method)) for method in METHODS.values()],
         default=parts.catalogue.default_method,
-        levels=[MeasuredLevel(**dict(one), sentence=one.sentence) for one in levels()],
+        levels=list(levels()),
     )
 
 
