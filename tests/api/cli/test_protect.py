@@ -289,6 +289,14 @@ def test_a_file_is_as_old_as_its_photo_and_a_replaced_photo_is_noticed(
     assert (out / "cat.png").read_bytes() == first
     assert protect(source, "--force") == 0
     assert (out / "cat.png").read_bytes() != first
+    (out / "dog.png").write_bytes(b"of unknown origin")
+    os.utime(out / "dog.png", (1_500_000_000,) * 2)
+    save(source / "dog.png")
+    said(capsys)
+    assert protect(source) == 1
+    told = said(capsys)
+    assert "dog.png is older than the photo: --force makes it anew" in told
+    assert "0 protected, 1 refused, 1 already there" in told
     assert protect(source, "--preset", "subtle") == 1
     assert "made of it with other options: --force" in said(capsys)
 

@@ -179,6 +179,17 @@ def test_what_was_replaced_or_is_wanted_otherwise_is_made_anew(
     assert "0 protected, 0 refused, 2 already there" in told, "any label will do"
 
 
+def test_what_was_made_is_not_made_again_wherever_it_lies(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "in" / "my ö out"
+    put(source / "1.png")
+    for _ in range(2):
+        assert run(source, out, "--url", service.url) == 0
+    assert tree(source) == {"1.png", "my ö out/1.png"}
+    assert "0 protected, 0 refused, 1 already there" in said(capsys)
+
+
 def test_what_nothing_is_known_of_is_judged_by_its_age(
     service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

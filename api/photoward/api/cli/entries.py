@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from photoward.api.cli import names
 from photoward.api.cli.folders import spot
 from photoward.api.cli.places import Folder, Mark, file_mark
-from photoward.api.cli.record import Made
+from photoward.api.cli.record import Made, is_older
 from photoward.core.errors import BadInput, PhotowardError
 from photoward.core.imaging.header import READ_ONLY
 from photoward.core.imaging.sniff import HEAD, kind
@@ -158,7 +158,19 @@ def _obstacle(entry: Entry, out: Folder, originals: set[Path]) -> str | None:
 def _other(entry: Entry, out: Folder) -> str | None:
     """Why the file that is there is not the one that is wanted; None: it is, or nobody knows."""
     made = out.record.of(entry.target)
-    if made is None or made.fits(entry.made):
-        return None
-    told = "with other options" if made.version == entry.made.version else "before it was replaced"
-    return f"{out.path / entry.target} was made of it {told}: --force makes it anew."
+    if made is None:
+        told = "is older than the photo" if _is_older(entry, out.path / entry.target) else None
+    elif made.fits(entry.made):
+        told = None
+    elif made.version == entry.made.version:
+        told = "was made of it with other options"
+    else:
+        told = "was made of it before it was replaced"
+    return told and f"{out.path / entry.target} {told}: --force makes it anew."
+
+
+def _is_older(entry: Entry, target: Path) -> bool:
+    try:
+        return is_older(file_mark(target).modified_ns, entry.photo.mark.modified_ns)
+    except OSError:  # not there
+        return False

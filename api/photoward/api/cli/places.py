@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import obstore
@@ -35,6 +35,9 @@ ASKING = 16
 """Objects whose metadata are asked for at a time."""
 
 
+Value = TypeVar("Value")
+
+
 @dataclass(frozen=True)
 class Mark:
     """What a listing tells of a file."""
@@ -52,6 +55,14 @@ class Listing:
     files: dict[str, Mark] = field(default_factory=dict)
     passed: dict[str, str] = field(default_factory=dict)
     """What could not be looked at, and why."""
+
+    def without(self, folder: str) -> Listing:
+        """The same without what lies in a folder, which ends in ``/``."""
+        return Listing(_without(folder, self.files), _without(folder, self.passed))
+
+
+def _without(folder: str, part: Mapping[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in part.items() if not f"{name}/".startswith(folder)}
 
 
 class Place(Protocol):
@@ -80,6 +91,9 @@ class Place(Protocol):
 
     def made(self, files: Mapping[str, Mark]) -> dict[str, Made]:
         """Of what those of the files were made of which the place remembers it."""
+
+    def within(self, other: Place) -> str | None:
+        """The folder of another place that this is, with a ``/`` at its end; None: of none."""
 
 
 def place(text: str) -> Place:
@@ -153,6 +167,12 @@ class Folder:
         """See ``Place``."""
         return {name: made for name in files if (made := self.record.of(name))}
 
+    def within(self, other: Place) -> str | None:
+        """See ``Place``."""
+        if not isinstance(other, Folder) or not self.root.startswith(other.root):
+            return None
+        return f"{self.path.resolve().relative_to(other.path.resolve()).as_posix()}/"
+
 
 def file_mark(path: Path) -> Mark:
     """What a folder tells of a file. Raises OSError."""
@@ -214,6 +234,10 @@ class Bucket:
             self._made.update(zip(new, threads.map(self._ask, new), strict=True))
         every = {name: self._made[name, mark.version] for name, mark in files.items()}
         return {name: made for name, made in every.items() if made}
+
+    def within(self, other: Place) -> str | None:
+        """See ``Place``."""
+        return self.root.removeprefix(other.root) if self.root.startswith(other.root) else None
 
     def _ask(self, file: tuple[str, str]) -> Made | None:
         with translated():

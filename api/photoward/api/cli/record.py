@@ -23,6 +23,11 @@ COARSE_NS = 2_000_000_000
 """Some file systems tell when a file was changed in steps of two seconds."""
 
 
+def is_older(file_ns: int, photo_ns: int) -> bool:
+    """Whether a file was surely changed before a photo: in doubt it was not."""
+    return file_ns + COARSE_NS < photo_ns
+
+
 @dataclass(frozen=True)
 class Made:
     """Of what a protected file was made; what was made before this was noted has a version only."""

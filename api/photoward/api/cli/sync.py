@@ -19,6 +19,7 @@ import typer
 
 from photoward.api.cli import folders, names
 from photoward.api.cli.places import Folder, Place, place
+from photoward.api.cli.record import is_older
 from photoward.api.cli.transfer import Photo, Refused, Transfer
 from photoward.core.catalogue import PRESETS
 from photoward.core.errors import BadInput, Unavailable
@@ -66,11 +67,8 @@ class _Sync:
     def look(self) -> _Look:
         """What is there, and what is to be done."""
         found, there = self.source.listed(), self.out.listed()
-        if self.out.root.startswith(self.source.root):  # what was made is not made again
-            inside = self.out.root.removeprefix(self.source.root)
-            found.files = {
-                name: mark for name, mark in found.files.items() if not name.startswith(inside)
-            }
+        if inside := self.out.within(self.source):
+            found = found.without(inside)  # what was made is not made again
         made = self.out.made(there.files)
         photos = {
             name: Photo(name, mark.version, self._label(name), mark.modified_ns)
@@ -139,7 +137,7 @@ def _is_there(photo: Photo, wanted: Made, found: Mark | None, made: Made | None)
     """Whether a target is the photo's: its place says so, or nobody knows and it is younger."""
     if found is None:
         return False
-    return made.fits(wanted) if made else found.modified_ns >= photo.modified_ns
+    return made.fits(wanted) if made else not is_older(found.modified_ns, photo.modified_ns)
 
 
 def _spots(where: Place, files: Iterable[str]) -> set[Path]:
