@@ -282,6 +282,16 @@ def folders(root: Path, **classes: int) -> Path:
     return root
 
 
+def test_what_is_hidden_is_no_class_and_no_picture(tmp_path: Path) -> None:
+    root = folders(tmp_path / "d", b=2, a=1)
+    for place in (".thumbnails", "@eaDir", "a/@eaDir", "b/.thumbnails"):
+        (root / place).mkdir()
+        (root / place / "small.png").write_bytes(b"not looked at")
+    data = load_folders(root, 32)
+    assert data.classes == ["a", "b"]
+    assert data.labels.tolist() == [0, 1, 1]
+
+
 def test_class_folders_are_read_in_order(tmp_path: Path) -> None:
     data = load_folders(folders(tmp_path / "d", b=2, a=1), 32)
     assert data.classes == ["a", "b"]

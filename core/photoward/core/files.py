@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all; knows nothing of what is in them."""
+"""Files that appear whole or not at all, and those that are nobody's; knows nothing of contents."""
 
 from __future__ import annotations
 
@@ -15,10 +15,20 @@ from photoward.core.errors import Unavailable
 if TYPE_CHECKING:
     from pathlib import Path
 
+LEFT_OUT = frozenset({
+    "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX", "lost+found",
+})  # fmt: skip
+"""Folders in which servers and systems keep what is theirs: thumbnails, what was deleted."""
+
 STALE_S = 3600.0
 """A draft this old is nobody's any more."""
 
 _DRAFT = re.compile(r"\.[0-9a-f]{16}\.part")
+
+
+def is_hidden(part: str) -> bool:
+    """Whether a file or folder of this name is nobody's photo."""
+    return part.startswith(".") or part in LEFT_OUT
 
 
 def write_whole(target: Path, data: bytes, modified_ns: int | None = None) -> None:

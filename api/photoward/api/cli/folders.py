@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from photoward.api.cli.names import is_hidden, is_picture
+from photoward.api.cli.names import is_picture
 from photoward.core.errors import BadInput, PhotowardError
+from photoward.core.files import is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

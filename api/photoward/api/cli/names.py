@@ -31,20 +31,10 @@ FORMAT_OF = {suffix: kind for kind, suffixes in SUFFIXES.items() for suffix in s
 
 MISNAMED = "It is not what its name says; its protected file is called by what it is."
 
-LEFT_OUT = frozenset({
-    "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX", "lost+found",
-})  # fmt: skip
-"""Folders in which servers and systems keep what is theirs: thumbnails, what was deleted."""
-
 
 def is_picture(name: str) -> bool:
     """Whether its end says so."""
     return _ending(name) in FORMAT_OF
-
-
-def is_hidden(part: str) -> bool:
-    """Whether a file or folder of this name is nobody's photo."""
-    return part.startswith(".") or part in LEFT_OUT
 
 
 def misnamed(name: str, kind: str | None) -> bool:

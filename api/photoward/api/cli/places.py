@@ -16,10 +16,9 @@ from urllib.parse import urlsplit
 import obstore
 
 from photoward.api.cli.folders import spot, walk
-from photoward.api.cli.names import is_hidden
 from photoward.api.cli.record import Made, Record
 from photoward.core.errors import BadInput, Unavailable
-from photoward.core.files import write_whole
+from photoward.core.files import is_hidden, write_whole
 from photoward.core.storage.adapter import translated
 from photoward.core.storage.places import open_bucket
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from photoward.core.errors import BadInput
+from photoward.core.files import is_hidden
 from photoward.models.training.manifest import read_manifest
 
 if TYPE_CHECKING:
@@ -102,11 +103,17 @@ def labelled_files(root: Path, classes: list[str] | None = None) -> tuple[Entrie
     """
     if not root.is_dir():
         raise BadInput("invalid_option", f"{root} is not a folder.")
-    found = classes or sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+    found = classes or sorted(
+        entry.name for entry in root.iterdir() if entry.is_dir() and not is_hidden(entry.name)
+    )
     _require_classes(root, found)
     files: Entries = []
     for number, name in enumerate(found):
-        own = sorted(p for p in (root / name).rglob("*") if p.suffix.lower() in SUFFIXES)
+        own = sorted(
+            path for path in (root / name).rglob("*")
+            if path.suffix.lower() in SUFFIXES
+            and not any(map(is_hidden, path.relative_to(root / name).parts))
+        )  # fmt: skip
         if not own:
             raise BadInput("invalid_option", f"The class folder {root / name} has no pictures.")
         files += [(path, number) for path in own]
