@@ -34,7 +34,7 @@ def test_who_comes_at_once_agrees(ledger: Ledger) -> None:
         found = list(
             pool.map(lambda name: ledger.target("alice", name, lambda: sighting(int(name))), names)
         )
-    kept = {}
+    kept: dict[str, Target] = {}
     for name, target in zip(names, found, strict=True):
         assert kept.setdefault(name, target) == target
     anchors = [target.anchor for target in kept.values()]

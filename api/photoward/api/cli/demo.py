@@ -19,7 +19,7 @@ from photoward.api.cli import samples
 from photoward.api.cli.client import Client
 from photoward.api.cli.embedded import running
 from photoward.api.cli.environment import require_extra
-from photoward.core.catalogue import PRESETS
+from photoward.core.catalogue import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
     from photoward.api.cli.samples import Sample
@@ -35,7 +35,7 @@ SUFFIX = {"image/jpeg": ".jpg", "image/png": ".png"}
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("demo-out"),
-    preset: Annotated[str, typer.Option(help=f"{', '.join(PRESETS)}.")] = "strong",
+    preset: Annotated[str, typer.Option(help=f"{', '.join(PRESETS)}.")] = DEFAULT_PRESET,
 ) -> None:
     """Start a service, protect a dozen sample pictures through REST, show before and after."""
     for extra in ("api", "worker"):
