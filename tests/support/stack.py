@@ -117,7 +117,8 @@ class Stack:
 def stack(folder: Path, workers: int = 1, /, **environment: str) -> Iterator[Stack]:
     """Run ``photoward up`` on a folder; afterwards nothing of it may be left running."""
     before = set(psutil.Process().children())
-    with running(folder, workers, **environment) as url:
+    # What most tests show is not the noise, and sem alone needs no pretrained networks.
+    with running(folder, workers, **{"PHOTOWARD_METHOD": "sem", **environment}) as url:
         (supervisor,) = (
             child for child in psutil.Process().children()
             if child not in before and "up" in child.cmdline()

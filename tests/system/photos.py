@@ -10,13 +10,14 @@ import numpy as np
 from PIL import Image
 
 from photoward.api.cli import samples
+from photoward.core.catalogue import DEFAULT_PRESET, PRESETS
 from tests.core.imaging.pictures import file, image, smooth
 from tests.support.stack import Upload
 
 if TYPE_CHECKING:
     from typing import Any
 
-EPSILON = 8
+EPSILON = PRESETS[DEFAULT_PRESET].epsilon
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from photoward.core.catalogue import DEFAULT_METHOD
 from photoward.core.settings import Settings
 from tests.support.audit import audit
 from tests.support.servers import S3_BUCKET, S3_KEYS, fresh_database, short_folder
@@ -31,11 +32,11 @@ def test_photos_come_back_protected_and_survive_a_restart() -> None:
     wanted = photos()
     with short_folder() as folder:
         settings = Settings(data_dir=folder / "data")
-        with stack(folder / "data") as service:
+        with stack(folder / "data", PHOTOWARD_METHOD=DEFAULT_METHOD) as service:
             ids = sent(service, wanted)
             audit(service, settings, ids)
             contents = [service.content(item_id) for item_id in ids]
-        with stack(folder / "data") as service:
+        with stack(folder / "data", PHOTOWARD_METHOD=DEFAULT_METHOD) as service:
             assert [service.content(item_id) for item_id in ids] == contents
             again = service.upload([photo.upload for photo in wanted])
             service.ended(again, 120)

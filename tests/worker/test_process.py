@@ -47,6 +47,7 @@ def working(settings: Settings, **more: str) -> Iterator[subprocess.Popen[bytes]
     """A worker process of these settings; killed at the end if it still runs."""
     given = {
         "PHOTOWARD_DATA_DIR": str(settings.data_dir), "REDIS_URL": settings.redis_url or "",
+        "PHOTOWARD_METHOD": settings.method,
         "PHOTOWARD_SURROGATE": settings.surrogate, "PHOTOWARD_RECONCILE_EVERY_S": "600",
         "PHOTOWARD_SURROGATE_DIRS": f'["{settings.surrogate_dirs[0]}"]', "OMP_NUM_THREADS": "1",
         "PYTHONWARNINGS": "ignore",  # Celery warns root

@@ -47,6 +47,9 @@ def protect(  # noqa: PLR0913  # one option each
     method: Annotated[str | None, typer.Option(help=_METHODS)] = None,
     target: str | None = None,
     surrogate: str | None = None,
+    networks: Annotated[
+        str | None, typer.Option(help="Set of pretrained networks; `surrogate list` tells them.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help=f"{', '.join(PRESETS)}.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Budget in 1/255.")] = None,
     output_format: Annotated[str | None, typer.Option(help="jpeg, png, webp or avif.")] = None,
@@ -97,6 +100,7 @@ def protect(  # noqa: PLR0913  # one option each
     def options(own_label: str | None) -> Options:
         return catalogue.options(
             label=own_label, method=method, target=target, surrogate=surrogate, preset=preset,
+            networks=networks,
             epsilon=epsilon, output_format=output_format, sizes=sizes, shaping=shaping,
             metadata=metadata, data_mining=data_mining, creator=creator, credit=credit,
             rights=rights, licence_url=licence_url,
