@@ -11,7 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from photoward.api.cli import main
+from photoward.api.cli.bench.scenes import scenes
 from photoward.api.cli.bench.service import _shares
+from photoward.api.cli.bench.strengths import asked
+from photoward.core import catalogue
+from photoward.core.catalogue import DEFAULT_PRESET, SHAPINGS
 from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings
 from photoward.models.methods.registry import METHODS
@@ -78,7 +82,7 @@ def test_photos_are_measured_in_every_strength_and_format(
     with pytest.raises(SystemExit) as caught:
         main([
             "bench", "photo", str(photos), "--out", str(tmp_path / "result.json"),
-            "--page", str(tmp_path / "crops.html"),
+            "--preset", "subtle,strong", "--page", str(tmp_path / "crops.html"),
         ])  # fmt: skip
     assert caught.value.code == 0
     assert "subtle" in capsys.readouterr().out
@@ -88,18 +92,82 @@ def test_photos_are_measured_in_every_strength_and_format(
     for (_, output), row in found.items():
         assert row["photos"] == (1 if output == "jpeg" else 2)  # it holds no transparency
         assert sum(row["shares"].values()) == pytest.approx(1, abs=0.01)
-    assert found["subtle", "png"]["psnr_db"] > found["strong", "png"]["psnr_db"]
-    assert found["subtle", "png"]["ms_ssim"] > found["strong", "png"]["ms_ssim"]
-    assert found["subtle", "png"]["flip"] < found["strong", "png"]["flip"]
-    assert found["subtle", "png"]["flat_delta_e_p95"] < found["strong", "png"]["flat_delta_e_p95"]
-    target = found["strong", "jpeg"]["target"]
-    assert len(target) == 8
-    assert all(-1 <= cosine <= 1 for pair in target.values() for cosine in pair)
-    assert any(before != after for before, after in target.values())
+    weak, strong = (found[f"sem, {preset}, even", "png"] for preset in ("subtle", "strong"))
+    assert weak["psnr_db"] > strong["psnr_db"]
+    assert weak["ms_ssim"] > strong["ms_ssim"]
+    for scale in ("whole", "crop"):
+        for figure in ("visibility", "flip", "flat_delta_e"):
+            assert weak[scale][figure] < strong[scale][figure] <= strong[scale]["most"][figure]
+    row = result["rows"][0]
+    assert (row["method"], row["preset"]) == ("sem", "subtle")
+    assert row["seen"]["worst"]["flip"] >= row["seen"]["flip"]
     page = (tmp_path / "crops.html").read_text()
-    assert page.count("data:image/jpeg;base64,") == (1 + 4) * 2  # plain.png: clear.png has no JPEG
-    assert page.count("<figure>") == 2 * (1 + 4) * 2
-    assert found["strong, perceptual", "png"]["psnr_db"] > found["strong", "png"]["psnr_db"]
+    assert page.count("data:image/jpeg;base64,") == 2 * (1 + 4) * 2
+    assert page.count("<figure>") == 2 * 2 * (1 + 4) * 2
+
+
+def test_files_that_are_there_are_judged_and_shown_beside_their_photos(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos, same, stained = (tmp_path / name for name in ("photos", "same", "stained"))
+    for folder in (photos, same, stained):
+        folder.mkdir()
+    before = smooth((300, 200))
+    (photos / "one.png").write_bytes(file(before))
+    (same / "one.png").write_bytes(file(before))
+    after = before.copy()
+    after.paste((255, 0, 0), (0, 0, 60, 60))
+    (stained / "one.jpg").write_bytes(file(after, "JPEG", quality=97))
+    with pytest.raises(SystemExit) as caught:
+        main([
+            "bench", "photo", str(photos), "--protected", f"same={same}",
+            "--protected", f"stained={stained}", "--out", str(tmp_path / "result.json"),
+            "--pairs", str(tmp_path / "pairs.html"),
+        ])  # fmt: skip
+    assert caught.value.code == 0
+    assert "stained, jpeg" in capsys.readouterr().out
+    rows = {
+        row["strength"]: row for row in json.loads((tmp_path / "result.json").read_text())["rows"]
+    }
+    assert rows["same"]["visibility"] == 0
+    assert rows["stained"]["visibility"] > 1
+    assert rows["stained"]["seen"]["worst"]["flip"] > 2 * rows["stained"]["seen"]["flip"]
+    page = (tmp_path / "pairs.html").read_text()
+    assert page.count("data:image/webp;base64,") == 2 * 4
+    assert "http" not in page, "it needs no other file"
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "absent=/nowhere", "empty={}"])
+def test_protected_files_that_are_not_there_are_bad_input(
+    wrong: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "one.png").write_bytes(file(smooth()))
+    given = wrong.format(tmp_path / "empty")
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", "photo", str(tmp_path), "--protected", given])
+    assert caught.value.code == 2
+    assert wrong.partition("=")[0] in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_quick_look_takes_the_default_and_every_method_has_its_strengths() -> None:
+    assert [one.name for one in asked(None, None, None, default="sem", quick=True)] == [
+        f"sem, {DEFAULT_PRESET}, {SHAPINGS[0]}"
+    ]
+    every = asked("all", None, None, default="sem", quick=False)
+    assert {one.method for one in every} == set(catalogue.METHODS)
+    assert [one.preset for one in every if one.method == "cuda"] == [None]
+    for one in every:
+        assert one.preset is None or one.preset in catalogue.METHODS[one.method].presets
+
+
+def test_the_scenes_are_those_in_which_noise_is_seen() -> None:
+    found = dict(scenes())
+    assert {"sky", "snow", "white-page", "screenshot", "skin", "foliage", "black-and-white"} <= set(
+        found
+    )
+    assert len(found) >= 10
+    assert found == dict(scenes()), "drawn the same each time"
 
 
 def test_the_ledger_is_measured_with_several_workers(

@@ -1,102 +1,92 @@
-"""``photoward bench photo``: how faithful the files are, what survives in them, what it costs."""
+"""``photoward bench photo``: what is seen of protection, what survives in the files, the cost."""
 
 from __future__ import annotations
 
-import statistics
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import track
-from rich.table import Column, Table
 
-from photoward.api.cli import samples
-from photoward.api.cli.bench import likeness, target
-from photoward.api.cli.bench.record import Out, console, stages, write
+from photoward.api.cli.bench import figures, likeness, pairs
+from photoward.api.cli.bench.record import Out, console, write
+from photoward.api.cli.bench.scenes import scenes
+from photoward.api.cli.bench.strengths import Strength, asked
+from photoward.api.cli.effort import words
 from photoward.api.cli.environment import require_extra, settings_from
 from photoward.api.cli.names import is_picture
-from photoward.core import keys
-from photoward.core.catalogue import FORMATS, Catalogue, read_cards
+from photoward.core.catalogue import FORMATS, Catalogue
 from photoward.core.errors import BadInput
 from photoward.core.imaging.sniff import Limits, sniff
+from photoward.core.imaging.visibility import seen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from photoward.core.settings import Settings
 
     Row = dict[str, Any]
-    Crops = list[tuple[str, dict[str, bytes]]]
-
-STRENGTHS = (
-    ("subtle", "even"), ("standard", "even"), ("strong", "even"), ("strong", "perceptual")
-)  # fmt: skip
-"""Preset and shaping."""
-
-LIKENESS = {"ms_ssim": 3, "flip": 3, "flat_delta_e_p95": 1}
-"""Figures of ``likeness.compare`` → digits that are shown."""
+    Photos = Sequence[tuple[str, bytes]]
+    Versions = dict[str, dict[str, bytes]]
 
 JPEG = b"\xff\xd8"
 CODEC_STEPS = ("decode", "encode", "verify")
+BEFORE = "as it came"
 
 
-def photo(
+def photo(  # noqa: PLR0913  # one option each
     source: Annotated[
-        Path | None, typer.Argument(help="A folder of photos; without it our own samples.")
+        Path | None, typer.Argument(help="A folder of photos; without it our own scenes.")
     ] = None,
+    *,
+    method: Annotated[str | None, typer.Option(help="Names with commas, or all.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Names with commas; all by default.")] = None,
+    shaping: Annotated[str | None, typer.Option(help="Names with commas; all by default.")] = None,
+    formats: Annotated[
+        str | None, typer.Option("--format", help="Names with commas; all by default.")
+    ] = None,
+    protected: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge files that are there: NAME=FOLDER, named as their photos."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only what is seen, of JPEGs at the default.")
+    ] = False,
     page: Annotated[
         Path | None, typer.Option(help="Where to write a page of crops to compare (HTML).")
     ] = None,
+    pairs_page: Annotated[
+        Path | None, typer.Option("--pairs", help="The same of whole photos, with differences.")
+    ] = None,
     out: Out = None,
 ) -> None:
-    """Each photo in each strength and format: likeness, survival, and the share of each stage."""
+    """Each photo in each strength and format: what is seen of it, likeness, survival, time."""
     require_extra("worker")
-    require_extra("likeness")
+    settings = settings_from()
     photos = _photos(source)
-    rows, crops = _measure(settings_from(), photos)
-    found = summary(rows)
-    for table in _tables(found, len(photos)):
+    if protected:
+        rows, versions = _judged(photos, protected)
+    else:
+        if not quick:
+            require_extra("likeness")
+        chosen = asked(method, preset, shaping, default=settings.method, quick=quick)
+        of = words(formats or ("jpeg" if quick else "all"), "--format", FORMATS) or ()
+        rows, versions = _measured(settings, photos, list(product(chosen, of)), quick=quick)
+    found = figures.summary(rows)
+    for table in figures.tables(found):
         console.print(table)
     if page is not None:
-        likeness.page(crops, page)
+        likeness.page(list(versions.items()), page)
+    if pairs_page is not None:
+        pairs.write(list(versions.items()), rows, pairs_page)
     write(out, {"summary": found, "rows": rows})
-
-
-def _tables(found: Sequence[Row], photos: int) -> tuple[Table, Table]:
-    """What the files show, and what they took."""
-    shows = Table(
-        Column("strength, format", no_wrap=True),
-        "PSNR dB", "SSIM", "MS-SSIM", "FLIP", "ΔE", "survival",
-        caption=f"{photos} photos, medians; in brackets the least. ΔE: CIEDE2000, 95th "
-        "percentile where a photo is flat. Survival in the file → shrunk to 1080 px and saved as "
-        "JPEG 75.",
-    )  # fmt: skip
-    takes = Table(
-        "strength, format", "s", "% of it", "× codec",
-        caption="Shares: decode, noise, encode, verify and measure. × codec: all but the noise, as "
-        "a multiple of what libjpeg-turbo takes to decode and encode.",
-    )  # fmt: skip
-    for row in found:
-        kind = f"{row['strength']}, {row['format']}"
-        shows.add_row(
-            kind, f"{row['psnr_db']:.1f} ({row['least_psnr_db']:.1f})",
-            f"{row['ssim']:.3f} ({row['least_ssim']:.3f})",
-            *(_told(row[name], digits) for name, digits in LIKENESS.items()),
-            f"{row['survival']:.2f} → {row['survival_hosted']:.2f}",
-        )  # fmt: skip
-        shares = " ".join(f"{100 * share:.0f}" for share in row["shares"].values())
-        takes.add_row(kind, f"{row['seconds']:.2f}", shares, _told(row["codec_ratio"], 1))
-    return shows, takes
-
-
-def _told(figure: float | None, digits: int) -> str:
-    return "" if figure is None else f"{figure:.{digits}f}"
 
 
 def _photos(source: Path | None) -> list[tuple[str, bytes]]:
     if source is None:
-        return [(one.name, one.data) for one in samples.demonstration()]
+        return scenes()
     if not source.is_dir():
         raise BadInput("invalid_option", f"{source} is not a folder.")
     found = sorted(path for path in source.iterdir() if is_picture(path.name))
@@ -105,89 +95,90 @@ def _photos(source: Path | None) -> list[tuple[str, bytes]]:
     return [(path.name, path.read_bytes()) for path in found]
 
 
-def _measure(settings: Settings, photos: Sequence[tuple[str, bytes]]) -> tuple[list[Row], Crops]:
+def _judged(photos: Photos, protected: Sequence[str]) -> tuple[list[Row], Versions]:
+    """What is seen of files that somebody has made, found by their photos' names."""
+    from photoward.core.imaging.child import load_codecs  # noqa: PLC0415  # heavy
+
+    load_codecs()
+    rows: list[Row] = []
+    versions: Versions = {name: {BEFORE: data} for name, data in photos}
+    for given in protected:
+        strength, _, folder = given.partition("=")
+        if not folder or not Path(folder).is_dir():
+            raise BadInput("invalid_option", f"--protected {given}: write NAME=FOLDER.")
+        files = {path.stem: path for path in Path(folder).iterdir() if is_picture(path.name)}
+        for name, data in track(photos, strength, console=console):
+            if Path(name).stem not in files:
+                raise BadInput("invalid_option", f"--protected {given} has no {name}.")
+            after = files[Path(name).stem].read_bytes()
+            rows.append(_row(name, strength, data, after))
+            versions[name][strength] = after
+    return rows, versions
+
+
+def _row(name: str, strength: str, before: bytes, after: bytes) -> Row:
+    """Of whole photo and crop."""
+    pair = [likeness.opened(data) for data in (before, after)]
+    if pair[0].size != pair[1].size:
+        raise BadInput("invalid_option", f"{strength} has another size of {name}.")
+    header = sniff(after, Limits(), complete=True)
+    return {
+        "photo": name, "strength": strength, "format": header.format if header else "",
+        **seen(*pair).report(), "crop": likeness.at_100(before, after),
+    }  # fmt: skip
+
+
+def _measured(
+    settings: Settings, photos: Photos, ways: Sequence[tuple[Strength, str]], *, quick: bool
+) -> tuple[list[Row], Versions]:
     """One row for each photo, strength and format that can hold it; and what to compare by eye."""
     from photoward.core.imaging.child import load_codecs  # noqa: PLC0415  # heavy
-    from photoward.models.surrogates.cache import SurrogateCache  # noqa: PLC0415  # heavy
+
+    load_codecs()
+    versions: Versions = {name: {BEFORE: data} for name, data in photos}
+    rows: list[Row] = []
+    for name, strength, output, row, after in _outcomes(settings, photos, ways):
+        before = versions[name][BEFORE]
+        row |= {"crop": likeness.at_100(before, after)}
+        if not quick:
+            row |= {"ms_ssim": likeness.ms_ssim(before, after)}
+            if output == "jpeg" and before[:2] == JPEG:
+                own = sum(row["seconds"][step] for step in CODEC_STEPS)
+                row |= {"codec_ratio": own / likeness.codec_s(before)}
+        if output == "jpeg" or strength.name not in versions[name]:
+            versions[name][strength.name] = after
+        rows.append(row)
+    return rows, versions
+
+
+def _outcomes(
+    settings: Settings, photos: Photos, ways: Sequence[tuple[Strength, str]]
+) -> Iterator[tuple[str, Strength, str, Row, bytes]]:
+    """Photo, strength, format, what its own measure says, and the file."""
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
     from photoward.worker.pipeline import Job, Refused  # noqa: PLC0415  # heavy
 
-    load_codecs()
     catalogue = Catalogue.of(settings)
     limits = Limits(settings.max_megapixels, settings.max_side)
     pipeline, pool = open_pipeline(settings)
-    cache = SurrogateCache(read_cards(settings.surrogate_dirs), pipeline.device, 1 << 10)
-    rows: list[Row] = []
-    crops = {name: {"as it came": data} for name, data in photos}
-    codec = {name: likeness.codec_s(data) for name, data in photos if data[:2] == JPEG}
     with pool:
-        pipeline.warm_up(Catalogue.of(settings))
-        wanted = list(product(photos, STRENGTHS, FORMATS))
-        for (name, data), (preset, shaping), output in track(wanted, "photos", console=console):
+        wanted = list(product(photos, ways))
+        for (name, data), (strength, output) in track(wanted, "photos", console=console):
             header = sniff(data, limits, complete=True)
             if header is None:
                 continue
             size = header.width, header.height
-            options, _ = catalogue.placed(
-                catalogue.options(
-                    label="bench", preset=preset, shaping=shaping, output_format=output
-                ),
-                *size,
-            )
+            asked_for = catalogue.options(label="bench", output_format=output, **asdict(strength))
+            options, _ = catalogue.placed(asked_for, *size)
             (outcome,) = pipeline.protect([Job(name, data, options, bytes(32), *size)])
             if isinstance(outcome, Refused):
                 if outcome.error.code != "unsupported_output":
                     raise outcome.error
                 continue
-            strength = preset if shaping == "even" else f"{preset}, {shaping}"
-            row = {
+            about = {
                 "photo": name, "megapixels": round(size[0] * size[1] / 1e6, 2),
-                "strength": strength, "format": output, "bytes": len(outcome.data),
-                **outcome.measured, **likeness.compare(data, outcome.data),
+                "strength": strength.name, **asdict(strength), "format": output,
+                "bytes": len(outcome.data), **outcome.measured,
             }  # fmt: skip
-            if output == "jpeg" and name in codec:
-                own = outcome.measured["seconds"]
-                row["codec_ratio"] = sum(own[step] for step in CODEC_STEPS) / codec[name]
-            if output == "jpeg":
-                crops[name][strength] = outcome.data
-                surrogate = cache.get(options.surrogate)
-                direction = keys.prototype(bytes(32), "bench", surrogate.card.feature_dim)
-                row["target"] = target.said(data, outcome.data, surrogate, direction)
-            rows.append(row)
+            yield name, strength, output, about, outcome.data
     pipeline.close()
-    return rows, list(crops.items())
-
-
-def summary(rows: Sequence[Row]) -> list[Row]:
-    """Medians over the photos by strength and format, and the least PSNR and SSIM."""
-    found = []
-    for strength, output in dict.fromkeys((row["strength"], row["format"]) for row in rows):
-        own = [row for row in rows if (row["strength"], row["format"]) == (strength, output)]
-
-        def figures(name: str, own: Sequence[Row] = own) -> list[float]:
-            return [row[name] for row in own if row.get(name) is not None]
-
-        spent = stages([row["seconds"] for row in own])
-        whole = sum(spent.values())
-        medians = {
-            name: round(statistics.median(figures(name)), 4) if figures(name) else None
-            for name in ("psnr_db", "ssim", "survival", "survival_hosted", *LIKENESS, "codec_ratio")
-        }
-        found.append({
-            "strength": strength, "format": output, "photos": len(own), **medians,
-            "least_psnr_db": min(figures("psnr_db")), "least_ssim": min(figures("ssim")),
-            "seconds": round(whole, 3),
-            "shares": {stage: round(seconds / whole, 3) for stage, seconds in spent.items()},
-            "target": _targets([row["target"] for row in own if "target" in row]),
-        })  # fmt: skip
-    return found
-
-
-def _targets(said: Sequence[dict[str, list[float]]]) -> dict[str, list[float]]:
-    """Mean cosine before and after, by side and crop, in the way of shrinking that keeps least."""
-    found: dict[str, list[float]] = {}
-    for side, crop in product(target.SIDES, target.CROPS) if said else ():
-        ways = [f"{side}/{way}/{crop}" for way in target.WAYS]
-        means = [[statistics.mean(one[way][i] for one in said) for i in (0, 1)] for way in ways]
-        found[f"{side}/{crop}"] = [round(x, 4) for x in min(means, key=lambda pair: pair[1])]
-    return found

@@ -1,8 +1,6 @@
-"""How alike two files look, by metrics too slow for every upload; and crops to look at oneself.
+"""How alike two files look at 100 %, by what is too slow for every upload; and crops to look at.
 
-MS-SSIM (Wang, Simoncelli, Bovik, Asilomar 2003), FLIP (Andersson et al., HPG 2020, at its default
-of 67 pixels a degree), and the colour difference CIEDE2000 where a photo is flat, which is where
-noise is seen. They come with the extra ``likeness``.
+MS-SSIM (Wang, Simoncelli, Bovik, Asilomar 2003) comes with the extra ``likeness``.
 """
 
 from __future__ import annotations
@@ -10,10 +8,12 @@ from __future__ import annotations
 import base64
 import io
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from photoward.core.imaging.visibility import seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 SIDE = 1024
 """Of the middle of a photo, in its own pixels, that is compared."""
-
-FLAT = 2.0
-"""Standard deviation of luma, in 8-bit steps, below which a block of ``BLOCK`` pixels is flat."""
 
 BLOCK = 8
 LEAST_SIDE = 161
@@ -42,30 +39,28 @@ STYLE = (
 )
 
 
-def compare(before: bytes, after: bytes) -> dict[str, float | None]:
-    """``ms_ssim``, ``flip`` (0: equal) and ``flat_delta_e_p95``; None where it is not defined."""
-    import flip_evaluator  # noqa: PLC0415  # of an extra
+def at_100(before: bytes, after: bytes) -> dict[str, Any]:
+    """What is seen of the middle at 100 %, as ``visibility.Seen`` reports it."""
+    return seen(middle(before), middle(after)).report()
+
+
+def ms_ssim(before: bytes, after: bytes) -> float | None:
+    """Of the middle; None where it is too small."""
+    import pytorch_msssim  # noqa: PLC0415  # of an extra
     import torch  # noqa: PLC0415  # heavy
-    from pytorch_msssim import ms_ssim  # noqa: PLC0415  # of an extra
 
     old, new = middle(before), middle(after)
-    likeness = None
-    if min(old.shape[:2]) >= LEAST_SIDE:
-        pair = [torch.from_numpy(one).permute(2, 0, 1)[None].float() for one in (old, new)]
-        likeness = round(float(ms_ssim(*pair, data_range=255)), 5)
-    unit = [np.float32(one / 255) for one in (old, new)]
-    _, flip, _ = flip_evaluator.evaluate(*unit, "LDR")
-    return {
-        "ms_ssim": likeness, "flip": round(float(flip), 5), "flat_delta_e_p95": _flat(old, new)
-    }  # fmt: skip
+    if min(old.size) < LEAST_SIDE:
+        return None
+    pair = [torch.from_numpy(np.array(one)).permute(2, 0, 1)[None].float() for one in (old, new)]
+    return round(float(pytorch_msssim.ms_ssim(*pair, data_range=255)), 5)
 
 
-def middle(data: bytes) -> NDArray[np.uint8]:
-    """The middle of a photo as it is stored, RGB ``[H, W, 3]``, ``SIDE`` pixels or less."""
+def middle(data: bytes) -> Image.Image:
+    """The middle of a photo as it is stored, in RGB, ``SIDE`` pixels or less."""
     image = opened(data)
     left, top = (max(0, (side - SIDE) // 2) for side in image.size)
-    box = (left, top, min(left + SIDE, image.width), min(top + SIDE, image.height))
-    return np.array(image.crop(box), np.uint8)
+    return image.crop((left, top, min(left + SIDE, image.width), min(top + SIDE, image.height)))
 
 
 def opened(data: bytes) -> Image.Image:
@@ -81,18 +76,6 @@ def flatness(image: Image.Image) -> NDArray[np.float64]:
     blocks = luma[: height * BLOCK, : width * BLOCK].reshape(height, BLOCK, width, BLOCK)
     spread: NDArray[np.float64] = blocks.std(axis=(1, 3))
     return spread
-
-
-def _flat(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> float | None:
-    from skimage import color  # noqa: PLC0415  # of an extra
-
-    flat = flatness(Image.fromarray(old)) < FLAT
-    if not flat.any():
-        return None
-    where = np.kron(flat, np.ones((BLOCK, BLOCK))).astype(bool)
-    height, width = where.shape
-    lab = [color.rgb2lab(one[:height, :width][where]) for one in (old, new)]
-    return round(float(np.percentile(color.deltaE_ciede2000(*lab), 95)), 3)
 
 
 def page(photos: Sequence[tuple[str, dict[str, bytes]]], out: Path) -> None:
