@@ -48,7 +48,7 @@ def test_all_figures_follow_their_definitions(width: int, height: int, mode: str
     after = add(before, layer)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bands, "PIXELS", 500)  # several bands even of a small picture
-        comparison = Comparison([(before, after)], layer)
+        comparison = Comparison([(before, after)], layer, [after])
     colours = "L" if mode == "L" else "RGB"
     a, b = (np.asarray(one.convert(colours), dtype=float) for one in (before, after))
     distance = np.sort(abs(a - b).ravel())
@@ -69,9 +69,21 @@ def test_survival_is_the_correlation_with_what_was_wanted() -> None:
     after = Image.fromarray(np.clip(np.rint(rough), 0, 255).astype(np.uint8))
     wanted = noisy - np.asarray(before, dtype=float)
     expected = np.corrcoef((np.asarray(after) - np.asarray(before, float)).ravel(), wanted.ravel())
-    survival = Comparison([(before, after)], layer).survival
+    survival = Comparison([(before, after)], layer, [after]).survival
     assert survival == pytest.approx(expected[0, 1], abs=1e-4)
-    assert Comparison([(before, before)], layer).survival == 0.0
+    assert Comparison([(before, before)], layer, [before]).survival == 0.0
+
+
+def test_what_the_encoder_adds_is_told_apart_from_the_noise() -> None:
+    before = image(size=(64, 48))
+    layer = Enlarged(noise(), epsilon=8, size=before.size, grey=False)
+    wanted = add(before, layer)
+    samples = np.array(wanted)
+    samples[40, 3, 1] ^= 16
+    written = Image.fromarray(samples)
+    assert Comparison([(before, wanted)], layer, [wanted]).encoder_linf == 0
+    told = Comparison([(before, wanted), (before, written)], layer, [wanted, wanted]).report()
+    assert told["encoder_linf"] == 16
 
 
 def test_bands_make_the_same_noise_as_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:

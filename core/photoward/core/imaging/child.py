@@ -77,7 +77,7 @@ def rehearse() -> None:
     before = Image.effect_noise((64, 64), 60).convert("RGB")
     layer = noise.Enlarged(np.ones((4, 4, 3), np.int16), epsilon=1, size=(64, 64), grey=False)
     after = noise.add(before, layer)
-    measure.Comparison([(before, after)], layer).report()
+    measure.Comparison([(before, after)], layer, [after]).report()
     measure.shrunk(before, after, layer)
     visibility.seen(before, after).report()
 
@@ -158,9 +158,8 @@ class Desk:
         changed = [noise.add(frame, layer) for frame in opened.frames]
         clock.append(time.perf_counter())
         data = encode.encode(changed, opened, output, encode.Words(mining, metadata, stated))
-        del changed
         clock.append(time.perf_counter())
-        measured = verify(data, opened, layer, output)
+        measured = verify(data, opened, changed, layer, output)
         clock.append(time.perf_counter())
         spent = [after - before for before, after in itertools.pairwise(clock)]
         seconds = dict(zip(("enlarge", "encode", "verify"), spent, strict=True))
@@ -178,9 +177,10 @@ class Desk:
 
 
 def verify(
-    data: bytes, opened: picture.Picture, layer: noise.Enlarged, output: str
-) -> dict[str, Any]:
-    """Decode the finished bytes and compare them with the original.
+    data: bytes, opened: picture.Picture, wanted: list[Image.Image], layer: noise.Enlarged,
+    output: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Decode the finished bytes and compare them with the original, and with what was wanted.
 
     Raises:
         PhotowardError: ``postcondition``.
@@ -192,7 +192,7 @@ def verify(
     if opened.motion and finished.motion and _time(opened.motion) != _time(finished.motion):
         raise PhotowardError("postcondition", "The finished file moves at another pace.")
     pairs = list(opened.beside(finished))
-    comparison = measure.Comparison(pairs, layer)
+    comparison = measure.Comparison(pairs, layer, wanted)
     if not comparison.same_alpha:
         raise PhotowardError("postcondition", "The finished file has another opacity.")
     if encode.is_lossless(opened, output) and comparison.linf > layer.bound:

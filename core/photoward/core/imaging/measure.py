@@ -35,26 +35,35 @@ class Comparison:
     Args:
         pairs: each frame before and after, all of one mode and size.
         noise: what was added to each.
+        wanted: each frame as it was given to the encoder: ``encoder_linf`` is the largest change
+            of a sample since then, which is the format's own and no noise.
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], noise: Enlarged
+        self, pairs: Sequence[Pair], noise: Enlarged, wanted: Sequence[Image.Image]
     ) -> None:  # fmt: skip
         self.same_alpha = True
+        self.encoder_linf = 0
         self._counts = np.zeros(WHITE + 1, dtype=np.int64)
         self._moments = np.zeros(6)
         width, height = pairs[0][0].size
         every = max(1, round(width * height * len(pairs) / SAMPLED))
-        found = [self._compare(before, after, noise, every) for before, after in pairs]
+        found = [
+            self._compare(before, after, given, noise, every)
+            for (before, after), given in zip(pairs, wanted, strict=True)
+        ]
         self.ssim = sum(found) / len(found)
 
     def _compare(
-        self, before: Image.Image, after: Image.Image, noise: Enlarged, every: int
+        self, before: Image.Image, after: Image.Image, wanted: Image.Image, noise: Enlarged,
+        every: int,
     ) -> float:  # fmt: skip
         likeness = Similarity(before.size)
         for number, (top, bottom) in enumerate(bands.rows(before.size)):
             old, new = bands.cut(before, top, bottom), bands.cut(after, top, bottom)
             self._count(old, new)
+            rounding = ImageChops.difference(bands.cut(wanted, top, bottom), new)
+            self.encoder_linf = max(self.encoder_linf, _largest(rounding))
             if number % every:
                 likeness.skip()
                 continue
@@ -102,11 +111,18 @@ class Comparison:
         psnr, survival = self.psnr_db, self.survival
         return {
             "linf": self.linf,
+            "encoder_linf": self.encoder_linf,
             "p99_9": self.percentile(0.999),
             "psnr_db": None if psnr is None else round(psnr, 3),
             "ssim": round(self.ssim, 5),
             "survival": None if survival is None else round(survival, 5),
         }
+
+
+def _largest(difference: Image.Image) -> int:
+    """Of the colours, not of opacity."""
+    found = np.array(difference.getextrema()).reshape(-1, 2)
+    return int(found[: bands.colours(difference), 1].max())
 
 
 def _moments(old: Image.Image, new: Image.Image, noise: Image.Image) -> NDArray[np.float64]:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_CHILDREN = 4
-_FIGURES = ("linf", "p99_9", "psnr_db", "ssim", "survival", "survival_hosted", "visibility")
+_FIGURES = (
+    "linf", "encoder_linf", "p99_9", "psnr_db", "ssim", "survival", "survival_hosted", "visibility",
+)  # fmt: skip
 _SEEN = ("flip", "flat_delta_e", "low_chroma", "low_luma")
 _WORST = ("flip", "delta_e", "chroma", "luma")
 _SIDES = ("256", "224", "128", "64")
@@ -67,7 +69,8 @@ class Finished:
     data: bytes
     media_type: str
     measured: dict[str, Any]
-    """JSON-able: ``linf`` and ``p99_9`` (8-bit steps), ``psnr_db`` (None: nothing changed),
+    """JSON-able: ``linf`` and ``p99_9`` (8-bit steps), ``encoder_linf`` (what writing the file
+    alone changed of a sample, at most), ``psnr_db`` (None: nothing changed),
     ``ssim``, ``survival`` (None: the noise was flat),
     ``survival_hosted`` (after a host's shrinking and JPEG), ``survival_at`` (shrunk to a shorter
     side of so many pixels), ``visibility`` and ``seen`` (as in ``visibility.Seen``), ``epsilon``
