@@ -182,7 +182,9 @@ def _protected(store: ObjectStore, item: Item) -> Result | Failure:
         return Failure(item.id, "corrupt", "The picture could not be decoded.")
     own = item.source.media_type.removeprefix("image/")
     kind = item.options.output_format or READ_ONLY.get(own, own)
-    measured = {"linf": item.options.epsilon, "psnr_db": PSNR_DB, "ssim": SSIM}
+    measured = {
+        "visibility": 1.26, "linf": item.options.epsilon, "psnr_db": PSNR_DB, "ssim": SSIM
+    }  # fmt: skip
     kept: dict[tuple[int, int], tuple[str, int]] = {}
     for size, key in output_keys(item).items():
         made = _noisy(upright.resize(size), item.options.epsilon or 0, kind)

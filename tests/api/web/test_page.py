@@ -64,6 +64,7 @@ def test_a_photo_goes_in_and_comes_out_protected(page: Page, service: Service) -
     figures = page.locator("#figures").inner_text()
     assert "38.2 dB" in figures
     assert "0.987" in figures
+    assert "just, if looked for (1.3)" in figures
     assert "400 × 300" in figures
     assert "my cat" in figures
     with page.expect_download() as caught:

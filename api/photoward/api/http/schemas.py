@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from photoward.api.http.measured import Measured
 from photoward.core import jobs
 from photoward.core.catalogue import (
     DEFAULT_PRESET,
@@ -330,7 +331,7 @@ class Rendition(BaseModel):
     height: int = Field(examples=[810])
     sha256: str = Field(examples=[_SHA256])
     size: int = Field(description="Bytes.", examples=[318_204])
-    measured: dict[str, Any]
+    measured: Measured
     content: str = Field(examples=[f"/v1/images/{EXAMPLE_ID}/content?size=1080"])
 
 
@@ -355,10 +356,7 @@ class Image(BaseModel):
     renditions: list[Rendition] = Field(
         description="Each of `sizes` that the photo is large enough for, largest first."
     )
-    measured: dict[str, Any] = Field(
-        description="What the finished file shows when it is read again.",
-        examples=[{"epsilon": 8.0, "linf": 21, "psnr_db": 30.2, "ssim": 0.93, "survival": 0.99}],
-    )
+    measured: Measured
     label_used: str | None = Field(examples=["tabby cat"])
     label_source: Literal["given", "predicted"] | None
     error: Problem | None

@@ -91,6 +91,7 @@ function figures(seconds) {
   const { measured, source, output, label_used: label, label_source: origin } = item;
   const rows = [
     ["Size", `${source.width} × ${source.height}`],
+    ["Seen beside the original", seen(measured.visibility)],
     ["PSNR", measured.psnr_db === null ? "unchanged" : number(measured.psnr_db, 1, " dB")],
     ["SSIM", number(measured.ssim, 3)],
     ["Largest change (L∞)", number(measured.linf, 0, " / 255")],
@@ -104,6 +105,14 @@ function figures(seconds) {
     row.append(element("dt", name), element("dd", value));
     return row;
   }));
+}
+
+// 1 is the edge of seeing the change with both photos side by side.
+function seen(visibility) {
+  if (visibility === undefined || visibility === null) return "–";
+  const steps = [[0.5, "no"], [1, "hardly, even if looked for"], [2, "just, if looked for"], [Infinity, "at a glance"]];
+  const [, words] = steps.find(([most]) => visibility <= most);
+  return `${words} (${visibility.toFixed(1)})`;
 }
 
 function name({ name: original = "photo" }, { media_type: type }) {
