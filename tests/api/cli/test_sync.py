@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,6 @@ from tests.core.imaging.pictures import reopened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -60,6 +60,8 @@ def test_a_folder_comes_back_and_nothing_is_left_behind(
     assert run(source, out, "--url", service.url) == 0
     assert (out / "cats/1.png").stat().st_mtime_ns == before
     assert "1 protected, 0 refused, 2 already there" in " ".join(capsys.readouterr().err.split())
+    home = Path(os.environ["XDG_DATA_HOME"]) / "photoward"
+    assert home.stat().st_mode & 0o777 == 0o700
 
 
 def test_connections_are_used_again(

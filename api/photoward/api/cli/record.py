@@ -114,7 +114,8 @@ class Record:
             })  # fmt: skip
             with self._lock:
                 self._take(line)
-                self._path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                own.folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._path().parent.mkdir(exist_ok=True)
                 with self._path().open("a") as file:
                     file.write(f"\n{line}\n" if self._begun else f"{line}\n")
                 self._begun = False
