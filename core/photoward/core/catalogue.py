@@ -303,10 +303,11 @@ class Catalogue:
         """The catalogue of an installation: what ships and what the settings' folders hold."""
         folders = settings.surrogate_dirs
         known = {name: card for name, (card, _) in read_cards(folders).items()}
-        networks = {name: card for name, (card, _) in read_networks(folders).items()}
-        sets = read_sets(networks, folders)
+        networks = read_networks(folders)
         return cls(
-            known, settings.surrogate, networks=networks, sets=sets,
+            known, settings.surrogate,
+            networks={name: card for name, (card, _) in networks.items()},
+            sets=read_sets(networks, folders),
             default_set=settings.networks, default_method=settings.method,
         )  # fmt: skip
 
