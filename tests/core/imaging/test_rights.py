@@ -49,7 +49,7 @@ OWN = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 
 def made(data: bytes, output: str, mining: str = rights.NOTHING, **stated: str) -> bytes:
-    answer, found = bench(data).finish(noise(), 8, output, mining, **stated)
+    answer, found = bench(data).finish(noise(), 8, output, mining, (), **stated)
     assert "error" not in answer
     return found
 
@@ -67,10 +67,11 @@ def packet(data: bytes) -> dict[str, list[str]]:
 def with_xmp(kind: str, words: str) -> bytes:
     info = PngInfo()
     info.add_itxt("XML:com.adobe.xmp", words)
-    options = {"pnginfo": info} if kind == "PNG" else {"xmp": words.encode()}
-    if kind == "TIFF":
-        options = {"tiffinfo": {700: words.encode()}}
-    return file(smooth(SIZE), kind, **options)
+    said = words.encode()
+    options: dict[str, dict[str, Any]] = {
+        "PNG": {"pnginfo": info}, "TIFF": {"tiffinfo": {700: said}}
+    }  # fmt: skip
+    return file(smooth(SIZE), kind, **options.get(kind, {"xmp": said}))
 
 
 def with_iptc(**sets: bytes) -> bytes:

@@ -157,10 +157,12 @@ def _short(value: Any) -> bool:  # noqa: ANN401  # whatever the file said
     )
 
 
-def _density(info: Mapping[Any, Any], said: tuple[float, float] | None) -> Any:  # noqa: ANN401  # below
+def _density(
+    info: Mapping[Any, Any], said: tuple[float, float] | None
+) -> tuple[float, float] | None:  # fmt: skip
     """Dots an inch, by the format's own word or by EXIF; a ratio of sides alone is none."""
-    told = info.get("dpi") if info.get("jfif_unit", 1) else said
-    for found in (told, said):
+    told: list[Any] = [info.get("dpi") if info.get("jfif_unit", 1) else None, said]
+    for found in told:
         try:
             x, y = float(found[0]), float(found[1])
         except (TypeError, ValueError, IndexError, ZeroDivisionError):
