@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
@@ -28,6 +29,19 @@ def test_the_migrated_tables_are_the_declared_ones(ledger: SqlLedger) -> None:
     with ledger._engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_who_finds_the_newest_tables_needs_no_alembic(
+    ledger: SqlLedger, ledger_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes longer than all else that opens a ledger, and every process opens one."""
+    assert ledger.depth() == {}
+
+    def migrated(*_: object) -> None:
+        pytest.fail("there is nothing to do")
+
+    monkeypatch.setattr(command, "upgrade", migrated)
+    open_ledger(ledger_settings).close()
 
 
 def test_tables_of_a_newer_version_are_left_alone(

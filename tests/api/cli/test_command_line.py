@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from photoward.api import cli
+from photoward.api.cli import checks
 from photoward.core.errors import BadInput, Unavailable
 
 HEAVY = {"torch", "celery", "fastapi", "uvicorn", "sqlalchemy", "numpy", "PIL", "obstore"}
@@ -44,6 +47,24 @@ def test_the_overview_names_every_command_and_imports_none() -> None:
     overview, modules = shown.split("MODULES")
     assert all(name in overview for name in cli.COMMANDS)
     assert not HEAVY & set(modules.split())
+
+
+@pytest.mark.skipif(
+    any(Path(driver).exists() for driver in checks.DRIVERS), reason="a card is here to be asked"
+)
+def test_the_doctor_loads_no_tensors_to_say_that_there_is_no_card(tmp_path: Path) -> None:
+    script = (
+        "import sys; from photoward.api.cli import main\n"
+        "try: main(['doctor', '--json'])\n"
+        "finally: print('MODULES', *sys.modules)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False,
+        env={**os.environ, "PHOTOWARD_DATA_DIR": str(tmp_path / "data")},
+    ).stdout  # fmt: skip
+    found, modules = shown.split("MODULES")
+    assert "no CUDA device" in found
+    assert not {"torch", "celery", "sqlalchemy", "alembic"} & set(modules.split())
 
 
 @pytest.mark.parametrize("arguments", [["no-such-command"], ["up", "--no-such-option"], []])

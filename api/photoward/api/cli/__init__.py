@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -89,6 +88,8 @@ def _not_called() -> None:
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  # Typer's signature for option callbacks
     if wanted:
+        from importlib.metadata import version  # noqa: PLC0415  # brings a parser of mail
+
         typer.echo(version("photoward"))
         raise typer.Exit
 

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import platform
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 LEAST_MEMORY_GIB = 3.0
 """API, queue, one worker with its decoder children at the 50 megapixel limit."""
 OLDEST_PYTHON = (3, 11)
+DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Of graphics cards: NVIDIA's, AMD's, Windows' under Linux."""
 INSTALL_WORKER = "pip install 'photoward[worker]' where pictures are to be protected"
 
 
@@ -48,11 +51,7 @@ def libraries() -> Iterator[Finding]:
     if importlib.util.find_spec("torch") is None:
         yield Finding("PyTorch", ok=False, found="missing", remedy=INSTALL_WORKER, needed=False)
     else:
-        import torch  # noqa: PLC0415  # seconds; only here
-
-        cuda = torch.cuda.is_available()
-        device = torch.cuda.get_device_name() if cuda else "no CUDA device, the processor is used"
-        yield Finding("PyTorch", ok=True, found=f"{torch.__version__}, {device}")
+        yield Finding("PyTorch", ok=True, found=f"{version('torch')}, {_device()}")
     if importlib.util.find_spec("PIL") is None:
         yield Finding("Pillow", ok=False, found="missing", remedy=INSTALL_WORKER, needed=False)
     else:
@@ -88,6 +87,15 @@ def surrogates(settings: Settings) -> Iterator[Finding]:
         intact = weights.exists() and _sha256(weights) == network.sha256
         found = f"{network.builder}, {network.size} px" if intact else f"{weights}: not as its card"
         yield Finding(f"Network {name}", intact, found, "" if intact else "Import it again.")
+
+
+def _device() -> str:
+    if any(Path(driver).exists() for driver in DRIVERS):
+        import torch  # noqa: PLC0415  # seconds; only where there may be something to tell
+
+        if torch.cuda.is_available():
+            return torch.cuda.get_device_name()
+    return "no CUDA device, the processor is used"
 
 
 def _pillow() -> Finding:

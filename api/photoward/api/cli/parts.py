@@ -13,6 +13,8 @@ from photoward.api.cli.finding import Finding
 from photoward.core import tracing
 from photoward.core.errors import PhotowardError
 from photoward.core.keys import SECRET_BYTES
+from photoward.core.queue import open_hints
+from photoward.core.queue.server import find_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +71,6 @@ def master_secret(settings: Settings) -> Finding:
 
 def queue(settings: Settings) -> Finding:
     """Whether REDIS_URL answers or, without one, a server program is there to be started."""
-    from photoward.core.queue import open_hints  # noqa: PLC0415  # brings Celery
-    from photoward.core.queue.server import find_server  # noqa: PLC0415  # the same
-
     try:
         if settings.redis_url is None:
             return Finding("Queue server", ok=True, found=" ".join(find_server()))
@@ -83,6 +82,8 @@ def queue(settings: Settings) -> Finding:
 
 def ledger(settings: Settings) -> Finding:
     """Whether the database takes connections; its tables are left as they are."""
+    if settings.database_url is None and not (settings.data_dir / "ledger.sqlite").exists():
+        return Finding("Ledger", ok=True, found=f"SQLite, {LATER}")
     import sqlalchemy as sa  # noqa: PLC0415  # a third of a second; only here
 
     remedy = "Correct PHOTOWARD_DATABASE_URL, or start the server."

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from celery import Celery
-
 from photoward.core.errors import Unavailable
 from photoward.core.queue.names import QUEUE, TASK
 from photoward.core.queue.options import celery_settings
@@ -14,6 +12,7 @@ from photoward.core.queue.options import celery_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from celery import Celery
     from kombu.messaging import Producer
 
     from photoward.core.ports import Hints
@@ -60,6 +59,8 @@ class CeleryHints:
 
 def open_hints(settings: Settings) -> Hints:
     """A sender to ``settings.broker``; connects at the first hint."""
+    from celery import Celery  # noqa: PLC0415  # half a second, and not for who only names queues
+
     app = Celery("photoward", set_as_current=False)
     app.conf.update(celery_settings(settings))
     # Connections are made as needed; with fewer, threads would wait for each other's patience.

@@ -38,8 +38,9 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "task_time_limit": limit_s,
         # The work goes on without the broker, since its outcome goes to the ledger.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        # The child imports torch and loads a surrogate before it says that it lives.
-        "worker_proc_alive_timeout": 60.0,
+        # The child imports torch and loads a surrogate before it says that it lives: some seconds,
+        # or minutes where others take the processors. Killed for that, none would ever begin.
+        "worker_proc_alive_timeout": 600.0,
         # Nobody asks workers by broadcast (liveness is a file); each would cost a queue a worker.
         "worker_enable_remote_control": False,
     }
