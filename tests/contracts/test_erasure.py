@@ -17,6 +17,7 @@ from photoward.core.audit import Deed
 from photoward.core.errors import NotFound
 from photoward.core.jobs import new_id
 from photoward.core.ledger.tables import metadata
+from photoward.core.targets import Sighting
 from photoward.core.webhooks import Event
 from tests.support.overlap import beginning, paused
 from tests.support.samples import HOUR, added, failure, options, source
@@ -123,6 +124,17 @@ def test_an_erasure_waits_for_what_has_begun_to_write(ledger: SqlLedger) -> None
         assert writing.exception(10) is None
         erasing.result(10)
         assert left(ledger, what) == {"audit": 1}, what
+
+
+def test_of_a_label_that_is_steered_meanwhile_nothing_stays(ledger: SqlLedger) -> None:
+    salt = ledger.tenant_salt("alice")
+
+    def sighting() -> Sighting:
+        ledger.erase("alice")  # while networks look
+        return Sighting(1, frozenset({1}), (2, 3), (0, 1))
+
+    entered("alice", salt, lambda: ledger.target("alice", "digest", sighting))
+    assert left(ledger, "alice") == {"audit": 1}
 
 
 def test_who_comes_in_afterwards_is_welcome(ledger: SqlLedger) -> None:

@@ -14,12 +14,15 @@ import hashlib
 import hmac
 import re
 import secrets
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
 SECRET_BYTES = 32
@@ -80,18 +83,27 @@ class Minted:
     digest: bytes
 
 
-_entered: ContextVar[tuple[str, bytes] | None] = ContextVar("entered", default=None)
+_entered: ContextVar[Mapping[str, bytes]] = ContextVar("entered", default=MappingProxyType({}))
 
 
 def enter(tenant: str, salt: bytes) -> None:
-    """From here on in this context somebody asks who came in when the tenant had that salt."""
-    _entered.set((tenant, salt))
+    """From here on in this context somebody writes who came in when the tenant had that salt."""
+    _entered.set({**_entered.get(), tenant: salt})
+
+
+@contextmanager
+def entered(salts: Mapping[str, bytes]) -> Iterator[None]:
+    """The same for several tenants, until the end of the block."""
+    before = _entered.set({**_entered.get(), **salts})
+    try:
+        yield
+    finally:
+        _entered.reset(before)
 
 
 def salt_at_entrance(tenant: str) -> bytes | None:
-    """What the tenant's salt was then; None: who asks is no caller, but the service itself."""
-    entered = _entered.get()
-    return entered[1] if entered is not None and entered[0] == tenant else None
+    """What the tenant's salt was then; None: who writes did not come in for that tenant."""
+    return _entered.get().get(tenant)
 
 
 def mint(pepper: bytes) -> Minted:

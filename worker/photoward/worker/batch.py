@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from photoward.core import telemetry
+from photoward.core import access, telemetry
 from photoward.core.errors import NotFound, PhotowardError, Unavailable, is_ours
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Output, Rendition, Result, State
@@ -21,7 +21,7 @@ from photoward.worker.claim import held
 from photoward.worker.pipeline import Course, Job, Protected, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from photoward.core.jobs import Item
     from photoward.core.ports import Ledger, ObjectStore
@@ -77,9 +77,11 @@ class BatchWorker:
                 self._tracer.batch(items) as told,
                 held(self.ledger, token, self._lease_s) as tell,
             ):
-                jobs, refused = self._fetch(items, spent)
+                salts = {one: self.ledger.tenant_salt(one) for one in {i.tenant for i in items}}
+                jobs, refused = self._fetch(items, spent, salts)
                 failpoint("fetched")
-                outcomes = [*self.pipeline.protect(jobs, tell, course), *refused]
+                with access.entered(salts):  # of who is erased meanwhile no target is kept
+                    outcomes = [*self.pipeline.protect(jobs, tell, course), *refused]
                 failpoint("protected")
                 encoded()
                 ended = self._settle(token, items, outcomes, spent, told)
@@ -104,11 +106,10 @@ class BatchWorker:
             return  # then the lease runs out by itself
 
     def _fetch(
-        self, items: Sequence[Item], spent: dict[str, Laps]
+        self, items: Sequence[Item], spent: dict[str, Laps], salts: Mapping[str, bytes]
     ) -> tuple[list[Job], list[Refused]]:
         jobs: list[Job] = []
         refused: list[Refused] = []
-        salts = {tenant: self.ledger.tenant_salt(tenant) for tenant in {i.tenant for i in items}}
         for item in items:
             try:
                 with _timed(spent[item.id], "fetch"):

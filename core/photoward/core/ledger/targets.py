@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
+from photoward.core.errors import NotFound
 from photoward.core.ledger.selection import locked_tenant
 from photoward.core.ledger.tables import targets
 from photoward.core.ledger.transactions import Transactions
@@ -37,7 +38,10 @@ class SqlTargets(Transactions):
             return found
         seen = sighting()  # takes networks' time, which no transaction should
         with self._writing() as connection:
-            locked_tenant(connection, tenant)
+            try:
+                locked_tenant(connection, tenant)
+            except NotFound:  # erased meanwhile, as its photos are
+                return choose(seen, [])
             own = _kept(connection, tenant)
             if label not in own:
                 own[label] = chosen = choose(seen, list(own.values()))
