@@ -91,7 +91,7 @@ class Counts:
 
 def install() -> None:
     """Have all metrics that are made from now on counted so, if they are counted in files."""
-    values.MmapedDict = Counts  # type: ignore[misc, assignment]  # there is no other way in
+    values.MmapedDict = Counts  # type: ignore[attr-defined, assignment]  # the only way in
 
 
 def _kept(filename: str) -> Iterator[tuple[str, float, float]]:
