@@ -214,6 +214,30 @@ def test_children_that_were_stopped_for_a_while_cost_no_photo() -> None:
         assert list(threads.map(once, range(40))) == ["image/jpeg"] * 40
 
 
+def test_a_busy_machine_costs_no_photo() -> None:
+    """Three programs that never rest, and a worker that stands back for them."""
+    code = (
+        "import os, sys; from photoward.core.imaging.pool import ImagingPool; import numpy as np\n"
+        "os.nice(5); noise = np.ones((16, 16, 3), np.int16)\n"
+        "with ImagingPool(1, 1000, 2) as pool:\n"
+        "    data = sys.stdin.buffer.read()\n"
+        "    for _ in range(3):\n"
+        "        opened = pool.open(data, grid=16)\n"
+        "        print(pool.finish(opened, noise, epsilon=8).media_type)\n"
+        "        pool.close(opened)"
+    )
+    with contextlib.ExitStack() as busy:
+        for _ in range(3):
+            other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            busy.callback(other.wait)
+            busy.callback(other.kill)
+        ran = subprocess.run(
+            [sys.executable, "-c", code], input=file(smooth((600, 400)), "JPEG"),
+            stdout=subprocess.PIPE, check=True,
+        )  # fmt: skip
+    assert ran.stdout.split() == [b"image/jpeg"] * 3
+
+
 def test_memory_that_others_hold_is_not_the_pictures_fault() -> None:
     # Each of 9 MP takes 36 MB held and twice that at work; together they burst the child.
     data = file(Image.new("RGB", (3000, 3000), (90, 100, 110)))

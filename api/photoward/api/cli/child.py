@@ -34,7 +34,8 @@ class Program:
     command: Sequence[str]
     ready: Callable[[], bool] | None = None
     """None: started is ready."""
-    ready_within_s: float = 30.0
+    ready_within_s: float = 300.0
+    """Long, as the machine may be busy: who ends before is noticed at once."""
     grace_s: float = 5.0
     """Between SIGTERM and SIGKILL."""
     environment: Mapping[str, str] = field(default_factory=dict)

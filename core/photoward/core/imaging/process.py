@@ -17,8 +17,9 @@ from photoward.core.imaging import frames
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-START_S = 60.0
-"""Longest wait for a child to be ready; on an idle machine it takes 0.2 s."""
+START_S = 300.0
+"""Longest wait for a child to be ready; on an idle machine it takes a second. One that was given up
+too soon on a busy machine would be started again and again."""
 
 MAX_REQUEST = 1 << 31
 """Bytes in a blob to a child."""
