@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
@@ -203,6 +206,26 @@ def test_srgb_stays_srgb_whatever_the_index_says() -> None:
         data = file(smooth(SIZE), "JPEG", exif=exif)
         assert bench(data).opened["notes"] == []
         assert "icc_profile" not in reopened(finished(data, "jpeg")[1]).info
+
+
+@given(
+    changes=st.lists(st.tuples(st.integers(0, len(P3) - 1), st.integers(0, 255)), max_size=8),
+    length=st.integers(0, len(P3) + 9),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_profile_does_harm(changes: list[tuple[int, int]], length: int) -> None:
+    mutant = bytearray(P3)
+    for at, value in changes:
+        mutant[at] = value
+    found = profile.mended(bytes(mutant[:length].ljust(length, b"\0")))
+    assert len(found) in (0, int.from_bytes(found[:4], "big"))
+    with contextlib.suppress(ValueError):
+        profile.recast(found, None)
+
+
+def test_a_table_that_reaches_beyond_all_numbers_is_none() -> None:
+    beyond = P3[:136] + b"\xff" * 8 + P3[144:]
+    assert profile.mended(beyond + b"\0") == b""
 
 
 def test_a_profile_of_other_samples_is_left_out_and_said() -> None:

@@ -9,6 +9,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL.PngImagePlugin import PngInfo
 
 from photoward.core import rights
@@ -204,6 +206,20 @@ def test_what_the_sender_states_fills_gaps_only(output: str) -> None:
 )  # fmt: skip
 def test_a_packet_that_is_none_does_no_harm(words: str) -> None:
     assert packet(made(with_xmp("WEBP", words), "png")) == {}
+
+
+@given(st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 255)), max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_no_packet_does_harm(changes: list[tuple[int, int]]) -> None:
+    mutant = bytearray(OWN.encode())
+    for at, value in changes:
+        mutant[at % len(mutant)] = value
+    xmp.written(xmp.read(bytes(mutant), []))
+
+
+@given(st.binary(max_size=60))
+def test_no_data_sets_do_harm(rest: bytes) -> None:
+    iptc.segment(iptc.read(bytes([0x1C, 2, 80]) + rest))
 
 
 def test_a_packet_in_another_coding_is_read() -> None:

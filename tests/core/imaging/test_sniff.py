@@ -226,6 +226,12 @@ def test_an_avifs_crop_is_what_is_shown() -> None:
     header = whole(cropped(20, 1, 15, 1, -4, 1, 5, 2))
     assert (header.width, header.height) == (20, 15)
     assert (header.stored_size, header.shown) == ((40, 30), (6, 10, 26, 25))
+    turned = cropped(20, 1, 15, 1, -4, 1, 5, 2).replace(
+        b"pixi\0\0\0\0\3\x08\x08\x08", b"irot\1" + bytes(7)
+    )
+    header = whole(turned)
+    assert (header.width, header.height, header.orientation) == (15, 20, 8)
+    assert (header.stored_size, header.shown) == ((40, 30), (6, 10, 26, 25))
     assert refusal(cropped(21, 1, 10, 1, 0, 1, 0, 1)) == "unsupported_type"
     assert refusal(cropped(20, 1, 10, 1, 11, 1, 0, 1)) == "unsupported_type"
     assert refusal(cropped(20, 0, 10, 1, 0, 1, 0, 1)) == "corrupt"

@@ -117,14 +117,16 @@ def _properties(meta: Window) -> tuple[list[Box], list[Box]]:
 def _header(meta: Window, limits: Limits) -> Header:
     properties, every = _properties(meta)
     own = {kind: (at, length) for kind, at, length in properties}
-    width, height, orientation, aperture = _geometry(meta, own, limits)
+    heic = any(kind == b"hvcC" for kind, _, _ in every)  # its decoder crops and turns the picture
+    steps = (1, 2) if heic else (1,)
+    width, height, orientation, aperture = _geometry(meta, own, limits, steps)
     mode = _channels(meta, own, every)
     alpha = any(
         kind == b"auxC" and meta.take(at + 4, length - 4).startswith(_ALPHA)
         for kind, at, length in every
         if length >= 4  # noqa: PLR2004  # version and flags
     )
-    if b"hvcC" in {kind for kind, _, _ in every}:  # its decoder crops and turns the picture
+    if heic:
         return Header("image/heic", width, height, mode, 8, alpha)
     return Header(
         "image/avif", width, height, mode, 8, alpha, orientation, aperture=aperture or ()
@@ -151,7 +153,7 @@ def _associated(meta: Window, at: int, item: int) -> Iterator[int]:
 
 
 def _geometry(
-    meta: Window, own: dict[bytes, tuple[int, int]], limits: Limits
+    meta: Window, own: dict[bytes, tuple[int, int]], limits: Limits, steps: tuple[int, ...]
 ) -> tuple[int, int, int, tuple[int, int, int, int] | None]:
     """Displayed width and height, orientation, and what ``Header.aperture`` says."""
     if b"ispe" not in own:
@@ -162,7 +164,8 @@ def _geometry(
     aperture = None
     if b"clap" in own:
         (left, width), (top, height) = (
-            _cropped(meta, own[b"clap"][0] + at, side) for at, side in ((0, width), (8, height))
+            _cropped(meta, own[b"clap"][0] + at, side, steps)
+            for at, side in ((0, width), (8, height))
         )
         aperture = left, top, *whole
     turns = meta.number(own[b"irot"][0], 1) & 3 if b"irot" in own else 0
@@ -171,16 +174,21 @@ def _geometry(
     return *displayed(width, height, orientation), orientation, aperture
 
 
-def _cropped(meta: Window, at: int, whole: int) -> tuple[int, int]:
-    """First and count of the pixels of a side that are shown: a length and the middle's shift."""
+def _cropped(meta: Window, at: int, whole: int, steps: tuple[int, ...]) -> tuple[int, int]:
+    """First and count of the pixels of a side that are shown: a length and the middle's shift.
+
+    The first may lie between two if the decoder crops: ``steps`` are the parts of a pixel.
+    """
     length, over, shift, under = (meta.number(at + i, 4) for i in (0, 4, 16, 20))
     if not over or not under:
         raise corrupt("The file's crop is no number.")
     shown = Fraction(length, over)
     signed = shift - (1 << 32) if shift >> 31 else shift
     first = (whole - shown) / 2 + Fraction(signed, under)
-    if not (first.denominator == shown.denominator == 1 and 0 <= first <= whole - shown and shown):
+    if not (first.denominator in steps and shown.denominator == 1):
         raise BadInput("unsupported_type", "What is shown of the picture is not of whole pixels.")
+    if not (0 <= first <= whole - shown and shown):
+        raise BadInput("unsupported_type", "What is shown of the picture reaches beyond it.")
     return int(first), int(shown)
 
 
