@@ -71,3 +71,14 @@ def test_a_gradient_comes_back_through_the_view(picture: torch.Tensor) -> None:
     assert x.grad is not None
     assert x.grad[..., :28, :28].eq(1).all()
     assert x.grad[..., 28:, :].eq(0).all()
+
+
+def test_with_an_overhang_the_border_is_seen_about_half_as_often_as_the_middle() -> None:
+    drawn = torch.rand(4000, views.DRAWS, generator=torch.Generator().manual_seed(3))
+    weights = {}
+    for overhang in (0.0, views.OVERHANG):
+        seen = views.draw(drawn, size=SIZE, grid=64, overhang=overhang)
+        rows = seen.rows.sum((0, 1))
+        weights[overhang] = float(rows[0] / rows[28:36].mean())
+    assert weights[0.0] < 0.25
+    assert weights[views.OVERHANG] > 0.4

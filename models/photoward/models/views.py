@@ -18,6 +18,10 @@ DRAWS = 5
 PAD = 4
 """Zero padding around a picture of the surrogate's own size before the random crop (SEM §5.1)."""
 
+OVERHANG = 0.08
+"""How far crops reach beyond the picture while noise is made, as a share of its side: else the
+outer rows are hardly ever in a view, and their noise stays as it began."""
+
 SMALLEST_CROP = 0.5
 """Side of the smallest random crop as a share of the picture's short side."""
 
@@ -44,8 +48,9 @@ class Views:
 
 
 def draw(
-    uniforms: torch.Tensor, *, size: int, grid: int, aspect: torch.Tensor | None = None
-) -> Views:
+    uniforms: torch.Tensor, *, size: int, grid: int, aspect: torch.Tensor | None = None,
+    overhang: float = 0.0,
+) -> Views:  # fmt: skip
     """Turn uniform numbers into views.
 
     Args:
@@ -55,6 +60,8 @@ def draw(
             setting), a larger grid gives random resized crops and flips (its photo setting).
         aspect: displayed width / height of each picture, ``[N]``; the grid squashes photos to a
             square, the views undo that. Default 1.
+        overhang: how far a random resized crop may reach beyond the picture, where it shows black,
+            as a share of its side.
     """
     top, left, flip, scale, ratio = uniforms.unbind(dim=1)
     if grid == size:
@@ -67,8 +74,8 @@ def draw(
         stretch = RATIO ** (ratio - 0.5)
         height = (side * shape.clamp(max=1) / stretch).clamp(max=1)
         width = (side * (1 / shape).clamp(max=1) * stretch).clamp(max=1)
-        rows = _resampled(top * (1 - height), height, size, grid)
-        cols = _resampled(left * (1 - width), width, size, grid)
+        rows = _resampled(_placed(top, height, overhang), height, size, grid)
+        cols = _resampled(_placed(left, width, overhang), width, size, grid)
     mirrored = torch.where((flip < HALF)[:, None, None], cols.flip(1), cols)
     return Views(rows, mirrored)
 
@@ -83,6 +90,11 @@ def centred(*, size: int, grid: int, aspect: torch.Tensor) -> Views:
         _resampled((1 - height) / 2, height, size, grid),
         _resampled((1 - width) / 2, width, size, grid),
     )
+
+
+def _placed(where: torch.Tensor, length: torch.Tensor, overhang: float) -> torch.Tensor:
+    """Start of a crop of ``length`` on a unit line, from ``overhang`` before it on."""
+    return where * (1 - length + 2 * overhang) - overhang
 
 
 def _shifted(offset: torch.Tensor, size: int) -> torch.Tensor:

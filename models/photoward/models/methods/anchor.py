@@ -43,6 +43,11 @@ LEAST_GAP = 1.0
 ASKED = 2
 """Networks that one step asks."""
 
+ROBUST = 0.3
+"""Weight of SEM's gradient beside theirs: it reaches its aim sooner. Even ε = 8, ten photos: with 1
+the cosine is 0.62 and a held-out network's mean log-probability of the anchor −12.1, with 0.3 0.50
+and −9.9, with anchor alone 0.02 and −8.6; of the unprotected photos −18.9."""
+
 
 class Anchor(Descent):
     """Noise that makes a picture's label look like its anchor to pretrained networks."""
@@ -82,6 +87,7 @@ class SEMAnchor(Anchor):
 
     def _objectives(self, briefs: Sequence[Brief]) -> list[Objective]:
         robust = Robust(self.surrogate, briefs, budget(self.schedule.radius))
+        robust.weight = ROBUST
         return [robust, *super()._objectives(briefs)]
 
 
@@ -116,7 +122,10 @@ class Pretrained:
         """As the network sees a view of its own."""
         network = self.networks[(number * ASKED + self.turn) % len(self.networks)]
         size, grid = SIZES[(number + self.turn) % len(SIZES)], shown.pictures.shape[-1]
-        view = views.draw(random.uniform(views.DRAWS), size=size, grid=grid, aspect=shown.aspect)
+        view = views.draw(
+            random.uniform(views.DRAWS), size=size, grid=grid, aspect=shown.aspect,
+            overhang=views.OVERHANG,
+        )  # fmt: skip
         logits = network.logits(view(shown.pictures)).float()
         first, second = logits.topk(2, dim=1).values.unbind(1)
         gap = (first - second).detach().clamp(min=LEAST_GAP)

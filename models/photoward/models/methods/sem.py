@@ -126,7 +126,8 @@ class Robust:
         return codes.cross_entropy(self.surrogate.logits(seen), self.code, alphabets)
 
     def _view(self, draws: torch.Tensor, grid: int, aspect: torch.Tensor) -> views.Views:
-        return views.draw(draws, size=self.surrogate.card.size, grid=grid, aspect=aspect)
+        size = self.surrogate.card.size
+        return views.draw(draws, size=size, grid=grid, aspect=aspect, overhang=views.OVERHANG)
 
     def _seen(
         self, shown: torch.Tensor, jitter: torch.Tensor, _radius: torch.Tensor
