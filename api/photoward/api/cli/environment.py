@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -14,9 +15,10 @@ from pydantic_settings import SettingsError
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.settings import Settings
 
+FENCES = ("landlockpy", "seccompy") if sys.platform == "linux" else ()
 EXTRAS = {
     "api": ("fastapi", "python_multipart", "uvicorn"),
-    "worker": ("torch", "safetensors", "PIL"),
+    "worker": ("torch", "safetensors", "PIL", *FENCES),
     "load": ("aiohttp", "PIL"),
     "likeness": ("flip_evaluator", "pytorch_msssim", "simplejpeg", "skimage"),
 }
