@@ -170,6 +170,7 @@ def cancel_and_arrive(service: Service) -> None:
     assert counts in ({"cancelled": 1}, {"done": 1})
     listed = service.client.get(f"{batch}/items").json()["items"]
     service.kept += [one["id"] for one in listed]
+    service.client.delete(f"/v1/uploads/{begun['id']}").raise_for_status()
 
 
 def rotate_and_claim(service: Service) -> None:
