@@ -37,10 +37,12 @@ class Level(BaseModel):
         description="How many times as far as the edge of being seen side by side, the mean over "
         "photos.", examples=[1.0],
     )  # fmt: skip
-    from_scratch: Left = Field(description="A network that starts with fresh weights.")
     probe: Left = Field(
         description="A linear classifier on a pretrained network that the noise was not made "
         "against."
+    )
+    from_scratch: Left | None = Field(
+        default=None, description="A network that starts with fresh weights; none: not measured."
     )
     photos: int = Field(description="On which it was measured.", examples=[1200])
 
@@ -48,13 +50,16 @@ class Level(BaseModel):
     @property
     def sentence(self) -> str:
         """All of it in words."""
-        fresh, probe = self.from_scratch, self.probe
+        fresh = "" if self.from_scratch is None else f" From scratch {_told(self.from_scratch)}."
         return (
-            f"{_looks(self.visibility)} Of new photos a network trained from scratch on such "
-            f"ones names {fresh.protected:.0f} of 100 right instead of {fresh.control:.0f}; "
-            f"one that starts from weights trained elsewhere {probe.protected:.0f} instead of "
-            f"{probe.control:.0f}{_verdict(probe)}"
+            f"{_looks(self.visibility)} A trainer who starts from pretrained weights and learns "
+            f"from such photos names {_told(self.probe)}{_verdict(self.probe)}{fresh}"
         )
+
+
+def _told(left: Left) -> str:
+    """Of a hundred new photos."""
+    return f"{left.protected:.0f} of 100 new ones right instead of {left.control:.0f}"
 
 
 def _looks(visibility: float) -> str:
