@@ -124,6 +124,7 @@ def test_a_quick_look_draws_and_protects_its_own_pictures(
     assert found["data"]["sem"]["pictures"] == 24
     assert found["data"]["test"]["pictures"] == 8
     assert found["quality"]["sem"]["linf"] == 8
+    assert found["surrogates"] == {"sem": ["tiny"]}, "nobody has to say it"
     assert {row["share"] for row in found["rows"]} == {0, 80, 100}
 
 
@@ -298,6 +299,7 @@ def test_trainers_start_from_named_networks_and_it_is_said_which_made_the_noise(
     assert found["surrogates"] == {"a": ["mobilenet-v2", "squeezenet-1.1"]}
     rows = {(row["protection"], row["network"]): row for row in found["rows"]}
     worst = "a, worst of 2 secrets"
+    assert rows[worst, "efficientnet-lite0"]["surrogates"] == ["mobilenet-v2", "squeezenet-1.1"]
     assert {protection for protection, _ in rows} == {"clean", "a@1", "a@2", worst}
     for protection in ("a@1", worst):
         assert rows[protection, "squeezenet-1.1"]["was_surrogate"]

@@ -14,17 +14,14 @@ from rich.console import Console
 from rich.progress import TaskID
 from rich.table import Table
 
-from photoward.api.cli import exhibits, folders
-from photoward.api.cli.effort import listed
+from photoward.api.cli import exhibits, folders, origins
 from photoward.api.cli.environment import settings_from
-from photoward.core.catalogue import read_cards
 from photoward.core.errors import BadInput
-from photoward.core.networks import read_sets
 from photoward.models.evaluation import page, report
 from photoward.models.evaluation.countermeasures import registry
 from photoward.models.evaluation.derived import Derived
 from photoward.models.evaluation.matrix import Cell, Matrix, Plan
-from photoward.models.evaluation.standing import method_of, told
+from photoward.models.evaluation.standing import told
 from photoward.models.evaluation.subjects import Subjects, assemble, leak
 from photoward.models.evaluation.trial import Leak, VictimRecipe
 from photoward.models.surrogates.cache import pick_device
@@ -139,32 +136,11 @@ class Study:
         return one
 
     def _surrogates(self, subjects: Subjects) -> dict[str, list[str]]:
-        """What is known of who made the protections: name → networks, sets taken apart."""
-        known = set(subjects.protected) | {method_of(name) for name in subjects.protected}
-        sets = read_sets(self.networks.known, settings_from().surrogate_dirs)
-        found: dict[str, list[str]] = {}
-        for given in self.sources.surrogates:
-            name, equals, told = given.partition("=")
-            if not equals or name not in known:
-                raise BadInput(
-                    "invalid_option",
-                    f"--surrogates {given}: write NAME=NETWORK,NETWORK with a name of --protected: "
-                    f"{', '.join(sorted(known))}.",
-                )
-            self._require_networks(given, [one for one in listed(told) if one not in sets])
-            parts = [sets[one].networks if one in sets else [one] for one in listed(told)]
-            found[name] = [network for part in parts for network in part if network != "none"]
-        return found
-
-    def _require_networks(self, given: str, names: list[str]) -> None:
-        known = {"none", *self.networks.known, *read_cards(settings_from().surrogate_dirs)}
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise BadInput(
-                "invalid_option",
-                f"--surrogates {given} does not know {', '.join(unknown)}; "
-                f"there are: {', '.join(sorted(known))}, and sets.",
-            )
+        """Who made the protections: as was told, or the default networks for pictures of ours."""
+        own = not (self.sources.clean or self.sources.data)
+        known = {name: origins.by_default(name, self.networks) for name in subjects.protected
+                 } if own else {}  # fmt: skip
+        return known | origins.told(self.sources.surrogates, subjects.protected, self.networks)
 
     def _train(self, matrix: Matrix) -> list[dict[str, Any]]:
         effort = self.effort

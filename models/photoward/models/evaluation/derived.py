@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,9 +29,7 @@ class Derived:
 
     folder: Path | None = None
     _rows: dict[str, dict[bytes, torch.Tensor]] = field(default_factory=dict, repr=False)
-    _locks: defaultdict[str, threading.Lock] = field(
-        default_factory=lambda: defaultdict(threading.Lock), repr=False
-    )
+    _locks: dict[str, threading.Lock] = field(default_factory=dict, repr=False)
 
     def rows(
         self,
@@ -49,7 +46,7 @@ class Derived:
         """
         key = _digest(json.dumps(what, sort_keys=True).encode()).hex()
         names = [_digest(picture.numpy().tobytes()) for picture in pictures.contiguous()]
-        with self._locks[key]:
+        with self._locks.setdefault(key, threading.Lock()):
             known = self._known(key)
             places = {n: i for i, n in enumerate(names) if n not in known}
             if places:
@@ -63,7 +60,7 @@ class Derived:
     ) -> torch.Tensor:
         """One tensor, computed when it is first asked for; ``what`` decides all of it."""
         key = _digest(json.dumps(what, sort_keys=True).encode())
-        with self._locks[key.hex()]:
+        with self._locks.setdefault(key.hex(), threading.Lock()):
             known = self._known(key.hex())
             if key not in known:
                 known[key] = compute().cpu()

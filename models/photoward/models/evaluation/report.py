@@ -172,20 +172,20 @@ def _network(
     row: Mapping[str, Any], countermeasures: Mapping[str, Countermeasure],
     surrogates: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:  # fmt: skip
-    """Which pretrained network a trainer starts from, and whether it helped to make the noise."""
+    """What made the noise (None: not told), what a trainer starts from, and whether it is of it."""
     network = countermeasures[row["countermeasure"]].network
-    if not network:
-        return {}
     protection = row["protection"].partition(",")[0]
     known = [
         made for name, made in surrogates.items()
         if name in {protection, method_of(protection)} or method_of(name) == protection
     ]  # fmt: skip
-    told = row["protection"] == CLEAN or bool(known)
-    return {
-        "network": network,
-        "was_surrogate": any(network in made for made in known) if told else None,
-    }
+    made = sorted({one for networks in known for one in networks}) if known else None
+    if row["protection"] == CLEAN:
+        made = []
+    found: dict[str, Any] = {"surrogates": made}
+    if network:
+        found |= {"network": network, "was_surrogate": None if made is None else network in made}
+    return found
 
 
 def _family(one: Countermeasure) -> str:

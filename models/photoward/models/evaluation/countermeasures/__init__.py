@@ -1,8 +1,8 @@
 """What a trainer may do about protected pictures: one registry, name → countermeasure.
 
-Which pictures it touches: files (JPEG, bit depth, filters, resizing) and per-batch changes touch
-training pictures alone; grayscale and projection change the input space and so are applied to the
-test pictures too.
+Which pictures it touches: files (JPEG, bit depth, filters, resizing), purifiers and per-batch
+changes touch training pictures alone; grayscale, low-pass, projection and the external transform
+change the input space and so are applied to the test pictures too.
 """
 
 from __future__ import annotations
