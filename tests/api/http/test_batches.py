@@ -83,12 +83,41 @@ def test_photos_of_a_batch_take_its_options_unless_they_say_otherwise(service: S
     own = {"batch": batch["id"]}
     plain = service.upload(params=own).json()
     strong = service.upload(params={**own, "epsilon": 8, "label": "dog"}).json()
-    assert (plain["options"]["epsilon"], plain["options"]["label"]) == (2, "beach")
+    assert (plain["options"]["preset"], plain["options"]["label"]) == ("subtle", "beach")
     assert (strong["options"]["epsilon"], strong["options"]["label"]) == (8, "dog")
     assert plain["batch"] == batch["id"]
     worked_off(service)
     stands = service.client.get(batch["links"]["self"]).json()
     assert (stands["counts"], stands["total"], stands["ended"]) == ({"done": 2}, 2, 2)
+
+
+def test_a_batch_may_be_named_in_the_form_too(service: Service) -> None:
+    batch = made(service, options={"preset": "subtle"})
+    for fields in ({"batch": batch["id"]}, {"label": "dog", "batch": batch["id"]}):
+        files = {"file": ("a.png", PHOTO, "image/png")}
+        answer = service.client.post("/v1/images", data=fields, files=files)
+        assert answer.status_code == 202, answer.text
+        shown = answer.json()
+        assert (shown["batch"], shown["options"]["preset"]) == (batch["id"], "subtle")
+    twice = service.client.post(
+        "/v1/images", data={"batch": batch["id"]}, files={"file": ("a.png", PHOTO, "image/png")},
+        params={"batch": batch["id"]},
+    )  # fmt: skip
+    assert_problem(twice, "invalid_option")
+    assert service.client.get(batch["links"]["self"]).json()["total"] == 2
+    worked_off(service)
+
+
+@pytest.mark.parametrize("name", ["", "x", "%00", "0" * 31, "A" * 32])
+def test_what_is_no_batch_is_refused_wherever_it_stands(name: str, service: Service) -> None:
+    before = service.kept()
+    assert_problem(service.upload(params={"batch": name}), "not_found")
+    files = {"file": ("a.png", PHOTO, "image/png")}
+    form = service.client.post("/v1/images", data={"batch": name}, files=files)
+    assert_problem(form, "not_found")
+    named = service.client.post("/v1/images", json={"upload": new_id(), "batch": name})
+    assert_problem(named, "not_found")
+    assert service.kept() == before
 
 
 def test_a_batch_that_cannot_be_is_refused(service: Service) -> None:

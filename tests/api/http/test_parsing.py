@@ -14,7 +14,7 @@ from photoward.api.http import filenames
 from photoward.api.http.asked import Asked
 from photoward.api.http.form import Form
 from photoward.api.http.prefer import wanted_wait_s
-from photoward.api.http.schemas import Requested
+from photoward.api.http.schemas import RequestedImage
 from photoward.api.http.spool import Spool
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import BadInput
@@ -31,7 +31,9 @@ PHOTO = picture()
 
 
 def parse(chunks: Iterable[bytes]) -> tuple[Source, Options]:
-    asked = Asked(Catalogue({"test": card()}, "test", default_method="sem"), Requested())
+    asked = Asked(
+        Catalogue({"test": card()}, "test", default_method="sem"), RequestedImage(), lambda _: {}
+    )
     with ExitStack() as closing:
 
         def spool(declared: str | None, name: str | None) -> Spool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
@@ -12,7 +13,6 @@ from photoward.api.http.asked import Asked
 from photoward.api.http.handover import accept
 from photoward.api.http.intake import Intake, read_json, refuse_repeats
 from photoward.api.http.schemas import RequestedUse
-from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -35,33 +35,21 @@ async def taken(
     """
     refuse_repeats(request)
     named = await read_json(request, RequestedUse)
-    batch = _batch(query, named)
-    defaults = await to_thread.run_sync(_defaults, parts, tenant, batch)
-    asked = Asked(parts.catalogue, query, defaults)
-    await parts.admission.check()
+    asked = Asked(parts.catalogue, query, partial(parts.ledger.batch_options, tenant))
     if named is not None:
         asked.include(named)
+    await asked.find_batch()
+    await parts.admission.check()
+    if named is not None:
         item = await to_thread.run_sync(
-            uploads.use, parts, tenant, named.upload, asked.complete(), batch, key,
+            uploads.use, parts, tenant, named.upload, asked.complete(), asked.batch, key,
             limiter=parts.storing,
         )  # fmt: skip
     else:
         with ExitStack() as closing:
             photo = await Intake(request, asked, parts.settings, closing).read()
             item = await to_thread.run_sync(
-                accept, parts, tenant, photo, batch, key, limiter=parts.storing
+                accept, parts, tenant, photo, asked.batch, key, limiter=parts.storing
             )
     parts.announcer.announce(item.id)
     return item
-
-
-def _batch(query: RequestedImage, named: RequestedUse | None) -> str | None:
-    if named is None or named.batch is None:
-        return query.batch
-    if query.batch is not None:
-        raise BadInput("invalid_option", "batch is given twice.", field="batch")
-    return named.batch
-
-
-def _defaults(parts: Parts, tenant: str, batch_id: str | None) -> dict[str, Any]:
-    return parts.ledger.batch_options(tenant, batch_id) if batch_id else {}

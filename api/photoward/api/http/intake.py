@@ -80,12 +80,14 @@ class Intake:
 
         Raises:
             BadInput: at the first byte that shows it.
+            NotFound: there is no such batch as a form names.
             ClientDisconnect: the caller left; nothing stays behind.
         """
         feed, finish = self._reader()
         async for chunk in received(self._request, self._ceiling, self._settings.max_body_bytes):
             feed(chunk)
         spool = finish()
+        await self._asked.find_batch()
         return Upload(spool.finish(), self._asked.complete(), spool.file())
 
     def _reader(self) -> tuple[Callable[[bytes], None], Callable[[], Spool]]:

@@ -80,9 +80,13 @@ class ObStore:
         self, key: str, chunk: int = 1 << 18, *, start: int = 0, end: int | None = None
     ) -> Iterator[bytes]:
         """See the port; NotFound is raised here, not at the first chunk."""
-        within = (start, end) if end is not None else {"offset": start} if start else None
+        options: GetOptions = {}
+        if end is not None:
+            options = {"range": (start, end)}
+        elif start:
+            options = {"range": {"offset": start}}
         with translated():
-            return _chunks(self._open(key, {"range": within} if within else None), chunk)
+            return _chunks(self._open(key, options or None), chunk)
 
     def delete(self, key: str) -> None:
         """See the port."""

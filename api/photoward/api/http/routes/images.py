@@ -14,7 +14,7 @@ from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep, Reque
 from photoward.api.http.errors import documented
 from photoward.api.http.handover import remove
 from photoward.api.http.intake import JSON
-from photoward.api.http.schemas import Image, Requested, RequestedImage, RequestedUse
+from photoward.api.http.schemas import Image, RequestedImage, RequestedUse
 from photoward.api.http.waiting import until_final
 from photoward.core.imaging.sniff import INPUTS
 from photoward.core.jobs import FINAL, QUOTA_WINDOW, Item, Usage
@@ -40,7 +40,7 @@ FORM_SCHEMA: dict[str, Any] = {
     "required": ["file"],
     "properties": {
         "file": {"type": "string", "format": "binary"},
-        **Requested.model_json_schema()["properties"],
+        **RequestedImage.model_json_schema()["properties"],
     },
     "additionalProperties": False,
 }
