@@ -88,8 +88,8 @@ def tables(found: Sequence[Row]) -> Iterator[Table]:
 def _of_the_eye(found: Sequence[Row], scale: str) -> Table:
     shown = list(SEEN) if scale == "whole" else list(SEEN)[:3]
     table = Table(
-        Column("strength, format", no_wrap=True),
-        *(Column(name.replace("_", " "), min_width=11) for name in shown), caption=CAPTIONS[scale],
+        "strength, format",
+        *(Column(name.replace("_", " "), no_wrap=True) for name in shown), caption=CAPTIONS[scale],
     )  # fmt: skip
     for row in found:
         table.add_row(_kind(row), *(_both(row[scale], name) for name in shown))
@@ -98,12 +98,12 @@ def _of_the_eye(found: Sequence[Row], scale: str) -> Table:
 
 def _both(figures: Row, name: str) -> str:
     most = told(figures["most"][name], SEEN[name])
-    return f"{told(figures[name], SEEN[name])} ({most})" if most else ""
+    return f"{told(figures[name], SEEN[name])}\n({most})" if most else ""
 
 
 def _of_the_files(found: Sequence[Row]) -> Table:
     table = Table(
-        Column("strength, format", no_wrap=True), "PSNR dB", "SSIM", "MS-SSIM", "survival",
+        "strength, format", "PSNR dB", "SSIM", "MS-SSIM", "survival",
         caption="Medians; in brackets the least. Survival in the file → shrunk to 1080 px and "
         "saved as JPEG 75.",
     )  # fmt: skip
@@ -118,7 +118,7 @@ def _of_the_files(found: Sequence[Row]) -> Table:
 
 def _of_time(found: Sequence[Row]) -> Table:
     table = Table(
-        Column("strength, format", no_wrap=True), "s", "% of it", "× codec",
+        "strength, format", "s", "% of it", "× codec",
         caption="Shares: decode, noise, encode, verify and measure. × codec: all but the noise, as "
         "a multiple of what libjpeg-turbo takes to decode and encode.",
     )  # fmt: skip
