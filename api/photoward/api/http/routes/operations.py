@@ -67,7 +67,7 @@ async def ready(parts: PartsDep) -> Ready | Response:
 
     `worker` is up if one was heard of within the last two minutes.
     """
-    checks = (
+    checks: tuple[Callable[[], object], ...] = (
         parts.ledger.check, parts.store.check, parts.hints.check, partial(_require_worker, parts)
     )  # fmt: skip
     asked = zip(PARTS, checks, strict=True)
