@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from photoward.models.evaluation import standing
+from photoward.core.levels import FILE as LEVELS
+from photoward.models.evaluation import charts, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +32,52 @@ def result(name: str) -> dict[str, Any]:
     """One file of docs/benchmarks."""
     found: dict[str, Any] = json.loads((ROOT / "docs" / "benchmarks" / f"{name}.json").read_text())
     return found
+
+
+def levels() -> str:
+    """What each preset of the default method shows and stops."""
+    found = result("levels")
+    trainers = {row["countermeasure"]: row["title"] for row in found["rows"]}
+    rows = []
+    for name, looks in {"clean": None, **found["looks"]}.items():
+        seen = ("", "", "") if looks is None else (
+            f"{looks['visibility']:.1f}", f"{looks['flip']:.2f}", f"{looks['flat_delta_e']:.1f}"
+        )  # fmt: skip
+        figures = [learnt(found, name, trainer, digits=0) for trainer in trainers]
+        rows.append((told(name), *seen, *figures))
+    return table(("preset", "visibility", "FLIP", "flat ΔE", *trainers.values()), rows)
+
+
+def level_figures() -> list[dict[str, Any]]:
+    """What ``core.levels`` tells of each preset."""
+    found = result("levels")
+    measured = {(row["protection"], row["countermeasure"]) for row in found["rows"]}
+
+    def left(name: str, trainer: str) -> dict[str, float] | None:
+        if (name, trainer) not in measured:
+            return None
+        figures = {"control": "clean", "protected": name}
+        return {key: round(100 * peak(found, of, trainer), 1) for key, of in figures.items()}
+
+    return [
+        {
+            "preset": name.rpartition(" ")[2], "visibility": round(looks["visibility"], 2),
+            "probe": left(name, found["probe"]), "from_scratch": left(name, "none"),
+            "photos": found["photos"],
+        }
+        for name, looks in found["looks"].items()
+    ]  # fmt: skip
+
+
+def frontier() -> str:
+    """The plot of what is seen against what is left to a trainer, as SVG."""
+    found = result("levels")
+    looks = sorted((one["visibility"], name) for name, one in found["looks"].items())
+    lines = [
+        (title, [(seen, peak(found, name, trainer)) for seen, name in [(0.0, "clean"), *looks]])
+        for trainer, title in {row["countermeasure"]: row["title"] for row in found["rows"]}.items()
+    ]
+    return charts.frontier(lines, "What is seen against what a trainer still learns")
 
 
 def protection() -> str:
@@ -194,6 +241,7 @@ def faults() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     made.__name__: made
     for made in (
+        levels,
         protection,
         matrix,
         strongest,
@@ -315,5 +363,9 @@ def rendered(text: str) -> str:
     return BLOCK.sub(lambda block: block[1] + TABLES[block[2]]() + block[3], text)
 
 
+FRONTIER = ROOT / "docs" / "frontier.svg"
+
 if __name__ == "__main__":
     README.write_text(rendered(README.read_text()))
+    FRONTIER.write_text(frontier())
+    LEVELS.write_text(json.dumps(level_figures(), indent=1) + "\n")

@@ -193,7 +193,7 @@ def test_what_is_stated_about_rights_is_taken_as_it_is() -> None:
         "rights": "© J",
         "licence_url": "https://a.example/b",
     }
-    options = CATALOGUE.options(**stated)
+    options = CATALOGUE.options(**stated)  # type: ignore[arg-type]  # all strings
     assert {name: getattr(options, name) for name in stated} == stated
     assert CATALOGUE.options().creator == ""
 

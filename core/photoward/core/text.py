@@ -8,9 +8,12 @@ MOST = 4096
 
 def printable(words: str | bytes) -> str:
     """One line without what cannot be shown; bytes are UTF-8 or, if they cannot be, Latin-1."""
-    if isinstance(words, bytes):
-        try:
-            words = words.decode()
-        except UnicodeDecodeError:
-            words = words.decode("latin-1")
-    return "".join(c for c in " ".join(words.split()) if c.isprintable())[:MOST]
+    text = words if isinstance(words, str) else _decoded(words)
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:MOST]
+
+
+def _decoded(words: bytes) -> str:
+    try:
+        return words.decode()
+    except UnicodeDecodeError:
+        return words.decode("latin-1")

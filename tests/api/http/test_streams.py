@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -116,7 +117,7 @@ def test_who_waits_for_the_store_keeps_nobody_from_asking_the_ledger(
 
     with ExitStack() as closing:
         for at in range(CROWD):
-            closing.enter_context(beside(lambda stop, at=at: crowd(stop, at)))
+            closing.enter_context(beside(partial(crowd, at=at)))
         closing.callback(held.let_go.set)
         time.sleep(SOON_S / 2)  # until all wait
         with httpx.Client(base_url=asked.url) as client:

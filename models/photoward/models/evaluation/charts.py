@@ -44,6 +44,47 @@ def curves(lines: Sequence[Line], title: str) -> str:
     return "".join([*parts, "</svg>"])
 
 
+def frontier(lines: Sequence[tuple[str, Sequence[tuple[float, float]]]], title: str) -> str:
+    """A file of its own: shares (0 to 1) against what is seen, a line of points for each name."""
+    most = 1.05 * max(x for _, points in lines for x, _ in points)
+    top = 16 * len(lines)
+
+    def across(seen: float) -> float:
+        return round(LEFT + seen / most * (WIDTH - LEFT - RIGHT), 1)
+
+    style = "text{font:9px sans-serif;fill:#6b7785}.axis{stroke:#a8b2bb;stroke-width:.5}"
+    grid = [
+        f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_y(share)}" y2="{_y(share)}"/>'
+        f'<text x="{LEFT - 6}" y="{_y(share) + 3}" text-anchor="end">{share:.0%}</text>'
+        for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+    scale = [
+        f'<text x="{across(seen)}" y="{HEIGHT - 12}" text-anchor="middle">{seen}</text>'
+        for seen in range(int(most) + 1)
+    ]
+    drawn = []
+    for number, (name, points) in enumerate(lines):
+        colour, y = COLOURS[number % len(COLOURS)], 16 * number - top
+        places = [(across(seen), _y(share)) for seen, share in points]
+        way = " ".join(f"{x},{height}" for x, height in places)
+        drawn.append(
+            f'<rect x="{LEFT}" y="{y + 4}" width="12" height="8" fill="{colour}"/>'
+            f'<text x="{LEFT + 18}" y="{y + 12}">{escape(name)}</text>'
+            f'<polyline points="{way}" fill="none" stroke="{colour}"/>'
+        )
+        drawn += [f'<circle cx="{x}" cy="{h}" r="3" fill="{colour}"/>' for x, h in places]
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}" '
+        f'width="{2 * WIDTH}" height="{2 * (HEIGHT + top)}" viewBox="0 {-top} {WIDTH} '
+        f'{HEIGHT + top}"><style>{style}</style>'
+    )
+    foot = (
+        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">visibility (1: just seen)'
+        "</text></svg>\n"
+    )
+    return "".join([head, *grid, *scale, *drawn, foot])
+
+
 def _path(values: Sequence[float], colour: str, dashes: str = "none") -> str:
     across = (WIDTH - LEFT - RIGHT) / max(len(values) - 1, 1)
     points = " ".join(f"{LEFT + i * across:.1f},{_y(value)}" for i, value in enumerate(values))

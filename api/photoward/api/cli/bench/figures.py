@@ -48,7 +48,9 @@ def _scaled(row: Row, scale: str) -> dict[str, float | None]:
 
 def _seen(own: Sequence[dict[str, float | None]]) -> Row:
     """Medians, and as ``most`` the largest of all photos."""
-    figures = {name: [one[name] for one in own if one[name] is not None] for name in SEEN}
+    figures = {
+        name: [found for one in own if (found := one[name]) is not None] for name in SEEN
+    }  # fmt: skip
     return {
         **{name: _median(values) for name, values in figures.items()},
         "most": {name: max(values, default=None) for name, values in figures.items()},

@@ -17,7 +17,7 @@ from photoward.api.http.intake import READING, json_body, require_json
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import may_repeat
 from photoward.core import access
-from photoward.core.access import ALL, GRACE_HOURS, MAX_NAME, USUAL, ApiKey, Minted, Scope
+from photoward.core.access import ALL, GRACE_HOURS, MAX_NAME, ApiKey, Minted, Scope
 from photoward.core.errors import Denied
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
@@ -39,7 +39,7 @@ class Wanted(BaseModel):
         description="Where it will be used.", examples=["upload plug-in"],
     )  # fmt: skip
     scopes: set[Literal[Scope.READ, Scope.WRITE, Scope.ADMIN]] = Field(
-        default=set(USUAL), min_length=1, json_schema_extra=may_repeat
+        default={Scope.READ, Scope.WRITE}, min_length=1, json_schema_extra=may_repeat
     )
     expires_in_days: int | None = Field(default=None, ge=1, le=LONGEST_DAYS, strict=True)
 
