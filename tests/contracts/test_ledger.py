@@ -256,10 +256,10 @@ def test_giving_back_does_not_count(ledger: Ledger) -> None:
         token, _ = claimed(ledger)
         assert ledger.release(token) == 1
     assert ledger.release(token) == 0
+    assert ledger.get("alice", item.id).attempts == 0
     token, _ = claimed(ledger)
     assert ledger.release(token, counted=True) == 1
     assert claimed(ledger)[1][0].attempts == 2
-    assert ledger.get("alice", item.id).attempts == 0
 
 
 def test_three_lost_workers_end_an_item(ledger: Ledger) -> None:

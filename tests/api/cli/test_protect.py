@@ -127,7 +127,8 @@ def test_the_help_tells_the_methods(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["protect", "--help"])
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "sem, cuda, sem+cuda; to compare with: em, rem. sem if nothing is said." in told
+    own = "sem+anchor, anchor, sem, cuda, sem+cuda; to compare with: em, rem"
+    assert f"{own}. sem+anchor if nothing is said." in told
 
 
 def test_a_folder_keeps_its_shape_and_a_second_run_changes_nothing(

@@ -115,7 +115,7 @@ def test_what_is_named_is_fetched_and_protected(fetching: Service, web: Site) ->
         "day/1.png": "dog", "b.png": "beach"
     }  # fmt: skip
     item = fetching.client.get(f"/v1/images/{told[0]['id']}").json()
-    assert (item["options"]["epsilon"], item["source"]["width"]) == (2, 40)
+    assert (item["options"]["preset"], item["source"]["width"]) == ("subtle", 40)
     assert item["source"]["size"] == len(picture())
     assert web.asked == {"/a.png": 1, "/b.png": 1}
     assert fetching.ledger.take_arrival(timedelta(hours=1)) is None

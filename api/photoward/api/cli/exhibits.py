@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photoward.api.cli.client import Client, Refusal, address
+from photoward.api.cli.environment import settings_from
 from photoward.api.cli.names import FORMAT_OF
 from photoward.api.cli.protect import protect
 from photoward.api.cli.shapes import write_shapes
-from photoward.core.catalogue import DEFAULT_METHOD, FORMATS
+from photoward.core.catalogue import FORMATS
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.files import write_whole
 
@@ -71,7 +72,7 @@ def own_shapes(out: Path, options: Mapping[str, str | None]) -> Exhibits:
     """Draw our shapes into ``out`` and protect them as ``photoward protect`` does."""
     write_shapes(out / "clean", SHAPES_EACH)
     write_shapes(out / "test", SHAPES_TEST_EACH, seed=1)
-    method = options.get("method") or DEFAULT_METHOD
+    method = options.get("method") or settings_from().method
     protect(
         out / "clean", out / method, labels_from_folders=True, data_dir=out / "secret",
         method=options.get("method"), preset=options.get("preset"),

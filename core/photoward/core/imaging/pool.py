@@ -188,7 +188,7 @@ class ImagingPool:
         measured = _figures(answer["measured"]) | {"epsilon": epsilon}
         return Finished(
             data, media_type, measured, self._spent(answer["seconds"], _STEPS),
-            rights.said(str(answer["term"])),
+            rights.said(str(answer.get("term"))),
         )  # fmt: skip
 
     def close(self, opened: Opened) -> None:
