@@ -87,5 +87,7 @@ class Asked:
         # Alone first: what is wrong whatever else may follow is refused before a photo is read.
         alone: dict[str, Any] = {name: value}
         if name == "target":  # not every method has each
-            alone["method"] = next((m.name for m in METHODS.values() if value in m.targets), None)
+            having = [method for method in METHODS.values() if value in method.targets]
+            having.sort(key=lambda method: method.networks)  # those first that need no more
+            alone["method"] = having[0].name if having else None
         self._catalogue.options(**alone)
