@@ -289,14 +289,15 @@ class Pipeline:
         labels: dict[steering.Label, list[_Work]] = {}
         for entry in work:
             entry.label = entry.label or entry.job.options.label or ""
-            whose = steering.Label(entry.job.tenant, entry.job.secret, entry.label)
+            job = entry.job
+            against = f"{job.options.surrogate}/{job.options.networks or ''}"
+            whose = steering.Label(job.tenant, job.secret, entry.label, against)
             labels.setdefault(whose, []).append(entry)
         if surrogate.card.code and not networks:
             return  # codewords follow from the label alone
-        lookers = networks or self._cache.any_networks()
         for whose, theirs in labels.items():
             looks = [_look(entry) for entry in theirs[:FIRST]]
-            first = functools.partial(steering.sighting, whose, looks, lookers, surrogate)
+            first = functools.partial(steering.sighting, whose, looks, networks, surrogate)
             target = self._targets.target(whose.tenant, whose.digest, first)
             for entry in theirs:
                 entry.target = target

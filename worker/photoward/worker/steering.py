@@ -83,11 +83,13 @@ class Label:
     secret: bytes
     """The tenant's."""
     name: str
+    against: str = ""
+    """The surrogate and the set of networks: each has directions and classes of its own."""
 
     @property
     def digest(self) -> str:
         """What stands for it in the ledger."""
-        return keys.label_digest(self.secret, self.name)
+        return keys.label_digest(self.secret, f"{self.name}\0{self.against}")
 
 
 def sighting(

@@ -108,10 +108,6 @@ class SurrogateCache:
             self._evict(len(found))
             return [cast("PretrainedNetwork", one) for one in found]
 
-    def any_networks(self) -> list[PretrainedNetwork]:
-        """Those of some set, to look at pictures with; none where there is no set."""
-        return self.networks(min(self._sets)) if self._sets else []
-
     def _get(
         self, name: str, load: Callable[[str], Surrogate | PretrainedNetwork]
     ) -> Surrogate | PretrainedNetwork:
