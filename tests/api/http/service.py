@@ -24,6 +24,7 @@ from photoward.core.errors import Unavailable
 from photoward.core.imaging.header import READ_ONLY
 from photoward.core.jobs import Failure, Output, Rendition, Result
 from photoward.core.ledger import open_ledger
+from photoward.core.networks import SetCard
 from photoward.core.ports import original_key, output_keys
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
@@ -119,7 +120,8 @@ def serving(
     ledger = given["ledger"] or open_ledger(settings)
     store = given["store"] or open_store(settings)
     hints = given["hints"] or Recorded()
-    catalogue = Catalogue({"test": card()}, "test", default_method="sem")
+    sets = {"imagenet": SetCard(name="imagenet", networks=["small"], per_step=1)}
+    catalogue = Catalogue({"test": card()}, "test", sets=sets, default_method="sem")
     app = create_app(
         settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue, master=MASTER
     )
