@@ -486,8 +486,8 @@ def test_a_name_that_leads_inside_is_not_fetched(make_service: ServiceFactory) -
     told = told_in(send(service, batch, [{"url": "https://localhost/a.png"}]))
     assert told[-1]["accepted"] == 1, "that shows only when it is resolved"
     assert arrived(service, batch) == {"failed": 1}
-    told = codes(service, batch)
-    assert told == {"a.png": "source_unreachable"}, "as for a name that does not exist"
+    found = codes(service, batch)
+    assert found == {"a.png": "source_unreachable"}, "as for a name that does not exist"
 
 
 def test_a_slow_source_is_given_up(make_service: ServiceFactory, web: Site) -> None:
