@@ -163,6 +163,7 @@ class Pipeline:
             brief = Brief(
                 epsilon=1.0, aspect=1.0, anchor=0,
                 stream=np.zeros(method.stream_bytes(grid), np.uint8),
+                label_stream=np.zeros(method.label_bytes(grid), np.uint8),
                 direction=np.ones(surrogate.card.feature_dim, np.float32),
             )  # fmt: skip
             method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
