@@ -60,7 +60,6 @@ _ANY = Limits(max_megapixels=float("inf"), max_side=sys.maxsize)
 def load_codecs() -> None:
     """All of them now: once confined, nothing more can be loaded."""
     Image.init()
-    importlib.import_module("numpy.ma")  # quantiles ask whether values are masked
     PngImagePlugin.MAX_TEXT_CHUNK = profile.LARGEST  # a profile is one, too
     for name in ENCODINGS:
         codecs.lookup(name)
