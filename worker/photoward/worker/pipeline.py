@@ -244,7 +244,7 @@ class Pipeline:
         networks = self._cache.networks(options.networks) if options.networks else []
         method = make(options.method, surrogate, options.preset, networks)
         try:
-            self._choose_labels(work, surrogate, networks)
+            self._choose_labels(work, method, surrogate, networks)
             hang(HANGING)
             noise = method.perturb(
                 np.stack([entry.opened.pixels for entry in work]),
@@ -278,6 +278,7 @@ class Pipeline:
     def _choose_labels(
         self,
         work: Sequence[_Work],
+        method: Method,
         surrogate: Surrogate,
         networks: Sequence[PretrainedNetwork],
     ) -> None:
@@ -294,8 +295,8 @@ class Pipeline:
             against = f"{job.options.surrogate}/{job.options.networks or ''}"
             whose = steering.Label(job.tenant, job.secret, entry.label, against)
             labels.setdefault(whose, []).append(entry)
-        if surrogate.card.code and not networks:
-            return  # codewords follow from the label alone
+        if not method.steered or (surrogate.card.code and not networks):
+            return  # filters and codewords follow from the label alone
         for whose, theirs in labels.items():
             looks = [_look(entry) for entry in theirs[:FIRST]]
             first = functools.partial(steering.sighting, whose, looks, networks, surrogate)

@@ -65,6 +65,8 @@ class Method(ABC):
     """Part of every image seed: a change of the noise changes this too."""
     bounded: ClassVar[bool] = True
     """Whether ε bounds the change of every sample."""
+    steered: ClassVar[bool] = True
+    """Whether it moves pictures towards a target of their label."""
 
     def __init__(
         self, surrogate: Surrogate, networks: Sequence[PretrainedNetwork] = ()

@@ -68,6 +68,7 @@ class CUDA(Method):
     name: ClassVar[str] = "cuda"
     version: ClassVar[str] = "cuda-2"
     bounded: ClassVar[bool] = False
+    steered: ClassVar[bool] = False
     least: ClassVar[int] = LEAST
 
     def stream_bytes(self, grid: int) -> int:
