@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from photoward.core import webhooks
-from photoward.core.arrivals import Expected
 from photoward.core.errors import BadInput, NotFound, Overloaded
+from photoward.core.fetches import Expected
 from photoward.core.jobs import Failure, State, new_id
 from photoward.core.webhooks import Event
 from tests.support.samples import HOUR, OVER, added, claimed, failure, options, result, source
 
 if TYPE_CHECKING:
-    from photoward.core.arrivals import Arrival
+    from photoward.core.fetches import Arrival
     from photoward.core.jobs import Batch, Item
     from photoward.core.ports import Ledger
 

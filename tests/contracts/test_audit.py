@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.core import access
-from photoward.core.access import USUAL
+from photoward.core import api_keys
+from photoward.core.api_keys import USUAL
 from photoward.core.audit import OPERATOR, Actor, Deed, act_as
 from photoward.core.errors import NotFound
 from photoward.core.jobs import new_id
@@ -35,7 +35,7 @@ def acting() -> Iterator[None]:
 
 
 def made(ledger: Ledger, tenant: str = "alice") -> str:
-    minted = access.mint(PEPPER)
+    minted = api_keys.mint(PEPPER)
     return ledger.add_key(minted, tenant, "unmistakable name", USUAL, None).id
 
 
@@ -46,7 +46,7 @@ def told(ledger: Ledger, tenant: str | None = "alice") -> list[tuple[str, str | 
 
 def test_every_deed_is_kept_with_who_did_it(ledger: Ledger) -> None:
     key = made(ledger)
-    fresh = ledger.rotate_key("alice", key, access.mint(PEPPER), NOW).id
+    fresh = ledger.rotate_key("alice", key, api_keys.mint(PEPPER), NOW).id
     ledger.end_key("alice", fresh, NOW)
     ledger.set_quota("alice", 2500)
     ledger.set_quota("alice", None)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.core import access
-from photoward.core.access import ALL
-from photoward.core.arrivals import Expected
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL
 from photoward.core.audit import Deed
 from photoward.core.errors import NotFound
+from photoward.core.fetches import Expected
 from photoward.core.jobs import new_id
 from photoward.core.ledger.tables import metadata
 from photoward.core.targets import Sighting
@@ -65,8 +65,8 @@ def _expected() -> Expected:
     return Expected(new_id(), "key", "inbox/cat.png", options(), "cat.png")
 
 
-def _minted() -> access.Minted:
-    return access.mint(bytes(32))
+def _minted() -> api_keys.Minted:
+    return api_keys.mint(bytes(32))
 
 
 def begun(ledger: SqlLedger, tenant: str) -> Begun:
@@ -97,7 +97,7 @@ def entered(tenant: str, salt: bytes, call: Callable[[], object]) -> object:
     """Make a call as somebody who came in when the tenant had that salt."""
 
     def run() -> object:
-        access.enter(tenant, salt)
+        api_keys.enter(tenant, salt)
         return call()
 
     return copy_context().run(run)

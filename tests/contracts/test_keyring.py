@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.core import access
-from photoward.core.access import ALL, USUAL, Minted, Scope
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL, USUAL, Minted, Scope
 from photoward.core.errors import NotFound, Overloaded
 from photoward.core.jobs import State, Usage, new_id
 from tests.support.samples import added, claimed, options, result, source
 
 if TYPE_CHECKING:
-    from photoward.core.access import ApiKey
+    from photoward.core.api_keys import ApiKey
     from photoward.core.ports import Ledger
 
 PEPPER = os.urandom(32)
@@ -26,7 +26,7 @@ NOW, HOUR = timedelta(0), timedelta(hours=1)
 def made(
     ledger: Ledger, tenant: str = "alice", lifetime: timedelta | None = None
 ) -> tuple[Minted, ApiKey]:
-    minted = access.mint(PEPPER)
+    minted = api_keys.mint(PEPPER)
     return minted, ledger.add_key(minted, tenant, "laptop", USUAL, lifetime)
 
 
@@ -35,9 +35,9 @@ def test_a_key_is_kept_as_it_was_made_but_for_its_secret(ledger: Ledger) -> None
     assert ledger.live_key(minted.id) == key
     assert (key.tenant, key.name, key.scopes, key.expires_at) == ("alice", "laptop", USUAL, None)
     assert minted.text not in repr(key)
-    assert access.fits(minted.text, key, PEPPER)
-    assert not access.fits(access.mint(PEPPER).text, key, PEPPER)
-    assert not access.fits(minted.text, key, bytes(32))
+    assert api_keys.fits(minted.text, key, PEPPER)
+    assert not api_keys.fits(api_keys.mint(PEPPER).text, key, PEPPER)
+    assert not api_keys.fits(minted.text, key, bytes(32))
 
 
 def test_a_key_that_has_expired_is_none(ledger: Ledger) -> None:
@@ -63,7 +63,7 @@ def test_a_key_ends_when_it_is_told_to_or_earlier(ledger: Ledger) -> None:
 
 def test_a_rotated_key_has_a_successor_of_its_kind(ledger: Ledger) -> None:
     old, key = made(ledger, lifetime=HOUR)
-    new = access.mint(PEPPER)
+    new = api_keys.mint(PEPPER)
     fresh = ledger.rotate_key("alice", old.id, new, HOUR / 2)
     assert (fresh.id, fresh.name, fresh.scopes) == (new.id, key.name, key.scopes)
     assert fresh.expires_at is not None
@@ -73,7 +73,7 @@ def test_a_rotated_key_has_a_successor_of_its_kind(ledger: Ledger) -> None:
     assert ended.expires_at is not None
     assert ended.expires_at < fresh.expires_at
     with pytest.raises(NotFound):
-        ledger.rotate_key("bob", old.id, access.mint(PEPPER), HOUR)
+        ledger.rotate_key("bob", old.id, api_keys.mint(PEPPER), HOUR)
     assert {one.id for one in ledger.keys("alice")} == {old.id, new.id}
 
 
@@ -87,9 +87,9 @@ def test_a_foreign_key_is_a_missing_one(ledger: Ledger) -> None:
 
 
 def test_all_scopes_come_back(ledger: Ledger) -> None:
-    minted = access.mint(PEPPER)
+    minted = api_keys.mint(PEPPER)
     for scopes in ({Scope.ADMIN}, ALL):
-        minted = access.mint(PEPPER)
+        minted = api_keys.mint(PEPPER)
         ledger.add_key(minted, "alice", "any", scopes, None)
         found = ledger.live_key(minted.id)
         assert found is not None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from photoward.core.errors import NotFound
 from photoward.core.jobs import new_id
-from photoward.core.ports import original_key, output_key
+from photoward.core.object_keys import original_key, output_key
 
 if TYPE_CHECKING:
     from photoward.core.ports import ObjectStore

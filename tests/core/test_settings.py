@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from photoward.api.cli.environment import settings_from
 from photoward.core.errors import BadInput
-from photoward.core.keys import read_or_make_master
+from photoward.core.key_derivation import read_or_make_master
 from photoward.core.settings import SECRETS_DIR, Settings
 
 

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 
-from photoward.core import keys
+from photoward.core import key_derivation
 from photoward.core.networks import groups
 from photoward.core.targets import NOTHING, MemoryTargets, Sighting, Target, choose
 
@@ -52,12 +52,12 @@ def test_more_labels_than_vertices_share_the_best() -> None:
 
 
 def test_vertices_are_as_far_apart_as_can_be_and_turned_by_the_secret() -> None:
-    one, other = (keys.simplex(bytes([n]) * 32, 9) for n in (1, 2))
+    one, other = (key_derivation.simplex(bytes([n]) * 32, 9) for n in (1, 2))
     cosines = one @ one.T
     assert np.allclose(np.diag(cosines), 1, atol=1e-5)
     assert np.allclose(cosines[~np.eye(10, dtype=bool)], -1 / 9, atol=1e-5)
     assert np.abs(one - other).max() > 0.1
-    assert (keys.simplex(bytes([1]) * 32, 9) == one).all()
+    assert (key_derivation.simplex(bytes([1]) * 32, 9) == one).all()
 
 
 def test_each_class_of_imagenet_is_in_one_group_with_its_centre() -> None:

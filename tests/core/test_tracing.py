@@ -14,7 +14,7 @@ import pytest
 from photoward.api.cli import parts
 from photoward.core import tracing
 from photoward.core.jobs import Item, State, new_id
-from photoward.core.laps import Laps
+from photoward.core.timings import Laps
 from photoward.core.tracing import SILENT, open_tracer
 from tests.support.collector import collecting
 from tests.support.samples import options, source

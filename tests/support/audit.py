@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from photoward.core import access
-from photoward.core.access import ALL
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL
 from photoward.core.errors import PROBLEMS, is_ours
 from photoward.core.jobs import FINAL, Item, State
-from photoward.core.keys import pepper, tenant_secret
+from photoward.core.key_derivation import pepper, tenant_secret
 from photoward.core.ledger import open_ledger
 from photoward.core.ledger.tables import metadata
-from photoward.core.ports import original_key, output_keys
+from photoward.core.object_keys import original_key, output_keys
 from photoward.core.storage import open_store
 from tests.support.faults import broker, rows
 
@@ -170,7 +170,7 @@ def _what_is_served_is_what_was_promised(stack: Stack, items: dict[str, Item]) -
 def _strangers_see_nothing(
     stack: Stack, settings: Settings, ledger: Ledger, accepted: Sequence[str]
 ) -> None:
-    minted = access.mint(pepper(settings.master_secret.read_bytes()))
+    minted = api_keys.mint(pepper(settings.master_secret.read_bytes()))
     key = ledger.add_key(minted, "a stranger", "audit", ALL, timedelta(minutes=5))
 
     def told(path: str) -> tuple[int, dict[str, Any]]:

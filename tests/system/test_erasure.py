@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from photoward.core import access
-from photoward.core.access import ALL
-from photoward.core.keys import pepper
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL
+from photoward.core.key_derivation import pepper
 from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings
 from tests.support.audit import written
@@ -64,7 +64,7 @@ def test_an_erased_tenant_leaves_no_trace() -> None:
 
 def minted(settings: Settings, tenant: str) -> str:
     """A key of a tenant."""
-    fresh = access.mint(pepper(settings.master_secret.read_bytes()))
+    fresh = api_keys.mint(pepper(settings.master_secret.read_bytes()))
     ledger = open_ledger(settings)
     ledger.add_key(fresh, tenant, "test", ALL, None)
     ledger.close()

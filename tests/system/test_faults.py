@@ -13,7 +13,7 @@ from photoward.api.cli import samples
 from photoward.api.cli.client import Client
 from photoward.core.jobs import State
 from photoward.core.ledger import open_ledger
-from photoward.core.ports import original_key
+from photoward.core.object_keys import original_key
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from tests.support.audit import TENANT, audit

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from photoward.core import access
-from photoward.core.access import ALL
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL
 from photoward.core.errors import NotFound
 from photoward.core.jobs import FINAL, State
-from photoward.core.keys import pepper
+from photoward.core.key_derivation import pepper
 from photoward.core.ledger import open_ledger
-from photoward.core.ports import object_keys
+from photoward.core.object_keys import object_keys
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from photoward.core.webhooks import Event
@@ -41,7 +41,7 @@ from tests.support.stack import fresh_stack
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from photoward.core.access import ApiKey
+    from photoward.core.api_keys import ApiKey
     from photoward.core.ports import Ledger, ObjectStore
     from tests.support.stack import Stack
 
@@ -72,7 +72,7 @@ class Service:
 
     def key(self, tenant: str) -> tuple[ApiKey, dict[str, str]]:
         """A fresh one, and the headers that present it."""
-        minted = access.mint(pepper(self.settings.master_secret.read_bytes()))
+        minted = api_keys.mint(pepper(self.settings.master_secret.read_bytes()))
         key = self.ledger.add_key(minted, tenant, "test", ALL, None)
         return key, {"X-API-Key": minted.text}
 

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from photoward.core.errors import BadInput, NotFound, PhotowardError, Unavailable
 from photoward.core.jobs import Item, Stage, State, new_id
-from photoward.core.ports import original_key, output_key, output_keys
+from photoward.core.object_keys import original_key, output_key, output_keys
 from photoward.worker.batch import BatchWorker
 from photoward.worker.pace import Pace
 from photoward.worker.pipeline import Course, Job, Protected, Refused

@@ -16,8 +16,8 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from photoward.core.keys import webhook_secret
-from photoward.core.outbound import post
+from photoward.core.key_derivation import webhook_secret
+from photoward.core.safe_http import post
 from photoward.core.webhooks import GRACE, SCHEDULE, Delivered, Event, next_try
 from photoward.worker import places
 from photoward.worker.courier import Courier

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from photoward.core import keys
+from photoward.core import key_derivation
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Stage
@@ -146,7 +146,7 @@ def test_a_class_of_the_surrogate_can_be_the_target(pipeline: Pipeline) -> None:
 
 
 def test_a_surrogate_of_codewords_takes_any_label_and_has_them_guessed(pipeline: Pipeline) -> None:
-    labels = {keys.codeword(SECRET, str(i), (3, 2)): str(i) for i in range(50)}
+    labels = {key_derivation.codeword(SECRET, str(i), (3, 2)): str(i) for i in range(50)}
     assert len(labels) == 6
     done = [finished(pipeline, job(surrogate="coded", label=i))["a"] for i in labels.values()]
     assert len({one.data for one in done}) == 6

@@ -19,7 +19,7 @@ import pytest
 
 from photoward.core.failpoints import HANGING
 from photoward.core.jobs import FINAL, State, new_id
-from photoward.core.ports import original_key, output_key
+from photoward.core.object_keys import original_key, output_key
 from photoward.core.queue import open_hints
 from photoward.worker.celery_app import LEAVE_S
 from tests.core.imaging.pictures import file, image

@@ -10,7 +10,7 @@ import pytest
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State, new_id
 from photoward.core.ledger import uploads as ledger_uploads
-from photoward.core.ports import original_key, output_key, upload_key
+from photoward.core.object_keys import original_key, output_key, upload_key
 from photoward.core.uploads import DIRECT
 from photoward.worker import reconciler as reconciler_module
 from photoward.worker.reconciler import Reconciler

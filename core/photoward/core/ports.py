@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any, BinaryIO
 
-    from photoward.core.access import ApiKey, Minted, Scope
-    from photoward.core.arrivals import Arrival, Expected
+    from photoward.core.api_keys import ApiKey, Minted, Scope
     from photoward.core.audit import Entry
+    from photoward.core.fetches import Arrival, Expected
     from photoward.core.jobs import (
         Batch,
         Failure,
@@ -83,8 +83,8 @@ class Keyring(Protocol):
         """Forget a tenant: keys, labels, names and measurements go, unfinished work is cancelled.
 
         The salt is replaced, so that nobody can compute the tenant's secret any more, and who came
-        in before (``core.access``) writes nothing of the tenant: such calls raise NotFound. Of the
-        audit log only the entry of this deed is left. Returns the items as they were, for their
+        in before (``core.api_keys``) writes nothing of the tenant: such calls raise NotFound. Of
+        the audit log only the entry of this deed is left. Returns the items as they were, for their
         objects' removal; ``get`` finds none of them.
         """
 
@@ -464,41 +464,3 @@ class Hints(Protocol):
 
     def check(self) -> None:
         """Raises Unavailable when the broker cannot answer."""
-
-
-def original_key(tenant: str, item_id: str) -> str:
-    """Where an upload lies."""
-    return f"originals/{tenant}/{item_id}"
-
-
-def output_key(tenant: str, item_id: str, size: tuple[int, int] | None = None) -> str:
-    """Where its protected file lies, or a smaller rendition of that width and height."""
-    key = f"outputs/{tenant}/{item_id}"
-    return key if size is None else f"{key}-{size[0]}x{size[1]}"
-
-
-def output_keys(item: Item) -> dict[tuple[int, int], str]:
-    """Where each file of an item lies, by width and height, largest first."""
-    largest, *smaller = item.options.leaving(item.source.width, item.source.height)
-    further = {size: output_key(item.tenant, item.id, size) for size in smaller}
-    return {largest: output_key(item.tenant, item.id), **further}
-
-
-def object_keys(item: Item) -> list[str]:
-    """Where everything of an item may lie: its original and all of its files."""
-    return [original_key(item.tenant, item.id), *output_keys(item).values()]
-
-
-def upload_key(tenant: str, upload_id: str, part: str) -> str:
-    """Where a part of an upload lies."""
-    return f"uploads/{tenant}/{upload_id}-{part}"
-
-
-def item_of(key: str) -> str:
-    """The id of the item that an original or output belongs to, or of a part's upload."""
-    return key.rpartition("/")[2].partition("-")[0]
-
-
-def part_of(key: str) -> str:
-    """The name of a part of an upload."""
-    return key.rpartition("/")[2].partition("-")[2]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
     from structlog.typing import EventDict, Processor, WrappedLogger
 
-    from photoward.core.laps import Laps
+    from photoward.core.timings import Laps
 
 metric_files.install()
 

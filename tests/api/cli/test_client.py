@@ -13,8 +13,8 @@ import pytest
 
 from photoward.api.cli import client as module
 from photoward.api.cli.client import Client, Refusal
-from photoward.core import access
-from photoward.core.access import USUAL
+from photoward.core import api_keys
+from photoward.core.api_keys import USUAL
 from photoward.core.errors import BadInput, Unavailable
 from tests.api.http.service import PEPPER, Service, picture, serving, working
 from tests.support.sites import own_certificate
@@ -54,7 +54,7 @@ def test_without_a_wait_the_end_is_asked_for(service: Service) -> None:
 
 def test_a_key_in_the_environment_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(tmp_path, require_keys=True) as service:
-        minted = access.mint(PEPPER)
+        minted = api_keys.mint(PEPPER)
         service.ledger.add_key(minted, "alice", "test", USUAL, None)
         with Client(service.url) as stranger, pytest.raises(Refusal) as caught:
             stranger.submit(picture(), "image/png")

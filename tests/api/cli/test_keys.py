@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from photoward.api.cli import main
-from photoward.core import access
-from photoward.core.access import ALL, USUAL
-from photoward.core.keys import pepper as pepper_of
-from photoward.core.keys import read_or_make_master
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL, USUAL
+from photoward.core.key_derivation import pepper as pepper_of
+from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger
-from photoward.core.ports import original_key
+from photoward.core.object_keys import original_key
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from tests.support.samples import HOUR, added
@@ -49,10 +49,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-def opens(tmp_path: Path, ledger: Ledger, text: str) -> access.ApiKey | None:
+def opens(tmp_path: Path, ledger: Ledger, text: str) -> api_keys.ApiKey | None:
     pepper = pepper_of(read_or_make_master(Settings(data_dir=tmp_path).master_secret))
-    key = ledger.live_key(access.id_of(text) or "")
-    return key if key and access.fits(text, key, pepper) else None
+    key = ledger.live_key(api_keys.id_of(text) or "")
+    return key if key and api_keys.fits(text, key, pepper) else None
 
 
 def test_a_key_is_shown_once_and_opens(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:
@@ -79,7 +79,7 @@ def test_scopes_tenant_and_days(keys: Keys, tmp_path: Path, ledger: Ledger) -> N
 
 def test_rotating_leaves_both_for_a_while(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:
     _, old, _ = keys("add", "laptop")
-    old_id = access.id_of(old) or ""
+    old_id = api_keys.id_of(old) or ""
     _, new, _ = keys("rotate", old_id, "--grace-hours", "1")
     assert opens(tmp_path, ledger, old)
     assert opens(tmp_path, ledger, new)

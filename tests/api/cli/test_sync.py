@@ -12,9 +12,9 @@ from photoward.api.cli import main
 from photoward.api.cli.client import Client
 from photoward.api.cli.places import Folder
 from photoward.api.cli.transfer import THREADS
-from photoward.core import access
-from photoward.core.access import USUAL
-from photoward.core.ports import item_of
+from photoward.core import api_keys
+from photoward.core.api_keys import USUAL
+from photoward.core.object_keys import item_of
 from tests.api.http.service import PEPPER, Service, picture, serving, working
 from tests.core.imaging.pictures import reopened
 
@@ -111,7 +111,7 @@ def test_a_key_is_taken_from_the_environment(
 ) -> None:
     with serving(tmp_path / "closed", require_keys=True) as service, working(service):
         assert run(source, tmp_path / "out", "--url", service.url) == 2
-        minted = access.mint(PEPPER)
+        minted = api_keys.mint(PEPPER)
         service.ledger.add_key(minted, "alice", "sync", USUAL, None)
         monkeypatch.setenv("PHOTOWARD_API_KEY", minted.text)
         assert run(source, tmp_path / "out", "--url", service.url) == 0

@@ -18,14 +18,14 @@ from PIL import Image, ImageOps
 
 from photoward.api.http.app import create_app
 from photoward.api.http.door import Door
-from photoward.core import keys
+from photoward.core import key_derivation
 from photoward.core.catalogue import Catalogue, SurrogateCard
 from photoward.core.errors import Unavailable
 from photoward.core.imaging.header import READ_ONLY
 from photoward.core.jobs import Failure, Output, Rendition, Result
 from photoward.core.ledger import open_ledger
 from photoward.core.networks import SetCard
-from photoward.core.ports import original_key, output_keys
+from photoward.core.object_keys import original_key, output_keys
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from tests.support.beside import beside
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 PSNR_DB, SSIM = 38.2, 0.987
 MASTER = bytes(range(32))
-PEPPER = keys.pepper(MASTER)
+PEPPER = key_derivation.pepper(MASTER)
 
 
 class Recorded:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from photoward.core import access
-from photoward.core.access import ALL, Scope
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL, Scope
 from photoward.core.jobs import new_id
 from photoward.core.webhooks import Event
 from tests.api.http.service import PEPPER, picture, serving, work
@@ -120,8 +120,8 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def key(
     service: Service, tenant: str, scopes: frozenset[Scope], lifetime: timedelta | None = None
-) -> access.Minted:
-    minted = access.mint(PEPPER)
+) -> api_keys.Minted:
+    minted = api_keys.mint(PEPPER)
     service.ledger.add_key(minted, tenant, "test", scopes, lifetime)
     return minted
 
@@ -133,7 +133,7 @@ def texts(closed: Service) -> dict[str, str | None]:
     ended = key(closed, "alice", ALL)
     closed.ledger.end_key("alice", ended.id, timedelta(0))
     return {
-        "anonymous": None, "made up": access.mint(PEPPER).text, "ended": ended.text,
+        "anonymous": None, "made up": api_keys.mint(PEPPER).text, "ended": ended.text,
         "expired": key(closed, "alice", ALL, timedelta(0)).text, **made,
     }  # fmt: skip
 
@@ -240,7 +240,7 @@ def test_a_foreign_thing_is_answered_like_a_missing_one(
 
 def test_a_bad_key_is_refused_where_none_is_needed(service: Service) -> None:
     answer = service.client.get(
-        f"/v1/images/{new_id()}", headers={"X-API-Key": access.mint(PEPPER).text}
+        f"/v1/images/{new_id()}", headers={"X-API-Key": api_keys.mint(PEPPER).text}
     )
     assert_problem(answer, "unauthenticated")
 
@@ -296,7 +296,7 @@ def test_a_key_that_cannot_be_is_refused(wanted: dict[str, Any], closed: Service
 
 
 def test_what_is_on_its_way_when_its_tenant_is_erased_does_not_arrive(closed: Service) -> None:
-    minted = access.mint(PEPPER)
+    minted = api_keys.mint(PEPPER)
     closed.ledger.add_key(minted, "leaving", "x", ALL, None)
     data, kept = picture(), closed.kept()
     wire = http.client.HTTPConnection(*closed.address())

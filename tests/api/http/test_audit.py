@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from photoward.api.http import refusals
-from photoward.core import access
-from photoward.core.access import ALL, Scope
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL, Scope
 from tests.api.http.service import PEPPER, picture, serving, working
 from tests.api.http.test_access import key
 from tests.api.http.test_refusals import assert_problem
@@ -77,7 +77,7 @@ def test_a_proxy_that_is_believed_names_the_caller(closed: Service) -> None:
 
 def test_refusals_are_told_once_a_minute(closed: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     reader, admin = key(closed, "alice", frozenset({Scope.READ})), key(closed, "alice", ALL)
-    forged = f"pw_{reader.id}_{access.mint(PEPPER).text.rpartition('_')[2]}"[:63].ljust(63, "A")
+    forged = f"pw_{reader.id}_{api_keys.mint(PEPPER).text.rpartition('_')[2]}"[:63].ljust(63, "A")
     for _ in range(3):
         for text in (reader.text, forged, "nonsense"):
             answer = closed.client.get("/v1/audit", headers={"X-API-Key": text})
@@ -99,7 +99,7 @@ def test_refusals_are_told_once_a_minute(closed: Service, monkeypatch: pytest.Mo
 
 def test_who_knocks_without_end_fills_no_ledger(closed: Service) -> None:
     for _ in range(2 * refusals.MOST):
-        text = access.mint(PEPPER).text
+        text = api_keys.mint(PEPPER).text
         assert_problem(
             closed.client.get("/v1/audit", headers={"X-API-Key": text}), "unauthenticated"
         )

@@ -22,11 +22,11 @@ from PIL import Image
 from photoward.api.http import archives, filenames
 from photoward.api.http.admission import ARCHIVES
 from photoward.api.http.cursors import after, cursor
-from photoward.core import access
-from photoward.core.access import ALL
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL
 from photoward.core.errors import BadInput, Overloaded
 from photoward.core.jobs import Failure, State, new_id
-from photoward.core.ports import original_key
+from photoward.core.object_keys import original_key
 from tests.api.http.service import PEPPER, Recorded, picture, work
 from tests.api.http.test_refusals import assert_problem
 
@@ -491,7 +491,7 @@ def test_what_a_batch_holds_its_tenant_alone_may_add_to(make_service: ServiceFac
     service = make_service(require_keys=True)
     keys = {}
     for tenant in ("alice", "bob"):
-        minted = access.mint(PEPPER)
+        minted = api_keys.mint(PEPPER)
         service.ledger.add_key(minted, tenant, "test", ALL, None)
         keys[tenant] = {"X-API-Key": minted.text}
     batch = service.client.post("/v1/batches", json={}, headers=keys["alice"]).json()

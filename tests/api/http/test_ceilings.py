@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from photoward.api.http.app import ROUTES
 from photoward.api.http.intake import MAX_JSON
-from photoward.core.access import ALL
+from photoward.core.api_keys import ALL
 from tests.api.http.service import serving
 from tests.api.http.test_access import OPERATIONS, key, operations
 from tests.api.http.test_streaming import Wire

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from photoward.core.ports import output_key
+from photoward.core.object_keys import output_key
 from tests.api.http.service import picture, work
 from tests.api.http.test_refusals import assert_problem
 

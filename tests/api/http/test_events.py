@@ -14,8 +14,8 @@ import pytest
 
 from photoward.api.http import admission
 from photoward.api.http.routes import events
-from photoward.core import access
-from photoward.core.access import ALL
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL
 from photoward.core.errors import Overloaded
 from tests.api.http.service import PEPPER, picture, serving, work
 from tests.api.http.test_refusals import assert_problem
@@ -147,7 +147,7 @@ def test_no_tenant_takes_all_places(make_service: ServiceFactory) -> None:
                     held.enter_context(places.one_listener(tenant))
                     taken[tenant] += 1
         assert taken == {"alice": 100, "bob": 50, "carol": 25}
-        minted = access.mint(PEPPER)
+        minted = api_keys.mint(PEPPER)
         service.ledger.add_key(minted, "dave", "test", ALL, None)
         headers = {"X-API-Key": minted.text}
         place = service.upload(headers=headers).headers["Location"]

@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy import select, update
 
 from photoward.api.http import fetcher, lines
-from photoward.core import arrivals, webhooks
+from photoward.core import fetches, webhooks
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Failure, State, new_id
 from photoward.core.ledger.adapter import SqlLedger
 from photoward.core.ledger.tables import items
-from photoward.core.ports import original_key
+from photoward.core.object_keys import original_key
 from photoward.core.storage.places import open_bucket
 from photoward.core.webhooks import Event
 from tests.api.http.service import picture, work
@@ -47,7 +47,7 @@ WEB = {"fetch_urls": True, "fetch_private": True, "fetch_every_s": 0.05}
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next try comes at once."""
     soon = (timedelta(seconds=0.05),) * 2
-    monkeypatch.setattr(arrivals, "RETRIES", soon)
+    monkeypatch.setattr(fetches, "RETRIES", soon)
     monkeypatch.setattr(fetcher, "RETRIES", soon)
 
 
@@ -473,7 +473,7 @@ def test_what_is_no_longer_allowed_is_not_fetched(make_service: ServiceFactory, 
     service = make_service()
     batch = made(service)
     options = service.app.state.parts.catalogue.options()
-    expected = arrivals.Expected(new_id(), "url", f"{web.url}/a.png", options, "a.png")
+    expected = fetches.Expected(new_id(), "url", f"{web.url}/a.png", options, "a.png")
     service.ledger.expect("default", batch["id"], [expected])
     service.app.state.parts.expecting.set()
     assert arrived(service, batch) == {"failed": 1}
@@ -507,9 +507,9 @@ def test_who_died_over_it_three_times_does_not_die_again(
     time.sleep(0.2)
     batch = made(service)
     options = service.app.state.parts.catalogue.options()
-    expected = arrivals.Expected(new_id(), "url", f"{web.url}/a.png", options, "a.png")
+    expected = fetches.Expected(new_id(), "url", f"{web.url}/a.png", options, "a.png")
     service.ledger.expect("default", batch["id"], [expected])
-    for _ in range(arrivals.MAX_TRIES):
+    for _ in range(fetches.MAX_TRIES):
         assert service.ledger.take_arrival(timedelta(0)) is not None
     service.app.state.parts.expecting.set()
     assert arrived(service, batch) == {"failed": 1}
@@ -633,7 +633,7 @@ def test_of_two_lines_that_use_an_upload_one_gets_it(fetching: Service) -> None:
     batches = [made(fetching) for _ in range(2)]
     options = fetching.app.state.parts.catalogue.options()
     for batch in batches:
-        expected = arrivals.Expected(new_id(), "upload", upload, options, None)
+        expected = fetches.Expected(new_id(), "upload", upload, options, None)
         fetching.ledger.expect("default", batch["id"], [expected])
     fetching.app.state.parts.expecting.set()
     counts = [arrived(fetching, batch) for batch in batches]

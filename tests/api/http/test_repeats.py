@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from photoward.core import failpoints
 from photoward.core.ledger import open_ledger
-from photoward.core.ports import original_key
+from photoward.core.object_keys import original_key
 from photoward.core.settings import Settings
 from tests.api.http.service import picture, serving, working
 from tests.support.servers import fresh_database

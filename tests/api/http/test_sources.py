@@ -12,7 +12,7 @@ from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from photoward.core.storage.inboxes import MAX_KEY, Inboxes
-from tests.core.test_outbound import DISGUISED, PRIVATE
+from tests.core.test_safe_http import DISGUISED, PRIVATE
 from tests.support.sites import forbid_connections
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from photoward.core.errors import Unavailable
 from photoward.core.ledger import open_ledger
-from photoward.core.ports import original_key
+from photoward.core.object_keys import original_key
 from tests.api.http.service import Recorded, picture, work, working
 
 if TYPE_CHECKING:

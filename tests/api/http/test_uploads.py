@@ -20,7 +20,7 @@ from sqlalchemy import update
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State, new_id
 from photoward.core.ledger.tables import uploads
-from photoward.core.ports import original_key, upload_key
+from photoward.core.object_keys import original_key, upload_key
 from photoward.core.uploads import DIRECT
 from tests.api.http.service import picture, serving, work
 from tests.api.http.test_refusals import assert_problem

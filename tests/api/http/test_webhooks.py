@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from photoward.core.keys import webhook_secret
+from photoward.core.key_derivation import webhook_secret
 from tests.api.http.service import MASTER, work
 from tests.api.http.test_refusals import assert_problem
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from photoward.core import access
-from photoward.core.access import USUAL
+from photoward.core import api_keys
+from photoward.core.api_keys import USUAL
 from tests.api.http.service import PEPPER, Service, picture, serving, work, working
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def test_where_a_key_is_needed_it_is_asked_for_and_remembered(
     browser: Browser, tmp_path: Path
 ) -> None:
     with serving(tmp_path, require_keys=True) as service, working(service):
-        minted = access.mint(PEPPER)
+        minted = api_keys.mint(PEPPER)
         service.ledger.add_key(minted, "alice", "page", USUAL, None)
         page = browser.new_page()
         page.goto(service.url)

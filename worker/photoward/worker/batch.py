@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from photoward.core import access, telemetry
+from photoward.core import api_keys, telemetry
 from photoward.core.errors import NotFound, PhotowardError, Unavailable, is_ours
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Output, Rendition, Result, State
-from photoward.core.keys import tenant_secret
-from photoward.core.laps import Laps
-from photoward.core.ports import object_keys, original_key, output_keys
+from photoward.core.key_derivation import tenant_secret
+from photoward.core.object_keys import object_keys, original_key, output_keys
+from photoward.core.timings import Laps
 from photoward.core.tracing import SILENT
 from photoward.worker.claim import held
 from photoward.worker.pipeline import Course, Job, Protected, Refused
@@ -80,7 +80,7 @@ class BatchWorker:
                 salts = {one: self.ledger.tenant_salt(one) for one in {i.tenant for i in items}}
                 jobs, refused = self._fetch(items, spent, salts)
                 failpoint("fetched")
-                with access.entered(salts):  # of who is erased meanwhile no target is kept
+                with api_keys.entered(salts):  # of who is erased meanwhile no target is kept
                     outcomes = [*self.pipeline.protect(jobs, tell, course), *refused]
                 failpoint("protected")
                 encoded()

@@ -12,11 +12,10 @@ import structlog
 from standardwebhooks import Webhook as Signer
 
 from photoward.core import webhooks
-from photoward.core.addresses import Blocked
 from photoward.core.errors import Unavailable
 from photoward.core.failpoints import failpoint
-from photoward.core.keys import webhook_secret
-from photoward.core.outbound import Unanswered, post
+from photoward.core.key_derivation import webhook_secret
+from photoward.core.safe_http import Blocked, Unanswered, post
 from photoward.worker.places import Places
 
 if TYPE_CHECKING:

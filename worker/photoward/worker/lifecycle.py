@@ -20,7 +20,7 @@ from photoward.core.errors import Unavailable
 from photoward.core.imaging import confinement
 from photoward.core.imaging.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits
-from photoward.core.keys import read_or_make_master
+from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger
 from photoward.core.queue import open_hints
 from photoward.core.storage import open_store

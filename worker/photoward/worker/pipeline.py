@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from photoward.core import keys, rights
+from photoward.core import key_derivation, rights
 from photoward.core.catalogue import DETAIL, PHOTO_GRID, grid_side, strength
 from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.failpoints import HANGING, hang
 from photoward.core.jobs import Stage
-from photoward.core.laps import Laps
 from photoward.core.targets import MemoryTargets
+from photoward.core.timings import Laps
 from photoward.models.methods.base import Brief
 from photoward.models.methods.registry import METHODS, make
 from photoward.models.pixels import from_bytes
@@ -386,15 +386,17 @@ def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
     """What the method is told of one picture; here the tenant's secret becomes noise."""
     options, secret, card = entry.job.options, entry.job.secret, surrogate.card
     epsilon, target = options.epsilon or 0.0, entry.target
-    seed = keys.image_seed(secret, method.version, epsilon, entry.opened.digest)
-    stream = keys.key_stream(seed, method.stream_bytes(entry.grid))
-    label_stream = keys.label_stream(secret, "filter", entry.label, method.label_bytes(entry.grid))
+    seed = key_derivation.image_seed(secret, method.version, epsilon, entry.opened.digest)
+    stream = key_derivation.key_stream(seed, method.stream_bytes(entry.grid))
+    label_stream = key_derivation.label_stream(
+        secret, "filter", entry.label, method.label_bytes(entry.grid)
+    )
     direction = None
     code: tuple[int, ...] | None = None
     if options.target == "logits":
         code = (card.classes.index(entry.label),)
     elif options.target == "prototype" and card.code:
-        code = keys.codeword(secret, entry.label, card.code)
+        code = key_derivation.codeword(secret, entry.label, card.code)
     elif options.target == "prototype" and target:
         direction = steering.vertices(surrogate, secret)[target.vertex].numpy()
     eye = strength(options.preset, epsilon) if options.shaping == "perceptual" and epsilon else None

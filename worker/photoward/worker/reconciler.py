@@ -13,7 +13,7 @@ import structlog
 
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import FINAL, RETRY_WINDOW, State
-from photoward.core.ports import item_of, part_of
+from photoward.core.object_keys import item_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

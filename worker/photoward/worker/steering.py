@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from photoward.core import keys
+from photoward.core import key_derivation
 from photoward.core.networks import groups
 from photoward.core.targets import Sighting
 from photoward.models import views
@@ -71,7 +71,7 @@ def guess(probabilities: torch.Tensor) -> Group:
 def vertices(surrogate: Surrogate, secret: bytes) -> torch.Tensor:
     """The directions ``[R + 1, D]`` that the tenant's labels are given, as far apart as can be."""
     span = surrogate.span.cpu()
-    corners = torch.from_numpy(keys.simplex(secret, len(span)))
+    corners = torch.from_numpy(key_derivation.simplex(secret, len(span)))
     return functional.normalize(corners @ span, dim=1)
 
 
@@ -89,7 +89,7 @@ class Label:
     @property
     def digest(self) -> str:
         """What stands for it in the ledger."""
-        return keys.label_digest(self.secret, f"{self.name}\0{self.against}")
+        return key_derivation.label_digest(self.secret, f"{self.name}\0{self.against}")
 
 
 def sighting(
@@ -113,7 +113,7 @@ def _classes(
     top = set(mean.topk(LIKELY).indices.tolist())
     near = [group for group in groups() if group.classes & top]
     likely = frozenset().union(*(group.classes for group in near))
-    order = keys.permutation(label.secret, label.name, len(groups()))
+    order = key_derivation.permutation(label.secret, label.name, len(groups()))
     return tuple(groups()[i].centre for i in order), int(mean.argmax()), likely
 
 

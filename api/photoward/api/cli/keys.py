@@ -14,8 +14,8 @@ from rich.table import Table
 
 from photoward.api.cli.environment import settings_from
 from photoward.api.cli.service import DataDir
-from photoward.core import access
-from photoward.core.access import (
+from photoward.core import api_keys
+from photoward.core.api_keys import (
     DEFAULT_TENANT,
     GRACE_HOURS,
     MAX_NAME,
@@ -26,9 +26,10 @@ from photoward.core.access import (
 )
 from photoward.core.audit import OPERATOR, act_as
 from photoward.core.errors import BadInput, NotFound
-from photoward.core.keys import pepper, read_or_make_master
+from photoward.core.key_derivation import pepper, read_or_make_master
 from photoward.core.ledger import open_ledger
-from photoward.core.ports import Ledger, object_keys
+from photoward.core.object_keys import object_keys
+from photoward.core.ports import Ledger
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 
@@ -182,7 +183,7 @@ def _require(ledger: Ledger, tenant: str, key_id: str) -> None:
 
 
 def _minted(settings: Settings) -> Minted:
-    return access.mint(pepper(read_or_make_master(settings.master_secret)))
+    return api_keys.mint(pepper(read_or_make_master(settings.master_secret)))
 
 
 def _show(minted: Minted, key: ApiKey) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from photoward.api.cli import folders
 from photoward.api.cli.environment import settings_from
-from photoward.core.access import DEFAULT_TENANT
+from photoward.core.api_keys import DEFAULT_TENANT
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def secret(of: Settings) -> bytes:
     Raises:
         Unavailable: it cannot be read or made.
     """
-    from photoward.core.keys import read_or_make_master, tenant_secret  # noqa: PLC0415  # heavy
+    from photoward.core.key_derivation import read_or_make_master, tenant_secret  # noqa: PLC0415  # heavy
     from photoward.core.ledger import open_ledger  # noqa: PLC0415  # the same
 
     new = not of.master_secret.exists()

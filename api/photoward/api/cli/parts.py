@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from photoward.api.cli.finding import Finding
 from photoward.core import tracing
 from photoward.core.errors import PhotowardError
-from photoward.core.keys import SECRET_BYTES
+from photoward.core.key_derivation import SECRET_BYTES
 from photoward.core.queue import open_hints
 from photoward.core.queue.server import find_server
 

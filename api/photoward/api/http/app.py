@@ -38,7 +38,7 @@ from photoward.api.http.routes import catalogue as catalogue_routes
 from photoward.api.http.sources import kinds
 from photoward.api.http.streams import MOST_AT_STORE, MOST_STORING
 from photoward.core.catalogue import Catalogue
-from photoward.core.keys import read_or_make_master
+from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger, require_keys
 from photoward.core.queue import open_hints
 from photoward.core.settings import Settings

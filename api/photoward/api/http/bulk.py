@@ -29,7 +29,7 @@ from photoward.core.errors import (
     is_ours,
 )
 from photoward.core.jobs import State
-from photoward.core.ports import original_key, output_key
+from photoward.core.object_keys import original_key, output_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

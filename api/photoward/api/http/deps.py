@@ -22,8 +22,8 @@ from photoward.api.http.announcer import Announcer
 from photoward.api.http.refusals import Refusals
 from photoward.api.http.schemas import EXAMPLE_ID
 from photoward.api.http.sources import Kind
-from photoward.core import access, audit, keys
-from photoward.core.access import DEFAULT_TENANT, Scope
+from photoward.core import api_keys, audit, key_derivation
+from photoward.core.api_keys import DEFAULT_TENANT, Scope
 from photoward.core.audit import Actor
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Denied
@@ -62,7 +62,7 @@ class Parts:
     @cached_property
     def pepper(self) -> bytes:
         """Under which API keys are kept."""
-        return keys.pepper(self.master)
+        return key_derivation.pepper(self.master)
 
     @cached_property
     def keys_required(self) -> bool:
@@ -91,7 +91,7 @@ def tenant(scope: Scope) -> Callable[[Request], Awaitable[str]]:
             _act_as(audit.ANYONE, request)
             if scope is not Scope.READ:
                 salt = await to_thread.run_sync(own.ledger.tenant_salt, DEFAULT_TENANT)
-                access.enter(DEFAULT_TENANT, salt)
+                api_keys.enter(DEFAULT_TENANT, salt)
             return DEFAULT_TENANT
         _act_as(audit.STRANGER, request)
         key = await to_thread.run_sync(_known, own, text or "")
@@ -100,7 +100,7 @@ def tenant(scope: Scope) -> Callable[[Request], Awaitable[str]]:
         if scope not in key.scopes:
             await to_thread.run_sync(own.refusals.note, "forbidden", key.id)
             raise Denied("forbidden", f"It needs the scope {scope}.")
-        access.enter(key.tenant, key.salt)
+        api_keys.enter(key.tenant, key.salt)
         return key.tenant
 
     return asking
@@ -128,10 +128,10 @@ def _presented(request: Request) -> str | None:
     return request.headers.get("x-api-key")
 
 
-def _known(own: Parts, text: str) -> access.ApiKey:
-    key_id = access.id_of(text)
+def _known(own: Parts, text: str) -> api_keys.ApiKey:
+    key_id = api_keys.id_of(text)
     key = own.ledger.live_key(key_id) if key_id else None
-    if key is None or not access.fits(text, key, own.pepper):
+    if key is None or not api_keys.fits(text, key, own.pepper):
         own.refusals.note("unauthenticated", key_id)
         raise Denied("unauthenticated", "No good key came with the request.")
     return key

@@ -17,9 +17,9 @@ from photoward.api.http.admission import FRESH_S
 from photoward.api.http.handover import arrived
 from photoward.api.http.intake import Upload
 from photoward.api.http.spool import Spool
-from photoward.core.arrivals import MAX_TRIES, RETRIES, next_try
 from photoward.core.errors import BadInput, Overloaded, PhotowardError, Unavailable
 from photoward.core.failpoints import failpoint
+from photoward.core.fetches import MAX_TRIES, RETRIES, next_try
 from photoward.core.jobs import Failure
 from photoward.core.telemetry import ARRIVALS
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from photoward.api.http.deps import Parts
-    from photoward.core.arrivals import Arrival
+    from photoward.core.fetches import Arrival
 
 AT_ONCE = 4
 """By one process: they wait for others most of the time, and are written to the store in turn."""

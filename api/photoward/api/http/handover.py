@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from photoward.core.errors import BadInput, Conflict, NotFound, Overloaded, Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import new_id
-from photoward.core.ports import object_keys, original_key
+from photoward.core.object_keys import object_keys, original_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from photoward.api.http.deps import Parts
     from photoward.api.http.intake import Upload
-    from photoward.core.arrivals import Arrival
+    from photoward.core.fetches import Arrival
     from photoward.core.jobs import Item, Options
 
 REFUSED = (BadInput, Conflict, NotFound, Overloaded)

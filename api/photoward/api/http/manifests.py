@@ -15,8 +15,8 @@ from photoward.api.http.asked import merged
 from photoward.api.http.errors import validated
 from photoward.api.http.lines import read
 from photoward.api.http.schemas import Requested
-from photoward.core.arrivals import Expected
 from photoward.core.errors import BadInput
+from photoward.core.fetches import Expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

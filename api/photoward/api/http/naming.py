@@ -14,8 +14,8 @@ from photoward.api.http.intake import JSON, kind_of, received
 from photoward.api.http.lines import MAX_BYTES, Lines, Listed
 from photoward.api.http.manifests import FILE, Manifest
 from photoward.api.http.sources import NAMED
-from photoward.core.arrivals import Expected
 from photoward.core.errors import BadInput, Overloaded
+from photoward.core.fetches import Expected
 from photoward.core.jobs import State, new_id
 
 if TYPE_CHECKING:

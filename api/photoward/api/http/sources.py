@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
 from photoward.api.http import tus, uploads
-from photoward.core.addresses import MAX_URL, Blocked, checked
-from photoward.core.arrivals import UPLOAD
 from photoward.core.errors import BadInput, Conflict, NotFound, Unavailable
+from photoward.core.fetches import UPLOAD
 from photoward.core.jobs import well_formed
-from photoward.core.outbound import Unanswered, fetching
+from photoward.core.safe_http import MAX_URL, Blocked, Unanswered, checked, fetching
 from photoward.core.storage.inboxes import Inboxes
 
 if TYPE_CHECKING:

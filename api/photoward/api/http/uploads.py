@@ -19,7 +19,7 @@ from photoward.api.http.spool import IN_MEMORY, Spool, no_room
 from photoward.core.errors import BadInput, Conflict, NotFound
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import new_id
-from photoward.core.ports import upload_key
+from photoward.core.object_keys import upload_key
 from photoward.core.uploads import DIRECT, new_part
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from photoward.core.arrivals import UPLOAD, Arrival
 from photoward.core.errors import BadInput
+from photoward.core.fetches import UPLOAD, Arrival
 from photoward.core.jobs import REPEAT_WINDOW, Item, Lane, Source, State, new_id
 from photoward.core.ledger import rows, turns, uploads
 from photoward.core.ledger.engine import now
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from photoward.core.arrivals import Expected
+    from photoward.core.fetches import Expected
     from photoward.core.jobs import Failure, Options
 
 NOTHING = Source("", 0, "application/octet-stream", 0, 0, None)

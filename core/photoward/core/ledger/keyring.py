@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
-from photoward.core.access import ApiKey, Scope
+from photoward.core.api_keys import ApiKey, Scope
 from photoward.core.audit import Deed
 from photoward.core.errors import NotFound, Overloaded
 from photoward.core.jobs import QUOTA_WINDOW, Usage
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row
 
-    from photoward.core.access import Minted
+    from photoward.core.api_keys import Minted
     from photoward.core.jobs import Item
 
 

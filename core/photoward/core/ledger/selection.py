@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from photoward.core.access import salt_at_entrance
+from photoward.core.api_keys import salt_at_entrance
 from photoward.core.errors import NotFound
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, REPEAT_WINDOW, Lane, State
 from photoward.core.ledger import rows, turns

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from photoward.core.jobs import Item
-    from photoward.core.laps import Laps
+    from photoward.core.timings import Laps
 
 _KINDS = ("_TRACES", "")
 """What stands in the variables' names: what is said of traces alone goes first."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
     from photoward.core.jobs import Item
-    from photoward.core.laps import Laps
+    from photoward.core.timings import Laps
 
 CLOSE_S = 2.0
 """How long a process that leaves waits for its last spans to be taken."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from photoward.api.cli import samples
 from photoward.api.cli.bench.record import Out, console, write
 from photoward.api.cli.environment import require_extra, settings_from
-from photoward.core import keys
+from photoward.core import key_derivation
 from photoward.core.catalogue import read_cards
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> Part:
 
     method, card = SEM(surrogate), surrogate.card
     random = np.random.default_rng(0)
-    direction = keys.prototype(bytes(32), "bench", card.feature_dim)
+    direction = key_derivation.prototype(bytes(32), "bench", card.feature_dim)
     briefs = [
         Brief(
             epsilon=8, aspect=1, direction=direction,

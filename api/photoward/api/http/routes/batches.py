@@ -53,7 +53,7 @@ from photoward.api.http.zips import Unzipped
 from photoward.core import jobs
 from photoward.core.errors import BadInput
 from photoward.core.jobs import State, new_id
-from photoward.core.ports import original_key
+from photoward.core.object_keys import original_key
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 

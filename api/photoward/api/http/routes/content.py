@@ -23,7 +23,8 @@ from photoward.core import rights
 from photoward.core.catalogue import FORMATS
 from photoward.core.errors import BadInput, Conflict
 from photoward.core.jobs import Item, shrunk
-from photoward.core.ports import ObjectStore, output_keys
+from photoward.core.object_keys import output_keys
+from photoward.core.ports import ObjectStore
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 

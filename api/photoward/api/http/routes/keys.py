@@ -16,8 +16,8 @@ from photoward.api.http.errors import documented
 from photoward.api.http.intake import READING, json_body, require_json
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import may_repeat
-from photoward.core import access
-from photoward.core.access import ALL, GRACE_HOURS, MAX_NAME, ApiKey, Minted, Scope
+from photoward.core import api_keys
+from photoward.core.api_keys import ALL, GRACE_HOURS, MAX_NAME, ApiKey, Minted, Scope
 from photoward.core.errors import Denied
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
@@ -135,7 +135,7 @@ async def end_key(parts: PartsDep, tenant: AdminDep, key_id: KeyIdDep) -> None:
 def _made(
     parts: Parts, tenant: str, name: str, scopes: Collection[Scope], lifetime: timedelta | None
 ) -> Fresh:
-    minted = access.mint(parts.pepper)
+    minted = api_keys.mint(parts.pepper)
     return _fresh(minted, parts.ledger.add_key(minted, tenant, name, scopes, lifetime))
 
 
@@ -143,7 +143,7 @@ def _rotated(parts: Parts, tenant: str, old_id: str, grace: timedelta) -> Fresh:
     for old in parts.ledger.keys(tenant):
         if old.id == old_id and not old.scopes <= ALL:
             raise Denied("forbidden", "An operator's key is replaced on the command line.")
-    minted = access.mint(parts.pepper)
+    minted = api_keys.mint(parts.pepper)
     return _fresh(minted, parts.ledger.rotate_key(tenant, old_id, minted, grace))
 
 

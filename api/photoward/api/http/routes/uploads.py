@@ -20,7 +20,7 @@ from photoward.api.http.schemas import EXAMPLE_ID
 from photoward.api.http.spool import UNTOLD, media_type
 from photoward.api.http.tus import Checksum
 from photoward.core.errors import BadInput
-from photoward.core.ports import upload_key
+from photoward.core.object_keys import upload_key
 from photoward.core.uploads import DIRECT, LIFETIME, Upload
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=tus.Route)

@@ -19,9 +19,9 @@ from photoward.api.http.intake import READING, json_body, require_json
 from photoward.api.http.routes.images import NO_STORE
 from photoward.api.http.schemas import may_repeat
 from photoward.core import webhooks
-from photoward.core.addresses import MAX_URL, Blocked, checked
 from photoward.core.errors import BadInput, NotFound
-from photoward.core.keys import webhook_secret
+from photoward.core.key_derivation import webhook_secret
+from photoward.core.safe_http import MAX_URL, Blocked, checked
 from photoward.core.webhooks import Delivered, Event
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from photoward.core.addresses import Blocked, is_public
-from photoward.core.outbound import Unanswered, Unresolved, fetching, post
+from photoward.core.safe_http import Blocked, Unanswered, Unresolved, fetching, is_public, post
 from tests.support.sites import forbid_connections
 
 if TYPE_CHECKING:
