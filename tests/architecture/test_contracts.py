@@ -26,10 +26,10 @@ PLANTS = {
     "core": ("core/photoward/core/errors.py", "import photoward.core.settings"),
     "models": ("models/photoward/models/pixels.py", "import photoward.models.views"),
     "worker": ("worker/photoward/worker/claim.py", "import photoward.worker.batch"),
-    "faces": ("api/photoward/api/http/prefer.py", "import photoward.api.cli.environment"),
+    "faces": ("api/photoward/api/http/headers/prefer.py", "import photoward.api.cli.environment"),
     "light": ("core/photoward/core/jobs.py", "import torch"),
     "tensors": ("models/photoward/models/views.py", "import httpx"),
-    "ports": ("api/photoward/api/http/prefer.py", "import sqlalchemy"),
+    "ports": ("api/photoward/api/http/headers/prefer.py", "import sqlalchemy"),
 }
 """Contract → a module, and an import that breaks this contract and no other."""
 

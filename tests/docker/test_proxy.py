@@ -14,7 +14,7 @@ from loopback.composition import services
 from loopback.instance import Instance
 from loopback.places import LOOPBACK, Places
 from photoward.api.http.errors import MEDIA_TYPE
-from photoward.api.http.schemas import Problem
+from photoward.api.http.schemas.images import Problem
 from tests.support.servers import Server, missing, running
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import uvicorn
 from PIL import Image, ImageOps
 
 from photoward.api.http.app import create_app
-from photoward.api.http.door import Door
+from photoward.api.http.server.header_timeout import Door
 from photoward.core import key_derivation
 from photoward.core.catalogue import Catalogue, SurrogateCard
 from photoward.core.errors import Unavailable

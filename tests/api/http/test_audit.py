@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from photoward.api.http import refusals
+from photoward.api.http import auth_failures as refusals
 from photoward.core import api_keys
 from photoward.core.api_keys import ALL, Scope
 from tests.api.http.service import PEPPER, picture, serving, working

@@ -19,9 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from photoward.api.http import archives, filenames
-from photoward.api.http.admission import ARCHIVES
-from photoward.api.http.cursors import after, cursor
+from photoward.api.http.pagination import after, cursor
+from photoward.api.ingest import filenames
+from photoward.api.ingest.admission import ARCHIVES
+from photoward.api.ingest.archives import base as archives
 from photoward.core import api_keys
 from photoward.core.api_keys import ALL
 from photoward.core.errors import BadInput, Overloaded

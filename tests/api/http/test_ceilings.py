@@ -11,7 +11,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from photoward.api.http.app import ROUTES
-from photoward.api.http.intake import MAX_JSON
+from photoward.api.http.body.reader import MAX_JSON
 from photoward.core.api_keys import ALL
 from tests.api.http.service import serving
 from tests.api.http.test_access import OPERATIONS, key, operations

@@ -13,8 +13,9 @@ import pytest
 import structlog
 
 from photoward.api.cli import service as commands
-from photoward.api.http import crowd, door
-from photoward.api.http.crowd import Crowd
+from photoward.api.http.server import connection_limit as crowd
+from photoward.api.http.server import header_timeout as door
+from photoward.api.http.server.connection_limit import Crowd
 from tests.api.http.service import picture
 from tests.api.http.test_streaming import Wire
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from photoward.api.http import admission
 from photoward.api.http.routes import events
+from photoward.api.ingest import admission
 from photoward.core import api_keys
 from photoward.core.api_keys import ALL
 from photoward.core.errors import Overloaded
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from photoward.api.http.admission import Admission
+    from photoward.api.ingest.admission import Admission
     from tests.api.http.conftest import ServiceFactory
     from tests.api.http.service import Service
 

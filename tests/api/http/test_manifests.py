@@ -13,7 +13,8 @@ import obstore
 import pytest
 from sqlalchemy import select, update
 
-from photoward.api.http import fetcher, lines
+from photoward.api.ingest import fetcher
+from photoward.api.ingest import json_lines as lines
 from photoward.core import fetches, webhooks
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Failure, State, new_id

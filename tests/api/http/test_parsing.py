@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photoward.api.http import filenames
-from photoward.api.http.asked import Asked
-from photoward.api.http.form import Form
-from photoward.api.http.prefer import wanted_wait_s
-from photoward.api.http.schemas import RequestedImage
-from photoward.api.http.spool import Spool
+from photoward.api.http.body.multipart import Form
+from photoward.api.http.headers.prefer import wanted_wait_s
+from photoward.api.http.schemas.images import RequestedImage
+from photoward.api.ingest import filenames
+from photoward.api.ingest.options import Asked
+from photoward.api.ingest.spool import Spool
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import BadInput
 from photoward.core.imaging.sniff import Limits
@@ -151,7 +151,7 @@ def test_a_hidden_header_is_looked_for_in_linear_time(monkeypatch: pytest.Monkey
         read += len(head)
         assert not complete
 
-    monkeypatch.setattr("photoward.api.http.spool.sniff", look)
+    monkeypatch.setattr("photoward.api.ingest.spool.sniff", look)
     with Spool(Limits(), 10**8, declared=None, filename=None) as spool:
         for _ in range(400):
             spool.write(bytes(1 << 16))

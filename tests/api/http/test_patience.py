@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.api.http.admission import ARCHIVES
+from photoward.api.ingest.admission import ARCHIVES
 from tests.api.http.service import picture, serving
 from tests.api.http.test_batches import zipped
 from tests.api.http.test_streaming import Wire

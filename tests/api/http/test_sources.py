@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.api.http.sources import NAMED, Web, kinds
+from photoward.api.ingest.sources import NAMED, Web, kinds
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings

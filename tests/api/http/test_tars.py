@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photoward.api.http import tars
-from photoward.api.http.archives import MANIFEST
-from photoward.api.http.tars import Untarred, gunzipped
+from photoward.api.ingest.archives import tar as tars
+from photoward.api.ingest.archives.base import MANIFEST
+from photoward.api.ingest.archives.tar import Untarred, gunzipped
 from photoward.core.errors import BadInput
 from tests.api.http.service import picture, work
 from tests.api.http.test_batches import lines, made

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tusclient.client import TusClient
 from tusclient.exceptions import TusUploadFailed
 
-from photoward.api.http import tus
+from photoward.api.http.headers import tus
 from photoward.core.errors import BadInput
 from tests.api.http.test_uploads import (
     PHOTO,

@@ -79,7 +79,7 @@ def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> 
         factory=True,
         # httptools would save 2 ms of an upload's 7, but answers in plain text, and for the request
         # under way, when a method is made up or a body is longer than announced.
-        http="photoward.api.http.door:Door",  # over h11
+        http="photoward.api.http.server.header_timeout:Door",  # over h11
         host=settings.host,
         port=settings.port,
         access_log=False,

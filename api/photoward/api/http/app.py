@@ -11,15 +11,13 @@ from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
 from photoward.api.http import errors
-from photoward.api.http.admission import Admission
-from photoward.api.http.announcer import Announcer
+from photoward.api.http.auth_failures import Refusals
+from photoward.api.http.body.reader import pass_over
 from photoward.api.http.deps import Parts
-from photoward.api.http.envelope import Envelope
-from photoward.api.http.fetcher import Fetcher
-from photoward.api.http.intake import pass_over
-from photoward.api.http.neighbours import Neighbours
-from photoward.api.http.patience import Patience
-from photoward.api.http.refusals import Refusals
+from photoward.api.http.middleware.origin_check import Neighbours
+from photoward.api.http.middleware.request_context import Envelope
+from photoward.api.http.middleware.slow_body import Patience
+from photoward.api.http.responses import MOST_AT_STORE, MOST_STORING
 from photoward.api.http.routes import (
     audit,
     batches,
@@ -35,8 +33,10 @@ from photoward.api.http.routes import (
     webhooks,
 )
 from photoward.api.http.routes import catalogue as catalogue_routes
-from photoward.api.http.sources import kinds
-from photoward.api.http.streams import MOST_AT_STORE, MOST_STORING
+from photoward.api.ingest.admission import Admission
+from photoward.api.ingest.fetcher import Fetcher
+from photoward.api.ingest.notifier import Announcer
+from photoward.api.ingest.sources import kinds
 from photoward.core.catalogue import Catalogue
 from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger, require_keys

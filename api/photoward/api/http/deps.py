@@ -17,11 +17,11 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Header, Path, Request
 
-from photoward.api.http.admission import Admission
-from photoward.api.http.announcer import Announcer
-from photoward.api.http.refusals import Refusals
-from photoward.api.http.schemas import EXAMPLE_ID
-from photoward.api.http.sources import Kind
+from photoward.api.http.auth_failures import Refusals
+from photoward.api.http.schemas.images import EXAMPLE_ID
+from photoward.api.ingest.admission import Admission
+from photoward.api.ingest.notifier import Announcer
+from photoward.api.ingest.sources import Kind
 from photoward.core import api_keys, audit, key_derivation
 from photoward.core.api_keys import DEFAULT_TENANT, Scope
 from photoward.core.audit import Actor

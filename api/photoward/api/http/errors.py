@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
-from photoward.api.http.schemas import Problem
+from photoward.api.http.schemas.images import Problem
 from photoward.core.errors import PROBLEMS, BadInput, PhotowardError
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from photoward.api.http.cursors import PlaceDep, following
 from photoward.api.http.deps import AdminDep, PartsDep
 from photoward.api.http.errors import documented
+from photoward.api.http.pagination import PlaceDep, following
 from photoward.api.http.routes.images import NO_STORE
 from photoward.core import audit
 from photoward.core.audit import DONE, Deed

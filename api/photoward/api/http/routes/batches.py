@@ -11,23 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from photoward.api.http import archives, bulk
-from photoward.api.http.archives import Archive
-from photoward.api.http.asked import merged
-from photoward.api.http.cursors import PlaceDep, following
-from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
-from photoward.api.http.errors import documented
-from photoward.api.http.intake import (
-    JSON,
-    is_empty,
-    is_small,
-    kind_of,
-    read_json,
-    received,
-    refuse_repeats,
-)
-from photoward.api.http.lines import MAX_JSON, entries
-from photoward.api.http.naming import (
+from photoward.api.http.body.manifest import (
     EXAMPLE,
     LINED,
     LISTED,
@@ -36,8 +20,21 @@ from photoward.api.http.naming import (
     read_lines,
     require_room,
 )
+from photoward.api.http.body.reader import (
+    JSON,
+    is_empty,
+    is_small,
+    kind_of,
+    read_json,
+    received,
+    refuse_repeats,
+)
+from photoward.api.http.deps import BatchIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
+from photoward.api.http.errors import documented
+from photoward.api.http.pagination import PlaceDep, following
+from photoward.api.http.responses import streamed
 from photoward.api.http.routes.images import NO_STORE
-from photoward.api.http.schemas import (
+from photoward.api.http.schemas.images import (
     Batch,
     Image,
     MadeBatch,
@@ -46,10 +43,14 @@ from photoward.api.http.schemas import (
     RequestedList,
     requested_batch,
 )
-from photoward.api.http.spool import no_room
-from photoward.api.http.streams import streamed
-from photoward.api.http.tars import Untarred, gunzipped
-from photoward.api.http.zips import Unzipped
+from photoward.api.ingest.archives import base as archives
+from photoward.api.ingest.archives import importer as bulk
+from photoward.api.ingest.archives.base import Archive
+from photoward.api.ingest.archives.tar import Untarred, gunzipped
+from photoward.api.ingest.archives.zip import Unzipped
+from photoward.api.ingest.json_lines import MAX_JSON, entries
+from photoward.api.ingest.options import merged
+from photoward.api.ingest.spool import no_room
 from photoward.core import jobs
 from photoward.core.errors import BadInput
 from photoward.core.jobs import State, new_id

@@ -13,12 +13,13 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from photoward.api.http import filenames, ranges
 from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep
 from photoward.api.http.errors import documented, respond
-from photoward.api.http.ranges import Part
-from photoward.api.http.schemas import Problem, error_of
-from photoward.api.http.streams import streamed
+from photoward.api.http.headers import ranges
+from photoward.api.http.headers.ranges import Part
+from photoward.api.http.responses import streamed
+from photoward.api.http.schemas.images import Problem, error_of
+from photoward.api.ingest import filenames
 from photoward.core import rights
 from photoward.core.catalogue import FORMATS
 from photoward.core.errors import BadInput, Conflict

@@ -19,7 +19,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from photoward.api.http.deps import BatchIdDep, ItemIdDep, PartsDep, ReaderDep
 from photoward.api.http.errors import documented
 from photoward.api.http.routes.images import NO_STORE, shown
-from photoward.api.http.schemas import Batch
+from photoward.api.http.schemas.images import Batch
 from photoward.core.errors import NotFound, Overloaded, Unavailable
 from photoward.core.jobs import FINAL
 

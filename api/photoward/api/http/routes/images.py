@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from photoward.api.http import prefer
-from photoward.api.http.arrival import taken
+from photoward.api.http.body.photo import taken
+from photoward.api.http.body.reader import JSON
 from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.handover import remove
-from photoward.api.http.intake import JSON
-from photoward.api.http.schemas import Image, RequestedImage, RequestedUse
+from photoward.api.http.headers import prefer
+from photoward.api.http.schemas.images import Image, RequestedImage, RequestedUse
 from photoward.api.http.waiting import until_final
+from photoward.api.ingest.submit import remove
 from photoward.core.imaging.sniff import INPUTS
 from photoward.core.jobs import FINAL, QUOTA_WINDOW, Item, Usage
 

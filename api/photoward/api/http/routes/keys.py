@@ -11,11 +11,11 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from photoward.api.http.body.reader import READING, json_body, require_json
 from photoward.api.http.deps import AdminDep, KeyIdDep, Parts, PartsDep
 from photoward.api.http.errors import documented
-from photoward.api.http.intake import READING, json_body, require_json
 from photoward.api.http.routes.images import NO_STORE
-from photoward.api.http.schemas import may_repeat
+from photoward.api.http.schemas.images import may_repeat
 from photoward.core import api_keys
 from photoward.core.api_keys import ALL, GRACE_HOURS, MAX_NAME, ApiKey, Minted, Scope
 from photoward.core.errors import Denied

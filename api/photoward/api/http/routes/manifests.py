@@ -8,13 +8,13 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from photoward.api.http.archives import line
+from photoward.api.http.body.manifest import EXAMPLE, LINED, LISTED, NDJSON, expect, read_lines
+from photoward.api.http.body.reader import JSON
 from photoward.api.http.deps import BatchIdDep, PartsDep, RequestKeyDep, WriterDep
 from photoward.api.http.errors import documented
-from photoward.api.http.intake import JSON
-from photoward.api.http.naming import EXAMPLE, LINED, LISTED, NDJSON, expect, read_lines
 from photoward.api.http.routes.batches import ASKING
 from photoward.api.http.routes.images import NO_STORE
+from photoward.api.ingest.archives.base import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from photoward.api.http.deps import OperatorDep, Parts, PartsDep
 from photoward.api.http.errors import documented, respond
-from photoward.api.http.schemas import Problem
+from photoward.api.http.schemas.images import Problem
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
 from photoward.core.ports import Ledger

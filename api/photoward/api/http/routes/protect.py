@@ -13,14 +13,14 @@ import structlog
 from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from photoward.api.http.arrival import taken
+from photoward.api.http.body.photo import taken
 from photoward.api.http.deps import Parts, PartsDep, WriterDep
 from photoward.api.http.errors import documented, respond
-from photoward.api.http.handover import remove
 from photoward.api.http.routes.content import FILE, whole
 from photoward.api.http.routes.images import REFUSALS, UPLOAD_BODY, accepted
-from photoward.api.http.schemas import Image, Problem, RequestedImage, error_of
+from photoward.api.http.schemas.images import Image, Problem, RequestedImage, error_of
 from photoward.api.http.waiting import until_final
+from photoward.api.ingest.submit import remove
 from photoward.core.errors import NotFound, Unavailable
 from photoward.core.jobs import FINAL, Item
 

@@ -9,16 +9,17 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from photoward.api.http import tus, uploads
+from photoward.api.http.body.reader import JSON, kind_of, read_json
 from photoward.api.http.deps import Parts, PartsDep, UploadIdDep, WriterDep
-from photoward.api.http.digests import ContentDigest
 from photoward.api.http.errors import documented
-from photoward.api.http.filenames import MAX_LENGTH
-from photoward.api.http.intake import JSON, kind_of, read_json
+from photoward.api.http.headers import tus
+from photoward.api.http.headers.tus import Checksum
 from photoward.api.http.routes.images import BINARY
-from photoward.api.http.schemas import EXAMPLE_ID
-from photoward.api.http.spool import UNTOLD, media_type
-from photoward.api.http.tus import Checksum
+from photoward.api.http.schemas.images import EXAMPLE_ID
+from photoward.api.ingest import uploads
+from photoward.api.ingest.digest import ContentDigest
+from photoward.api.ingest.filenames import MAX_LENGTH
+from photoward.api.ingest.spool import UNTOLD, media_type
 from photoward.core.errors import BadInput
 from photoward.core.object_keys import upload_key
 from photoward.core.uploads import DIRECT, LIFETIME, Upload

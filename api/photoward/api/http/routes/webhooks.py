@@ -12,12 +12,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from photoward.api.http.cursors import PlaceDep, following
+from photoward.api.http.body.reader import READING, json_body, require_json
 from photoward.api.http.deps import AdminDep, Parts, PartsDep, WebhookIdDep
 from photoward.api.http.errors import documented
-from photoward.api.http.intake import READING, json_body, require_json
+from photoward.api.http.pagination import PlaceDep, following
 from photoward.api.http.routes.images import NO_STORE
-from photoward.api.http.schemas import may_repeat
+from photoward.api.http.schemas.images import may_repeat
 from photoward.core import webhooks
 from photoward.core.errors import BadInput, NotFound
 from photoward.core.key_derivation import webhook_secret

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from photoward.api.http import archives, filenames, manifests
-from photoward.api.http.archives import MANIFEST
-from photoward.api.http.asked import merged
-from photoward.api.http.handover import accept, remove
-from photoward.api.http.intake import Upload
-from photoward.api.http.schemas import Image, Problem
-from photoward.api.http.spool import Spool
+from photoward.api.http.body.reader import Upload
+from photoward.api.http.schemas.images import Image, Problem
+from photoward.api.ingest import filenames
+from photoward.api.ingest import manifest as manifests
+from photoward.api.ingest.archives import base as archives
+from photoward.api.ingest.archives.base import MANIFEST
+from photoward.api.ingest.options import merged
+from photoward.api.ingest.spool import Spool
+from photoward.api.ingest.submit import accept, remove
 from photoward.core.errors import (
     BadInput,
     NotFound,
@@ -35,9 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import ExitStack
 
-    from photoward.api.http.archives import Archive, Member
     from photoward.api.http.deps import Parts
-    from photoward.api.http.lines import Line
+    from photoward.api.ingest.archives.base import Archive, Member
+    from photoward.api.ingest.json_lines import Line
     from photoward.core.jobs import Item
 
 LONGEST_PAGE = 500

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from photoward.api.http import uploads
-from photoward.api.http.asked import Asked
-from photoward.api.http.handover import accept
-from photoward.api.http.intake import Intake, read_json, refuse_repeats
-from photoward.api.http.schemas import RequestedUse
+from photoward.api.http.body.reader import Intake, read_json, refuse_repeats
+from photoward.api.http.schemas.images import RequestedUse
+from photoward.api.ingest import uploads
+from photoward.api.ingest.options import Asked
+from photoward.api.ingest.submit import accept
 
 if TYPE_CHECKING:
     from fastapi import Request
 
     from photoward.api.http.deps import Parts
-    from photoward.api.http.schemas import RequestedImage
+    from photoward.api.http.schemas.images import RequestedImage
     from photoward.core.jobs import Item
 
 

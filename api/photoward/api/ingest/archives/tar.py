@@ -13,8 +13,8 @@ import tempfile
 import zlib
 from typing import IO, TYPE_CHECKING
 
-from photoward.api.http.archives import CHUNK, MAX_DIRECTORY, MAX_MEMBERS, Archive, Member
-from photoward.api.http.spool import no_room
+from photoward.api.ingest.archives.base import CHUNK, MAX_DIRECTORY, MAX_MEMBERS, Archive, Member
+from photoward.api.ingest.spool import no_room
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from anyio import to_thread
 
-from photoward.api.http.bulk import problem_of
-from photoward.api.http.intake import JSON, kind_of, received
-from photoward.api.http.lines import MAX_BYTES, Lines, Listed
-from photoward.api.http.manifests import FILE, Manifest
-from photoward.api.http.sources import NAMED
+from photoward.api.http.body.reader import JSON, kind_of, received
+from photoward.api.ingest.archives.importer import problem_of
+from photoward.api.ingest.json_lines import MAX_BYTES, Lines, Listed
+from photoward.api.ingest.manifest import FILE, Manifest
+from photoward.api.ingest.sources import NAMED
 from photoward.core.errors import BadInput, Overloaded
 from photoward.core.fetches import Expected
 from photoward.core.jobs import State, new_id
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fastapi import Request
 
     from photoward.api.http.deps import Parts
-    from photoward.api.http.lines import Line
+    from photoward.api.ingest.json_lines import Line
 
 NDJSON = "application/x-ndjson"
 READERS: dict[str, type[Lines | Listed]] = {NDJSON: Lines, JSON: Listed}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from photoward.api.http.seats import Seats
+from photoward.api.ingest.tenant_slots import Seats
 from photoward.core.errors import Overloaded, Unavailable
 from photoward.core.jobs import Waiting
 

@@ -10,19 +10,19 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from photoward.api.http import filenames
-from photoward.api.http.asked import merged
 from photoward.api.http.errors import validated
-from photoward.api.http.lines import read
-from photoward.api.http.schemas import Requested
+from photoward.api.http.schemas.images import Requested
+from photoward.api.ingest import filenames
+from photoward.api.ingest.json_lines import read
+from photoward.api.ingest.options import merged
 from photoward.core.errors import BadInput
 from photoward.core.fetches import Expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from photoward.api.http.lines import Line
-    from photoward.api.http.sources import Kind
+    from photoward.api.ingest.json_lines import Line
+    from photoward.api.ingest.sources import Kind
     from photoward.core.catalogue import Catalogue
     from photoward.core.jobs import Options
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from photoward.api.http.measured import Measured
+from photoward.api.http.schemas.measured import Measured
 from photoward.core import jobs
 from photoward.core.catalogue import (
     DEFAULT_PRESET,

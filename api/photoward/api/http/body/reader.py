@@ -14,13 +14,13 @@ from anyio import to_thread
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
 
-from photoward.api.http import filenames
-from photoward.api.http.digests import ContentDigest
+from photoward.api.http.body.multipart import Form
 from photoward.api.http.errors import Told, validated
-from photoward.api.http.form import Form
-from photoward.api.http.lines import read
-from photoward.api.http.schemas import whole_schema
-from photoward.api.http.spool import Spool
+from photoward.api.http.schemas.images import whole_schema
+from photoward.api.ingest import filenames
+from photoward.api.ingest.digest import ContentDigest
+from photoward.api.ingest.json_lines import read
+from photoward.api.ingest.spool import Spool
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from photoward.api.http.asked import Asked
+    from photoward.api.ingest.options import Asked
     from photoward.core.jobs import Options, Source
     from photoward.core.settings import Settings
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from photoward.api.http.errors import respond
-from photoward.api.http.schemas import Problem
+from photoward.api.http.schemas.images import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,10 +12,12 @@ from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from photoward.api.http import filenames, intake, tus
-from photoward.api.http.digests import ContentDigest
-from photoward.api.http.handover import accept, discard, withdrawn
-from photoward.api.http.spool import IN_MEMORY, Spool, no_room
+from photoward.api.http.body import reader as intake
+from photoward.api.http.headers import tus
+from photoward.api.ingest import filenames
+from photoward.api.ingest.digest import ContentDigest
+from photoward.api.ingest.spool import IN_MEMORY, Spool, no_room
+from photoward.api.ingest.submit import accept, discard, withdrawn
 from photoward.core.errors import BadInput, Conflict, NotFound
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import new_id
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from fastapi import Request
 
     from photoward.api.http.deps import Parts
-    from photoward.api.http.tus import Checksum
+    from photoward.api.http.headers.tus import Checksum
     from photoward.core.jobs import Item, Options
     from photoward.core.ports import ObjectStore
     from photoward.core.uploads import Upload

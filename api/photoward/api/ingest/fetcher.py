@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from photoward.api.http.admission import FRESH_S
-from photoward.api.http.handover import arrived
-from photoward.api.http.intake import Upload
-from photoward.api.http.spool import Spool
+from photoward.api.http.body.reader import Upload
+from photoward.api.ingest.admission import FRESH_S
+from photoward.api.ingest.spool import Spool
+from photoward.api.ingest.submit import arrived
 from photoward.core.errors import BadInput, Overloaded, PhotowardError, Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.fetches import MAX_TRIES, RETRIES, next_try

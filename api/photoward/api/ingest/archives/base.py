@@ -12,13 +12,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from photoward.api.http import filenames
-from photoward.api.http.lines import Lines
+from photoward.api.ingest import filenames
+from photoward.api.ingest.json_lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from photoward.api.http.lines import Line
+    from photoward.api.ingest.json_lines import Line
 
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY = 16 << 20

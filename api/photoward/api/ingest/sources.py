@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
-from photoward.api.http import tus, uploads
+from photoward.api.http.headers import tus
+from photoward.api.ingest import uploads
 from photoward.core.errors import BadInput, Conflict, NotFound, Unavailable
 from photoward.core.fetches import UPLOAD
 from photoward.core.jobs import well_formed

@@ -11,9 +11,9 @@ from weakref import WeakKeyDictionary
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from photoward.api.http.crowd import Crowd
 from photoward.api.http.errors import respond
-from photoward.api.http.schemas import Problem
+from photoward.api.http.schemas.images import Problem
+from photoward.api.http.server.connection_limit import Crowd
 
 if TYPE_CHECKING:
     import asyncio

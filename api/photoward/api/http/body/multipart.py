@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from photoward.api.http import filenames
+from photoward.api.ingest import filenames
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from photoward.api.http.asked import Asked
-    from photoward.api.http.spool import Spool
+    from photoward.api.ingest.options import Asked
+    from photoward.api.ingest.spool import Spool
 
 FILE = "file"
 """Name of the part that holds the photo; every other part is an option."""

@@ -11,7 +11,7 @@ import struct
 import zipfile
 from typing import IO, TYPE_CHECKING
 
-from photoward.api.http.archives import CHUNK, MAX_DIRECTORY, MAX_MEMBERS, Archive, Member
+from photoward.api.ingest.archives.base import CHUNK, MAX_DIRECTORY, MAX_MEMBERS, Archive, Member
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import to_thread
 
 from photoward.api.http.errors import validated
-from photoward.api.http.schemas import RequestedImage
+from photoward.api.http.schemas.images import RequestedImage
 from photoward.core.catalogue import METHODS
 from photoward.core.errors import BadInput
 from photoward.core.jobs import well_formed

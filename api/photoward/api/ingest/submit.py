@@ -13,8 +13,8 @@ from photoward.core.object_keys import object_keys, original_key
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from photoward.api.http.body.reader import Upload
     from photoward.api.http.deps import Parts
-    from photoward.api.http.intake import Upload
     from photoward.core.fetches import Arrival
     from photoward.core.jobs import Item, Options
 

@@ -1,0 +1,1 @@
+"""What a request brings: photos, forms, JSON and manifests, read while they arrive."""

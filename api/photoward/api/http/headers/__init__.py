@@ -1,0 +1,1 @@
+"""Request headers with a grammar of their own."""

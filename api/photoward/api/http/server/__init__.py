@@ -1,0 +1,1 @@
+"""uvicorn's protocol: what happens before a request reaches the application."""

@@ -1,0 +1,1 @@
+"""How a photo gets in: checked, stored, recorded. Knows no HTTP."""
