@@ -28,7 +28,7 @@ up: $(STAMP) ## Run the service on http://127.0.0.1:8080 until Ctrl-C
 	$(BIN)/photoward up
 
 stack: $(STAMP) ## Run docker-compose.yml as plain processes on loopback until Ctrl-C (PORT=…)
-	@PYTHONPATH=docker $(BIN)/python -m loopback $(if $(PORT),--port $(PORT))
+	@$(BIN)/python -m tests.support.loopback $(if $(PORT),--port $(PORT))
 
 test: fast slow ## Run all tests: the fast ones, then the slow ones; show branch coverage
 

@@ -21,10 +21,14 @@ def loaded(*modules: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["photoward.api.http.app", "photoward.api.cli.service", "photoward.api.cli.doctor"]
+    "module",
+    [
+        "photoward.api.http.app",
+        *(f"photoward.api.cli.{name}" for name in ("up", "serve", "doctor")),
+    ],
 )
 def test_a_face_starts_without_tensors(module: str) -> None:
-    assert not {name for name in loaded(module) if name.startswith(TENSORS)}
+    assert not {name for name in loaded(f"photoward.api.{module}") if name.startswith(TENSORS)}
 
 
 def test_the_domain_needs_no_library_but_the_settings() -> None:

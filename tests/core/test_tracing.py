@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from photoward.api.cli import parts
+from photoward.api.cli.checks import services
 from photoward.core import tracing
 from photoward.core.jobs import Item, State, new_id
 from photoward.core.timings import Laps
@@ -95,10 +95,10 @@ def test_the_standard_variables_decide(
 
 def test_a_protocol_that_is_not_spoken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT, NOWHERE)
-    assert parts.traces().ok
+    assert services.traces().ok
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     assert open_tracer("api") is SILENT
-    finding = parts.traces()
+    finding = services.traces()
     assert not finding.ok
     assert "grpc" in finding.remedy
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from loopback.composition import FILE
+from tests.support.loopback.composition import FILE
 
 Manifests: TypeAlias = "dict[tuple[str, str], dict[str, Any]]"
 """Kind and name → object."""

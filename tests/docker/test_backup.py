@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import make_url
 
-from loopback.composition import FILE
 from tests.api.http.service import picture, serving, work
+from tests.support.loopback.composition import FILE
 from tests.support.servers import POSTGRES_BIN, fresh_database
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from loopback.composition import FILE
-from photoward.api.cli.service import DRAIN_HTTP_S
+from photoward.api.cli.serve import DRAIN_HTTP_S
 from photoward.api.http.routes.operations import Depth
 from photoward.core.ledger import open_ledger
 from photoward.core.ledger.turns import LEAST_WORK
@@ -18,6 +17,7 @@ from photoward.core.settings import Settings
 from photoward.worker.celery_app import LEAVE_S
 from tests.docker.chart import CHART, EVERYTHING, Manifests, pods, ran, rendered
 from tests.docker.test_composition import DEAREST_MIB, WORKER_MIB
+from tests.support.loopback.composition import FILE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,11 +11,11 @@ import yaml
 from compose_spec import PyCompose
 from sqlalchemy import QueuePool
 
-from loopback.composition import FILE, Service, filled, services
-from photoward.api.cli.service import DRAIN_HTTP_S
+from photoward.api.cli.serve import DRAIN_HTTP_S
 from photoward.core.ledger.engine import make_engine
 from photoward.core.settings import Settings
 from photoward.worker.celery_app import LEAVE_S
+from tests.support.loopback.composition import FILE, Service, filled, services
 
 SAID = yaml.safe_load(filled(FILE.read_text(), {}))
 SERVICES = {name: Service(name, said) for name, said in SAID["services"].items()}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from loopback.composition import FILE
 from tests.docker.chart import EVERYTHING, rendered
+from tests.support.loopback.composition import FILE
 from tests.support.servers import missing
 
 if TYPE_CHECKING:

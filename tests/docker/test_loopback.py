@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from loopback import configuration, programs
-from loopback.composition import Service, services, stages
-from loopback.instance import Instance
-from loopback.places import Places
 from photoward.core.errors import Unavailable
+from tests.support.loopback import configuration, programs
+from tests.support.loopback.composition import Service, services, stages
+from tests.support.loopback.instance import Instance
+from tests.support.loopback.layout import Places
 from tests.support.servers import free_ports, missing
 
 if TYPE_CHECKING:

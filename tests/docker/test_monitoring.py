@@ -10,12 +10,12 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
-from loopback.composition import FILE
 from photoward.api.http.routes.operations import Depth
 from photoward.core import telemetry
 from photoward.core.jobs import State
 from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings
+from tests.support.loopback.composition import FILE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loopback import programs
-from loopback.composition import services
-from loopback.instance import Instance
-from loopback.places import LOOPBACK, Places
 from photoward.api.http.errors import MEDIA_TYPE
 from photoward.api.http.schemas.images import Problem
+from tests.support.loopback import programs
+from tests.support.loopback.composition import services
+from tests.support.loopback.instance import Instance
+from tests.support.loopback.layout import LOOPBACK, Places
 from tests.support.servers import Server, missing, running
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import redis
 import sqlalchemy as sa
 from PIL import Image
 
-from photoward.api.cli import samples
+from photoward.api.cli import sample_images
 from photoward.api.cli.client import Client, Refusal
 from photoward.core.errors import Unavailable
 from photoward.core.ledger.engine import make_engine
@@ -37,9 +37,9 @@ SWEEPING = {"PHOTOWARD_SWEEP_EVERY_S": "1", "PHOTOWARD_ORPHAN_AGE_S": "30"}
 
 def free_of_cost(count: int) -> list[Upload]:
     """Different pictures of 32 × 32 and the one method that asks no network."""
-    tiles = samples.small_pictures(count, 11)
+    tiles = sample_images.small_pictures(count, 11)
     return [
-        Upload(samples.encoded(Image.fromarray(tile), "PNG"), label="cat", method="cuda")
+        Upload(sample_images.encoded(Image.fromarray(tile), "PNG"), label="cat", method="cuda")
         for tile in tiles
     ]
 

@@ -26,9 +26,9 @@ import redis
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from loopback import programs
 from photoward.core.errors import Unavailable
 from photoward.core.queue.server import server_command
+from tests.support.loopback import programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from photoward.api.cli.client import Client, Refusal
-from photoward.api.cli.embedded import running
+from photoward.api.cli.service.embedded import running
 from photoward.core.errors import Unavailable
 from tests.support.servers import short_folder
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from photoward.api.cli import samples
+from photoward.api.cli import sample_images
 from photoward.core.catalogue import DEFAULT_PRESET, PRESETS
 from tests.core.imaging.pictures import file, image, smooth
 from tests.support.stack import Upload
@@ -33,12 +33,12 @@ class Photo:
 
 def photos(small: int = 12) -> list[Photo]:
     """Small PNGs, a 12 MP JPEG, and one of each kind."""
-    tiles = samples.small_pictures(small, 5)
+    tiles = sample_images.small_pictures(small, 5)
     found = [
         _photo(f"tile-{number}", Image.fromarray(tile), label="tile" if number % 2 else None)
         for number, tile in enumerate(tiles)
     ]
-    large = samples.synthetic_photo(4000, 3000, 1)
+    large = sample_images.synthetic_photo(4000, 3000, 1)
     return [
         *found,
         _photo("photo", large, "JPEG", lossless=False, quality=90),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from photoward.api.cli import samples
+from photoward.api.cli import sample_images
 from photoward.core.catalogue import Catalogue
 from photoward.core.settings import Settings
 from photoward.worker.lifecycle import open_pipeline
@@ -25,7 +25,7 @@ def left(labels: int, folder: Path) -> NDArray[np.float64]:
     """Share of each photo's noise (its norm) that is left without the mean of all photos' noise."""
     settings = Settings(data_dir=folder)
     catalogue = Catalogue.of(settings)
-    originals = [file(samples.synthetic_photo(SIDE, SIDE, seed)) for seed in range(PHOTOS)]
+    originals = [file(sample_images.synthetic_photo(SIDE, SIDE, seed)) for seed in range(PHOTOS)]
     jobs = []
     for number, data in enumerate(originals):
         asked = catalogue.options(label=f"label {number % labels}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from photoward.api.cli import samples
+from photoward.api.cli import sample_images
 from photoward.api.cli.client import Client
 from photoward.core.jobs import State
 from photoward.core.ledger import open_ledger
@@ -38,9 +38,9 @@ HASTY = {
 
 
 def uploads() -> list[Upload]:
-    tiles = samples.small_pictures(COUNT, 11)
+    tiles = sample_images.small_pictures(COUNT, 11)
     return [
-        Upload(samples.encoded(Image.fromarray(tile), "PNG"), label=f"class {number % 10}")
+        Upload(sample_images.encoded(Image.fromarray(tile), "PNG"), label=f"class {number % 10}")
         for number, tile in enumerate(tiles)
     ]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from photoward.api.cli import samples
+from photoward.api.cli import sample_images
 from photoward.api.cli.client import Client, Refusal
 from photoward.core.errors import Unavailable
 from photoward.core.settings import Settings
@@ -131,7 +131,11 @@ def test_ten_times_too_much() -> None:
     """Offered once as much as can be done, then ten times; what is done must hardly be less."""
     window_s = scaled(20, 60)
     photos = [
-        Upload(samples.encoded(samples.synthetic_photo(SIDE, SIDE, n), "JPEG"), "image/jpeg", "cat")
+        Upload(
+            sample_images.encoded(sample_images.synthetic_photo(SIDE, SIDE, n), "JPEG"),
+            "image/jpeg",
+            "cat",
+        )
         for n in range(20)
     ]
     limits = {"PHOTOWARD_MAX_QUEUED_ITEMS": str(WAITING), "PHOTOWARD_MAX_BATCH": "4"}

@@ -16,7 +16,7 @@ import obstore
 import pytest
 from PIL import Image
 
-from photoward.api.cli import samples
+from photoward.api.cli import sample_images
 from photoward.core.storage.places import open_bucket
 from tests.support import cifar
 from tests.support.audit import audit
@@ -71,9 +71,9 @@ def test_ten_thousand_photos_from_bucket_to_bucket_whoever_dies(
 def photos() -> dict[str, bytes]:
     """Names and PNG files: CIFAR-10's where they are, else drawn ones."""
     mosaic = SHARED / "data" / "cifar10" / "train_5.webp"
-    drawn = cifar.tiles(mosaic) if mosaic.exists() else samples.small_pictures(COUNT, 11)
+    drawn = cifar.tiles(mosaic) if mosaic.exists() else sample_images.small_pictures(COUNT, 11)
     return {
-        f"{number % 10}/{number:05}.png": samples.encoded(Image.fromarray(one), "PNG")
+        f"{number % 10}/{number:05}.png": sample_images.encoded(Image.fromarray(one), "PNG")
         for number, one in enumerate(drawn[:COUNT])
     }
 

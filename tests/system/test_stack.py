@@ -18,11 +18,11 @@ import psutil
 import pytest
 from PIL import Image
 
-from loopback import programs
-from loopback.composition import FILE, services
 from photoward.api.cli.client import Client, Refusal
 from tests.core.imaging.pictures import file, smooth
 from tests.support.faults import until
+from tests.support.loopback import programs
+from tests.support.loopback.composition import FILE, services
 from tests.support.samples import noisy_png
 from tests.support.servers import missing, short_folder
 
@@ -54,8 +54,8 @@ class Deployment:
 def deployed(state: Path) -> Iterator[Deployment]:
     """``make stack`` on a folder; afterwards nothing of it may be left running."""
     runner = subprocess.Popen(
-        [sys.executable, "-m", "loopback", "--state", state, "--port", "0"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(FILE.parent / "docker"), *sys.path])},
+        [sys.executable, "-m", "tests.support.loopback", "--state", state, "--port", "0"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(FILE.parent), *sys.path])},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert runner.stdout

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from photoward.api.cli.child import STABLE_S
+from photoward.api.cli.service.process import STABLE_S
 from photoward.core.failpoints import HANGING
 from photoward.core.jobs import FINAL, MAX_ATTEMPTS, State
 from photoward.core.ledger import open_ledger

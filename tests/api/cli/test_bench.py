@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
 
 from photoward.api.cli import main
 from photoward.api.cli.bench.scenes import scenes
-from photoward.api.cli.bench.service import _shares
-from photoward.api.cli.bench.strengths import asked
+from photoward.api.cli.bench.service import _shares, _waiting
+from photoward.api.cli.bench.variants import asked
 from photoward.core import catalogue
 from photoward.core.catalogue import DEFAULT_PRESET, SHAPINGS
-from photoward.core.ledger import open_ledger
-from photoward.core.settings import Settings
 from photoward.models.methods.registry import METHODS
 from tests.core.imaging.pictures import file, smooth
 from tests.support import surrogates
 from tests.support.quick import Quick
-from tests.support.samples import added
-from tests.support.servers import fresh_database
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from photoward.api.cli.client import Client
 
 
 def test_the_shares_add_up_to_the_whole() -> None:
@@ -170,54 +166,17 @@ def test_the_scenes_are_those_in_which_noise_is_seen() -> None:
     assert found == dict(scenes()), "drawn the same each time"
 
 
-def test_the_ledger_is_measured_with_several_workers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "ledger.json"
-    with pytest.raises(SystemExit) as caught:
-        main(["bench", "ledger", "--items", "100", "--workers", "1,2", "--out", str(out)])
-    assert caught.value.code == 0
-    found = json.loads(out.read_text())
-    assert {"sqlite": {"workers", "accepted", "asked", "done"}} == {
-        name: set(rows[0]) for name, rows in found["ledgers"].items()
-    }
-    for rows in (found["ledgers"]["sqlite"], found["hints"]):
-        assert [row.pop("workers") for row in rows] == [1, 2]
-        for figure in (figure for row in rows for figure in row.values()):
-            assert figure["per_s"] > 0
-            assert 0 < figure["processor_ms"] < 1000
-    shown = capsys.readouterr().out
-    assert "done/s" in shown
-    assert "heard/s" in shown
+def test_what_waits_is_counted_with_few_questions() -> None:
+    asked: list[str] = []
 
+    class Asked:
+        def item(self, item_id: str) -> dict[str, str]:
+            asked.append(item_id)
+            return {"state": "done" if int(item_id) < 70 else "queued"}
 
-def test_both_databases_are_measured_and_none_that_holds_something(
-    postgres_url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked = ["bench", "ledger", "--items", "100", "--workers", "2"]
-    with fresh_database(postgres_url) as url:
-        with pytest.raises(SystemExit) as caught:
-            main([*asked, "--database", "sqlite", "--database", url])
-        assert caught.value.code == 0
-        shown = capsys.readouterr().out
-        assert "sqlite, 32 a claim" in shown
-        assert "postgresql, 32 a claim" in shown
-        with closing(open_ledger(Settings(database_url=SecretStr(url)))) as ledger:
-            added(ledger)
-        with pytest.raises(SystemExit) as caught:
-            main([*asked, "--database", url])
-        assert caught.value.code == 2
-        assert "already" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("wrong", [("--workers", "two"), ("--workers", ""), ("--workers", "0")])
-def test_a_ledger_without_workers_is_not_measured(
-    wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["bench", "ledger", *wrong])
-    assert caught.value.code == 2
-    assert "--workers" in capsys.readouterr().err
+    client: Client = Asked()  # type: ignore[assignment]  # as much of it as is needed
+    assert _waiting(client, [str(n) for n in range(100)]) == 30
+    assert len(asked) < 10
 
 
 @pytest.mark.parametrize("source", ["absent", "empty"])

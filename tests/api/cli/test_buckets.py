@@ -19,7 +19,7 @@ import obstore
 import pytest
 
 from photoward.api.cli import main
-from photoward.api.cli.places import MADE_FROM, Bucket
+from photoward.api.cli.files.locations import MADE_FROM, Bucket
 from photoward.core.jobs import Failure
 from photoward.core.storage.places import open_bucket
 from tests.api.http.service import Service, picture, serving, working

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from photoward.api import cli
-from photoward.api.cli import checks
+from photoward.api.cli.checks import machine
 from photoward.core.errors import BadInput, Unavailable
 
 HEAVY = {"torch", "celery", "fastapi", "uvicorn", "sqlalchemy", "numpy", "PIL", "obstore"}
@@ -50,7 +50,7 @@ def test_the_overview_names_every_command_and_imports_none() -> None:
 
 
 @pytest.mark.skipif(
-    any(Path(driver).exists() for driver in checks.DRIVERS), reason="a card is here to be asked"
+    any(Path(driver).exists() for driver in machine.DRIVERS), reason="a card is here to be asked"
 )
 def test_the_doctor_loads_no_tensors_to_say_that_there_is_no_card(tmp_path: Path) -> None:
     script = (

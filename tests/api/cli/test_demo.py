@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photoward.api.cli import main, samples
+from photoward.api.cli import main, sample_images
 from photoward.api.cli.demo import contact_sheet
-from photoward.api.cli.embedded import running
+from photoward.api.cli.service.embedded import running
 from photoward.core.errors import Unavailable
 from tests.core.imaging.pictures import file, reopened
 from tests.support.servers import short_folder
@@ -29,7 +29,7 @@ def test_a_dozen_pictures_can_be_looked_at(
         main(["demo", "--out", str(out)])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    names = {sample.name for sample in samples.demonstration()}
+    names = {sample.name for sample in sample_images.demonstration()}
     assert len(names) == 12
     for name in names:
         before, after = (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from photoward.api.cli import checks, main, parts
+from photoward.api.cli import main
+from photoward.api.cli.checks import machine, services
 from photoward.core.imaging import confinement
 from photoward.core.settings import Settings
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from photoward.api.cli.finding import Finding
+    from photoward.api.cli.checks.result import Finding
 
 DEAD = "127.0.0.1:1"
 """Nothing listens on port 1."""
@@ -52,7 +53,7 @@ def surrogate(tmp_path: Path) -> Callable[[bytes], Path]:
 
 
 def tiny(settings: Settings) -> Finding:
-    return next(f for f in checks.surrogates(settings) if f.subject == "Surrogate tiny")
+    return next(f for f in machine.surrogates(settings) if f.subject == "Surrogate tiny")
 
 
 def test_weights_are_held_against_their_card(
@@ -68,7 +69,7 @@ def test_weights_are_held_against_their_card(
 
 def test_a_card_that_is_none_is_named(settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "odd.json").write_text("{}")
-    (finding,) = checks.surrogates(settings(surrogate_dirs=(tmp_path,)))
+    (finding,) = machine.surrogates(settings(surrogate_dirs=(tmp_path,)))
     assert not finding.ok
     assert "odd.json" in finding.found
 
@@ -83,7 +84,7 @@ def test_the_secret_is_whole_and_private(
     path = tmp_path / "secret"
     path.write_bytes(content)
     path.chmod(mode)
-    finding = parts.master_secret(settings(master_secret_file=path))
+    finding = services.master_secret(settings(master_secret_file=path))
     assert finding.ok is ok
     assert bool(finding.remedy) is not ok
 
@@ -92,25 +93,25 @@ def test_a_folder_under_a_file_is_no_folder(
     settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     (tmp_path / "data").write_text("a file")
-    assert not parts.data_folder(settings(data_dir=tmp_path / "data" / "deeper")).ok
+    assert not services.data_folder(settings(data_dir=tmp_path / "data" / "deeper")).ok
 
 
 def test_a_new_folder_needs_nothing_and_stays_unmade(
     settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    assert all(finding.ok for finding in parts.findings(settings()))
+    assert all(finding.ok for finding in services.findings(settings()))
     assert not (tmp_path / "data").exists()
 
 
 def test_a_kernel_without_a_fence_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confinement, "lacking", lambda: ["Landlock"])
-    (finding,) = (one for one in checks.libraries() if one.subject == "Confinement")
+    (finding,) = (one for one in machine.libraries() if one.subject == "Confinement")
     assert (finding.ok, finding.needed, finding.found) == (False, False, "there is no Landlock")
     assert finding.remedy
 
 
 def test_a_dead_queue_is_found(settings: Callable[..., Settings]) -> None:
-    finding = parts.queue(settings(redis_url=f"redis://:hunter2@{DEAD}/0"))
+    finding = services.queue(settings(redis_url=f"redis://:hunter2@{DEAD}/0"))
     assert not finding.ok
     assert "hunter2" not in finding.found
 
@@ -126,7 +127,7 @@ def test_a_dead_queue_is_found(settings: Callable[..., Settings]) -> None:
 def test_a_dead_ledger_is_found_and_its_password_kept(
     settings: Callable[..., Settings], url: str
 ) -> None:
-    finding = parts.ledger(settings(database_url=url))
+    finding = services.ledger(settings(database_url=url))
     assert not finding.ok
     assert "hunter2" not in finding.found + finding.remedy
 
@@ -134,9 +135,9 @@ def test_a_dead_ledger_is_found_and_its_password_kept(
 def test_a_present_ledger_is_asked(settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "ledger.sqlite").touch()
-    assert parts.ledger(settings()).ok
+    assert services.ledger(settings()).ok
     (tmp_path / "data" / "ledger.sqlite").write_bytes(b"not a database at all" * 99)
-    assert not parts.ledger(settings()).ok
+    assert not services.ledger(settings()).ok
 
 
 def test_json_and_exit_code_follow_the_findings(
@@ -159,5 +160,5 @@ def test_json_and_exit_code_follow_the_findings(
 def test_a_folder_of_surrogates_that_is_not_there_is_named(
     settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    found = list(checks.surrogates(settings(surrogate_dirs=(tmp_path / "typo",))))
+    found = list(machine.surrogates(settings(surrogate_dirs=(tmp_path / "typo",))))
     assert [str(tmp_path / "typo") in one.found for one in found if not one.ok] == [True]

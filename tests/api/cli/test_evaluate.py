@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photoward.api.cli import exhibits, main
-from photoward.api.cli.shapes import CLASSES, write_shapes
+from photoward.api.cli import main
+from photoward.api.cli.evaluation import datasets
+from photoward.api.cli.evaluation.shapes import CLASSES, write_shapes
 from photoward.core.catalogue import DEFAULT_PRESET, PRESETS
 from photoward.models.methods.registry import METHODS
 from tests.api.http.service import serving, working
@@ -108,8 +109,8 @@ def test_manifests_are_taken_as_folders_are(clean: Path, tmp_path: Path) -> None
 def test_a_quick_look_draws_and_protects_its_own_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exhibits, "SHAPES_EACH", 6)
-    monkeypatch.setattr(exhibits, "SHAPES_TEST_EACH", 2)
+    monkeypatch.setattr(datasets, "SHAPES_EACH", 6)
+    monkeypatch.setattr(datasets, "SHAPES_TEST_EACH", 2)
     monkeypatch.setitem(METHODS, "sem", Quick)
     surrogates.write(tmp_path)
     os.environ |= {

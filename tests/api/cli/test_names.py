@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photoward.api.cli import names
+from photoward.api.cli.files import names
 
 
 @pytest.mark.parametrize(

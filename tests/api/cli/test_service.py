@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from photoward.api.cli import environment, main, stack
+from photoward.api.cli import environment, main
+from photoward.api.cli.service import programs
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.settings import Settings
 
@@ -24,16 +25,16 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object
 
 
 def test_a_folder_belongs_to_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with stack.only_one(tmp_path, "photoward up", "--data-dir"):
+    with programs.only_one(tmp_path, "photoward up", "--data-dir"):
         code, said = refusal(capsys, "up", "--data-dir", str(tmp_path), "--port", "0")
     assert code == 1
     assert f"Another `photoward up` runs on {tmp_path}" in said
-    with stack.only_one(tmp_path, "photoward up", "--data-dir"):
+    with programs.only_one(tmp_path, "photoward up", "--data-dir"):
         """Free again."""
 
 
 def test_a_new_folder_is_nobody_elses(tmp_path: Path) -> None:
-    with stack.only_one(tmp_path / "deep" / "data", "photoward up", "--data-dir"):
+    with programs.only_one(tmp_path / "deep" / "data", "photoward up", "--data-dir"):
         mode = (tmp_path / "deep" / "data").stat().st_mode
     assert stat.S_IMODE(mode) == 0o700
 
@@ -47,7 +48,7 @@ def test_a_taken_port_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_port_zero_becomes_a_free_one() -> None:
-    port = stack.free_port(Settings(port=0))
+    port = programs.free_port(Settings(port=0))
     with socket.create_server(("127.0.0.1", port)):
         """It was free."""
 
@@ -114,7 +115,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_logs_of_earlier_runs_are_kept_for_a_while(tmp_path: Path) -> None:
     for run in range(6):
-        (stack.fresh_logs(tmp_path) / "api.log").write_text(f"run {run}")
+        (programs.fresh_logs(tmp_path) / "api.log").write_text(f"run {run}")
     kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert kept == {
         "api.log": "run 5", "api.log.1": "run 4", "api.log.2": "run 3", "api.log.3": "run 2"
@@ -123,12 +124,12 @@ def test_logs_of_earlier_runs_are_kept_for_a_while(tmp_path: Path) -> None:
 
 def test_the_private_queue_is_left_out_where_another_is_named(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, redis_url="redis://127.0.0.1:1/0")
-    names = [[program.name for program in stage] for stage in stack.stages(settings, 2)]
+    names = [[program.name for program in stage] for stage in programs.stages(settings, 2)]
     assert names == [[], ["worker-1", "worker-2"], ["api"]]
 
 
 def test_a_worker_is_ready_when_its_heart_beats(tmp_path: Path) -> None:
-    workers = stack.stages(Settings(data_dir=tmp_path), 2, tmp_path)[1]
+    workers = programs.stages(Settings(data_dir=tmp_path), 2, tmp_path)[1]
     beats = [Path(program.environment["PHOTOWARD_HEARTBEAT_FILE"]) for program in workers]
     assert len(set(beats)) == 2
     assert [program.ready and program.ready() for program in workers] == [False, False]
@@ -137,14 +138,14 @@ def test_a_worker_is_ready_when_its_heart_beats(tmp_path: Path) -> None:
 
 
 def test_everything_can_be_gone_within_forty_seconds(tmp_path: Path) -> None:
-    stages = stack.stages(Settings(data_dir=tmp_path), 2)
+    stages = programs.stages(Settings(data_dir=tmp_path), 2)
     assert [stage[0].name for stage in stages] == ["queue", "worker-1", "api"]
     assert sum(max(program.grace_s for program in stage) for stage in stages) <= 40
 
 
 def test_a_folder_too_deep_for_a_socket_is_said(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="too long to hold a socket"):
-        stack.stages(Settings(data_dir=tmp_path / ("x" * 100)), 1)
+        programs.stages(Settings(data_dir=tmp_path / ("x" * 100)), 1)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_a_queue_server_is_ready_when_it_answers(
     tmp_path: Path, reply: bytes, *, ready: bool
 ) -> None:
     path = tmp_path / "s"
-    assert not stack.answers_ping(path)
+    assert not programs.answers_ping(path)
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(path))
         door.listen()
@@ -167,5 +168,5 @@ def test_a_queue_server_is_ready_when_it_answers(
 
         thread = threading.Thread(target=answer)
         thread.start()
-        assert stack.answers_ping(path) is ready
+        assert programs.answers_ping(path) is ready
         thread.join()

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from photoward.api.cli import logs, supervisor
-from photoward.api.cli.child import Program
-from photoward.api.cli.supervisor import Supervisor
+from photoward.api.cli.service import log_files, supervisor
+from photoward.api.cli.service.process import Program
+from photoward.api.cli.service.supervisor import Supervisor
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_a_program_has_what_is_its_own_of_the_environment(tmp_path: Path) -> Non
 def test_a_log_begins_anew_before_it_is_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(log_files, "MAX_BYTES", 10_000)
     script = "import time; print('x' * 20_000, flush=True); time.sleep(60)"
     program = Program("api", [sys.executable, "-S", "-c", script])
     supervise([[program]], (tmp_path / "api.log.1").exists, logs=tmp_path)
@@ -184,7 +184,7 @@ def test_who_writes_a_log_goes_on_at_its_new_beginning(tmp_path: Path) -> None:
         for number in range(1000):
             writer.write(f"{number:039}\n".encode())
             writer.flush()
-            logs.keep_short(log, 9_999)
+            log_files.keep_short(log, 9_999)
     kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert set(kept) == {"api.log", "api.log.1", "api.log.2", "api.log.3"}
     assert all(len(text) <= 10_000 for text in kept.values())
@@ -201,7 +201,7 @@ def test_where_there_is_no_room_for_an_old_log_it_goes(
     (tmp_path / "api.log").write_bytes(bytes(100))
     (tmp_path / "api.log.1").write_text("older")
     monkeypatch.setattr(shutil, "copyfileobj", full)
-    logs.keep_short(tmp_path / "api.log", 99)
+    log_files.keep_short(tmp_path / "api.log", 99)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "api.log": "", "api.log.1": "older"
     }  # fmt: skip
@@ -278,8 +278,8 @@ def test_who_waits_for_a_slow_start_is_told(
 def test_nothing_outlives_a_killed_supervisor(tmp_path: Path, diary: Diary) -> None:
     script = f"""
 import os, sys
-from photoward.api.cli.child import Program
-from photoward.api.cli.supervisor import Supervisor
+from photoward.api.cli.service.process import Program
+from photoward.api.cli.service.supervisor import Supervisor
 command = [sys.executable, "-S", "-c", {STAND_IN!r}]
 Supervisor(
     [[Program(name, [*command, name, {str(diary.path)!r}, "60", "60"]) for name in ("a", "b")]],

@@ -10,8 +10,8 @@ import pytest
 
 from photoward.api.cli import main
 from photoward.api.cli.client import Client
-from photoward.api.cli.places import Folder
-from photoward.api.cli.transfer import THREADS
+from photoward.api.cli.files.locations import Folder
+from photoward.api.cli.files.transfer import THREADS
 from photoward.core import api_keys
 from photoward.core.api_keys import USUAL
 from photoward.core.object_keys import item_of

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("photoward.api.cli.service:up", "Run the whole service from one folder."),
-    "serve": ("photoward.api.cli.service:serve", "Run the HTTP face alone."),
-    "worker": ("photoward.api.cli.service:worker", "Run one worker alone."),
+    "up": ("photoward.api.cli.up:up", "Run the whole service from one folder."),
+    "serve": ("photoward.api.cli.serve:serve", "Run the HTTP face alone."),
+    "worker": ("photoward.api.cli.worker:worker", "Run one worker alone."),
     "protect": ("photoward.api.cli.protect:protect", "Protect files without a server."),
     "sync": ("photoward.api.cli.sync:sync", "A folder through a running service into another."),
     "keys": ("photoward.api.cli.keys:app", "Make and end API keys; erase a tenant."),
@@ -46,8 +46,13 @@ FIRST_SERVER_FAULT = 500
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that ``arguments`` (default: the process's own) name, then exit."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    run(application(given), given, "photoward")
+
+
+def run(app: typer.Typer, arguments: Sequence[str], program: str) -> None:
+    """Run a command line of Typer, then exit; what is refused becomes a sentence and a code."""
     try:
-        application(given)(given, prog_name="photoward")
+        app(arguments, prog_name=program)
     except PhotowardError as error:
         sys.stderr.write(f"photoward: {sentence(error)}\n")
         sys.exit(1 if error.problem.status >= FIRST_SERVER_FAULT else 2)

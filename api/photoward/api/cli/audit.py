@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from photoward.api.cli.environment import settings_from
-from photoward.api.cli.service import DataDir
+from photoward.api.cli.options import DataDir
 from photoward.core.audit import Entry
 from photoward.core.ledger import open_ledger
 from photoward.core.ports import Ledger

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from photoward.api.cli import samples
+from photoward.api.cli import sample_images
 from photoward.api.cli.client import Client
-from photoward.api.cli.embedded import running
 from photoward.api.cli.environment import require_extra
+from photoward.api.cli.service.embedded import running
 from photoward.core.catalogue import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
-    from photoward.api.cli.samples import Sample
+    from photoward.api.cli.sample_images import Sample
 
 PANEL = 420
 """Longest side of a picture on a contact sheet."""
@@ -45,7 +45,7 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="photoward-demo-") as folder:
         console.print("Starting queue, worker and API …")
         with running(Path(folder)) as url, Client(url) as client:
-            pictures = track(samples.demonstration(), "Protecting", console=console)
+            pictures = track(sample_images.demonstration(), "Protecting", console=console)
             rows = [_protect(client, sample, preset, out) for sample in pictures]
     console.print(_table(rows, preset))
     console.print(f"Pictures: {out.resolve()} (NAME-sheet.png shows before, after, difference)")

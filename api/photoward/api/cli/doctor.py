@@ -10,14 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from photoward.api.cli import checks, parts
+from photoward.api.cli.checks import machine, services
 from photoward.api.cli.environment import settings_from
-from photoward.api.cli.service import DataDir
+from photoward.api.cli.options import DataDir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from photoward.api.cli.finding import Finding
+    from photoward.api.cli.checks.result import Finding
 
 
 def doctor(
@@ -31,8 +31,8 @@ def doctor(
     """
     settings = settings_from(data_dir=data_dir)
     findings = [
-        *checks.machine(), *checks.libraries(), *checks.surrogates(settings),
-        *parts.findings(settings),
+        *machine.machine(), *machine.libraries(), *machine.surrogates(settings),
+        *services.findings(settings),
     ]  # fmt: skip
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))

@@ -19,8 +19,7 @@ FENCES = ("landlockpy", "seccompy") if sys.platform == "linux" else ()
 EXTRAS = {
     "api": ("fastapi", "python_multipart", "uvicorn"),
     "worker": ("torch", "safetensors", "PIL", *FENCES),
-    "load": ("aiohttp", "PIL"),
-    "likeness": ("flip_evaluator", "pytorch_msssim", "simplejpeg", "skimage"),
+    "fidelity": ("pytorch_msssim", "simplejpeg", "skimage"),
 }
 """Extra of the distribution → the modules that show it is installed."""
 

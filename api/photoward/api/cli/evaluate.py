@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from photoward.api.cli.effort import FULL, PLAIN, QUICK, chosen, listed, percentages, words
 from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.evaluation.preset import (
+    FULL,
+    PLAIN,
+    QUICK,
+    chosen,
+    listed,
+    percentages,
+    words,
+)
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from photoward.api.cli.study import Sources
+    from photoward.api.cli.evaluation.runner import Sources
 
 
 def evaluate(  # noqa: PLR0913  # one option each
@@ -98,7 +106,7 @@ def evaluate(  # noqa: PLR0913  # one option each
     is kept in the folder, so an interrupted evaluation goes on where it stood.
     """
     require_extra("worker")
-    from photoward.api.cli.study import Leaked, Sources, Study  # noqa: PLC0415  # heavy
+    from photoward.api.cli.evaluation.runner import Leaked, Sources, Study  # noqa: PLC0415  # heavy
     from photoward.models.evaluation.countermeasures import named, registry  # noqa: PLC0415  # heavy
     from photoward.models.evaluation.networks import Networks  # noqa: PLC0415  # heavy
     from photoward.models.surrogates.architectures import ARCHITECTURES  # noqa: PLC0415  # heavy

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from photoward.api.cli import folders
 from photoward.api.cli.environment import require_extra
+from photoward.api.cli.files import folders
 
 if TYPE_CHECKING:
     from photoward.models.training.data import LabelledPictures

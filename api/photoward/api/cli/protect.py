@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from photoward.api.cli import folders, own
-from photoward.api.cli.entries import Entry, plan
 from photoward.api.cli.environment import require_extra
-from photoward.api.cli.names import MISNAMED
-from photoward.api.cli.places import Folder
+from photoward.api.cli.files import folders, user_data
+from photoward.api.cli.files.locations import Folder
+from photoward.api.cli.files.names import MISNAMED
+from photoward.api.cli.files.plan import Entry, plan
 from photoward.core.catalogue import DEFAULT_METHOD, METADATA, METHODS, PRESETS, Catalogue
 from photoward.core.errors import PhotowardError
 from photoward.core.rights import CHOICES
@@ -93,7 +93,7 @@ def protect(  # noqa: PLR0913  # one option each
     The secret is kept in one place for each user, or where --data-dir says.
     """
     require_extra("worker")
-    settings = own.settings(data_dir)
+    settings = user_data.settings(data_dir)
     catalogue = Catalogue.of(settings)
 
     @cache
@@ -154,11 +154,11 @@ def _run(
     settings: Settings, catalogue: Catalogue, entries: list[Entry], out: Folder, tally: Tally
 ) -> None:
     """Protect and write all of them."""
-    from photoward.api.cli.lanes import Lanes  # noqa: PLC0415  # heavy
+    from photoward.api.cli.files.batch_runner import Lanes  # noqa: PLC0415  # heavy
     from photoward.core.ledger import open_ledger  # noqa: PLC0415  # the same
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # the same
 
-    secret = own.secret(settings)
+    secret = user_data.secret(settings)
     ledger = open_ledger(settings)  # keeps what labels are steered to
     pipeline, pool = open_pipeline(settings, ledger)
     with pool, folders.progress() as bar:

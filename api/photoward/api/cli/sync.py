@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from photoward.api.cli import folders, names
-from photoward.api.cli.places import Folder, Place, place
-from photoward.api.cli.record import is_older
-from photoward.api.cli.transfer import Photo, Refused, Transfer
+from photoward.api.cli.files import folders, names
+from photoward.api.cli.files.locations import Folder, Place, place
+from photoward.api.cli.files.output_record import is_older
+from photoward.api.cli.files.transfer import Photo, Refused, Transfer
 from photoward.core.catalogue import PRESETS
 from photoward.core.errors import BadInput, Unavailable
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from photoward.api.cli.places import Mark
-    from photoward.api.cli.record import Made
+    from photoward.api.cli.files.locations import Mark
+    from photoward.api.cli.files.output_record import Made
 
 MAX_EVENT_BYTES = 1 << 20
 

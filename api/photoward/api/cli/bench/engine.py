@@ -11,8 +11,8 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
-from photoward.api.cli import samples
-from photoward.api.cli.bench.record import Out, console, write
+from photoward.api.cli import sample_images
+from photoward.api.cli.bench.output import Out, console, write
 from photoward.api.cli.environment import require_extra, settings_from
 from photoward.core import key_derivation
 from photoward.core.catalogue import read_cards
@@ -59,7 +59,7 @@ def engine(
         read_cards(settings.surrogate_dirs), device, settings.surrogate_memory_mib
     )
     surrogate = cache.get(settings.surrogate)
-    shown = samples.small_pictures(pictures, 3)
+    shown = sample_images.small_pictures(pictures, 3)
     widths = dict.fromkeys((PUBLISHED_WIDTH, surrogate.card.width))
     parts = [*(_published(surrogate, shown, width) for width in widths), _ours(surrogate, shown)]
     walls, peaks = _timed(parts, runs, device)

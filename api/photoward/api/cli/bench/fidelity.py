@@ -1,184 +1,143 @@
-"""``photoward bench photo``: what is seen of protection, what survives in the files, the cost."""
+"""How alike two files look at 100 %, by what is too slow for every upload; and crops to look at.
+
+MS-SSIM (Wang, Simoncelli, Bovik, Asilomar 2003) comes with the extra ``likeness``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from itertools import product
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+import base64
+import io
+import time
+from typing import TYPE_CHECKING, Any
 
-import typer
-from rich.progress import track
+import numpy as np
+from PIL import Image, ImageOps
 
-from photoward.api.cli.bench import figures, likeness, pairs
-from photoward.api.cli.bench.record import Out, console, write
-from photoward.api.cli.bench.scenes import scenes
-from photoward.api.cli.bench.strengths import Strength, asked
-from photoward.api.cli.effort import words
-from photoward.api.cli.environment import require_extra, settings_from
-from photoward.api.cli.names import is_picture
-from photoward.core.catalogue import FORMATS, Catalogue
-from photoward.core.errors import BadInput
-from photoward.core.imaging.sniff import Limits, sniff
 from photoward.core.imaging.visibility import seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    from photoward.core.settings import Settings
+    from numpy.typing import NDArray
 
-    Row = dict[str, Any]
-    Photos = Sequence[tuple[str, bytes]]
-    Versions = dict[str, dict[str, bytes]]
+SIDE = 1024
+"""Of the middle of a photo, in its own pixels, that is compared."""
 
-JPEG = b"\xff\xd8"
-CODEC_STEPS = ("decode", "encode", "verify")
-BEFORE = "as it came"
+BLOCK = 8
+LEAST_SIDE = 161
+"""MS-SSIM halves the picture four times and needs eleven pixels then."""
 
+CROP = 192
+"""Side of a crop on the page."""
 
-def photo(  # noqa: PLR0913  # one option each
-    source: Annotated[
-        Path | None, typer.Argument(help="A folder of photos; without it our own scenes.")
-    ] = None,
-    *,
-    method: Annotated[str | None, typer.Option(help="Names with commas, or all.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Names with commas; all by default.")] = None,
-    shaping: Annotated[str | None, typer.Option(help="Names with commas; all by default.")] = None,
-    formats: Annotated[
-        str | None, typer.Option("--format", help="Names with commas; all by default.")
-    ] = None,
-    protected: Annotated[
-        list[str] | None,
-        typer.Option(help="Judge files that are there: NAME=FOLDER, named as their photos."),
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Only what is seen, of JPEGs at the default.")
-    ] = False,
-    page: Annotated[
-        Path | None, typer.Option(help="Where to write a page of crops to compare (HTML).")
-    ] = None,
-    pairs_page: Annotated[
-        Path | None, typer.Option("--pairs", help="The same of whole photos, with differences.")
-    ] = None,
-    out: Out = None,
-) -> None:
-    """Each photo in each strength and format: what is seen of it, likeness, survival, time."""
-    require_extra("worker")
-    settings = settings_from()
-    photos = _photos(source)
-    if protected:
-        rows, versions = _judged(photos, protected)
-    else:
-        if not quick:
-            require_extra("likeness")
-        chosen = asked(method, preset, shaping, default=settings.method, quick=quick)
-        of = words(formats or ("jpeg" if quick else "all"), "--format", FORMATS) or ()
-        rows, versions = _measured(settings, photos, list(product(chosen, of)), quick=quick)
-    found = figures.summary(rows)
-    for table in figures.tables(found):
-        console.print(table)
-    if page is not None:
-        likeness.page(list(versions.items()), page)
-    if pairs_page is not None:
-        pairs.write(list(versions.items()), rows, pairs_page)
-    write(out, {"summary": found, "rows": rows})
+STYLE = (
+    "body{font:15px system-ui;margin:1rem;background:#777;color:#fff}.row{white-space:nowrap}"
+    "figure{display:inline-block;margin:.3rem}figure div{background-size:100% 100%}"
+    f".x1{{width:{CROP}px;height:{CROP}px}}"
+    f".x2{{width:{2 * CROP}px;height:{2 * CROP}px;image-rendering:pixelated}}"
+)
 
 
-def _photos(source: Path | None) -> list[tuple[str, bytes]]:
-    if source is None:
-        return scenes()
-    if not source.is_dir():
-        raise BadInput("invalid_option", f"{source} is not a folder.")
-    found = sorted(path for path in source.iterdir() if is_picture(path.name))
-    if not found:
-        raise BadInput("invalid_option", f"There is no picture in {source}.")
-    return [(path.name, path.read_bytes()) for path in found]
+def at_100(before: bytes, after: bytes) -> dict[str, Any]:
+    """What is seen of the middle at 100 %, as ``visibility.Seen`` reports it."""
+    return seen(middle(before), middle(after)).report()
 
 
-def _judged(photos: Photos, protected: Sequence[str]) -> tuple[list[Row], Versions]:
-    """What is seen of files that somebody has made, found by their photos' names."""
-    from photoward.core.imaging.child import load_codecs  # noqa: PLC0415  # heavy
+def ms_ssim(before: bytes, after: bytes) -> float | None:
+    """Of the middle; None where it is too small."""
+    import pytorch_msssim  # noqa: PLC0415  # of an extra
+    import torch  # noqa: PLC0415  # heavy
 
-    load_codecs()
-    rows: list[Row] = []
-    versions: Versions = {name: {BEFORE: data} for name, data in photos}
-    for given in protected:
-        strength, _, folder = given.partition("=")
-        if not folder or not Path(folder).is_dir():
-            raise BadInput("invalid_option", f"--protected {given}: write NAME=FOLDER.")
-        files = {path.stem: path for path in Path(folder).iterdir() if is_picture(path.name)}
-        for name, data in track(photos, strength, console=console):
-            if Path(name).stem not in files:
-                raise BadInput("invalid_option", f"--protected {given} has no {name}.")
-            after = files[Path(name).stem].read_bytes()
-            rows.append(_row(name, strength, data, after))
-            versions[name][strength] = after
-    return rows, versions
+    old, new = middle(before), middle(after)
+    if min(old.size) < LEAST_SIDE:
+        return None
+    pair = [torch.from_numpy(np.array(one)).permute(2, 0, 1)[None].float() for one in (old, new)]
+    return round(float(pytorch_msssim.ms_ssim(*pair, data_range=255)), 5)
 
 
-def _row(name: str, strength: str, before: bytes, after: bytes) -> Row:
-    """Of whole photo and crop."""
-    pair = [likeness.opened(data) for data in (before, after)]
-    if pair[0].size != pair[1].size:
-        raise BadInput("invalid_option", f"{strength} has another size of {name}.")
-    header = sniff(after, Limits(), complete=True)
-    return {
-        "photo": name, "strength": strength, "format": header.format if header else "",
-        **seen(*pair).report(), "crop": likeness.at_100(before, after),
+def middle(data: bytes) -> Image.Image:
+    """The middle of a photo as it is stored, in RGB, ``SIDE`` pixels or less."""
+    image = opened(data)
+    left, top = (max(0, (side - SIDE) // 2) for side in image.size)
+    return image.crop((left, top, min(left + SIDE, image.width), min(top + SIDE, image.height)))
+
+
+def opened(data: bytes) -> Image.Image:
+    """As it is displayed, in RGB."""
+    with Image.open(io.BytesIO(data)) as file:
+        return ImageOps.exif_transpose(file).convert("RGB")
+
+
+def flatness(image: Image.Image) -> NDArray[np.float64]:
+    """Standard deviation of luma in each whole block, ``[H // BLOCK, W // BLOCK]``."""
+    luma = np.asarray(image.convert("L"), float)
+    height, width = (side // BLOCK for side in luma.shape)
+    blocks = luma[: height * BLOCK, : width * BLOCK].reshape(height, BLOCK, width, BLOCK)
+    spread: NDArray[np.float64] = blocks.std(axis=(1, 3))
+    return spread
+
+
+def page(photos: Sequence[tuple[str, dict[str, bytes]]], out: Path) -> None:
+    """Crops of each photo in each version, at 100 % and at 200 %: its flattest part and its middle.
+
+    Args:
+        photos: name, and file by version; the first version is the original.
+        out: the HTML file, which needs no other. What has no second version or is smaller than a
+            crop is left out.
+    """
+    parts = [f"<!doctype html><meta charset=utf-8><title>Crops</title><style>{STYLE}</style>"]
+    for name, versions in photos:
+        pictures = {version: opened(data) for version, data in versions.items()}
+        original = next(iter(pictures.values()))
+        if len(pictures) == 1 or min(original.size) < CROP:
+            continue  # nothing to compare, or too small to crop
+        for place, (left, top) in _places(original).items():
+            parts.append(f"<h2>{name}, {place}</h2>")
+            box = (left, top, left + CROP, top + CROP)
+            crops = {version: picture.crop(box) for version, picture in pictures.items()}
+            parts += _rows(crops, f"c{len(parts)}")
+    out.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _rows(crops: dict[str, Image.Image], name: str) -> Iterator[str]:
+    """Each crop's data once, as the background of a small figure and of a large one."""
+    for number, crop in enumerate(crops.values()):
+        file = io.BytesIO()
+        crop.save(file, "JPEG", quality=97, subsampling="4:4:4")
+        data = base64.b64encode(file.getvalue()).decode()
+        image = f"background-image:url(data:image/jpeg;base64,{data})"
+        yield f"<style>.{name}-{number}{{{image}}}</style>"
+    for scale in (1, 2):
+        figures = [
+            f'<figure><div class="x{scale} {name}-{number}" role="img" aria-label="{version}">'
+            f"</div><figcaption>{version}, {scale * 100} %</figcaption></figure>"
+            for number, version in enumerate(crops)
+        ]
+        yield "".join(['<div class="row">', *figures, "</div>"])
+
+
+def _places(image: Image.Image) -> dict[str, tuple[int, int]]:
+    """Left and top of the crops."""
+    spread, cells = flatness(image), CROP // BLOCK
+    rows, columns = (max(1, side - cells) for side in spread.shape)
+    means = {
+        (top, left): spread[top : top + cells, left : left + cells].mean()
+        for top in range(0, rows, cells // 2) for left in range(0, columns, cells // 2)
     }  # fmt: skip
+    top, left = min(means, key=lambda at: means[at])
+    centre = max(0, (image.width - CROP) // 2), max(0, (image.height - CROP) // 2)
+    return {"its flattest part": (left * BLOCK, top * BLOCK), "its middle": centre}
 
 
-def _measured(
-    settings: Settings, photos: Photos, ways: Sequence[tuple[Strength, str]], *, quick: bool
-) -> tuple[list[Row], Versions]:
-    """One row for each photo, strength and format that can hold it; and what to compare by eye."""
-    from photoward.core.imaging.child import load_codecs  # noqa: PLC0415  # heavy
+def codec_s(data: bytes) -> float:
+    """Seconds that libjpeg-turbo takes to decode a JPEG and encode it, the best of three."""
+    import simplejpeg  # noqa: PLC0415  # of an extra
 
-    load_codecs()
-    versions: Versions = {name: {BEFORE: data} for name, data in photos}
-    rows: list[Row] = []
-    for name, strength, output, row, after in _outcomes(settings, photos, ways):
-        before = versions[name][BEFORE]
-        row |= {"crop": likeness.at_100(before, after)}
-        if not quick:
-            row |= {"ms_ssim": likeness.ms_ssim(before, after)}
-            if output == "jpeg" and before[:2] == JPEG:
-                own = sum(row["seconds"][step] for step in CODEC_STEPS)
-                row |= {"codec_ratio": own / likeness.codec_s(before)}
-        if output == "jpeg" or strength.name not in versions[name]:
-            versions[name][strength.name] = after
-        rows.append(row)
-    return rows, versions
-
-
-def _outcomes(
-    settings: Settings, photos: Photos, ways: Sequence[tuple[Strength, str]]
-) -> Iterator[tuple[str, Strength, str, Row, bytes]]:
-    """Photo, strength, format, what its own measure says, and the file."""
-    from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
-    from photoward.worker.pipeline import Job, Refused  # noqa: PLC0415  # heavy
-
-    catalogue = Catalogue.of(settings)
-    limits = Limits(settings.max_megapixels, settings.max_side)
-    pipeline, pool = open_pipeline(settings)
-    with pool:
-        wanted = list(product(photos, ways))
-        for (name, data), (strength, output) in track(wanted, "photos", console=console):
-            header = sniff(data, limits, complete=True)
-            if header is None:
-                continue
-            size = header.width, header.height
-            asked_for = catalogue.options(label="bench", output_format=output, **asdict(strength))
-            options, _ = catalogue.placed(asked_for, *size)
-            (outcome,) = pipeline.protect([Job(name, data, options, bytes(32), *size)])
-            if isinstance(outcome, Refused):
-                if outcome.error.code != "unsupported_output":
-                    raise outcome.error
-                continue
-            about = {
-                "photo": name, "megapixels": round(size[0] * size[1] / 1e6, 2),
-                "strength": strength.name, **asdict(strength), "format": output,
-                "bytes": len(outcome.data), **outcome.measured,
-            }  # fmt: skip
-            yield name, strength, output, about, outcome.data
-    pipeline.close()
+    spent: list[float] = []
+    for _ in range(3):
+        began = time.perf_counter()
+        pixels = simplejpeg.decode_jpeg(data)
+        simplejpeg.encode_jpeg(pixels, 95, "RGB", "444")
+        spent.append(time.perf_counter() - began)
+    return min(spent)

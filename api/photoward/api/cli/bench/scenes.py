@@ -11,7 +11,7 @@ import importlib.util
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from photoward.api.cli.samples import encoded, synthetic_photo
+from photoward.api.cli.sample_images import encoded, synthetic_photo
 
 TAKEN = {
     "sky": ("sklearn.datasets", "images/china.jpg"),

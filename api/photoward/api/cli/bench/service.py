@@ -17,11 +17,11 @@ from PIL import Image
 from rich.progress import track
 from rich.table import Table
 
-from photoward.api.cli import samples
-from photoward.api.cli.bench.record import Out, console, stages, write
+from photoward.api.cli import sample_images
+from photoward.api.cli.bench.output import Out, console, stages, write
 from photoward.api.cli.client import FINAL, Client
-from photoward.api.cli.embedded import running
 from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.service.embedded import running
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable
 
@@ -86,7 +86,8 @@ def throughput(
     _require()
     results: dict[str, Any] = {}
     tiles = [
-        samples.encoded(Image.fromarray(tile), "PNG") for tile in samples.small_pictures(small, 3)
+        sample_images.encoded(Image.fromarray(tile), "PNG")
+        for tile in sample_images.small_pictures(small, 3)
     ]
     photos = _photos(None, large)
     settings = settings_from()
@@ -152,9 +153,10 @@ def _photos(photo: Path | None, count: int) -> list[bytes]:
     width, height = TWELVE_MEGAPIXELS
     if photo is not None:
         return [photo.read_bytes()] * count
-    base = samples.synthetic_photo(width + 8 * count, height, 1)
+    base = sample_images.synthetic_photo(width + 8 * count, height, 1)
     return [
-        samples.encoded(base.crop((8 * i, 0, 8 * i + width, height)), "JPEG") for i in range(count)
+        sample_images.encoded(base.crop((8 * i, 0, 8 * i + width, height)), "JPEG")
+        for i in range(count)
     ]
 
 

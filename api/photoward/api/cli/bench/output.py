@@ -1,0 +1,41 @@
+"""How every benchmark reports: one console, one file."""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+STAGES = {
+    "decode": ("decode",), "noise": ("perturb", "enlarge"), "encode": ("encode",),
+    "verify and measure": ("verify",),
+}  # fmt: skip
+"""As people are told → the steps of ``measured.seconds``."""
+
+console = Console()
+Out = Annotated[Path | None, typer.Option(help="Where to write the result (JSON).")]
+
+
+def write(out: Path | None, result: dict[str, Any], program: str = "photoward") -> None:
+    """The result with what it was measured on."""
+    if out is None:
+        return
+    from photoward.models.evaluation import report  # noqa: PLC0415  # heavy
+
+    report.write({**report.about(f"{program} {shlex.join(sys.argv[1:])}"), **result}, out)
+
+
+def stages(seconds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Median seconds of each of ``STAGES``, from the steps of several pictures."""
+    return {
+        name: statistics.median(sum(one.get(step, 0.0) for step in steps) for one in seconds)
+        for name, steps in STAGES.items()
+    }

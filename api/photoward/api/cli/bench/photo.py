@@ -1,0 +1,184 @@
+"""``photoward bench photo``: what is seen of protection, what survives in the files, the cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import track
+
+from photoward.api.cli.bench import fidelity, pair_page, photo_tables
+from photoward.api.cli.bench.output import Out, console, write
+from photoward.api.cli.bench.scenes import scenes
+from photoward.api.cli.bench.variants import Strength, asked
+from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.evaluation.preset import words
+from photoward.api.cli.files.names import is_picture
+from photoward.core.catalogue import FORMATS, Catalogue
+from photoward.core.errors import BadInput
+from photoward.core.imaging.sniff import Limits, sniff
+from photoward.core.imaging.visibility import seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from photoward.core.settings import Settings
+
+    Row = dict[str, Any]
+    Photos = Sequence[tuple[str, bytes]]
+    Versions = dict[str, dict[str, bytes]]
+
+JPEG = b"\xff\xd8"
+CODEC_STEPS = ("decode", "encode", "verify")
+BEFORE = "as it came"
+
+
+def photo(  # noqa: PLR0913  # one option each
+    source: Annotated[
+        Path | None, typer.Argument(help="A folder of photos; without it our own scenes.")
+    ] = None,
+    *,
+    method: Annotated[str | None, typer.Option(help="Names with commas, or all.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Names with commas; all by default.")] = None,
+    shaping: Annotated[str | None, typer.Option(help="Names with commas; all by default.")] = None,
+    formats: Annotated[
+        str | None, typer.Option("--format", help="Names with commas; all by default.")
+    ] = None,
+    protected: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge files that are there: NAME=FOLDER, named as their photos."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only what is seen, of JPEGs at the default.")
+    ] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="Where to write a page of crops to compare (HTML).")
+    ] = None,
+    pairs_page: Annotated[
+        Path | None, typer.Option("--pairs", help="The same of whole photos, with differences.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Each photo in each strength and format: what is seen of it, likeness, survival, time."""
+    require_extra("worker")
+    settings = settings_from()
+    photos = _photos(source)
+    if protected:
+        rows, versions = _judged(photos, protected)
+    else:
+        if not quick:
+            require_extra("fidelity")
+        chosen = asked(method, preset, shaping, default=settings.method, quick=quick)
+        of = words(formats or ("jpeg" if quick else "all"), "--format", FORMATS) or ()
+        rows, versions = _measured(settings, photos, list(product(chosen, of)), quick=quick)
+    found = photo_tables.summary(rows)
+    for table in photo_tables.tables(found):
+        console.print(table)
+    if page is not None:
+        fidelity.page(list(versions.items()), page)
+    if pairs_page is not None:
+        pair_page.write(list(versions.items()), rows, pairs_page)
+    write(out, {"summary": found, "rows": rows})
+
+
+def _photos(source: Path | None) -> list[tuple[str, bytes]]:
+    if source is None:
+        return scenes()
+    if not source.is_dir():
+        raise BadInput("invalid_option", f"{source} is not a folder.")
+    found = sorted(path for path in source.iterdir() if is_picture(path.name))
+    if not found:
+        raise BadInput("invalid_option", f"There is no picture in {source}.")
+    return [(path.name, path.read_bytes()) for path in found]
+
+
+def _judged(photos: Photos, protected: Sequence[str]) -> tuple[list[Row], Versions]:
+    """What is seen of files that somebody has made, found by their photos' names."""
+    from photoward.core.imaging.child import load_codecs  # noqa: PLC0415  # heavy
+
+    load_codecs()
+    rows: list[Row] = []
+    versions: Versions = {name: {BEFORE: data} for name, data in photos}
+    for given in protected:
+        strength, _, folder = given.partition("=")
+        if not folder or not Path(folder).is_dir():
+            raise BadInput("invalid_option", f"--protected {given}: write NAME=FOLDER.")
+        files = {path.stem: path for path in Path(folder).iterdir() if is_picture(path.name)}
+        for name, data in track(photos, strength, console=console):
+            if Path(name).stem not in files:
+                raise BadInput("invalid_option", f"--protected {given} has no {name}.")
+            after = files[Path(name).stem].read_bytes()
+            rows.append(_row(name, strength, data, after))
+            versions[name][strength] = after
+    return rows, versions
+
+
+def _row(name: str, strength: str, before: bytes, after: bytes) -> Row:
+    """Of whole photo and crop."""
+    pair = [fidelity.opened(data) for data in (before, after)]
+    if pair[0].size != pair[1].size:
+        raise BadInput("invalid_option", f"{strength} has another size of {name}.")
+    header = sniff(after, Limits(), complete=True)
+    return {
+        "photo": name, "strength": strength, "format": header.format if header else "",
+        **seen(*pair).report(), "crop": fidelity.at_100(before, after),
+    }  # fmt: skip
+
+
+def _measured(
+    settings: Settings, photos: Photos, ways: Sequence[tuple[Strength, str]], *, quick: bool
+) -> tuple[list[Row], Versions]:
+    """One row for each photo, strength and format that can hold it; and what to compare by eye."""
+    from photoward.core.imaging.child import load_codecs  # noqa: PLC0415  # heavy
+
+    load_codecs()
+    versions: Versions = {name: {BEFORE: data} for name, data in photos}
+    rows: list[Row] = []
+    for name, strength, output, row, after in _outcomes(settings, photos, ways):
+        before = versions[name][BEFORE]
+        row |= {"crop": fidelity.at_100(before, after)}
+        if not quick:
+            row |= {"ms_ssim": fidelity.ms_ssim(before, after)}
+            if output == "jpeg" and before[:2] == JPEG:
+                own = sum(row["seconds"][step] for step in CODEC_STEPS)
+                row |= {"codec_ratio": own / fidelity.codec_s(before)}
+        if output == "jpeg" or strength.name not in versions[name]:
+            versions[name][strength.name] = after
+        rows.append(row)
+    return rows, versions
+
+
+def _outcomes(
+    settings: Settings, photos: Photos, ways: Sequence[tuple[Strength, str]]
+) -> Iterator[tuple[str, Strength, str, Row, bytes]]:
+    """Photo, strength, format, what its own measure says, and the file."""
+    from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
+    from photoward.worker.pipeline import Job, Refused  # noqa: PLC0415  # heavy
+
+    catalogue = Catalogue.of(settings)
+    limits = Limits(settings.max_megapixels, settings.max_side)
+    pipeline, pool = open_pipeline(settings)
+    with pool:
+        wanted = list(product(photos, ways))
+        for (name, data), (strength, output) in track(wanted, "photos", console=console):
+            header = sniff(data, limits, complete=True)
+            if header is None:
+                continue
+            size = header.width, header.height
+            asked_for = catalogue.options(label="bench", output_format=output, **asdict(strength))
+            options, _ = catalogue.placed(asked_for, *size)
+            (outcome,) = pipeline.protect([Job(name, data, options, bytes(32), *size)])
+            if isinstance(outcome, Refused):
+                if outcome.error.code != "unsupported_output":
+                    raise outcome.error
+                continue
+            about = {
+                "photo": name, "megapixels": round(size[0] * size[1] / 1e6, 2),
+                "strength": strength.name, **asdict(strength), "format": output,
+                "bytes": len(outcome.data), **outcome.measured,
+            }  # fmt: skip
+            yield name, strength, output, about, outcome.data
+    pipeline.close()

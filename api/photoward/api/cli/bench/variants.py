@@ -1,0 +1,57 @@
+"""What photos are protected with to be judged: each method, preset and shaping asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from photoward.api.cli.evaluation.preset import words
+from photoward.core.catalogue import DEFAULT_PRESET, METHODS, PRESETS, SHAPINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Strength:
+    """One way to protect a photo."""
+
+    method: str
+    preset: str | None
+    """None: the method has none."""
+    shaping: str
+
+    @property
+    def name(self) -> str:
+        """As tables and pages call it."""
+        return ", ".join(filter(None, (self.method, self.preset, self.shaping)))
+
+
+def asked(
+    methods: str | None, presets: str | None, shapings: str | None, *, default: str, quick: bool
+) -> Sequence[Strength]:
+    """Every combination that there is.
+
+    Args:
+        methods: names with commas, or ``all``; None: the default one.
+        presets: the same; None: all, or the default one if ``quick``.
+        shapings: the same.
+        default: the installation's method.
+        quick: whether little time is to be spent.
+
+    Raises:
+        BadInput: ``invalid_option``, an unknown name.
+    """
+    few = (DEFAULT_PRESET, SHAPINGS[0]) if quick else ("all", "all")
+    pairs = list(product(
+        words(presets or few[0], "--preset", PRESETS) or (),
+        words(shapings or few[1], "--shaping", SHAPINGS) or (),
+    ))  # fmt: skip
+    found = []
+    for method in words(methods or default, "--method", METHODS) or ():
+        own = METHODS[method].presets
+        found += [Strength(method, *pair) for pair in pairs if pair[0] in own]
+        if not own:
+            found.append(Strength(method, None, SHAPINGS[0]))
+    return found

@@ -1,0 +1,1 @@
+"""What ``photoward doctor`` looks at."""

@@ -1,0 +1,129 @@
+"""The doctor's checks of the service's parts: data folder, secret, queue, ledger, store, traces.
+
+What the embedded service makes at its first start is not made here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from photoward.api.cli.checks.result import Finding
+from photoward.core import tracing
+from photoward.core.errors import PhotowardError
+from photoward.core.key_derivation import SECRET_BYTES
+from photoward.core.queue import open_hints
+from photoward.core.queue.server import find_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from photoward.core.settings import Settings
+
+LEAST_FREE_GIB = 1.0
+LATER = "made at the first start"
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Every check of this module once."""
+    yield data_folder(settings)
+    yield master_secret(settings)
+    yield queue(settings)
+    yield ledger(settings)
+    yield store(settings)
+    if tracing.wanted():
+        yield traces()
+
+
+def data_folder(settings: Settings) -> Finding:
+    """Whether it (or the folder that it will be made in) can be written and has room."""
+    folder = settings.data_dir.absolute()
+    present = next(path for path in (folder, *folder.parents) if path.exists())
+    if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
+        return Finding(
+            "Data folder", ok=False, found=f"{present} cannot be written",
+            remedy="Choose another folder with PHOTOWARD_DATA_DIR.",
+        )  # fmt: skip
+    free_gib = shutil.disk_usage(present).free / 2**30
+    return Finding(
+        "Data folder", free_gib >= LEAST_FREE_GIB, f"{folder}, {free_gib:.1f} GiB free",
+        "" if free_gib >= LEAST_FREE_GIB else "Make room, or choose another disk.",
+    )  # fmt: skip
+
+
+def master_secret(settings: Settings) -> Finding:
+    """Whether it is whole and nobody else's to read."""
+    path = settings.master_secret
+    if not path.exists():
+        return Finding("Master secret", ok=True, found=LATER)
+    about = path.stat()
+    if about.st_mode & 0o077:
+        return Finding(
+            "Master secret", ok=False, found=f"{path} can be read by others",
+            remedy=f"chmod 0400 {path}",
+        )  # fmt: skip
+    whole = about.st_size == SECRET_BYTES
+    remedy = "" if whole else "Put the right file back: another secret gives other noise."
+    return Finding("Master secret", whole, f"{path}, {about.st_size} bytes", remedy)
+
+
+def queue(settings: Settings) -> Finding:
+    """Whether REDIS_URL answers or, without one, a server program is there to be started."""
+    try:
+        if settings.redis_url is None:
+            return Finding("Queue server", ok=True, found=" ".join(find_server()))
+        open_hints(settings).check()
+    except PhotowardError as error:
+        return Finding("Queue server", ok=False, found=error.detail, remedy="Mend REDIS_URL.")
+    return Finding("Queue server", ok=True, found="REDIS_URL answers")
+
+
+def ledger(settings: Settings) -> Finding:
+    """Whether the database takes connections; its tables are left as they are."""
+    if settings.database_url is None and not (settings.data_dir / "ledger.sqlite").exists():
+        return Finding("Ledger", ok=True, found=f"SQLite, {LATER}")
+    import sqlalchemy as sa  # noqa: PLC0415  # a third of a second; only here
+
+    remedy = "Correct PHOTOWARD_DATABASE_URL, or start the server."
+    try:
+        address = sa.make_url(settings.database)
+        if address.get_backend_name() == "sqlite" and not _exists(address.database):
+            return Finding("Ledger", ok=True, found=f"SQLite, {LATER}")
+        engine = sa.create_engine(address)
+        sa.inspect(engine).get_table_names()  # SQLite looks at its file only when it must
+        engine.dispose()
+    except sa.exc.ArgumentError:  # its text may hold the password
+        return Finding("Ledger", ok=False, found="not a database URL", remedy=remedy)
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
+        kind = type(error).__name__
+        return Finding("Ledger", ok=False, found=f"{address!r}: {kind}", remedy=remedy)
+    return Finding("Ledger", ok=True, found=f"{address!r} answers")
+
+
+def store(settings: Settings) -> Finding:
+    """Whether the object store answers."""
+    from photoward.core.storage import open_store  # noqa: PLC0415  # brings obstore
+
+    if settings.storage_url is None and not (settings.data_dir / "objects").exists():
+        return Finding("Store", ok=True, found=f"a folder, {LATER}")
+    try:
+        open_store(settings).check()
+    except PhotowardError as error:
+        return Finding(
+            "Store", ok=False, found=error.detail,
+            remedy="Correct PHOTOWARD_STORAGE_URL and the AWS_* variables.",
+        )  # fmt: skip
+    return Finding("Store", ok=True, found=f"{settings.storage} answers")
+
+
+def traces() -> Finding:
+    """Whether the receiver that the environment names can be told; it is asked nothing."""
+    reason = tracing.obstacle()
+    found = "told as OTEL_* say" if reason is None else "told nobody"
+    return Finding("Traces", reason is None, found, reason or "", needed=False)
+
+
+def _exists(path: str | Path | None) -> bool:
+    return path is not None and os.path.exists(path)  # noqa: PTH110  # SQLAlchemy gives a str

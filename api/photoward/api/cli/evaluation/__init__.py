@@ -1,0 +1,1 @@
+"""What ``photoward evaluate`` does between its options and the report."""

@@ -1,0 +1,61 @@
+"""Which networks made a protection, as far as is known: no figure may rest on one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from photoward.api.cli.environment import settings_from
+from photoward.api.cli.evaluation.preset import listed
+from photoward.core.catalogue import METHODS, read_cards
+from photoward.core.errors import BadInput
+from photoward.core.networks import read_sets
+from photoward.models.evaluation.standing import method_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from photoward.models.evaluation.networks import Networks
+
+NOBODY = "none"
+"""In place of a network: filters ask none."""
+
+
+def told(
+    given: Sequence[str], protections: Collection[str], networks: Networks
+) -> dict[str, list[str]]:
+    """What ``--surrogates`` says: name → networks, sets taken apart.
+
+    Raises:
+        BadInput: a name that is no protection's, or a network that is not there.
+    """
+    names = set(protections) | {method_of(name) for name in protections}
+    sets = read_sets(networks.known, settings_from().surrogate_dirs)
+    known = {NOBODY, *networks.known, *read_cards(settings_from().surrogate_dirs)}
+    found: dict[str, list[str]] = {}
+    for one in given:
+        name, equals, words = one.partition("=")
+        if not equals or name not in names:
+            raise BadInput(
+                "invalid_option",
+                f"--surrogates {one}: write NAME=NETWORK,NETWORK with a name of --protected: "
+                f"{', '.join(sorted(names))}.",
+            )
+        parts = [sets[word].networks if word in sets else [word] for word in listed(words)]
+        made = [network for part in parts for network in part]
+        unknown = [network for network in made if network not in known]
+        if unknown:
+            raise BadInput(
+                "invalid_option",
+                f"--surrogates {one} does not know {', '.join(unknown)}; there are: "
+                f"{', '.join(sorted(known))}; and the sets {', '.join(sets)}.",
+            )
+        found[name] = [network for network in made if network != NOBODY]
+    return found
+
+
+def by_default(method: str, networks: Networks) -> list[str]:
+    """Those that a method asks here where nothing else is said: the default ones."""
+    settings = settings_from()
+    sets = read_sets(networks.known, settings.surrogate_dirs)
+    asked = sets[settings.networks].networks if METHODS[method].networks else []
+    return [settings.surrogate, *asked]

@@ -1,0 +1,1 @@
+"""Files in folders and buckets: which there are, how outputs are named, of what they were made."""

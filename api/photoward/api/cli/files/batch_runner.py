@@ -1,0 +1,130 @@
+"""Photos through the worker's pipeline in this process, two batches at a time.
+
+One bad photo, or one folder that cannot be written, never stops the rest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeAlias
+
+from photoward.core.errors import BadInput, PhotowardError, Unavailable, is_ours
+from photoward.core.imaging.sniff import Limits, sniff
+from photoward.worker.pipeline import Job, Pipeline, Protected, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from photoward.api.cli.files.locations import Folder
+    from photoward.api.cli.files.plan import Entry
+    from photoward.core.catalogue import Catalogue
+    from photoward.core.settings import Settings
+
+Batch: TypeAlias = "dict[str, tuple[Entry, Job]]"
+Ended: TypeAlias = "Callable[[Entry, Protected | PhotowardError], None]"
+
+
+class Lanes:
+    """Protects entries and writes them.
+
+    Args:
+        pipeline: belongs to the caller.
+        catalogue: places a photo's options once its size is known.
+        settings: give the limits of a photo and of a batch.
+        secret: the tenant's.
+        out: where the files go.
+        ended: told of each entry how it ended, from any thread.
+    """
+
+    def __init__(  # noqa: PLR0913  # one of each
+        self, pipeline: Pipeline, catalogue: Catalogue, settings: Settings, *, secret: bytes,
+        out: Folder, ended: Ended,
+    ) -> None:  # fmt: skip
+        self._pipeline = pipeline
+        self._catalogue = catalogue
+        self._settings = settings
+        self._secret = secret
+        self._out = out
+        self._ended = ended
+
+    def run(self, entries: Iterable[Entry]) -> None:
+        """Decode and encode one batch while the noise of the other is made."""
+        going: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(2, "lane") as threads:
+            for batch in self._batches(entries):
+                going.append(threads.submit(self._protect, batch))
+                if len(going) > 1:
+                    going.popleft().result()
+            while going:
+                going.popleft().result()
+
+    def _batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
+        """Group entries as a ledger's claim would: compatible, and not too much at once."""
+        waiting: dict[str, Batch] = {}
+        megapixels: dict[str, float] = {}
+        for number, entry in enumerate(entries):
+            try:
+                job, key = self._job(str(number), entry)
+            except PhotowardError as error:
+                self._ended(entry, error)
+                continue
+            size = job.width * job.height / 1e6
+            batch = waiting.setdefault(key, {})
+            if batch and (
+                len(batch) >= self._settings.max_batch
+                or megapixels[key] + size > self._settings.max_batch_megapixels
+            ):
+                yield waiting.pop(key)
+                batch = waiting.setdefault(key, {})
+                megapixels[key] = 0.0
+            megapixels[key] = megapixels.get(key, 0.0) + size
+            batch[job.id] = entry, job
+        yield from waiting.values()
+
+    def _job(self, name: str, entry: Entry) -> tuple[Job, str]:
+        """A job, and the key of its batches. Raises PhotowardError."""
+        limits = Limits(self._settings.max_megapixels, self._settings.max_side)
+        try:
+            data = entry.photo.source.read_bytes()
+        except OSError as error:
+            raise BadInput("corrupt", f"It cannot be read: {error.strerror}.") from error
+        header = sniff(data, limits, complete=True)
+        if header is None:
+            raise BadInput("truncated", "The file ends within its header.")
+        options, key = self._catalogue.placed(entry.options, header.width, header.height)
+        (leaving,) = options.leaving(header.width, header.height)
+        return Job(name, data, options, self._secret, *leaving), key
+
+    def _protect(self, batch: Batch, *, last: bool = False) -> None:
+        """Protect a batch; what fails by our fault once more, by itself."""
+        left = dict(batch)
+
+        def end(outcome: Protected | Refused) -> None:
+            ours = isinstance(outcome, Refused) and is_ours(outcome.error.code)
+            if last or not ours:
+                self._end(left.pop(outcome.id)[0], outcome)
+
+        try:
+            self._pipeline.protect([job for _, job in batch.values()], on_end=end)
+        except Unavailable as error:
+            if last:
+                for entry, job in left.values():
+                    self._end(entry, Refused(job.id, error))
+                return
+        for name, one in left.items():
+            self._protect({name: one}, last=True)
+
+    def _end(self, entry: Entry, outcome: Protected | Refused) -> None:
+        if isinstance(outcome, Refused):
+            self._ended(entry, outcome.error)
+            return
+        modified_ns = entry.photo.mark.modified_ns
+        try:
+            self._out.write(
+                entry.target, outcome.data, entry.made, outcome.media_type, modified_ns
+            )  # fmt: skip
+        except PhotowardError as error:
+            self._ended(entry, error)
+        else:
+            self._ended(entry, outcome)

@@ -1,0 +1,143 @@
+"""Of what the protected files of a folder were made, kept in the user's own folder (decision 30).
+
+One JSON object a line, of which the last one of a file counts; labels are not among it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from photoward.api.cli.files import folders, names, user_data
+from photoward.api.cli.files.names import folded
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+COARSE_NS = 2_000_000_000
+"""Some file systems tell when a file was changed in steps of two seconds."""
+
+
+def is_older(file_ns: int, photo_ns: int) -> bool:
+    """Whether a file was surely changed before a photo: in doubt it was not."""
+    return file_ns + COARSE_NS < photo_ns
+
+
+@dataclass(frozen=True)
+class Made:
+    """Of what a protected file was made; what was made before this was noted has a version only."""
+
+    version: str
+    """Another one once the photo has been replaced."""
+    photo: str = ""
+    """Its ``names.mark``."""
+    recipe: str = ""
+    """Of the options but the label, as ``recipe`` gives it."""
+    label: str = ""
+    """Its ``names.mark``; empty: none was given."""
+
+    @classmethod
+    def of(cls, photo: str, version: str, options: Mapping[str, Any]) -> Made:
+        """What is made of a version of a photo with these options."""
+        label = options.get("label")
+        rest = {name: value for name, value in options.items() if name != "label"}
+        return cls(version, names.mark(photo), recipe(rest), names.mark(label) if label else "")
+
+    def fits(self, wanted: Made) -> bool:
+        """Whether it is what is wanted, as far as is known; without a label any label will do."""
+        if self.version != wanted.version or not self.photo:
+            return self.version == wanted.version
+        same = (self.photo, self.recipe) == (wanted.photo, wanted.recipe)
+        return same and wanted.label in ("", self.label)
+
+
+def recipe(options: Mapping[str, Any]) -> str:
+    """Stands for options; those that are None or empty do not count."""
+    given = sorted(
+        (name, repr(value)) for name, value in options.items() if value not in (None, "", ())
+    )
+    return hashlib.sha256(repr(given).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+PARTS = tuple(part.name for part in fields(Made))
+
+
+class Record:
+    """What is known of the files of a folder. Threads may share it.
+
+    Where it cannot be read or written that is said once, and less is known: files are not at stake.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        known = hashlib.sha256(bytes(folder.resolve())).hexdigest()[:32]
+        self._name = f"{known}.ndjson"
+        self._lock = threading.Lock()
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._lost = False
+        text = ""
+        try:
+            text = self._path().read_text(errors="replace")
+        except FileNotFoundError:
+            pass
+        except (OSError, Unavailable) as error:
+            self._lose(error)
+        self._begun = bool(text) and not text.endswith("\n")  # by who was killed while writing
+        for line in text.splitlines():
+            self._take(line)
+
+    def of(self, target: str) -> Made | None:
+        """Of what a file was made; None: it is not there, or another's, or of unknown origin."""
+        row = self._rows.get(folded(target))
+        if row is None:
+            return None
+        try:
+            stat = (self._folder / target).stat()
+        except OSError:
+            return None
+        if stat.st_size != row["size"] or abs(stat.st_mtime_ns - row["modified"]) > COARSE_NS:
+            return None
+        return Made(**{part: row[part] for part in PARTS})
+
+    def note(self, target: str, made: Made) -> None:
+        """Note what a file was made of that was just written."""
+        try:
+            stat = (self._folder / target).stat()
+            line = json.dumps({
+                "target": target, "size": stat.st_size, "modified": stat.st_mtime_ns,
+                **asdict(made),
+            })  # fmt: skip
+            with self._lock:
+                self._take(line)
+                user_data.folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._path().parent.mkdir(exist_ok=True)
+                with self._path().open("a") as file:
+                    file.write(f"\n{line}\n" if self._begun else f"{line}\n")
+                self._begun = False
+        except (OSError, Unavailable) as error:
+            self._lose(error)
+
+    def _path(self) -> Path:
+        return user_data.folder() / "outputs" / self._name
+
+    def _lose(self, error: OSError | Unavailable) -> None:
+        if not self._lost:
+            folders.say(
+                f"What files were made of cannot be noted: {error}. So a later run knows of those "
+                "that are there only how old they are."
+            )
+        self._lost = True
+
+    def _take(self, line: str) -> None:
+        try:
+            row = json.loads(line)
+            known: dict[str, Any] = {key: int(row[key]) for key in ("size", "modified")}
+            known |= {key: str(row[key]) for key in ("target", *PARTS)}
+        except (ValueError, KeyError, TypeError):  # half of one, or a later version's
+            return
+        self._rows[folded(known["target"])] = known

@@ -1,0 +1,176 @@
+"""What ``photoward protect`` is to do: which files, under which names, and what is there already.
+
+Looks at names, at the first bytes of photos and at what is known of the folder's files; protects
+nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from photoward.api.cli.files import names
+from photoward.api.cli.files.folders import spot
+from photoward.api.cli.files.locations import Folder, Mark, file_mark
+from photoward.api.cli.files.output_record import Made, is_older
+from photoward.core.errors import BadInput, PhotowardError
+from photoward.core.imaging.header import READ_ONLY
+from photoward.core.imaging.sniff import HEAD, kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from photoward.core.jobs import Options
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A file that was found, and what is wanted of it."""
+
+    source: Path
+    name: str
+    """Relative, as its protected file's will be."""
+    kind: str | None
+    """The format of what is in it, if that is one which is read."""
+    mark: Mark
+    options: Options
+
+    @property
+    def fitting(self) -> str:
+        """What its protected file is called, if nobody else's is."""
+        return names.fitting(self.name, self.kind, self.options.output_format)
+
+    @property
+    def misnamed(self) -> bool:
+        """Whether its name says that it is of another kind."""
+        return names.misnamed(self.name, self.kind)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file to be written."""
+
+    photo: Photo
+    target: str
+    options: Options
+    """Those of the photo, in one size."""
+
+    @property
+    def made(self) -> Made:
+        """Of what it will be made."""
+        wanted = {
+            one.name: getattr(self.options, one.name) for one in dataclasses.fields(self.options)
+            if getattr(self.options, one.name) != one.default
+        }  # fmt: skip
+        read = self.photo.kind or ""
+        wanted["output_format"] = self.options.output_format or READ_ONLY.get(read, read)
+        return Made.of(self.photo.name, self.photo.mark.version, wanted)
+
+
+@dataclass
+class Plan:
+    """What is to be done, and what cannot be."""
+
+    entries: list[Entry] = field(default_factory=list)
+    refused: dict[Path, object] = field(default_factory=dict)
+    """Photo → why."""
+
+
+def plan(
+    photos: Collection[Path],
+    source: Path,
+    out: Folder,
+    options_of: Callable[[Path], Options],
+    *,
+    force: bool,
+) -> Plan:
+    """Name the files, and leave out what is there.
+
+    Args:
+        photos: as they were found in ``source``.
+        source: a folder, or the one photo.
+        out: where the files go.
+        options_of: what is wanted of each photo; what is wrong with its label is wrong with it
+            alone.
+        force: whether files that are there are made anew.
+
+    Raises:
+        BadInput: an option is not valid.
+    """
+    made = Plan()
+    found: dict[str, Photo] = {}
+    for path in photos:
+        try:
+            photo = _photo(path, source, options_of(path))
+        except PhotowardError as error:
+            if error.field not in ("label", "file"):
+                raise
+            made.refused[path] = error
+        else:
+            found[photo.name] = photo
+    sides = next((one.options.sizes for one in found.values()), ())
+    targets = names.assigned(
+        {name: photo.fitting for name, photo in found.items()},
+        lambda target: one.photo if (one := out.record.of(target)) else None,
+        lambda target: tuple(target for _, target in _sized(target, sides)),
+    )
+    originals = {spot(photo.source) for photo in found.values()}
+    for name, target in targets.items():
+        for side, sized in _sized(target, sides):
+            photo = found[name]
+            entry = Entry(photo, sized, replace(photo.options, sizes=side))
+            why = _obstacle(entry, out, originals) or (None if force else _other(entry, out))
+            if why is not None:
+                made.refused[photo.source] = why
+            elif force or not (out.path / sized).exists():
+                made.entries.append(entry)
+    return made
+
+
+def _photo(path: Path, source: Path, options: Options) -> Photo:
+    name = path.relative_to(source) if source.is_dir() else Path(path.name)
+    try:
+        with path.open("rb") as file:
+            return Photo(path, name.as_posix(), kind(file.read(HEAD)), file_mark(path), options)
+    except OSError as error:
+        raise BadInput(
+            "corrupt", f"It cannot be read: {error.strerror}.", field="file"
+        ) from error  # fmt: skip
+
+
+def _sized(target: str, sides: tuple[int, ...]) -> list[tuple[tuple[int, ...], str]]:
+    """The sides of each file of a photo, and its name; one needs no number in it."""
+    if len(sides) < 2:  # noqa: PLR2004  # see above
+        return [(sides, target)]
+    path = PurePosixPath(target)
+    return [((side,), str(path.with_stem(f"{path.stem}-{side}"))) for side in sides]
+
+
+def _obstacle(entry: Entry, out: Folder, originals: set[Path]) -> str | None:
+    """Why a file cannot be written."""
+    if out.spot(entry.target) in originals:
+        return f"{out.path / entry.target} is an original: choose another folder."
+    return out.refuses(entry.target)
+
+
+def _other(entry: Entry, out: Folder) -> str | None:
+    """Why the file that is there is not the one that is wanted; None: it is, or nobody knows."""
+    made = out.record.of(entry.target)
+    if made is None:
+        told = "is older than the photo" if _is_older(entry, out.path / entry.target) else None
+    elif made.fits(entry.made):
+        told = None
+    elif made.version == entry.made.version:
+        told = "was made of it with other options"
+    else:
+        told = "was made of it before it was replaced"
+    return told and f"{out.path / entry.target} {told}: --force makes it anew."
+
+
+def _is_older(entry: Entry, target: Path) -> bool:
+    try:
+        return is_older(file_mark(target).modified_ns, entry.photo.mark.modified_ns)
+    except OSError:  # not there
+        return False

@@ -1,0 +1,203 @@
+"""Photos from one place through a running service to another, as one batch."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from photoward.api.cli.client import Client, Refusal
+from photoward.api.cli.files import folders, names
+from photoward.api.cli.files.output_record import Made
+from photoward.core.errors import BadInput, PhotowardError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from photoward.api.cli.files.locations import Place
+
+THREADS = 4
+PATIENCE_S = 120.0
+"""How long a service that is away or full is waited for, a file."""
+
+BUSY = frozenset({429, 503})
+
+OURS, TRIES = 500, 3
+"""From which status on the service is at fault, and how often a photo is sent then."""
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One version of a file to protect."""
+
+    name: str
+    version: str
+    label: str | None
+    modified_ns: int
+    """When it was changed, nanoseconds since the epoch."""
+
+
+class Refused(Exception):  # noqa: N818  # it is what happened
+    """The service cannot protect a photo, and will not when it is asked again."""
+
+
+class Transfer:
+    """Sends photos and writes what comes back.
+
+    Args:
+        url: of the service.
+        source: where the photos are.
+        out: where the protected files go.
+        options: what the service is asked for.
+        keep: whether photos stay in the service.
+    """
+
+    def __init__(
+        self, url: str, source: Place, out: Place, options: dict[str, Any], *, keep: bool
+    ) -> None:
+        self._source, self._out, self._keep = source, out, keep
+        self._client = Client(url)
+        self._notes = folders.Notes()
+        self._naming, self._held = Lock(), dict[str, str]()
+        self._options = {name: value for name, value in options.items() if value is not None}
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
+    def made(self, photo: Photo) -> Made:
+        """Of what a photo's protected file will be made."""
+        return Made.of(photo.name, photo.version, {**self._options, "label": photo.label})
+
+    def run(
+        self, photos: Mapping[Photo, str], held: dict[str, str]
+    ) -> dict[Photo, Refused | PhotowardError]:
+        """Send and fetch, several at a time; for which there is no file now, and why.
+
+        Args:
+            photos: photo → target.
+            held: ``folded`` names that are taken → of whose photo.
+        """
+        batch = self._batch()
+        self._held = held
+        missed: dict[Photo, Refused | PhotowardError] = {}
+        with (
+            folders.progress() as bar, ThreadPoolExecutor(THREADS) as sending,
+            ThreadPoolExecutor(THREADS) as fetching,
+        ):  # fmt: skip
+            sent, fetched = (bar.add_task(what, total=len(photos)) for what in ("send", "fetch"))
+
+            def send(photo: Photo) -> str:
+                try:
+                    return self._sent(photo, batch)
+                finally:
+                    bar.advance(sent)
+
+            def fetch(photo: Photo, target: str, item_id: Callable[[], str]) -> None:
+                try:
+                    self._fetch(photo, target, item_id(), batch)
+                except Refusal as refusal:
+                    missed[photo] = Refused(refusal.problem.get("detail"))
+                except (Refused, PhotowardError) as error:
+                    missed[photo] = error
+                bar.advance(fetched)
+
+            going = [sending.submit(send, photo) for photo in photos]
+            ends = [
+                fetching.submit(fetch, photo, target, one.result)
+                for (photo, target), one in zip(photos.items(), going, strict=True)
+            ]
+            for end in ends:
+                end.result()
+        self._notes.tell()
+        return missed
+
+    def _batch(self) -> str:
+        """One for all that goes from here to there with these options within a day."""
+        key = _key(self._source.root, self._out.root, *sorted(map(str, self._options.items())))
+        name = f"{self._source.root} → {self._out.root}"[-128:]
+        try:
+            return self._patiently(lambda client: client.make_batch(name, self._options, key))
+        except Refusal as refusal:
+            raise BadInput("invalid_option", str(refusal.problem.get("detail"))) from None
+
+    def _sent(self, photo: Photo, batch: str) -> str:
+        """The item of this version: a run before may have sent it; what failed is sent anew."""
+        data = self._source.read(photo.name)
+        name = PurePosixPath(photo.name).name
+        key = _key(batch, photo.name, photo.version, str(photo.label))
+
+        def submit(client: Client) -> str:
+            while True:
+                item = client.submit(
+                    data, "application/octet-stream", name=name, key=key, label=photo.label,
+                    batch=batch,
+                )  # fmt: skip
+                if item["state"] not in {"failed", "cancelled"}:
+                    return str(item["id"])
+                client.delete(item["id"])
+
+        return self._patiently(submit)
+
+    def _fetch(self, photo: Photo, target: str, item_id: str, batch: str) -> None:
+        """Write the finished file; what fails by the service's fault is sent again a few times."""
+        for left in reversed(range(TRIES)):
+            item = self._patiently(lambda client: client.ended(item_id, float("inf")))  # noqa: B023  # called at once
+            if not left or (item["error"] or {}).get("status", 0) < OURS:
+                break
+            item_id = self._sent(photo, batch)
+        done = item["state"] == "done"
+        if done:
+            self._write(photo, target, item)
+        if not self._keep:
+            self._patiently(lambda client: client.delete(item_id))
+        if not done:
+            problem = item["error"] or {}
+            raise Refused(problem.get("detail") or f"It ended {item['state']}.")
+
+    def _write(self, photo: Photo, target: str, item: dict[str, Any]) -> None:
+        media_type = item["output"]["media_type"]
+        made = self.made(photo)
+        named = self._named(target, media_type.removeprefix("image/"), made.photo)
+        data = self._patiently(lambda client: client.content(item["id"]))
+        self._out.write(named, data, made, media_type, photo.modified_ns)
+        self._notes.add(self._source.root + photo.name, item["measured"].get("notes", []))
+        if named != target:
+            self._notes.add(self._source.root + photo.name, [names.MISNAMED])
+
+    def _named(self, target: str, kind: str, own: str) -> str:
+        """A target that says what the file is, which only the service has seen."""
+        fitting = names.fitting(target, kind, kind)
+        if fitting == target:
+            return target
+        with self._naming:
+            free = next(
+                one for one in names.numbered(fitting)
+                if self._held.get(names.folded(one), own) == own
+            )  # fmt: skip
+            self._held[names.folded(free)] = own
+        return free
+
+    def _patiently(self, ask: Callable[[Client], Found]) -> Found:
+        """Ask again while the service is away or full."""
+        until = time.monotonic() + PATIENCE_S
+        pause = 0.2
+        while True:
+            try:
+                return ask(self._client)
+            except (Unavailable, Refusal) as error:
+                busy = isinstance(error, Unavailable) or error.status in BUSY
+                if not busy or time.monotonic() > until:
+                    raise
+                time.sleep(pause)
+                pause = min(2 * pause, 5.0)
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()

@@ -1,0 +1,77 @@
+"""What is kept of a user, in one place: the secret of commands that need no service, and records.
+
+What ``photoward up`` keeps stays in the folder that it runs from.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from photoward.api.cli.environment import settings_from
+from photoward.api.cli.files import folders
+from photoward.core.api_keys import DEFAULT_TENANT
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from photoward.core.settings import Settings
+
+
+def folder() -> Path:
+    """``photoward`` in the user's data folder (XDG Base Directory Specification 0.8).
+
+    Raises:
+        Unavailable: there is none.
+    """
+    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    try:
+        return (base if base.is_absolute() else Path.home() / ".local/share") / "photoward"
+    except RuntimeError:
+        raise Unavailable("This user has no home folder: XDG_DATA_HOME names another.") from None
+
+
+def settings(data_dir: Path | None) -> Settings:
+    """Settings whose data folder is what was named, or the user's own.
+
+    A secret in the folder where one stands goes before that, as it gave earlier files their noise.
+
+    Raises:
+        BadInput: as ``settings_from``.
+        Unavailable: as ``folder``.
+    """
+    found = settings_from(data_dir=data_dir)
+    if "data_dir" in found.model_fields_set:
+        return found
+    if (found.data_dir / "master.secret").exists():
+        folders.say(
+            f"The secret is that of {found.data_dir.absolute()}, as before; elsewhere it is that "
+            f"of {folder()}, unless --data-dir names another."
+        )
+        return found
+    return settings_from(data_dir=folder())
+
+
+def secret(of: Settings) -> bytes:
+    """The secret that noise follows from; who has it made is told where it is.
+
+    Raises:
+        Unavailable: it cannot be read or made.
+    """
+    from photoward.core.key_derivation import read_or_make_master, tenant_secret  # noqa: PLC0415  # heavy
+    from photoward.core.ledger import open_ledger  # noqa: PLC0415  # the same
+
+    new = not of.master_secret.exists()
+    ledger = open_ledger(of)
+    try:
+        found = tenant_secret(
+            read_or_make_master(of.master_secret), ledger.tenant_salt(DEFAULT_TENANT)
+        )
+    finally:
+        ledger.close()
+    if new:
+        folders.say(
+            f"A secret was made in {of.master_secret.parent}. Keep a copy of that folder: with it "
+            "the same photo gets the same noise, and who has it can compute the noise."
+        )
+    return found

@@ -1,0 +1,1 @@
+"""The embedded service: its programs, how they are started, restarted and stopped."""

@@ -1,0 +1,53 @@
+"""``photoward up``: the whole service from one folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from photoward.api.cli.environment import require_closed_door, require_extra, settings_from
+from photoward.api.cli.options import DataDir, Host, Port
+from photoward.api.cli.service import programs
+from photoward.api.cli.service.supervisor import Supervisor
+
+
+def up(
+    *,
+    data_dir: DataDir = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Write logs here, not into the data folder.")
+    ] = False,
+) -> None:
+    """Run the whole service from one folder until Ctrl-C.
+
+    Starts a private queue server (unless REDIS_URL names one), workers and the HTTP face, and
+    restarts what ends unexpectedly. Everything that was accepted survives a stop.
+    """
+    settings = settings_from(data_dir=data_dir, host=host, port=port)
+    require_closed_door(settings)
+    for extra in ("api", "worker"):
+        require_extra(extra)
+    with (
+        programs.only_one(settings.data_dir, "photoward up", "--data-dir"),
+        tempfile.TemporaryDirectory(prefix="photoward-up-") as beats,
+    ):
+        settings = settings_from(
+            data_dir=settings.data_dir.absolute(), port=programs.free_port(settings)
+        )
+        metrics = programs.empty_folder(settings.data_dir / "metrics")
+        os.environ.pop("PHOTOWARD_METRICS_PORT", None)  # several processes would want the one port
+        os.environ.setdefault("PHOTOWARD_WORKER_NICE", "10")
+        Supervisor(
+            programs.stages(settings, workers, Path(beats)),
+            environment={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
+            tell=lambda line: typer.echo(line, err=True),
+            logs=None if verbose else programs.fresh_logs(settings.data_dir / "logs"),
+        ).run(lambda: typer.echo(f"Photoward is ready: {programs.url(settings)}  (Ctrl-C ends it)"))
+    typer.echo("Photoward has stopped; what it accepted is kept.")

@@ -1,0 +1,18 @@
+"""``photoward worker``: one worker alone."""
+
+from __future__ import annotations
+
+import os
+
+from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.options import DataDir
+
+
+def worker(*, data_dir: DataDir = None) -> None:
+    """Run one worker alone; queue, ledger and store are what the settings name."""
+    settings = settings_from(data_dir=data_dir)
+    require_extra("worker")
+    os.nice(settings.worker_nice)
+    from photoward.worker.celery_app import run_worker  # noqa: PLC0415  # brings tensors
+
+    run_worker(settings)

@@ -1,0 +1,67 @@
+"""``python -m benchmarks external``: a classifier behind an adversarial transform, attacked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from benchmarks.results import write
+from photoward.api.cli.bench.output import Out, console
+from photoward.api.cli.environment import require_extra, settings_from
+from photoward.core.errors import BadInput
+
+
+def external(  # noqa: PLR0913  # one option each
+    data: Annotated[Path, typer.Argument(help="Class folders, or a manifest of labels.")],
+    *,
+    network: Annotated[str, typer.Option(help="The external one.")] = "mobilenet-v2",
+    epsilon: Annotated[int, typer.Option(min=1, max=64, help="Of the transform, in 1/255.")] = 8,
+    attack: Annotated[int, typer.Option(min=1, max=64, help="The attacker's, in 1/255.")] = 8,
+    steps: Annotated[int, typer.Option(min=1, help="Of the attacker's PGD.")] = 10,
+    attacked: Annotated[int, typer.Option(min=1, help="Test pictures that are attacked.")] = 100,
+    pictures: Annotated[int | None, typer.Option(min=4, help="Train on no more.")] = 2000,
+    size: Annotated[int, typer.Option(min=16, max=224, help="Side of the pictures.")] = 32,
+    side: Annotated[int, typer.Option(min=16, help="Pixels that the network is shown.")] = 64,
+    epochs: Annotated[int, typer.Option(min=1)] = 15,
+    batch: Annotated[int, typer.Option(min=2)] = 64,
+    kept: Annotated[
+        Path | None, typer.Option(help="Folder that keeps what was transformed.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Train a classifier plainly and one behind the transform, and attack both (CVPR 2020)."""
+    require_extra("worker")
+    from photoward.models.evaluation import resisting, subjects  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.countermeasures.external import transform  # noqa: PLC0415
+    from photoward.models.evaluation.derived import Derived  # noqa: PLC0415
+    from photoward.models.evaluation.networks import Networks  # noqa: PLC0415
+    from photoward.models.evaluation.trial import Scene, VictimRecipe  # noqa: PLC0415
+    from photoward.models.surrogates.cache import pick_device  # noqa: PLC0415
+    from photoward.models.training.data import load_pictures  # noqa: PLC0415
+
+    settings = settings_from()
+    networks = Networks.installed(settings.surrogate_dirs)
+    if network not in networks.known:
+        raise BadInput(
+            "invalid_option",
+            f"--network {network} is not installed; there are: {', '.join(networks.known)}.",
+        )
+    split = subjects.assemble(load_pictures(data, size), {}, None, holdout=0.2, limit=pictures)
+    recipe = VictimRecipe(size=size, epochs=epochs, batch=batch)
+    scene = Scene(split.clean, split.test, recipe, pick_device(settings.device), Derived(kept))
+    behind = transform(networks, network, epsilon, side)
+    stands = resisting.Attack(attack, steps, attacked)
+    rows = resisting.resistance(scene, networks, network, behind, stands)
+    table = Table("classifier", "clean", f"attacked, {attack}/255")
+    for row in rows:
+        table.add_row(str(row["classifier"]), *(f"{row[one]:.1%}" for one in ("clean", "attacked")))
+    console.print(table)
+    write(out, {
+        "rows": rows, "network": network, "epsilon_255": epsilon, "attack_255": attack,
+        "attack_steps": steps, "size": size, "side_px": side, "epochs": epochs,
+        "trained_on": len(split.clean.labels), "classes": split.clean.classes,
+        "data_sha256": split.clean.digest(),
+    })  # fmt: skip
