@@ -12,7 +12,7 @@ import httpx
 import pytest
 import structlog
 
-from photoward.api.cli import service as commands
+from photoward.api.cli import serve as command
 from photoward.api.http.server import connection_limit as crowd
 from photoward.api.http.server import header_timeout as door
 from photoward.api.http.server.connection_limit import Crowd
@@ -187,5 +187,5 @@ def test_where_few_files_may_be_open_there_are_fewer_connections(
     assert crowd.most() == 512
     wanted = []
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: wanted.append(limits))
-    commands._open_many_files()
+    command._open_many_files()
     assert wanted == [(4096, 4096)]
