@@ -48,7 +48,7 @@ fuzz: $(STAMP) ## Feed broken pictures to the decoders for SECONDS (600)
 	$(BIN)/pip install --disable-pip-version-check -q 'atheris>=3'
 	PYTHONPATH=. $(BIN)/python -m tests.fuzz.decode -max_total_time=$(or $(SECONDS),600)
 
-tables: $(STAMP) ## Write the README's tables from the results in docs/benchmarks
+tables: $(STAMP) ## Write the generated parts of the documents
 	$(BIN)/python docs/tables.py
 
 deployment: $(STAMP) $(LINTERS)/installed ## Check docker/ with what needs neither engine nor cluster

@@ -1,7 +1,7 @@
-"""Writes the README's figures from the results in docs/benchmarks: ``python docs/tables.py``.
+"""Writes the tables of the documents from docs/benchmarks: ``python docs/tables.py``.
 
-A block between ``<!-- measured: NAME -->`` and ``<!-- end -->`` is what the function NAME makes;
-nobody types it. ``tests/test_readme.py`` fails when a block is not up to date.
+A block between ``<!-- measured: NAME -->`` and ``<!-- end -->`` is the result of the function NAME;
+nobody types it. ``tests/docs/test_results.py`` fails when a block is not up to date.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+RESULTS = ROOT / "docs" / "results.md"
+WITH_TABLES = (README, RESULTS)
+"""The documents that hold generated blocks."""
+
 POINT = 0.01
-"""Below which two figures are told as one."""
+"""Difference below which the last epoch is not shown beside the best one."""
 
 WEAKER = ", weaker than published"
-"""The sharpening kernel had half of its strength when older results were made."""
+"""Of older results, in which the sharpening kernel had half of its published strength."""
 
 BLOCK = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -32,6 +36,29 @@ def result(name: str) -> dict[str, Any]:
     """One file of docs/benchmarks."""
     found: dict[str, Any] = json.loads((ROOT / "docs" / "benchmarks" / f"{name}.json").read_text())
     return found
+
+
+def summary() -> str:
+    """Five rows for the README: what is visible, and what a trainer still learns."""
+    presets, small, furthest = map(result, ("levels", "cifar10-unseen", "cifar10-strongest"))
+    probe = presets["probe"]
+    title = row_of(presets, "clean", probe)["title"]
+    by_preset = [
+        (f"`{name.replace(', ', '`, `')}`", f"visibility {looks['visibility']:.1f}", title,
+         *(f"{peak(presets, of, probe):.0%}" for of in ("clean", name)))
+        for name, looks in presets["looks"].items()
+    ]  # fmt: skip
+    from_scratch = [
+        (told(name), f"PSNR {quality(small, name)[0]}", "small images, from scratch",
+         *(f"{peak(small, of, 'none'):.0%}" for of in ("clean", name)))
+        for name in ("sem", "sem+cuda")
+    ]  # fmt: skip
+    adversarial = (
+        told("sem+cuda"), f"PSNR {quality(small, 'sem+cuda')[0]}", "the same, adversarial 8/255",
+        *(f"{row_of(furthest, of, 'at-8')['test_accuracy']:.0%}" for of in ("clean", "sem+cuda")),
+    )  # fmt: skip
+    heads = ("protection", "change", "trainer", "learns from unprotected", "from protected")
+    return table(heads, [*by_preset, *from_scratch, adversarial])
 
 
 def levels() -> str:
@@ -241,6 +268,7 @@ def faults() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     made.__name__: made
     for made in (
+        summary,
         levels,
         protection,
         matrix,
@@ -340,7 +368,7 @@ def titles(found: dict[str, Any]) -> dict[str, str]:
 
 
 def told(protection: str) -> str:
-    """A protection as it is called in the README."""
+    """A protection as the documents call it."""
     return "unprotected files" if protection == "clean" else f"`{protection}`"
 
 
@@ -366,6 +394,7 @@ def rendered(text: str) -> str:
 FRONTIER = ROOT / "docs" / "frontier.svg"
 
 if __name__ == "__main__":
-    README.write_text(rendered(README.read_text()))
+    for document in WITH_TABLES:
+        document.write_text(rendered(document.read_text()))
     FRONTIER.write_text(frontier())
     LEVELS.write_text(json.dumps(level_figures(), indent=1) + "\n")

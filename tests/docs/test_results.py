@@ -1,4 +1,4 @@
-"""The README's figures are those of the results in docs/benchmarks."""
+"""The figures of the documents are those of the results in docs/benchmarks."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 README = tables.README.read_text()
+RESULTS = tables.RESULTS.read_text()
+METHODS_GUIDE = (tables.ROOT / "docs" / "guide" / "methods.md").read_text()
 
 CHANCE = 0.1
 """Of ten classes."""
@@ -53,19 +55,34 @@ def test_the_sentences_say_what_was_measured() -> None:
         f"it was {shared} after plain",
         f"reads {read:.0%} of its words",
         f"ended at {invented:.1%} instead of {names:.1%}",
-        f"the photos above: {known('sem'):.0%} in spite of `sem`, {known('sem+cuda'):.0%} in spite",
+        f"{known('sem'):.0%} in spite of `sem`, {known('sem+cuda'):.0%} in spite of `sem+cuda`",
         f"{best['cuda']:.0%} from `cuda` (after JPEG 30)",
         f"{best['sem+cuda']:.0%} from `sem+cuda` (after JPEG 10)",
     ):
-        assert sentence in " ".join(README.split())
+        assert sentence in " ".join((RESULTS + METHODS_GUIDE).split())
 
 
-def test_the_readmes_tables_are_made_from_the_results() -> None:
-    assert tables.rendered(README) == README, "run: make tables"
+def test_the_readme_says_what_the_presets_leave_to_a_trainer() -> None:
+    presets = tables.result("levels")
+    left = {
+        name: round(100 * tables.peak(presets, name, presets["probe"]))
+        for name in ("clean", *presets["looks"])
+    }
+    strong, maximum = left["sem+anchor, strong"], left["sem+anchor, maximum"]
+    text = " ".join(README.split())
+    assert f"{strong} of 100 new photos correctly instead of {left['clean']}" in text
+    assert f"`maximum`, which is plainly seen, {maximum}." in text
+
+
+@pytest.mark.parametrize("document", tables.WITH_TABLES)
+def test_the_tables_are_made_from_the_results(document: Path) -> None:
+    text = document.read_text()
+    assert tables.rendered(text) == text, "run: make tables"
 
 
 def test_every_table_that_can_be_made_is_shown() -> None:
-    assert {name for _, name, _ in tables.BLOCK.findall(README)} == set(tables.TABLES)
+    shown = [name for _, name, _ in tables.BLOCK.findall(README + RESULTS)]
+    assert sorted(shown) == sorted(tables.TABLES)
 
 
 def test_the_results_are_good_enough_to_be_told() -> None:
