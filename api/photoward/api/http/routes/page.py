@@ -1,4 +1,4 @@
-"""The page at ``/`` and its files, sent as they lie in the distribution."""
+"""The web page at ``/``, the API reference at ``/docs``, and their static files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+REFERENCE_POLICY = POLICY.replace("img-src 'self' blob:", "img-src 'self' data:")
+"""The reference's style sheet holds its icons as ``data:`` URLs."""
+
 router = APIRouter()
 files = StaticFiles(directory=WEB)
 
@@ -25,3 +28,10 @@ files = StaticFiles(directory=WEB)
 async def page() -> FileResponse:
     """The page."""
     return FileResponse(WEB / "index.html", headers={"Content-Security-Policy": POLICY})
+
+
+@router.get("/docs", include_in_schema=False)
+async def reference() -> FileResponse:
+    """The API reference: Swagger UI over ``/openapi.json``, without any other host."""
+    headers = {"Content-Security-Policy": REFERENCE_POLICY}
+    return FileResponse(WEB / "reference.html", headers=headers)
