@@ -25,174 +25,228 @@ class Problem:
     status: int
     title: str
     remedy: str
+    """What a client program can do."""
 
 
 PROBLEMS: dict[str, Problem] = {
     # the body
-    "empty_body": Problem(400, "The body is empty", "Send the picture's bytes."),
+    "empty_body": Problem(400, "The request body is empty", "Send the bytes of the photo."),
     "length_mismatch": Problem(
-        400, "The body is not as long as announced", "Send Content-Length as it is, or none."
+        400,
+        "The body does not have the announced length",
+        "Send the correct Content-Length, or none.",
     ),
     "digest_mismatch": Problem(
-        400, "The body is not what its digest says", "Send it again, or another Content-Digest."
+        400, "The body does not match its digest", "Send the file again, or correct Content-Digest."
     ),
     "malformed_request": Problem(
         400,
-        "The request cannot be read",
-        "Send multipart/form-data with a part named file, "
-        "or the raw picture with its own Content-Type.",
+        "The request cannot be parsed",
+        "Send multipart/form-data with a part named file, or the bytes of the photo with "
+        "their own Content-Type.",
     ),
     "too_slow": Problem(
-        408, "The body comes too slowly", "Send it again over a better connection."
+        408, "The body arrives too slowly", "Send it again over a faster connection."
     ),
-    "body_too_large": Problem(413, "The file is too large", "Send a smaller file."),
+    "body_too_large": Problem(
+        413, "The file is too large", "Send a smaller file; GET /v1/limits has the limit."
+    ),
     "unsupported_content_type": Problem(
         415,
-        "This content type is not accepted",
-        "Send multipart/form-data, application/octet-stream, or the picture's own type.",
+        "The content type is not supported",
+        "Send multipart/form-data, application/octet-stream, or the media type of the photo.",
     ),
     "content_type_mismatch": Problem(
         415,
-        "The bytes are of another type than announced",
-        "Send the Content-Type that fits the bytes.",
+        "The bytes do not match the announced content type",
+        "Send the Content-Type of the file's actual format.",
     ),
-    # what is brought in before it is used
+    # uploads in parts
     "tus_version": Problem(
         412,
-        "Another version of tus is spoken here",
+        "This version of tus is not supported",
         "Send Tus-Resumable: 1.0.0; or JSON, for an upload in one piece.",
     ),
     "checksum_differs": Problem(
-        460, "The part is not what its checksum says", "Send it again from the same offset."
+        460, "The part does not match its checksum", "Send the part again from the same offset."
     ),
     "offset_differs": Problem(
-        409, "The upload stands elsewhere", "Ask where with HEAD, and go on from there."
+        409,
+        "The upload has another offset",
+        "Get the current Upload-Offset with HEAD and continue there.",
     ),
-    "upload_incomplete": Problem(409, "The upload is not complete", "Send the rest first."),
+    "upload_incomplete": Problem(
+        409, "The upload is not complete", "Send the remaining bytes first."
+    ),
     "upload_used": Problem(
-        409, "The upload has become a photo", "Make another upload: each becomes one photo."
+        409, "The upload has been used already", "Create another upload: each becomes one photo."
     ),
     "too_many_parts": Problem(
-        413, "The upload came in too many parts", "Begin again, and send larger parts."
+        413, "The upload has too many parts", "Create a new upload and send larger parts."
     ),
-    # the picture
+    # the photo
     "not_an_image": Problem(
-        415, "This is not a picture", "Send a JPEG, PNG, WebP, AVIF, TIFF or GIF."
+        415, "The file is not an image", "Send a JPEG, PNG, WebP, AVIF, TIFF or GIF file."
     ),
     "unsupported_type": Problem(
-        415, "This kind of picture is not supported", "Convert it to JPEG, PNG, WebP or AVIF."
+        415, "This image format is not supported", "Convert the photo to JPEG, PNG, WebP or AVIF."
     ),
-    "truncated": Problem(422, "The file ends too early", "Send the whole file."),
+    "truncated": Problem(422, "The file is incomplete", "Send the whole file."),
     "corrupt": Problem(
-        422, "The picture cannot be decoded", "Open and save it anew, then send it."
+        422,
+        "The photo cannot be decoded",
+        "Open the photo in an image editor, save it again, and send that file.",
     ),
     "bad_dimensions": Problem(
-        422, "The picture's size is impossible", "Send a picture of at least 1 by 1 pixel."
+        422, "The photo has invalid dimensions", "Send a photo of at least 1 × 1 pixel."
     ),
-    "too_many_pixels": Problem(413, "The picture has too many pixels", "Scale it down first."),
+    "too_many_pixels": Problem(
+        413, "The photo has too many pixels", "Scale it down; GET /v1/limits has the limit."
+    ),
     "unsupported_bit_depth": Problem(
-        422, "Only 8 bits a channel are supported", "Convert the picture to 8 bits a channel."
+        422, "Only 8 bits per channel are supported", "Convert the photo to 8 bits per channel."
     ),
     "unsupported_colour_mode": Problem(
-        422, "This colour mode is not supported", "Convert the picture to RGB or grey."
+        422, "This colour mode is not supported", "Convert the photo to RGB or greyscale."
     ),
     "too_costly": Problem(
         422,
-        "The picture takes more processor time than it may",
-        "Scale it down, or open and save it anew, then send it.",
+        "The photo takes too much processor time",
+        "Scale it down, or save it again in an image editor, and send that file.",
     ),
     "unsupported_animation": Problem(
-        422, "This animation is not supported", "Send fewer frames, as a GIF, WebP or PNG."
+        422, "This animation is not supported", "Send fewer frames, as GIF, WebP or PNG."
     ),
     "unsupported_pages": Problem(
-        422, "Several pages in one file are not supported", "Send each page as a file of its own."
+        422, "Files with several pages are not supported", "Send each page as a file of its own."
     ),
     # the options
-    "invalid_option": Problem(422, "An option is not valid", "Correct the option named in detail."),
-    "unknown_method": Problem(422, "There is no such method", "See GET /v1/methods."),
-    "unknown_preset": Problem(
-        422, "There is no such preset", "Use subtle, standard, strong or hosted, or give epsilon."
+    "invalid_option": Problem(422, "An option is invalid", "Correct the option that field names."),
+    "unknown_method": Problem(
+        422, "This method does not exist", "Choose a method of GET /v1/methods."
     ),
-    "unknown_surrogate": Problem(422, "There is no such surrogate", "See GET /v1/surrogates."),
+    "unknown_preset": Problem(
+        422,
+        "This preset does not exist",
+        "Choose subtle, standard, strong, maximum or hosted, or set epsilon.",
+    ),
+    "unknown_surrogate": Problem(
+        422, "This surrogate does not exist", "Choose a surrogate of GET /v1/surrogates."
+    ),
     "unknown_label": Problem(
         422,
-        "The surrogate does not know this label",
-        "With target=logits use one of the surrogate's classes; target=prototype takes any label.",
+        "The surrogate does not have this class",
+        "With target=logits use a class of the surrogate; target=prototype takes any label.",
     ),
     "unsupported_output": Problem(
-        422, "This output format cannot hold the picture", "Choose another output_format."
+        422, "This output format cannot store the photo", "Choose another output_format."
     ),
-    # what a manifest names
+    # photos that the service fetches
     "source_blocked": Problem(
-        422, "Nothing is fetched from there", "Name what the operator allows, or send the photo."
+        422,
+        "Fetching from this source is not allowed",
+        "Name a source that the operator allows, or upload the photo.",
     ),
     "source_missing": Problem(
-        422, "The source does not give the photo out", "Put it there, then try the batch again."
+        422,
+        "The source does not have the photo, or denies access",
+        "Make the photo available at its source, then retry the batch.",
     ),
     "source_unreachable": Problem(
-        502, "The source does not answer", "Try the batch again when it does."
+        502, "The source does not respond", "Retry the batch when the source responds."
     ),
-    # what happened to an accepted item
+    # processing
     "postcondition": Problem(
-        500, "The finished file broke the change bound", "Report it with the picture, if you can."
+        500,
+        "The finished file exceeds the bound of its change",
+        "Report this to the operator, with the photo if possible.",
     ),
     "timed_out": Problem(
         503,
-        "The machine was too busy to finish the picture",
-        "Try it again later; tell the operator if it happens often.",
+        "The machine was too busy to finish the photo",
+        "Try again later; tell the operator if it happens often.",
     ),
     "worker_lost": Problem(
-        500, "The item outlived three workers", "Send it again; report it if it happens again."
+        500,
+        "Three workers crashed while processing the photo",
+        "Send it again; tell the operator if it happens again.",
     ),
-    "internal_error": Problem(500, "Something went wrong on our side", "Try again later."),
-    # who asks
+    "internal_error": Problem(
+        500, "Internal error", "Try again later; tell the operator if it happens again."
+    ),
+    # authentication and authorisation
     "unauthenticated": Problem(
-        401, "An API key is needed", "Send Authorization: Bearer and a key that has not expired."
+        401, "An API key is required", "Send Authorization: Bearer with a key that has not expired."
     ),
     "forbidden": Problem(
-        403, "The key does not allow this", "Use a key with the scope named in detail."
+        403, "The API key lacks the required scope", "Use a key with the scope that detail names."
     ),
     "unknown_host": Problem(
         421,
-        "The service does not go by that name",
-        "Ask for localhost or an address in numbers, or name it in PHOTOWARD_ALLOWED_HOSTS.",
+        "The host name of the request is not allowed",
+        "Use localhost or an IP address, or add the name to PHOTOWARD_ALLOWED_HOSTS.",
     ),
     "foreign_origin": Problem(
         403,
-        "Another site's page may not ask this",
-        "Use the service's own page, or a program; or require keys, and send one.",
+        "Requests from pages of other sites are not allowed",
+        "Use the service's own page or a program; or require API keys and send one.",
     ),
-    # things and states
-    "not_found": Problem(404, "There is no such thing", "Check the address."),
-    "method_not_allowed": Problem(405, "Not with this HTTP method", "See the API document."),
+    # resources and states
+    "not_found": Problem(404, "The resource does not exist", "Check the address and the id."),
+    "method_not_allowed": Problem(
+        405, "The HTTP method is not allowed here", "See the API reference at /docs."
+    ),
     "request_differs": Problem(
         422,
         "This Idempotency-Key was used for another request",
-        "Give each request a key of its own; use one again only to repeat the very same request.",
+        "Use a new key for each request; use a key again only to repeat the same request.",
     ),
-    "not_ready": Problem(409, "The item is not finished", "Ask again when its state is done."),
+    "not_ready": Problem(
+        409, "The photo is not finished", "Try again when its state is succeeded."
+    ),
     "range_not_satisfiable": Problem(
-        416, "The file is not that long", "Ask for a part within its Content-Length."
+        416, "The requested range is outside the file", "Request a range within Content-Length."
     ),
-    "not_acceptable": Problem(406, "Not in this form", "Accept application/json."),
-    # our side
+    "not_acceptable": Problem(
+        406, "The requested media type is not available", "Accept application/json."
+    ),
+    # limits and the service itself
     "too_many_uploads": Problem(
-        429, "Too many uploads are not used", "Use them, delete them, or wait until they expire."
+        429, "Too many unused uploads", "Use them, delete them, or wait until they expire."
     ),
     "over_quota": Problem(
-        429, "The quota is used up", "Wait until older photos are a day old, or ask the operator."
+        429,
+        "The daily quota is used up",
+        "Wait until earlier uploads are 24 hours old, or ask the operator for a larger quota.",
     ),
     "queue_full": Problem(429, "The queue is full", "Try again after the time in Retry-After."),
     "unavailable": Problem(
-        503, "A part of the service is away", "Try again after the time in Retry-After."
+        503, "A component of the service is unavailable", "Try again after the time in Retry-After."
     ),
     "not_in_time": Problem(
         503,
-        "The photo was not finished in time, and nothing of it is kept",
-        "Send it later; or to POST /v1/images, or with keep=true, and ask at its Location.",
+        "The photo was not finished in time and was deleted",
+        "Send it again later; or use POST /v1/images, or keep=true, and poll its Location.",
     ),
-    "storage_full": Problem(507, "The store is full", "Tell the operator."),
+    "storage_full": Problem(507, "The storage is full", "Tell the operator."),
 }
+
+ADVICE: dict[str, str] = {
+    "body_too_large": "Save the photo with less quality or fewer pixels.",
+    "forbidden": "Use an API key that allows this.",
+    "foreign_origin": "Set PHOTOWARD_API_KEY, and require keys in the service.",
+    "invalid_option": "",
+    "not_found": "Check the name or the id.",
+    "queue_full": "Try again in a few minutes.",
+    "too_many_pixels": "Scale the photo down.",
+    "unauthenticated": "Set PHOTOWARD_API_KEY to a valid API key.",
+    "unavailable": "Try again in a few minutes.",
+    "unknown_label": "Choose a class of the surrogate; or --target prototype, for any label.",
+    "unknown_method": "`photoward protect --help` lists the methods.",
+    "unknown_surrogate": "`photoward surrogate list` lists the surrogates.",
+    "unsupported_output": "Choose another --output-format.",
+}
+"""Code → what a person at the command line can do, where the remedy is for HTTP clients."""
 
 
 def is_ours(code: str) -> bool:

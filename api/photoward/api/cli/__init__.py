@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from photoward.core.errors import PROBLEMS, PhotowardError, Unavailable
+from photoward.core.errors import ADVICE, PROBLEMS, PhotowardError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,9 +82,10 @@ def load(target: str) -> typer.Typer | Callable[..., None]:
 
 
 def sentence(error: PhotowardError) -> str:
-    """What went wrong and what to do; the remedies of ``Unavailable`` speak to HTTP clients."""
-    remedy = "" if isinstance(error, Unavailable) else PROBLEMS[error.code].remedy
-    return f"{error.detail} {remedy}".strip()
+    """What went wrong, and what the person at the command line can do about it."""
+    if isinstance(error, Unavailable):  # its remedies are for HTTP clients
+        return error.detail
+    return f"{error.detail} {ADVICE.get(error.code, PROBLEMS[error.code].remedy)}".strip()
 
 
 def _not_called() -> None:

@@ -38,9 +38,9 @@ class Problem(BaseModel):
     """A refusal in the form of RFC 9457."""
 
     type: str = Field(examples=["/problems/not_an_image"])
-    title: str = Field(examples=["This is not a picture"])
+    title: str = Field(examples=["The file is not an image"])
     status: int = Field(examples=[415])
-    detail: str = Field(examples=["The bytes begin like no picture that is known here."])
+    detail: str = Field(examples=["The bytes begin like no supported image format."])
     code: str = Field(description="Stable; made for programs.", examples=["not_an_image"])
     remedy: str = Field(examples=["Send a JPEG, PNG, WebP or AVIF file."])
     field: str | None = Field(default=None, description="The option at fault.")

@@ -1,4 +1,4 @@
-// Talks to /v1. Every refusal is thrown as a Refusal with title, detail and remedy.
+// Calls /v1. Every problem is thrown as a Refusal with code, title, detail and remedy.
 
 export class Refusal extends Error {
   constructor(problem) {
@@ -7,22 +7,22 @@ export class Refusal extends Error {
   }
 }
 
-// An API key, where one is needed: kept until the tab is closed.
+// The API key, where one is required: stored until the tab is closed.
 export const key = {
   get: () => sessionStorage.getItem("key") ?? "",
   set: (text) => sessionStorage.setItem("key", text),
 };
 
 const AWAY = {
-  title: "The service does not answer",
-  detail: "It may be starting, stopped or out of reach.",
+  title: "The service does not respond",
+  detail: "It may be starting, stopped or unreachable.",
   remedy: "Try again in a moment.",
 };
 
 const FIRST_MS = 100;
 const LONGEST_MS = 1000;
 
-// XMLHttpRequest, because fetch does not tell how much of a body has been sent.
+// XMLHttpRequest, because fetch does not report upload progress.
 export function upload(form, onSent, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -76,7 +76,7 @@ function refusal(text) {
   try {
     return new Refusal(JSON.parse(text));
   } catch {
-    return new Refusal(AWAY); // something between us and the service answered
+    return new Refusal(AWAY); // a proxy in between answered, not the service
   }
 }
 

@@ -1,5 +1,6 @@
 // The page: one photo at a time, from choosing it to downloading or deleting the result.
 
+import { ADVICE } from "./advice.js";
 import { content, key, limits, methods, Refusal, remove, untilEnded, upload } from "./api.js";
 import { drawDifference } from "./difference.js";
 
@@ -8,7 +9,7 @@ const SMALL = 128; // pixels; smaller photos are shown with hard pixels
 
 const $ = (id) => document.getElementById(id);
 const panels = ["ask", "working", "problem", "result"];
-const stages = { decode: "Reading the photo", perturb: "Making the noise", encode: "Writing and checking the file" };
+const stages = { decode: "Reading the photo", perturb: "Computing the noise", encode: "Writing and checking the file" };
 
 let file = null;
 let item = null;
@@ -33,12 +34,12 @@ async function protect() {
   const started = performance.now();
   stop = new AbortController();
   item = null;
-  progress("Sending", 0);
+  progress("Uploading", 0);
   show("working");
   try {
-    item = await upload(form(), (part) => progress("Sending", 0.3 * part), stop.signal);
+    item = await upload(form(), (part) => progress("Uploading", 0.3 * part), stop.signal);
     item = await untilEnded(item, tell, stop.signal);
-    progress("Fetching the protected photo", 0.95);
+    progress("Downloading the protected photo", 0.95);
     await present(await content(item, stop.signal), (performance.now() - started) / 1000);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -48,7 +49,7 @@ async function protect() {
 
 function form() {
   const fields = new FormData();
-  // Options first: what is wrong with them is said before the photo has been sent.
+  // Options first: they are checked before the photo has been sent.
   fields.append("preset", document.querySelector("[name=preset]:checked").value);
   if ($("label").value.trim()) fields.append("label", $("label").value.trim());
   fields.append("file", file, file.name || "photo");
@@ -61,7 +62,7 @@ function tell({ progress: { stage, fraction, position } }) {
 }
 
 function progress(words, part) {
-  if ($("stage").textContent !== words) $("stage").textContent = words; // said aloud on change only
+  if ($("stage").textContent !== words) $("stage").textContent = words; // screen readers announce changes only
   $("bar").value = part;
 }
 
@@ -83,7 +84,7 @@ async function compare(protectedFile) {
   $("stand").dataset.view = scale === null ? "after" : document.querySelector("[name=view]:checked").value;
   $("scaled").hidden = scale === 1;
   $("scaled").textContent = scale === null
-    ? "This browser cannot show the original’s format, so there is nothing to compare."
+    ? "This browser cannot show the original’s format, so the two cannot be compared."
     : `The difference is drawn at ${Math.round(100 * scale)} % of the photo’s size.`;
 }
 
@@ -91,14 +92,14 @@ function figures(seconds) {
   const { measured, source, output, label_used: label, label_source: origin } = item;
   const rows = [
     ["Size", `${source.width} × ${source.height}`],
-    ["Seen beside the original", seen(measured.visibility)],
+    ["Visible beside the original", seen(measured.visibility)],
     ["PSNR", measured.psnr_db === null ? "unchanged" : number(measured.psnr_db, 1, " dB")],
     ["SSIM", number(measured.ssim, 3)],
     ["Largest change (L∞)", number(measured.linf, 0, " / 255")],
-    ["Left of the noise after a site’s JPEG", number(100 * (measured.survival_hosted ?? NaN), 0, " %")],
-    ["Time, all told", number(seconds, 1, " s")],
+    ["Noise left after a site’s JPEG compression", number(100 * (measured.survival_hosted ?? NaN), 0, " %")],
+    ["Total time", number(seconds, 1, " s")],
     ["File", `${size(source.size)} → ${size(output.size)}`],
-    [origin === "given" ? "Word" : "Word (guessed)", label ?? "–"],
+    [origin === "given" ? "Label" : "Label (predicted)", label ?? "–"],
   ];
   $("figures").replaceChildren(...rows.map(([name, value]) => {
     const row = document.createElement("div");
@@ -107,7 +108,7 @@ function figures(seconds) {
   }));
 }
 
-// 1 is the edge of seeing the change with both photos side by side.
+// 1 is the threshold of seeing the change with both photos side by side.
 function seen(visibility) {
   if (visibility === undefined || visibility === null) return "–";
   const steps = [[0.5, "no"], [1, "hardly, even if looked for"], [2, "just, if looked for"], [Infinity, "at a glance"]];
@@ -122,8 +123,10 @@ function name({ name: original = "photo" }, { media_type: type }) {
 
 function complain(error) {
   if (["unauthenticated", "forbidden"].includes(error.problem?.code)) $("access").hidden = false;
-  const problem = error instanceof Refusal ? error.problem : { title: "This page broke", detail: String(error) };
-  for (const part of ["title", "detail", "remedy"]) $(`problem-${part}`).textContent = problem[part] ?? "";
+  const problem = error instanceof Refusal ? error.problem : { title: "Error in this page", detail: String(error) };
+  $("problem-title").textContent = problem.title;
+  $("problem-detail").textContent = problem.detail ?? "";
+  $("problem-remedy").textContent = ADVICE[problem.code] ?? problem.remedy ?? "";
   show("problem");
   $("problem").focus();
 }
@@ -146,7 +149,7 @@ function restart() {
 
 const kept = new Map();
 
-// A photo's address in this page; the one before it in the same place is let go.
+// An object URL for a photo; the previous one in the same place is revoked.
 function address(place, blob) {
   URL.revokeObjectURL(kept.get(place));
   kept.set(place, URL.createObjectURL(blob));
@@ -193,10 +196,10 @@ methods().then(({ levels }) => {
     const place = document.querySelector(`[data-level="${preset}"]`);
     if (place) place.textContent = sentence;
   }
-}, () => {}); // the page's own words stay
+}, () => {}); // the page's own text stays
 
 limits().then(({ inputs, max_body_bytes: bytes, max_megapixels: megapixels }) => {
   $("file").accept = Object.values(inputs).join();
   const kinds = Object.keys(inputs).map((name) => name.toUpperCase()).join(", ");
   if (!file) $("chosen").textContent = `${kinds}; up to ${Math.floor(bytes / 2 ** 20)} MiB and ${megapixels} megapixels`;
-}, () => {}); // without the limits the page still works, and the service names them when they matter
+}, () => {}); // without the limits the page still works; the service reports one that is exceeded
