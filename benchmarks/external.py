@@ -43,7 +43,7 @@ def external(  # noqa: PLR0913  # one option each
     from photoward.models.training.data import load_pictures  # noqa: PLC0415
 
     settings = settings_from()
-    networks = Networks.installed(settings.surrogate_dirs)
+    networks = Networks.installed(settings.engine_surrogate_dirs)
     if network not in networks.known:
         raise BadInput(
             "invalid_option",
@@ -51,7 +51,9 @@ def external(  # noqa: PLR0913  # one option each
         )
     split = subjects.assemble(load_pictures(data, size), {}, None, holdout=0.2, limit=pictures)
     recipe = VictimRecipe(size=size, epochs=epochs, batch=batch)
-    scene = Scene(split.clean, split.test, recipe, pick_device(settings.device), Derived(kept))
+    scene = Scene(
+        split.clean, split.test, recipe, pick_device(settings.engine_device), Derived(kept)
+    )
     behind = transform(networks, network, epsilon, side)
     stands = resisting.Attack(attack, steps, attacked)
     rows = resisting.resistance(scene, networks, network, behind, stands)

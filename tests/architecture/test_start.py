@@ -22,10 +22,7 @@ def loaded(*modules: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    [
-        "photoward.api.http.app",
-        *(f"photoward.api.cli.{name}" for name in ("up", "serve", "doctor")),
-    ],
+    ["http.app", "cli.up", "cli.serve", "cli.doctor"],
 )
 def test_a_face_starts_without_tensors(module: str) -> None:
     assert not {name for name in loaded(f"photoward.api.{module}") if name.startswith(TENSORS)}

@@ -10,7 +10,10 @@ from pydantic import ValidationError
 from photoward.api.cli.environment import settings_from
 from photoward.core.errors import BadInput
 from photoward.core.key_derivation import read_or_make_master
-from photoward.core.settings import SECRETS_DIR, Settings
+from photoward.core.renamed_settings import RENAMED
+from photoward.core.settings import PREFIX, SECRETS_DIR, Settings
+
+OLD = f"{PREFIX}MAX_BODY_BYTES"
 
 
 @pytest.fixture
@@ -78,5 +81,48 @@ def test_a_place_that_may_not_be_fetched_from_is_refused_at_the_start(place: str
 def test_folders_are_named_with_commas_and_as_once(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PHOTOWARD_SURROGATE_DIRS", text)
-    assert Settings().surrogate_dirs == (Path("/a"), Path("/b c"))
+    monkeypatch.setenv("PHOTOWARD_ENGINE_SURROGATE_DIRS", text)
+    assert Settings().engine_surrogate_dirs == (Path("/a"), Path("/b c"))
+
+
+@pytest.mark.parametrize("text", ["26214400", "25MiB", "25 MiB", "0.025GiB"])
+def test_sizes_are_in_bytes_or_have_a_unit(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOTOWARD_UPLOAD_MAX_BYTES", text)
+    assert Settings().upload_max_bytes == pytest.approx(25 * 2**20, rel=0.03)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "much"])
+def test_a_size_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOTOWARD_UPLOAD_MAX_BYTES", text)
+    with pytest.raises(BadInput, match="PHOTOWARD_UPLOAD_MAX_BYTES"):
+        settings_from()
+
+
+def test_an_old_name_is_refused_and_the_new_one_said(
+    secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(OLD, "1")
+    with pytest.raises(BadInput, match="MAX_BODY_BYTES is called PHOTOWARD_UPLOAD_MAX_BYTES now"):
+        settings_from()
+    monkeypatch.delenv(OLD)
+    (secrets / "photoward_c2pa_key").write_text("x")
+    with pytest.raises(BadInput, match="is called PHOTOWARD_C2PA_KEY_FILE now"):
+        settings_from()
+
+
+def test_every_new_name_is_a_setting_and_no_old_one_is() -> None:
+    names = {name.upper() for name in Settings.model_fields}
+    assert set(RENAMED.values()) <= names
+    assert not names & set(RENAMED)
+
+
+def test_every_setting_is_documented_with_its_unit_in_its_name() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        if field.annotation is float:
+            assert name.endswith(("_seconds", "_megapixels")), name
+
+
+def test_an_unknown_argument_is_refused() -> None:
+    with pytest.raises(ValidationError, match="max_body_bytes"):
+        Settings(**{OLD.removeprefix(PREFIX).lower(): 1})  # type: ignore[arg-type]  # by name

@@ -112,7 +112,7 @@ def test_decoders_have_room_for_the_dearest_picture() -> None:
 
 
 def test_what_an_operator_adds_arrives() -> None:
-    mine = {"PHOTOWARD_MAX_QUEUED_MEGAPIXELS": "50000"}
+    mine = {"PHOTOWARD_QUEUE_MAX_MEGAPIXELS": "50000"}
     card = {"key": "nvidia.com/gpu", "operator": "Exists"}
     face, worker = pods(rendered({
         "environment": mine, "image": {"pullSecrets": [{"name": "mine"}]},
@@ -135,7 +135,7 @@ def test_keys_are_asked_for_and_secrets_are_files(
         given = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
         shared = compose.keys() & given.keys() - its_own
         assert {name: given[name] for name in shared} == {name: compose[name] for name in shared}
-        assert given["PHOTOWARD_REQUIRE_KEYS"] == "1"
+        assert given["PHOTOWARD_HTTP_REQUIRE_KEYS"] == "1"
         assert shared >= compose.keys() - its_own
 
 

@@ -86,7 +86,7 @@ def test_the_ledger_has_connections_for_everybody() -> None:
 
 @pytest.mark.parametrize("name", ["worker", "worker-gpu"])
 def test_decoders_have_room_for_the_dearest_picture(name: str) -> None:
-    children = int(SERVICES[name].said["environment"].get("PHOTOWARD_IMAGING_CHILDREN", 4))
+    children = int(SERVICES[name].said["environment"].get("PHOTOWARD_IMAGING_PROCESSES", 4))
     room = SERVICES[name].said["deploy"]["resources"]["limits"]["memory"]
     assert int(room.removesuffix("G")) * 1024 >= WORKER_MIB + children * DEAREST_MIB
 

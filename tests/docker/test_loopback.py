@@ -87,13 +87,13 @@ def test_a_password_that_looks_like_a_port_stays(places: Places, tmp_path: Path)
 def test_a_process_sees_the_files_environment_and_not_the_callers(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PHOTOWARD_ALLOW_UNAUTHENTICATED", "1")
+    monkeypatch.setenv("PHOTOWARD_HTTP_ALLOW_UNAUTHENTICATED", "1")
     second = Instance(named("api"), 2, places)
     found = second.environment
-    assert "PHOTOWARD_ALLOW_UNAUTHENTICATED" not in found
-    assert found["PHOTOWARD_REQUIRE_KEYS"] == "1"
-    assert found["PHOTOWARD_HOST"] == "127.0.0.1"
-    assert found["PHOTOWARD_PORT"] == str(places.ports(named("api"), 2)[8080])
+    assert "PHOTOWARD_HTTP_ALLOW_UNAUTHENTICATED" not in found
+    assert found["PHOTOWARD_HTTP_REQUIRE_KEYS"] == "1"
+    assert found["PHOTOWARD_HTTP_HOST"] == "127.0.0.1"
+    assert found["PHOTOWARD_HTTP_PORT"] == str(places.ports(named("api"), 2)[8080])
     assert found["PHOTOWARD_SECRETS_DIR"] == str(places.state / "run/secrets")
     assert second.command(["photoward", "serve"])[-2:] == ["photoward", "serve"]
 

@@ -188,7 +188,7 @@ def test_another_stream_gives_other_noise(name: str) -> None:
 @pytest.fixture(scope="module")
 def trained() -> Surrogate:
     """The surrogate that ships: with random weights no direction is to be had."""
-    name = Settings().surrogate
+    name = Settings().engine_surrogate
     card, weights = read_cards([])[name]
     return load_surrogate(card, weights, torch.device("cpu"))
 

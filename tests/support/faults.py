@@ -25,13 +25,18 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
 
 HASTY = {
-    "PHOTOWARD_LEASE_S": "4", "PHOTOWARD_RECONCILE_EVERY_S": "1", "PHOTOWARD_SWEEP_EVERY_S": "1",
-    "PHOTOWARD_ORPHAN_AGE_S": "15",
-}  # fmt: skip
+    "PHOTOWARD_QUEUE_LEASE_SECONDS": "4",
+    "PHOTOWARD_WORKER_RECONCILE_INTERVAL_SECONDS": "1",
+    "PHOTOWARD_WORKER_SWEEP_INTERVAL_SECONDS": "1",
+    "PHOTOWARD_RETENTION_ORPHAN_SECONDS": "15",
+}
 """Where time is not what is measured."""
 
 
-SWEEPING = {"PHOTOWARD_SWEEP_EVERY_S": "1", "PHOTOWARD_ORPHAN_AGE_S": "30"}
+SWEEPING = {
+    "PHOTOWARD_WORKER_SWEEP_INTERVAL_SECONDS": "1",
+    "PHOTOWARD_RETENTION_ORPHAN_SECONDS": "30",
+}
 """So that what crashes leave in the store is gone before the audit, not within the hour."""
 
 

@@ -118,7 +118,7 @@ def stack(folder: Path, workers: int = 1, /, **environment: str) -> Iterator[Sta
     """Run ``photoward up`` on a folder; afterwards nothing of it may be left running."""
     before = set(psutil.Process().children())
     # What most tests show is not the noise, and sem alone needs no pretrained networks.
-    with running(folder, workers, **{"PHOTOWARD_METHOD": "sem", **environment}) as url:
+    with running(folder, workers, **{"PHOTOWARD_ENGINE_METHOD": "sem", **environment}) as url:
         (supervisor,) = (
             child for child in psutil.Process().children()
             if child not in before and "up" in child.cmdline()

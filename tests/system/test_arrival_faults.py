@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 WEB = {
-    "PHOTOWARD_FETCH_URLS": "1", "PHOTOWARD_FETCH_PRIVATE": "1", "PHOTOWARD_FETCH_TIMEOUT_S": "2",
+    "PHOTOWARD_FETCH_ALLOW_URLS": "1",
+    "PHOTOWARD_FETCH_ALLOW_PRIVATE": "1",
+    "PHOTOWARD_FETCH_TIMEOUT_SECONDS": "2",
     **HASTY,
-}  # fmt: skip
+}
 
 
 def filled(web: Site, count: int) -> list[str]:

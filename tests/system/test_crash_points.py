@@ -35,7 +35,7 @@ def test_a_crash_at_each_named_point(tmp_path: Path) -> None:
         with (
             counting() as (url, told),
             fresh_stack(
-                PHOTOWARD_FAILPOINTS=str(tmp_path), PHOTOWARD_WEBHOOKS_PRIVATE="1", **HASTY
+                PHOTOWARD_FAILPOINTS=str(tmp_path), PHOTOWARD_WEBHOOK_ALLOW_PRIVATE="1", **HASTY
             ) as service,
         ):
             settings = Settings(data_dir=service.folder)

@@ -33,8 +33,8 @@ PLACE = "https://unmistakable-place.invalid/photo"
 
 
 def test_an_erased_tenant_leaves_no_trace() -> None:
-    every = {} if FULL else {"PHOTOWARD_RECONCILE_EVERY_S": "1"}
-    with fresh_stack(PHOTOWARD_FETCH_URLS="1", **every) as service:
+    every = {} if FULL else {"PHOTOWARD_WORKER_RECONCILE_INTERVAL_SECONDS": "1"}
+    with fresh_stack(PHOTOWARD_FETCH_ALLOW_URLS="1", **every) as service:
         settings = Settings(data_dir=service.folder)
         key, other = minted(settings, "erased"), minted(settings, "staying")
         ledger = open_ledger(settings)

@@ -52,7 +52,7 @@ HEADS = (
 
 def test_slow_senders_do_not_keep_others_out() -> None:
     slow, good = scaled(100, 500), scaled(100, 1000)
-    grace = {"PHOTOWARD_SENDER_GRACE_S": str(scaled(5, 30))}
+    grace = {"PHOTOWARD_HTTP_BODY_TIMEOUT_SECONDS": str(scaled(5, 30))}
     with fresh_stack(**grace) as service, ThreadPoolExecutor(UPLOADERS) as threads:
         ids: list[str] = []
         with dripping(service, slow) as connections:
@@ -138,7 +138,7 @@ def test_ten_times_too_much() -> None:
         )
         for n in range(20)
     ]
-    limits = {"PHOTOWARD_MAX_QUEUED_ITEMS": str(WAITING), "PHOTOWARD_MAX_BATCH": "4"}
+    limits = {"PHOTOWARD_QUEUE_MAX_ITEMS": str(WAITING), "PHOTOWARD_WORKER_MAX_BATCH_ITEMS": "4"}
     with fresh_stack(**limits) as service:
         settings = Settings(data_dir=service.folder)
         capacity = offered(service, settings, photos, 0.0, window_s)[0]

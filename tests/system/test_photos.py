@@ -32,11 +32,11 @@ def test_photos_come_back_protected_and_survive_a_restart() -> None:
     wanted = photos()
     with short_folder() as folder:
         settings = Settings(data_dir=folder / "data")
-        with stack(folder / "data", PHOTOWARD_METHOD=DEFAULT_METHOD) as service:
+        with stack(folder / "data", PHOTOWARD_ENGINE_METHOD=DEFAULT_METHOD) as service:
             ids = sent(service, wanted)
             audit(service, settings, ids)
             contents = [service.content(item_id) for item_id in ids]
-        with stack(folder / "data", PHOTOWARD_METHOD=DEFAULT_METHOD) as service:
+        with stack(folder / "data", PHOTOWARD_ENGINE_METHOD=DEFAULT_METHOD) as service:
             assert [service.content(item_id) for item_id in ids] == contents
             again = service.upload([photo.upload for photo in wanted])
             service.ended(again, 120)

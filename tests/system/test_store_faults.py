@@ -37,7 +37,7 @@ def test_the_object_store_is_dead_for_a_while(
     monkeypatch: pytest.MonkeyPatch, postgres_url: str
 ) -> None:
     count, dead_s = scaled(60, 300), scaled(5, 60)
-    every = {} if FULL else {"PHOTOWARD_RECONCILE_EVERY_S": "3"}
+    every = {} if FULL else {"PHOTOWARD_WORKER_RECONCILE_INTERVAL_SECONDS": "3"}
     uploads = free_of_cost(count)
     with plant(monkeypatch, postgres_url, **every) as made:
         ids = made.service.upload(uploads)
@@ -84,7 +84,7 @@ def test_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     big = [Upload(noisy_png(number, 400), label="cat", method="cuda") for number in range(60)]
     with small_disk() as disk:
         monkeypatch.setenv("TMPDIR", str(disk))
-        with stack(disk / "data", PHOTOWARD_RECONCILE_EVERY_S="1") as service:
+        with stack(disk / "data", PHOTOWARD_WORKER_RECONCILE_INTERVAL_SECONDS="1") as service:
             sender = Sender(service, big, pace_s=0.01)
             with sender.sending():
                 until(lambda: len(sender.answers) >= len(big), 120, "it hangs")

@@ -49,7 +49,7 @@ LATEST_S = 0.1
 """How much one may come later than the other: who waits for whom shall differ."""
 
 OPTIONS = {"label": "cat", "method": "cuda"}
-ENVIRONMENT = HASTY | {"PHOTOWARD_WEBHOOKS_PRIVATE": "1", "PHOTOWARD_METHOD": "cuda"}
+ENVIRONMENT = HASTY | {"PHOTOWARD_WEBHOOK_ALLOW_PRIVATE": "1", "PHOTOWARD_ENGINE_METHOD": "cuda"}
 """A worker that is soon there, and whose photos cost nothing."""
 
 

@@ -23,7 +23,7 @@ def test_a_receiver_that_is_slow() -> None:
     count = scaled(40, 400)
     with (
         counting() as (good, told), dripping() as (slow, callers),
-        fresh_stack(PHOTOWARD_WEBHOOKS_PRIVATE="1") as service,
+        fresh_stack(PHOTOWARD_WEBHOOK_ALLOW_PRIVATE="1") as service,
     ):  # fmt: skip
         subscribe(service, slow)
         subscribe(service, good)

@@ -53,7 +53,7 @@ def test_workers_are_killed_every_three_seconds() -> None:
     """A run is a photo's here: batches of one."""
     count = scaled(300, 2000)
     lease = SWEEPING if FULL else HASTY
-    with fresh_stack(PHOTOWARD_MAX_BATCH="1", **lease) as service:
+    with fresh_stack(PHOTOWARD_WORKER_MAX_BATCH_ITEMS="1", **lease) as service:
         settings = Settings(data_dir=service.folder)
         ledger = open_ledger(settings)
         with ThreadPoolExecutor(1) as threads:
@@ -65,10 +65,13 @@ def test_workers_are_killed_every_three_seconds() -> None:
         lost = sum(item["state"] != "done" for item in items)
         extra = extra_runs(settings)
         note(
-            f"worker SIGKILL every {LIFE_S} s over {count} items", "0 lost, ≤ 2 extra runs a kill",
+            f"worker SIGKILL every {LIFE_S} s over {count} items",
+            "0 lost, ≤ 2 extra runs a kill",
             f"{lost} lost, {kills} kills, {extra / kills:.2f} extra runs a kill",
-            "PHOTOWARD_MAX_BATCH=1" if FULL else "PHOTOWARD_MAX_BATCH=1, a short lease",
-        )  # fmt: skip
+            "PHOTOWARD_WORKER_MAX_BATCH_ITEMS=1"
+            if FULL
+            else "PHOTOWARD_WORKER_MAX_BATCH_ITEMS=1, a short lease",
+        )
         assert not lost
         assert kills >= scaled(1, 10)
         assert extra <= 2 * kills
@@ -170,7 +173,10 @@ def info(client: redis.Redis, section: str) -> dict[str, Any]:
 def test_a_method_that_hangs(tmp_path: Path) -> None:
     """Its process ends, whatever hangs in it, and what was beside it is done by the next."""
     limit_s, rounds, slowest = 3, scaled(1, 5), 0.0
-    limits = {"PHOTOWARD_FAILPOINTS": str(tmp_path), "PHOTOWARD_BATCH_LIMIT_S": str(limit_s)}
+    limits = {
+        "PHOTOWARD_FAILPOINTS": str(tmp_path),
+        "PHOTOWARD_WORKER_BATCH_TIMEOUT_SECONDS": str(limit_s),
+    }
     with fresh_stack(**limits, **HASTY) as service:
         settings = Settings(data_dir=service.folder)
         for _ in range(rounds):

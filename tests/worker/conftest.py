@@ -78,9 +78,12 @@ def pipeline(pool: ImagingPool, surrogate_dir: Path) -> Iterator[Pipeline]:
 def settings(tmp_path: Path, surrogate_dir: Path) -> Settings:
     """Everything in one folder."""
     return Settings(
-        data_dir=tmp_path / "data", surrogate="tiny", method="sem", surrogate_dirs=(surrogate_dir,),
-        imaging_children=1,
-    )  # fmt: skip
+        data_dir=tmp_path / "data",
+        engine_surrogate="tiny",
+        engine_method="sem",
+        engine_surrogate_dirs=(surrogate_dir,),
+        imaging_processes=1,
+    )
 
 
 @pytest.fixture

@@ -25,16 +25,16 @@ LEASE_S = 1.0
 
 
 def taken(ledger: Ledger, folder: Path, **more: object) -> list[str]:
-    settings = Settings(data_dir=folder, **{"lease_s": LEASE_S, **more})  # type: ignore[arg-type]  # by name
-    pace = Pace(settings.batch_aim_s, settings.max_batch)
+    settings = Settings(data_dir=folder, **{"queue_lease_seconds": LEASE_S, **more})  # type: ignore[arg-type]  # by name
+    pace = Pace(settings.worker_target_batch_seconds, settings.worker_max_batch_items)
     return [item.lease or "" for item in claim(ledger, settings, pace)]
 
 
 def test_a_claim_takes_what_the_settings_allow(ledger: Ledger, tmp_path: Path) -> None:
     for _ in range(9):
         added(ledger)
-    assert len(taken(ledger, tmp_path, max_batch=2)) == 2
-    assert len(taken(ledger, tmp_path, max_batch_megapixels=3)) == 3
+    assert len(taken(ledger, tmp_path, worker_max_batch_items=2)) == 2
+    assert len(taken(ledger, tmp_path, worker_max_batch_megapixels=3)) == 3
     assert len(taken(ledger, tmp_path)) == 4
     assert taken(ledger, tmp_path) == []
 

@@ -72,7 +72,9 @@ def worker(settings: Settings, ledger: Ledger, batches: Batches, **more: object)
                   "heartbeat": Heartbeat(None), "deadline": Deadline(ledger, 60),
                   "hints": batches.hints, "batches": batches}  # fmt: skip
     made = Worker(settings=settings.model_copy(update=more), ledger=ledger, **parts)
-    batches.pace = Pace(made.settings.batch_aim_s, made.settings.max_batch)
+    batches.pace = Pace(
+        made.settings.worker_target_batch_seconds, made.settings.worker_max_batch_items
+    )
     return made
 
 
@@ -89,7 +91,7 @@ def test_everything_is_worked_off_in_two_lanes(settings: Settings, ledger: Ledge
             both.wait()
 
     batches = Batches(ledger, meet)
-    worker(settings, ledger, batches, max_batch=2).work(60)
+    worker(settings, ledger, batches, worker_max_batch_items=2).work(60)
     assert ledger.depth() == {State.DONE: 11}
     assert max(map(len, batches.together)) == 2
 
@@ -114,7 +116,9 @@ def test_heavy_batches_travel_alone(settings: Settings, ledger: Ledger) -> None:
     for _ in range(6):
         added(ledger)  # one megapixel each
     batches = Batches(ledger, lambda: time.sleep(0.05))
-    made = worker(settings, ledger, batches, max_batch=2, max_batch_megapixels=10)
+    made = worker(
+        settings, ledger, batches, worker_max_batch_items=2, worker_max_batch_megapixels=10
+    )
     made.work(60)
     assert set(batches.together) == {(2,)}
     assert ledger.depth() == {State.DONE: 6}
@@ -125,7 +129,9 @@ def test_a_heavy_batch_is_light_once_it_is_encoded(settings: Settings, ledger: L
         added(ledger)  # one megapixel each
     both = threading.Barrier(2, timeout=10)
     batches = Batches(ledger, both.wait, light=True)
-    made = worker(settings, ledger, batches, max_batch=2, max_batch_megapixels=10)
+    made = worker(
+        settings, ledger, batches, worker_max_batch_items=2, worker_max_batch_megapixels=10
+    )
     made.work(60)
     assert ledger.depth() == {State.DONE: 4}
 
@@ -142,7 +148,7 @@ def test_what_a_worker_leaves_it_passes_on_at_once_and_only_once(
         added(ledger, width=10, height=10)
     when: list[int] = []
     batches = Batches(ledger, lambda: when.append(len(batches.hints.given)))
-    worker(settings, ledger, batches, max_batch=2).work(60)
+    worker(settings, ledger, batches, worker_max_batch_items=2).work(60)
     assert when[0] == 1, "while its first batch is at work"
     assert len(batches.hints.given) == 1
 
@@ -184,7 +190,7 @@ def test_a_spent_budget_is_told(settings: Settings, ledger: Ledger) -> None:
     for _ in range(8):
         added(ledger, width=10, height=10)
     batches = Batches(ledger, lambda: time.sleep(0.4))
-    made = worker(settings, ledger, batches, max_batch=1)
+    made = worker(settings, ledger, batches, worker_max_batch_items=1)
     made.work(0.3)
     assert len(batches.hints.given) == 1
     assert 1 <= ledger.depth()[State.DONE] <= lifecycle.LANES
@@ -201,7 +207,13 @@ def test_an_error_of_a_lane_shows_and_leaves_no_weight_behind(
 
     for _ in range(3):
         added(ledger)
-    made = worker(settings, ledger, Batches(ledger, fail), max_batch=1, max_batch_megapixels=1)
+    made = worker(
+        settings,
+        ledger,
+        Batches(ledger, fail),
+        worker_max_batch_items=1,
+        worker_max_batch_megapixels=1,
+    )
     with pytest.raises(type(error)):
         made.work(60)
     added(ledger)
@@ -212,4 +224,4 @@ def test_an_error_of_a_lane_shows_and_leaves_no_weight_behind(
 
 def test_decoders_are_counted(settings: Settings) -> None:
     assert imaging_children(settings) == 1
-    assert 1 <= imaging_children(settings.model_copy(update={"imaging_children": 0})) <= 4
+    assert 1 <= imaging_children(settings.model_copy(update={"imaging_processes": 0})) <= 4

@@ -46,17 +46,22 @@ def settings(settings: Settings, redis_url: str) -> Settings:
 def working(settings: Settings, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process of these settings; killed at the end if it still runs."""
     given = {
-        "PHOTOWARD_DATA_DIR": str(settings.data_dir), "REDIS_URL": settings.redis_url or "",
-        "PHOTOWARD_METHOD": settings.method,
-        "PHOTOWARD_SURROGATE": settings.surrogate, "PHOTOWARD_RECONCILE_EVERY_S": "600",
-        "PHOTOWARD_SURROGATE_DIRS": f'["{settings.surrogate_dirs[0]}"]', "OMP_NUM_THREADS": "1",
+        "PHOTOWARD_DATA_DIR": str(settings.data_dir),
+        "REDIS_URL": settings.redis_url or "",
+        "PHOTOWARD_ENGINE_METHOD": settings.engine_method,
+        "PHOTOWARD_ENGINE_SURROGATE": settings.engine_surrogate,
+        "PHOTOWARD_WORKER_RECONCILE_INTERVAL_SECONDS": "600",
+        "PHOTOWARD_ENGINE_SURROGATE_DIRS": f'["{settings.engine_surrogate_dirs[0]}"]',
+        "OMP_NUM_THREADS": "1",
         "PYTHONWARNINGS": "ignore",  # Celery warns root
-    }  # fmt: skip
+    }
     with (settings.data_dir / "worker.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "photoward.api.cli", "worker"],
-            env={**os.environ, **given, **more}, stdout=log, stderr=log,
-        )  # fmt: skip
+            env={**os.environ, **given, **more},
+            stdout=log,
+            stderr=log,
+        )
     try:
         yield process
     finally:
@@ -99,7 +104,7 @@ def test_without_a_broker_it_looks_at_the_ledger_by_itself(
 ) -> None:
     alone = settings.model_copy(update={"redis_url": "redis+socket:///nowhere/redis.sock"})
     item = uploaded(alone, ledger, store, hint=False)
-    with working(alone, PHOTOWARD_LOOKOUT_S="2"):
+    with working(alone, PHOTOWARD_QUEUE_STALL_SECONDS="2"):
         deadline = time.monotonic() + 2 * START_S
         while ledger.get("alice", item.id).state is not State.DONE:
             assert time.monotonic() < deadline
@@ -143,7 +148,7 @@ def test_a_worker_without_its_surrogate_ends_instead_of_idling(
     settings: Settings, ledger: Ledger, store: ObjectStore
 ) -> None:
     item = uploaded(settings, ledger, store)
-    with working(settings, PHOTOWARD_SURROGATE="gone") as process:
+    with working(settings, PHOTOWARD_ENGINE_SURROGATE="gone") as process:
         process.wait(START_S)
     assert ledger.get("alice", item.id).state is State.QUEUED
     assert "'gone'" in (settings.data_dir / "worker.log").read_text()
@@ -155,7 +160,7 @@ def test_a_method_that_hangs_costs_its_process_and_no_photo(
     (tmp_path / HANGING).touch()
     item = uploaded(settings, ledger, store)
     with working(
-        settings, PHOTOWARD_FAILPOINTS=str(tmp_path), PHOTOWARD_BATCH_LIMIT_S="10"
+        settings, PHOTOWARD_FAILPOINTS=str(tmp_path), PHOTOWARD_WORKER_BATCH_TIMEOUT_SECONDS="10"
     ) as process:  # fmt: skip
         until(lambda: not (tmp_path / HANGING).exists())
         found = ended(ledger, item)
@@ -185,7 +190,9 @@ def test_a_worker_that_leaves_ends_its_batch_and_keeps_nothing_back(
     count = 80
     for _ in range(count):
         uploaded(settings, ledger, store, hint=False, side=1500)
-    with working(settings, PHOTOWARD_MAX_BATCH="2", PHOTOWARD_IMAGING_CHILDREN="1") as process:
+    with working(
+        settings, PHOTOWARD_WORKER_MAX_BATCH_ITEMS="2", PHOTOWARD_IMAGING_PROCESSES="1"
+    ) as process:
         deadline = time.monotonic() + START_S
         while not ledger.depth().get(State.DONE):
             assert time.monotonic() < deadline

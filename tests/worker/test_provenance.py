@@ -154,7 +154,7 @@ def test_unreadable_keys_are_refused_and_not_quoted(tmp_path: Path) -> None:
 def test_settings_name_both_or_neither(settings: Settings, tmp_path: Path) -> None:
     chain, key = written(tmp_path)
     assert open_signer(settings) is None
-    both = settings.model_copy(update={"c2pa_certificate": chain, "c2pa_key": key})
+    both = settings.model_copy(update={"c2pa_certificate_file": chain, "c2pa_key_file": key})
     assert isinstance(open_signer(both), Signer)
     with pytest.raises(Unavailable, match="both"):
-        open_signer(settings.model_copy(update={"c2pa_key": key}))
+        open_signer(settings.model_copy(update={"c2pa_key_file": key}))

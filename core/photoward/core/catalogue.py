@@ -301,14 +301,14 @@ class Catalogue:
     @classmethod
     def of(cls, settings: Settings) -> Catalogue:
         """The catalogue of an installation: what ships and what the settings' folders hold."""
-        folders = settings.surrogate_dirs
+        folders = settings.engine_surrogate_dirs
         known = {name: card for name, (card, _) in read_cards(folders).items()}
         networks = read_networks(folders)
         return cls(
-            known, settings.surrogate,
+            known, settings.engine_surrogate,
             networks={name: card for name, (card, _) in networks.items()},
             sets=read_sets(networks, folders),
-            default_set=settings.networks, default_method=settings.method,
+            default_set=settings.engine_networks, default_method=settings.engine_method,
         )  # fmt: skip
 
     def options(  # noqa: PLR0913  # one keyword for each thing that may be asked for

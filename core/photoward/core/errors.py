@@ -184,7 +184,7 @@ PROBLEMS: dict[str, Problem] = {
     "unknown_host": Problem(
         421,
         "The host name of the request is not allowed",
-        "Use localhost or an IP address, or add the name to PHOTOWARD_ALLOWED_HOSTS.",
+        "Use localhost or an IP address, or add the name to PHOTOWARD_HTTP_ALLOWED_HOSTS.",
     ),
     "foreign_origin": Problem(
         403,

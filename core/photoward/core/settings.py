@@ -1,4 +1,4 @@
-"""The one frozen settings object: built at the edge, passed in, never imported as a global."""
+"""The one frozen settings object: read at the edge, passed in, never imported as a global."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ import ipaddress
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -19,166 +28,230 @@ from pydantic_settings import (
     SettingsError,
 )
 
-SECRETS_DIR = "PHOTOWARD_SECRETS_DIR"
+from photoward.core.renamed_settings import RENAMED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX = "PHOTOWARD_"
+SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 USUAL_DATA_DIR = "photoward-data"
+MIB = 2**20
+
+
+def _parse_size(value: object) -> object:
+    """Bytes of a size with a unit, as ``25MiB``; anything else as it is."""
+    return _SIZE.validate_python(value) if isinstance(value, str) else value
+
+
+_SIZE = TypeAdapter(ByteSize)
+Bytes = Annotated[int, BeforeValidator(_parse_size)]
 
 
 class Settings(BaseSettings):
     """Every setting with its default, read from ``PHOTOWARD_*`` environment variables.
 
-    What the environment does not say is read from files of the same names, in small letters or
-    not, in the folder ``PHOTOWARD_SECRETS_DIR``: there passwords stay out of the environment.
+    What the environment does not set is read from files of the same names, in upper or lower case,
+    in the folder that ``PHOTOWARD_SECRETS_DIR`` names: passwords stay out of the environment there.
+    Times are in seconds, sizes in bytes (``_bytes`` also takes units, as ``25MiB``), images in
+    megapixels (10⁶ pixels). The string below each setting is its documentation.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="PHOTOWARD_", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
-    # where things are kept
+    # Data and servers
     data_dir: Path = Path(USUAL_DATA_DIR)
-    """Folder of the embedded stack: ledger, objects, queue, master secret."""
-    redis_url: str | None = Field(
-        default=None, repr=False, validation_alias=AliasChoices("PHOTOWARD_REDIS_URL", "REDIS_URL")
-    )
-    """Broker; default: a private server that ``photoward up`` starts."""
+    """Folder of the embedded service's ledger, objects, queue and master secret."""
+    secrets_dir: Path | None = None
+    """Folder of files, each named as a variable, that set what the environment does not; default:
+    none. For passwords."""
+    master_secret_file: Path | None = None
+    """File of the 32 random bytes from which all keys are derived; default: ``master.secret`` in
+    the data folder, created at the first start."""
     database_url: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("PHOTOWARD_DATABASE_URL", "DATABASE_URL")
     )
-    """``postgresql+psycopg://…`` or ``sqlite:///…``; default: SQLite in the data folder."""
+    """Ledger, as ``postgresql+psycopg://…`` or ``sqlite:///…``; default: an SQLite file in the data
+    folder."""
+    redis_url: str | None = Field(
+        default=None, repr=False, validation_alias=AliasChoices("PHOTOWARD_REDIS_URL", "REDIS_URL")
+    )
+    """Broker, as ``redis://…``; default: a private server that ``photoward up`` starts."""
     storage_url: str | None = None
-    """``s3://bucket[/prefix]``, ``file:///folder`` or ``memory://``; default: a folder in the
-    data folder. S3 credentials and endpoint come from the usual ``AWS_*`` variables."""
+    """Object store, as ``s3://bucket[/prefix]``, ``file:///folder`` or ``memory://``; default: a
+    folder in the data folder. S3 region and endpoint come from the usual ``AWS_*`` variables."""
     storage_public_url: str | None = None
-    """Where clients reach the S3 endpoint, as ``https://s3.example``: then they get signed URLs and
-    upload past the service. Default: through it, as the endpoint is often seen by it alone."""
+    """Public URL of the S3 endpoint, as ``https://s3.example``, for signed upload and download
+    URLs; default: none, so files pass through the service, because clients often cannot reach the
+    endpoint."""
     s3_access_key_id: SecretStr | None = Field(default=None, validation_alias="AWS_ACCESS_KEY_ID")
+    """S3 access key; default: as the ``AWS_*`` variables and files provide it."""
     s3_secret_access_key: SecretStr | None = Field(
         default=None, validation_alias="AWS_SECRET_ACCESS_KEY"
     )
-    """Settings only so that they may come from files; default: as ``AWS_*`` variables say."""
-    master_secret_file: Path | None = None
-    """32 random bytes; default: ``master.secret`` in the data folder, made at the first start."""
+    """S3 secret key; default: as the ``AWS_*`` variables and files provide it."""
 
-    # the door
-    host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)
-    allow_unauthenticated: bool = False
-    """Let everybody in without a key, on any address: something before it must guard the door."""
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """By which names, with commas, browsers know a service that asks for no key, as behind a proxy
-    of one's own. Default: ``localhost`` and addresses in numbers, as any page may have a name of
-    its own lead here."""
-    require_keys: bool = False
-    """Ask for an API key on loopback, too, as behind a proxy. On any other address it is always
-    asked for."""
+    # HTTP
+    http_host: str = "127.0.0.1"
+    """Address to listen on; the default is reachable from this machine only."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """TCP port to listen on; 0: any free port."""
+    http_require_keys: bool = False
+    """Require an API key on the loopback address too, as behind a proxy; on other addresses keys
+    are always required."""
+    http_allow_unauthenticated: bool = False
+    """Serve everybody without an API key on any address; only for networks where something else
+    controls access."""
+    http_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Host names, separated by commas, that browsers may use for a service without keys; default:
+    ``localhost`` and numeric addresses, because a web page can point a name of its own here (DNS
+    rebinding)."""
+    http_max_wait_seconds: float = Field(default=60.0, ge=0)
+    """Longest time in seconds that a request may wait for its result (``Prefer: wait``); proxies
+    often close a connection after 60 s."""
+    http_body_timeout_seconds: float = Field(default=30.0, gt=0)
+    """Time in seconds that a request body may pause, all pauses added up; enough for a mobile
+    network to recover."""
+    http_body_min_bytes_per_second: int = Field(default=4096, gt=0)
+    """Lowest rate of a request body: each so many bytes extend the body timeout by one second; a
+    slow mobile connection is faster."""
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
-    """Where ``serve`` and ``worker``, run alone, tell their metrics to whoever asks: for a network
-    of one's own. Default: nowhere; ``/metrics`` tells those of the HTTP face to a key."""
-    max_body_bytes: int = Field(default=25 * 2**20, gt=0)
-    max_megapixels: float = Field(default=52.0, gt=0)
-    """The largest photos of phones and cameras of "50 megapixels" have 51.3."""
-    max_side: int = Field(default=16_384, gt=0)
-    sender_grace_s: float = Field(default=30.0, gt=0)
-    """How long the service waits for a body, in all its pauses together …"""
-    sender_bytes_per_s: int = Field(default=4096, gt=0)
-    """… and a second more for each so many bytes that have come."""
-    max_archive_bytes: int = Field(default=2**30, gt=0)
-    """Of a zip with the photos of a batch; unpacked it may have four times as many."""
-    max_uploads: int = Field(default=10_000, gt=0)
-    """Of a tenant that are not used yet: as many as a batch may have …"""
-    max_uploads_bytes: int = Field(default=32 * 2**30, gt=0)
-    """… and what all of them together have announced, 3 MiB for each of those."""
-    max_queued_items: int = Field(default=20_000, gt=0)
-    max_queued_megapixels: float = Field(default=20_000.0, gt=0)
-    min_free_bytes: int = Field(default=16 * 2**20, ge=0)
-    """Room that uploads leave on the disks of ledger and store, where these lie on this machine:
-    for the results of what was accepted, the ledger's log, the queue and the logs."""
-    max_wait_s: float = Field(default=60.0, ge=0)
-    """Longest ``Prefer: wait``."""
+    """Port on which ``serve`` and ``worker``, run alone, publish metrics without a key, for a
+    private network; default: none, ``/metrics`` answers to a key."""
 
-    # what manifests name
+    # Uploads
+    upload_max_bytes: Bytes = Field(default=25 * MIB, gt=0)
+    """Largest size of a photo's file; JPEGs of 50-megapixel cameras have up to 20 MiB."""
+    upload_max_archive_bytes: Bytes = Field(default=1024 * MIB, gt=0)
+    """Largest size of a zip or tar with the photos of a batch; unpacked it may have four times as
+    many bytes."""
+    upload_max_pending: int = Field(default=10_000, gt=0)
+    """Most resumable uploads of a tenant that are not used yet; as many as a batch may have
+    photos."""
+    upload_max_pending_bytes: Bytes = Field(default=32 * 1024 * MIB, gt=0)
+    """Most announced bytes of a tenant's uploads that are not used yet; 3 MiB for each of 10 000
+    uploads."""
+    upload_min_free_bytes: Bytes = Field(default=16 * MIB, ge=0)
+    """Free bytes that uploads leave on the local disks of ledger and object store, for the results
+    of accepted photos, the ledger's log and the queue."""
+
+    # Queue
+    queue_max_items: int = Field(default=20_000, gt=0)
+    """Most images that may be queued, for all tenants together; hours of work for one machine."""
+    queue_max_megapixels: float = Field(default=20_000.0, gt=0)
+    """Most megapixels that may be queued, for all tenants together; hours of work for one
+    machine."""
+    queue_lease_seconds: float = Field(default=60.0, gt=0)
+    """Time in seconds after which the images of a worker that no longer renews its lease are
+    queued again; a worker renews it several times in that."""
+    queue_stall_seconds: float = Field(default=60.0, gt=0)
+    """Time in seconds that the same image may stand first in the queue before a worker takes it
+    without a wake-up, as when the broker is down; longer than the next wake-up takes."""
+
+    # Fetching what manifests name
     fetch_buckets: Annotated[tuple[str, ...], NoDecode] = ()
-    """Places that keys may be fetched from, ``s3://bucket[/prefix]`` with commas between them;
-    ``{tenant}`` in one stands for who asks. Default: none, as whoever may hand in photos could read
-    there whatever is one. The service's own bucket is never one of them."""
-    fetch_urls: bool = False
-    """Whether URLs are fetched: only https, of public addresses. Off, as strangers then decide whom
-    the service calls."""
-    fetch_private: bool = False
-    """Whether URLs may lead into one's own network, and be plain http."""
-    fetch_timeout_s: float = Field(default=30.0, gt=0)
-    """Longest time that one photo may take to be fetched."""
-    fetch_every_s: float = Field(default=1.0, gt=0)
-    """How often a face looks for what is to be fetched."""
-    max_arrivals: int = Field(default=100_000, gt=0)
-    """What may wait to be fetched: two rows of the ledger each, and no photo yet."""
+    """Places that photos may be fetched from, as ``s3://bucket[/prefix]``, separated by commas;
+    ``{tenant}`` stands for the tenant's id. Default: none, because every tenant can read all of
+    them. The service's own bucket is refused."""
+    fetch_allow_urls: bool = False
+    """Fetch ``https`` URLs of public addresses; off, because clients then decide which hosts the
+    service contacts."""
+    fetch_allow_private: bool = False
+    """Fetch URLs of private networks, and plain ``http``; off, because clients could reach internal
+    services."""
+    fetch_timeout_seconds: float = Field(default=30.0, gt=0)
+    """Longest time in seconds for the fetch of one photo; 25 MiB in that need 7 Mbit/s."""
+    fetch_poll_interval_seconds: float = Field(default=1.0, gt=0)
+    """Time in seconds between two looks for photos that are due to be fetched."""
+    fetch_max_pending: int = Field(default=100_000, gt=0)
+    """Most photos that may wait to be fetched, for all tenants together; each takes two rows of the
+    ledger."""
 
-    # the engine
-    surrogate: str = "cifar10-r18w16"
-    """The default surrogate: what an upload gets that names none, and what is warmed up."""
-    method: str = "sem+anchor"
-    """The default method: what an upload gets that names none."""
-    networks: str = "imagenet"
-    """The default set of pretrained networks."""
-    surrogate_dirs: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Folders with further surrogates (``NAME.safetensors`` beside ``NAME.json``), with commas
-    between them."""
-    surrogate_memory_mib: int = Field(default=512, gt=0)
-    """Loaded surrogates beyond this are evicted, least recently used first."""
-    device: str = "auto"
-    """``auto`` (CUDA when present), ``cpu``, ``cuda``, ``cuda:1`` …"""
-    max_batch: int = Field(default=128, gt=0)
-    batch_aim_s: float = Field(default=2.0, gt=0)
-    """How long a batch may take by itself; its size follows from how long others of its kind took.
-    What comes next waits so long at most, a stopping worker (30 s) and a lease (60 s) never notice,
-    and what a batch costs besides its photos is a small share of it."""
-    batch_limit_s: float = Field(default=900.0, gt=0)
-    """After so long a batch hangs: its worker process ends, and another one tries its photos again,
-    thrice in all. Longer than a picture's opening and finishing may take together."""
-    max_batch_megapixels: float = Field(default=50.0, gt=0)
-    imaging_children: int = Field(default=0, ge=0)
-    """Decoder processes a worker; 0: one a core, at most four."""
-    imaging_memory_mib: int = Field(default=1_800, gt=0)
-    """Address space of a decoder process; the dearest case, lossless WebP of 52 megapixels, takes
-    1 752 of it and 1 463 of memory, a JPEG or PNG of that size about half as much."""
-    imaging_cpu_s: float = Field(default=60.0, gt=0)
-    """Processor time that opening or finishing a picture may take: beyond it the picture is refused
-    as too costly. A PNG of 20 megapixels took 12 s, both together."""
-    imaging_patience_s: float = Field(default=300.0, gt=0)
-    """How long that may take by the clock: beyond it the machine is too busy, or was stopped, and
-    the picture is tried again."""
-    c2pa_certificate: Path | None = None
-    """PEM file of the certificates with whose key finished files are signed; default: they are
-    not."""
-    c2pa_key: Path | None = None
-    """PEM file of that private key, without a password."""
-    webhooks_private: bool = False
-    """Whether webhooks may lie in one's own network, and be plain http."""
-    courier_every_s: float = Field(default=1.0, gt=0)
-    """How often a worker looks for messages to webhooks."""
-    worker_nice: int = Field(default=0, ge=0, le=19)
-    """How far a worker and its imaging children stand back for others on their machine; under `up`
-    10, for the HTTP face."""
-    heartbeat_file: Path | None = None
-    """Touched every 5 s by a worker that gets on; one that has not been for a minute is stuck.
-    Default: none; `up` names one for each of its workers, to see when they are ready."""
-    audit_days: int = Field(default=400, gt=0)
-    """How long the audit log is kept: a yearly review finds all of its year."""
-    lookout_s: float = Field(default=60.0, gt=0)
-    """How long the same photo stands first in the queue before a worker takes it unasked, as when
-    the broker is away: longer than until the next hint at it."""
-    lease_s: float = Field(default=60.0, gt=0)
-    reconcile_every_s: float = Field(default=30.0, gt=0)
-    sweep_every_s: float = Field(default=900.0, gt=0)
-    """How often a worker looks for objects that nobody needs any more."""
-    orphan_age_s: float = Field(default=3600.0, gt=0)
-    """An object this old without a ledger row, or half-written, was left by a crash; longer than
-    any upload may take from its first byte in the store to its row."""
+    # Protection
+    engine_method: str = "sem+anchor"
+    """Method that protects images whose request names none."""
+    engine_surrogate: str = "cifar10-r18w16"
+    """Surrogate network of images whose request names none; workers load it at their start."""
+    engine_networks: str = "imagenet"
+    """Set of pretrained networks of images whose request names none."""
+    engine_surrogate_dirs: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders of further surrogates, networks and sets (``NAME.safetensors`` beside
+    ``NAME.json``), separated by commas."""
+    engine_cache_bytes: Bytes = Field(default=512 * MIB, gt=0)
+    """Memory for loaded networks in a worker; beyond it the least recently used are unloaded."""
+    engine_device: str = "auto"
+    """Device for the networks: ``cpu``, ``cuda``, ``cuda:1`` …; ``auto``: CUDA where present."""
 
-    @field_validator("allowed_hosts", "fetch_buckets", "surrogate_dirs", mode="before")
+    # Workers
+    worker_max_batch_items: int = Field(default=128, gt=0)
+    """Most images that a worker processes together; more bring no speed."""
+    worker_max_batch_megapixels: float = Field(default=50.0, gt=0)
+    """Most megapixels that a worker processes together; bounds its memory."""
+    worker_target_batch_seconds: float = Field(default=2.0, gt=0)
+    """Time in seconds that a batch should take; its size follows from earlier ones. Short enough
+    for the next image, a stopping worker (30 s) and a lease (60 s)."""
+    worker_batch_timeout_seconds: float = Field(default=900.0, gt=0)
+    """Time in seconds after which a batch hangs: its process ends and its images are tried again,
+    three times in all. Longer than decoding and encoding one image may take together."""
+    worker_reconcile_interval_seconds: float = Field(default=30.0, gt=0)
+    """Time in seconds between two searches for expired leases and lost wake-ups; half a lease."""
+    worker_sweep_interval_seconds: float = Field(default=900.0, gt=0)
+    """Time in seconds between two removals of orphaned objects; each lists the whole store."""
+    worker_niceness: int = Field(default=0, ge=0, le=19)
+    """Niceness of a worker and its decoder processes; ``photoward up`` uses 10, so that the API
+    stays responsive on the same machine."""
+    worker_heartbeat_file: Path | None = None
+    """File that a healthy worker touches every 5 s, for a health check; one that is a minute old
+    belongs to a stuck worker. Default: none."""
+
+    # Decoder processes
+    imaging_processes: int = Field(default=0, ge=0)
+    """Decoder processes of a worker; 0: one for each core, at most four."""
+    imaging_max_megapixels: float = Field(default=52.0, gt=0)
+    """Largest image in megapixels; "50-megapixel" cameras make up to 51.3."""
+    imaging_max_side_pixels: int = Field(default=16_384, gt=0)
+    """Longest side of an image in pixels; AVIF and WebP files cannot have much more."""
+    imaging_memory_bytes: Bytes = Field(default=1800 * MIB, gt=0)
+    """Address space of a decoder process; the most expensive case, lossless WebP of 52 megapixels,
+    takes 1752 MiB of it."""
+    imaging_cpu_seconds: float = Field(default=60.0, gt=0)
+    """Processor time in seconds that decoding or encoding an image may take; beyond it the image is
+    refused. A PNG of 20 megapixels takes 12 s for both."""
+    imaging_timeout_seconds: float = Field(default=300.0, gt=0)
+    """Elapsed time in seconds that decoding or encoding an image may take; beyond it the machine is
+    overloaded and the image is tried again."""
+
+    # Signed provenance
+    c2pa_certificate_file: Path | None = None
+    """PEM file of the certificate chain for C2PA signatures in finished files; default: none, files
+    are not signed."""
+    c2pa_key_file: Path | None = None
+    """PEM file of the private key of that certificate, without a password."""
+
+    # Webhooks
+    webhook_allow_private: bool = False
+    """Deliver webhooks to private networks, and over plain ``http``; off, because clients could
+    reach internal services."""
+    webhook_poll_interval_seconds: float = Field(default=1.0, gt=0)
+    """Time in seconds between two looks for webhook deliveries that are due."""
+
+    # Retention
+    retention_audit_days: int = Field(default=400, gt=0)
+    """Days that audit entries are kept; a yearly review finds its whole year."""
+    retention_orphan_seconds: float = Field(default=3600.0, gt=0)
+    """Age in seconds at which an object without a ledger row counts as left by a crash; longer than
+    an upload takes from its first byte in the store to its row."""
+
+    @field_validator("http_allowed_hosts", "fetch_buckets", "engine_surrogate_dirs", mode="before")
     @classmethod
-    def _listed(cls, value: object) -> object:
-        """What stands between commas; or a JSON list, as folders of surrogates once were one."""
+    def _split_list(cls, value: object) -> object:
+        """The words between commas; or the members of a JSON list."""
         if not isinstance(value, str):
             return value
         if value.startswith('["'):
@@ -186,13 +259,13 @@ class Settings(BaseSettings):
         return tuple(filter(None, map(str.strip, value.split(","))))
 
     @model_validator(mode="after")
-    def _own_bucket_stays_closed(self) -> Self:
+    def _exclude_own_bucket(self) -> Self:
         own = urlsplit(self.storage)
-        for place in map(urlsplit, self.fetch_buckets):
-            if place.scheme != "s3" or not place.netloc:
+        for bucket in map(urlsplit, self.fetch_buckets):
+            if bucket.scheme != "s3" or not bucket.netloc:
                 raise ValueError("fetch_buckets must be s3://bucket/prefix, with commas")
-            if (own.scheme, own.netloc) == (place.scheme, place.netloc):
-                raise ValueError(f"fetch_buckets: {place.netloc} is the service's own bucket")
+            if (own.scheme, own.netloc) == (bucket.scheme, bucket.netloc):
+                raise ValueError(f"fetch_buckets: {bucket.netloc} is the service's own bucket")
         return self
 
     @classmethod
@@ -201,28 +274,34 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # there is no such file
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # its folder is fixed
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # no such file is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # replaced below
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments before the environment before files."""
+        """Arguments before environment variables before secret files.
+
+        Raises:
+            SettingsError: the folder of secret files is missing, or a name is an old one.
+        """
         folder = os.environ.get(SECRETS_DIR)
-        if folder and not Path(folder).is_dir():  # else a ledger of its own would be made
+        if folder and not Path(folder).is_dir():  # otherwise a new, empty ledger would be created
             raise SettingsError(f"{SECRETS_DIR}: there is no folder {folder}")
+        secrets = Path(folder).iterdir() if folder else ()
+        _refuse_old_names([*os.environ, *(file.name for file in secrets)])
         files = SecretsSettingsSource(settings_cls, secrets_dir=folder)
         return init_settings, env_settings, files
 
     @property
     def keys_required(self) -> bool:
-        """Whether who has no API key is turned away."""
-        return not self.allow_unauthenticated and (self.require_keys or self._exposed)
+        """Whether requests without an API key are refused."""
+        return not self.http_allow_unauthenticated and (self.http_require_keys or self._exposed)
 
     @property
     def _exposed(self) -> bool:
-        """Whether others than this machine could reach the door."""
-        if self.host == "localhost":
+        """Whether other machines can reach the service."""
+        if self.http_host == "localhost":
             return False
         try:
-            return not ipaddress.ip_address(self.host).is_loopback
+            return not ipaddress.ip_address(self.http_host).is_loopback
         except ValueError:
             return True
 
@@ -240,12 +319,13 @@ class Settings(BaseSettings):
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Where on this machine the ledger and the objects lie, as far as they do."""
+        """The paths of ledger and object store, those of the two that are on this machine."""
         schemes = {"sqlite:///": self.database, "file://": unquote(self.storage)}
         return tuple(
-            Path(url.removeprefix(scheme)) for scheme, url in schemes.items()
+            Path(url.removeprefix(scheme))
+            for scheme, url in schemes.items()
             if url.startswith(scheme)
-        )  # fmt: skip
+        )
 
     @property
     def broker(self) -> str:
@@ -259,3 +339,10 @@ class Settings(BaseSettings):
     def master_secret(self) -> Path:
         """Path of the master secret."""
         return self.master_secret_file or self.data_dir.absolute() / "master.secret"
+
+
+def _refuse_old_names(given: Iterable[str]) -> None:
+    for name in map(str.upper, given):
+        new = RENAMED.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+        if new is not None:
+            raise SettingsError(f"{name} is called {PREFIX}{new} now")

@@ -67,9 +67,9 @@ def test_photos_are_measured_in_every_strength_and_format(
     monkeypatch.setitem(METHODS, "sem", Quick)
     surrogates.write(tmp_path)
     os.environ |= {
-        "PHOTOWARD_SURROGATE": "tiny",
-        "PHOTOWARD_METHOD": "sem",
-        "PHOTOWARD_SURROGATE_DIRS": json.dumps([str(tmp_path)]),
+        "PHOTOWARD_ENGINE_SURROGATE": "tiny",
+        "PHOTOWARD_ENGINE_METHOD": "sem",
+        "PHOTOWARD_ENGINE_SURROGATE_DIRS": json.dumps([str(tmp_path)]),
     }
     photos = tmp_path / "photos"
     photos.mkdir()

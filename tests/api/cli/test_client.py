@@ -53,7 +53,7 @@ def test_without_a_wait_the_end_is_asked_for(service: Service) -> None:
 
 
 def test_a_key_in_the_environment_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(tmp_path, require_keys=True) as service:
+    with serving(tmp_path, http_require_keys=True) as service:
         minted = api_keys.mint(PEPPER)
         service.ledger.add_key(minted, "alice", "test", USUAL, None)
         with Client(service.url) as stranger, pytest.raises(Refusal) as caught:

@@ -60,16 +60,16 @@ def test_weights_are_held_against_their_card(
     settings: Callable[..., Settings], surrogate: Callable[[bytes], Path]
 ) -> None:
     folder = surrogate(b"weights")
-    assert tiny(settings(surrogate_dirs=(folder,))).ok
+    assert tiny(settings(engine_surrogate_dirs=(folder,))).ok
     (folder / "tiny.safetensors").write_bytes(b"changed")
-    assert not tiny(settings(surrogate_dirs=(folder,))).ok
+    assert not tiny(settings(engine_surrogate_dirs=(folder,))).ok
     (folder / "tiny.safetensors").unlink()
-    assert not tiny(settings(surrogate_dirs=(folder,))).ok
+    assert not tiny(settings(engine_surrogate_dirs=(folder,))).ok
 
 
 def test_a_card_that_is_none_is_named(settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "odd.json").write_text("{}")
-    (finding,) = machine.surrogates(settings(surrogate_dirs=(tmp_path,)))
+    (finding,) = machine.surrogates(settings(engine_surrogate_dirs=(tmp_path,)))
     assert not finding.ok
     assert "odd.json" in finding.found
 
@@ -160,5 +160,5 @@ def test_json_and_exit_code_follow_the_findings(
 def test_a_folder_of_surrogates_that_is_not_there_is_named(
     settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    found = list(machine.surrogates(settings(surrogate_dirs=(tmp_path / "typo",))))
+    found = list(machine.surrogates(settings(engine_surrogate_dirs=(tmp_path / "typo",))))
     assert [str(tmp_path / "typo") in one.found for one in found if not one.ok] == [True]

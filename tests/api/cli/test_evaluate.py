@@ -114,9 +114,9 @@ def test_a_quick_look_draws_and_protects_its_own_pictures(
     monkeypatch.setitem(METHODS, "sem", Quick)
     surrogates.write(tmp_path)
     os.environ |= {
-        "PHOTOWARD_SURROGATE": "tiny", "PHOTOWARD_METHOD": "sem",
-        "PHOTOWARD_SURROGATE_DIRS": json.dumps([str(tmp_path)]),
-        "PHOTOWARD_IMAGING_CHILDREN": "1",
+        "PHOTOWARD_ENGINE_SURROGATE": "tiny", "PHOTOWARD_ENGINE_METHOD": "sem",
+        "PHOTOWARD_ENGINE_SURROGATE_DIRS": json.dumps([str(tmp_path)]),
+        "PHOTOWARD_IMAGING_PROCESSES": "1",
     }  # fmt: skip
     assert evaluate("--quick", *TINY, "--countermeasures", "none,jpeg-75") == 0
     found = report(tmp_path / "evaluation-out")

@@ -54,9 +54,9 @@ def protect(
     """Runs the command with a tiny surrogate and a short SEM; the exit code."""
     monkeypatch.setitem(METHODS, "sem", Quick)
     os.environ |= {
-        "PHOTOWARD_SURROGATE": "tiny", "PHOTOWARD_METHOD": "sem",
-        "PHOTOWARD_SURROGATE_DIRS": json.dumps([str(surrogate_dir)]),
-        "PHOTOWARD_DATA_DIR": str(tmp_path / "data"), "PHOTOWARD_IMAGING_CHILDREN": "1",
+        "PHOTOWARD_ENGINE_SURROGATE": "tiny", "PHOTOWARD_ENGINE_METHOD": "sem",
+        "PHOTOWARD_ENGINE_SURROGATE_DIRS": json.dumps([str(surrogate_dir)]),
+        "PHOTOWARD_DATA_DIR": str(tmp_path / "data"), "PHOTOWARD_IMAGING_PROCESSES": "1",
     }  # fmt: skip
 
     def run(*arguments: object, into: Path = out) -> int:
@@ -570,12 +570,12 @@ def test_batches_respect_the_limits_and_lose_nothing(
     for number in range(7):
         save(source / f"{number}.png", seed=number)
     (source / "wide.png").write_bytes(file(image(size=(60, 20))))
-    os.environ["PHOTOWARD_MAX_BATCH"] = "3"
+    os.environ["PHOTOWARD_WORKER_MAX_BATCH_ITEMS"] = "3"
     assert protect(source) == 0
     assert sorted(sizes) == [1, 1, 3, 3], "another working grid is another batch"
     assert len(tree(out)) == 8
     sizes.clear()
-    os.environ["PHOTOWARD_MAX_BATCH_MEGAPIXELS"] = "0.0021"  # two of 32 × 32
+    os.environ["PHOTOWARD_WORKER_MAX_BATCH_MEGAPIXELS"] = "0.0021"  # two of 32 × 32
     assert protect(source, "--force") == 0
     assert sorted(sizes) == [1, 1, 2, 2, 2]
 

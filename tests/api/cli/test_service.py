@@ -48,7 +48,7 @@ def test_a_taken_port_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_port_zero_becomes_a_free_one() -> None:
-    port = programs.free_port(Settings(port=0))
+    port = programs.free_port(Settings(http_port=0))
     with socket.create_server(("127.0.0.1", port)):
         """It was free."""
 
@@ -73,31 +73,33 @@ def test_the_way_to_a_key_leads_to_the_same_folder(
     assert command
     code, said = refusal(capsys, *shlex.split(command[1]))
     assert code == 0
-    environment.require_closed_door(Settings(host="0.0.0.0", data_dir=folder))
+    environment.require_closed_door(Settings(http_host="0.0.0.0", data_dir=folder))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_key(host: str, tmp_path: Path) -> None:
-    environment.require_closed_door(Settings(host=host, data_dir=tmp_path))
+    environment.require_closed_door(Settings(http_host=host, data_dir=tmp_path))
     with pytest.raises(BadInput):
-        environment.require_closed_door(Settings(host=host, data_dir=tmp_path, require_keys=True))
+        environment.require_closed_door(
+            Settings(http_host=host, data_dir=tmp_path, http_require_keys=True)
+        )
 
 
 def test_an_open_door_can_be_asked_for(tmp_path: Path) -> None:
-    everybody = Settings(host="0.0.0.0", allow_unauthenticated=True, data_dir=tmp_path)
+    everybody = Settings(http_host="0.0.0.0", http_allow_unauthenticated=True, data_dir=tmp_path)
     environment.require_closed_door(everybody)
 
 
 def test_an_option_goes_before_the_environment_and_reaches_children() -> None:
-    os.environ["PHOTOWARD_PORT"] = "1111"
-    assert environment.settings_from(port=None).port == 1111
-    assert environment.settings_from(port=2222).port == 2222
-    assert os.environ["PHOTOWARD_PORT"] == "2222"
+    os.environ["PHOTOWARD_HTTP_PORT"] = "1111"
+    assert environment.settings_from(http_port=None).http_port == 1111
+    assert environment.settings_from(http_port=2222).http_port == 2222
+    assert os.environ["PHOTOWARD_HTTP_PORT"] == "2222"
 
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PHOTOWARD_PORT", "hunter2"), ("PHOTOWARD_SURROGATE_DIRS", '["hunter2')],
+    [("PHOTOWARD_HTTP_PORT", "hunter2"), ("PHOTOWARD_ENGINE_SURROGATE_DIRS", '["hunter2')],
 )
 def test_a_bad_setting_is_named_without_its_value(variable: str, value: str) -> None:
     os.environ[variable] = value
@@ -130,7 +132,7 @@ def test_the_private_queue_is_left_out_where_another_is_named(tmp_path: Path) ->
 
 def test_a_worker_is_ready_when_its_heart_beats(tmp_path: Path) -> None:
     workers = programs.stages(Settings(data_dir=tmp_path), 2, tmp_path)[1]
-    beats = [Path(program.environment["PHOTOWARD_HEARTBEAT_FILE"]) for program in workers]
+    beats = [Path(program.environment["PHOTOWARD_WORKER_HEARTBEAT_FILE"]) for program in workers]
     assert len(set(beats)) == 2
     assert [program.ready and program.ready() for program in workers] == [False, False]
     beats[1].touch()

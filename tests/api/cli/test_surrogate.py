@@ -56,8 +56,8 @@ def test_a_surrogate_is_trained_described_and_listed(
     load_surrogate(card, weights, torch.device("cpu"))
     assert "stripes.safetensors" in capsys.readouterr().out.replace("\n", "")
 
-    os.environ["PHOTOWARD_SURROGATE_DIRS"] = json.dumps([str(out)])
-    os.environ["PHOTOWARD_SURROGATE"] = "stripes"
+    os.environ["PHOTOWARD_ENGINE_SURROGATE_DIRS"] = json.dumps([str(out)])
+    os.environ["PHOTOWARD_ENGINE_SURROGATE"] = "stripes"
     assert run("list") == 0
     listed = capsys.readouterr().out
     assert "(default)" in listed
@@ -105,7 +105,7 @@ def test_a_start_whose_weights_are_damaged_is_bad_input(
     assert train(data, tmp_path / "a") == 0
     weights = tmp_path / "a" / "stripes.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    os.environ["PHOTOWARD_SURROGATE_DIRS"] = json.dumps([str(tmp_path / "a")])
+    os.environ["PHOTOWARD_ENGINE_SURROGATE_DIRS"] = json.dumps([str(tmp_path / "a")])
     assert train(data, tmp_path / "b", "--start", "stripes") == 2
     assert "cannot be loaded" in " ".join(capsys.readouterr().err.split())
 
@@ -119,7 +119,7 @@ def test_a_surrogate_that_was_trained_thriftily_says_so(
     assert (card.recipe["select"], card.recipe["prune"]) == ("bullettrain", "rsr")
     assert card.inner == [16, 16, 24, 24, 48, 48, 96, 96]  # 12 of 16 are no whole eights
     load_surrogate(card, weights, torch.device("cpu"))
-    os.environ["PHOTOWARD_SURROGATE_DIRS"] = json.dumps([str(tmp_path / "a")])
+    os.environ["PHOTOWARD_ENGINE_SURROGATE_DIRS"] = json.dumps([str(tmp_path / "a")])
     capsys.readouterr()
     assert train(data, tmp_path / "b", "--start", "stripes") == 2
     assert "stripes is pruned" in " ".join(capsys.readouterr().err.split())
@@ -209,8 +209,8 @@ def test_a_network_is_imported_into_a_set_that_protects(
     chosen = read_sets(known, [folder])["ours"]
     assert chosen.networks[-1] == "mine"
     assert len(chosen.networks) == len(known)
-    os.environ["PHOTOWARD_SURROGATE_DIRS"] = json.dumps([str(folder)])
-    os.environ["PHOTOWARD_NETWORKS"] = "ours"
+    os.environ["PHOTOWARD_ENGINE_SURROGATE_DIRS"] = json.dumps([str(folder)])
+    os.environ["PHOTOWARD_ENGINE_NETWORKS"] = "ours"
     assert run("list") == 0
     assert "mine" in capsys.readouterr().out
 

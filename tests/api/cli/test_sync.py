@@ -109,7 +109,7 @@ def test_what_cannot_be_is_said_before_anything_is_sent(
 def test_a_key_is_taken_from_the_environment(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(tmp_path / "closed", require_keys=True) as service, working(service):
+    with serving(tmp_path / "closed", http_require_keys=True) as service, working(service):
         assert run(source, tmp_path / "out", "--url", service.url) == 2
         minted = api_keys.mint(PEPPER)
         service.ledger.add_key(minted, "alice", "sync", USUAL, None)

@@ -116,7 +116,7 @@ def serving(
 ) -> Iterator[Service]:
     """A service on a free port; ``hints``, ``ledger`` and ``store`` can be given."""
     given = {name: more.pop(name, None) for name in ("hints", "ledger", "store")}
-    settings = Settings(data_dir=folder, surrogate="test", **more)
+    settings = Settings(data_dir=folder, engine_surrogate="test", **more)
     ledger = given["ledger"] or open_ledger(settings)
     store = given["store"] or open_store(settings)
     hints = given["hints"] or Recorded()

@@ -114,7 +114,9 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("closed"), require_keys=True, max_wait_s=0.1) as made:
+    with serving(
+        tmp_path_factory.mktemp("closed"), http_require_keys=True, http_max_wait_seconds=0.1
+    ) as made:
         yield made
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("closed"), require_keys=True) as made:
+    with serving(tmp_path_factory.mktemp("closed"), http_require_keys=True) as made:
         yield made
 
 

@@ -233,7 +233,7 @@ def _entries(count: int, told: int) -> bytes:
 def test_what_is_no_good_zip_is_refused(
     data: bytes, code: str, make_service: ServiceFactory
 ) -> None:
-    service = make_service(max_archive_bytes=2 << 20)
+    service = make_service(upload_max_archive_bytes=2 << 20)
     batch = made(service)
     tracemalloc.start()
     assert_problem(send(service, batch, data), code)
@@ -354,7 +354,7 @@ def _encrypted(data: bytes) -> bytearray:
 
 
 def test_an_archive_has_a_type_and_a_limit(make_service: ServiceFactory) -> None:
-    service = make_service(max_archive_bytes=1000)
+    service = make_service(upload_max_archive_bytes=1000)
     batch = made(service)
     place = f"{batch['links']['self']}/archive"
     assert_problem(service.client.post(place, content=b"x"), "unsupported_content_type")
@@ -489,7 +489,7 @@ def test_what_is_gone_is_not_tried_again(service: Service) -> None:
 
 
 def test_what_a_batch_holds_its_tenant_alone_may_add_to(make_service: ServiceFactory) -> None:
-    service = make_service(require_keys=True)
+    service = make_service(http_require_keys=True)
     keys = {}
     for tenant in ("alice", "bob"):
         minted = api_keys.mint(PEPPER)

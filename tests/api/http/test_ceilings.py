@@ -34,7 +34,7 @@ BODY = b"[" + b"{}," * 350_000 + b"{}]"
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("closed"), require_keys=True) as made:
+    with serving(tmp_path_factory.mktemp("closed"), http_require_keys=True) as made:
         yield made
 
 

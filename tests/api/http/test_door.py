@@ -94,7 +94,7 @@ def test_a_request_under_way_may_take_longer_than_a_header(
 def small(make_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch) -> Service:
     """It has room for 40 connections."""
     monkeypatch.setattr(crowd, "MOST", 40)
-    return make_service(require_keys=True)
+    return make_service(http_require_keys=True)
 
 
 def test_half_headers_make_room_for_who_asks(small: Service) -> None:

@@ -137,7 +137,7 @@ def test_only_so_many_listen(service: Service, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_no_tenant_takes_all_places(make_service: ServiceFactory) -> None:
-    service = make_service(require_keys=True)
+    service = make_service(http_require_keys=True)
     places: Admission = service.app.state.parts.admission
     taken: Counter[str] = Counter()
     with ExitStack() as held:
@@ -160,7 +160,7 @@ def test_a_refusal_for_want_of_room_tells_nothing_of_others(
     make_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "FRESH_S", -1)
-    service = make_service(max_queued_items=7)
+    service = make_service(queue_max_items=7)
     for _ in range(7):
         assert service.upload().status_code == 202
     refused = service.upload()

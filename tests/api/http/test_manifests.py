@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tests.api.http.service import Service
 
 NDJSON = "application/x-ndjson"
-WEB = {"fetch_urls": True, "fetch_private": True, "fetch_every_s": 0.05}
+WEB = {"fetch_allow_urls": True, "fetch_allow_private": True, "fetch_poll_interval_seconds": 0.05}
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +170,7 @@ def test_one_bad_source_never_stops_the_rest(
     make_service: ServiceFactory, web: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhooks, "REST", timedelta(0))
-    service = make_service(**WEB, max_body_bytes=5000)
+    service = make_service(**WEB, upload_max_bytes=5000)
     hook = service.ledger.add_webhook(
         secrets.token_hex(8), "default", "https://a.example",
         {Event.IMAGE_FAILED, Event.BATCH_ENDED},
@@ -256,7 +256,7 @@ def test_what_is_deleted_while_it_comes_leaves_nothing(fetching: Service, web: S
 
 
 def test_a_full_queue_is_waited_for(make_service: ServiceFactory, web: Site) -> None:
-    service = make_service(**WEB, max_queued_items=1)
+    service = make_service(**WEB, queue_max_items=1)
     service.upload()
     batch = made(service)
     names = [f"{n}.png" for n in range(3)]
@@ -392,7 +392,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     from tests.api.http.service import serving  # noqa: PLC0415
 
     with serving(
-        tmp_path_factory.mktemp("strict"), fetch_urls=True,
+        tmp_path_factory.mktemp("strict"), fetch_allow_urls=True,
         fetch_buckets=("s3://inbox/in", "s3://shared/{tenant}"),
     ) as made:  # fmt: skip
         yield made
@@ -454,7 +454,7 @@ def test_a_manifest_has_a_type_and_limits(strict: Service, monkeypatch: pytest.M
 
 def test_only_so_much_may_wait(make_service: ServiceFactory, web: Site) -> None:
     web.hold.clear()
-    service = make_service(**WEB, max_arrivals=2)
+    service = make_service(**WEB, fetch_max_pending=2)
     batch = made(service)
     web.files |= {f"/held/{n}": picture() for n in range(3)}
     three = [{"url": f"{web.url}/held/{n}"} for n in range(3)]
@@ -482,7 +482,7 @@ def test_what_is_no_longer_allowed_is_not_fetched(make_service: ServiceFactory, 
 
 
 def test_a_name_that_leads_inside_is_not_fetched(make_service: ServiceFactory) -> None:
-    service = make_service(fetch_urls=True, fetch_every_s=0.05)
+    service = make_service(fetch_allow_urls=True, fetch_poll_interval_seconds=0.05)
     batch = made(service)
     told = told_in(send(service, batch, [{"url": "https://localhost/a.png"}]))
     assert told[-1]["accepted"] == 1, "that shows only when it is resolved"
@@ -492,7 +492,7 @@ def test_a_name_that_leads_inside_is_not_fetched(make_service: ServiceFactory) -
 
 
 def test_a_slow_source_is_given_up(make_service: ServiceFactory, web: Site) -> None:
-    service = make_service(**WEB, fetch_timeout_s=0.3)
+    service = make_service(**WEB, fetch_timeout_seconds=0.3)
     web.hold.clear()
     web.files["/held/a.png"] = picture()
     batch = made(service)
@@ -504,7 +504,9 @@ def test_a_slow_source_is_given_up(make_service: ServiceFactory, web: Site) -> N
 def test_who_died_over_it_three_times_does_not_die_again(
     make_service: ServiceFactory, web: Site
 ) -> None:
-    service = make_service(**WEB | {"fetch_every_s": 60})  # it looks when it is told to
+    service = make_service(
+        **WEB | {"fetch_poll_interval_seconds": 60}
+    )  # it looks when it is told to
     time.sleep(0.2)
     batch = made(service)
     options = service.app.state.parts.catalogue.options()
@@ -566,7 +568,7 @@ def test_keys_of_a_bucket_are_fetched(
 ) -> None:
     bucket, prefix = inbox
     service = make_service(
-        fetch_buckets=(f"s3://{S3_BUCKET}/{prefix}/{{tenant}}",), fetch_every_s=0.05
+        fetch_buckets=(f"s3://{S3_BUCKET}/{prefix}/{{tenant}}",), fetch_poll_interval_seconds=0.05
     )
     for name in NAMES:
         obstore.put(bucket, f"default/{name}", picture())
@@ -589,13 +591,13 @@ def test_a_bucket_that_is_away_is_not_the_senders_fault(
     make_service: ServiceFactory, inbox: tuple[S3Store, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert inbox
-    service = make_service(fetch_buckets=("s3://no-such-bucket",), fetch_every_s=0.05)
+    service = make_service(fetch_buckets=("s3://no-such-bucket",), fetch_poll_interval_seconds=0.05)
     batch = made(service)
     send(service, batch, [{"key": "no-such-bucket/a.png"}])
     assert arrived(service, batch) == {"failed": 1}
     assert codes(service, batch) == {"a.png": "source_unreachable"}
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    service = make_service(fetch_buckets=(f"s3://{S3_BUCKET}",), fetch_every_s=0.05)
+    service = make_service(fetch_buckets=(f"s3://{S3_BUCKET}",), fetch_poll_interval_seconds=0.05)
     batch = made(service)
     send(service, batch, [{"key": f"{S3_BUCKET}/a.png"}])
     assert arrived(service, batch) == {"failed": 1}
@@ -707,7 +709,7 @@ def test_no_batch_is_made_of_a_body_that_is_none(
 
 
 def test_no_batch_is_made_where_its_photos_have_no_room(make_service: ServiceFactory) -> None:
-    service = make_service(max_arrivals=2)
+    service = make_service(fetch_max_pending=2)
     headers = {"Idempotency-Key": "k"}
     items = [{"upload": new_id()} for _ in range(3)]
     assert_problem(

@@ -97,7 +97,7 @@ def test_a_link_may_lead_to_the_page_but_a_form_may_not(service: Service) -> Non
 
 
 def test_the_operator_names_further_hosts(make_service: ServiceFactory) -> None:
-    named = make_service(allowed_hosts=("Photos.example",))
+    named = make_service(http_allowed_hosts=("Photos.example",))
     proxied: dict[str, Any] = {"Host": "photos.example", "Origin": "https://photos.example"}
     for headers in (proxied, {**proxied, "Host": "127.0.0.1:8080"}):  # a proxy may hide the name
         assert named.client.get("/v1/usage", headers=headers).is_success
@@ -108,12 +108,12 @@ def test_the_operator_names_further_hosts(make_service: ServiceFactory) -> None:
 
 
 def test_hosts_are_named_with_commas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PHOTOWARD_ALLOWED_HOSTS", "photos.example, nas.local")
-    assert Settings(data_dir=tmp_path).allowed_hosts == ("photos.example", "nas.local")
+    monkeypatch.setenv("PHOTOWARD_HTTP_ALLOWED_HOSTS", "photos.example, nas.local")
+    assert Settings(data_dir=tmp_path).http_allowed_hosts == ("photos.example", "nas.local")
 
 
 def test_where_keys_are_required_they_are_what_counts(make_service: ServiceFactory) -> None:
-    closed = make_service(require_keys=True)
+    closed = make_service(http_require_keys=True)
     headers = {"Host": "photos.example", "Origin": EVIL}
     assert closed.client.get("/v1/limits", headers=headers).is_success
     assert_problem(closed.client.get("/v1/usage", headers=headers), "unauthenticated")

@@ -47,7 +47,7 @@ def test_alive_and_ready(service: Service) -> None:
 def test_without_a_worker_that_was_heard_of_lately_it_is_degraded(
     make_service: ServiceFactory,
 ) -> None:
-    service = make_service(reconcile_every_s=0.05)
+    service = make_service(worker_reconcile_interval_seconds=0.05)
 
     def told() -> tuple[str, str]:
         ready = service.client.get("/readyz")

@@ -24,7 +24,9 @@ GRACE_S, BYTES_PER_S = 0.3, 100
 
 @pytest.fixture
 def hasty(tmp_path: Path) -> Iterator[Service]:
-    with serving(tmp_path, sender_grace_s=GRACE_S, sender_bytes_per_s=BYTES_PER_S) as made:
+    with serving(
+        tmp_path, http_body_timeout_seconds=GRACE_S, http_body_min_bytes_per_second=BYTES_PER_S
+    ) as made:
         yield made
 
 

@@ -55,7 +55,7 @@ def test_it_can_be_kept(make_service: ServiceFactory) -> None:
 
 
 def test_who_cannot_be_served_in_time_is_told_where_to_ask(make_service: ServiceFactory) -> None:
-    service = make_service(max_wait_s=0.2)
+    service = make_service(http_max_wait_seconds=0.2)
     answer = service.client.post("/v1/protect?keep=true", content=picture(), headers=PNG)
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/v1/images/{answer.json()['id']}"
@@ -75,7 +75,7 @@ def test_what_is_refused_or_fails_is_a_problem(make_service: ServiceFactory) -> 
 
 
 def test_nothing_is_kept_of_what_takes_too_long(make_service: ServiceFactory) -> None:
-    service = make_service(max_wait_s=0.2)
+    service = make_service(http_max_wait_seconds=0.2)
     answer = service.client.post("/v1/protect", content=picture(), headers=PNG)
     assert_problem(answer, "not_in_time")
     assert answer.headers["Retry-After"]

@@ -48,7 +48,7 @@ def test_nothing_that_a_schema_allows_or_forbids_breaks_the_service(
         "--exclude-operation-id": "uploadBatchArchive",  # no schema makes a zip
     }  # fmt: skip
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
-    with serving(tmp_path, max_wait_s=0.1) as service, working(service):
+    with serving(tmp_path, http_max_wait_seconds=0.1) as service, working(service):
         given = [part for option in options.items() for part in option]
         done = subprocess.run(
             [program, "run", f"{service.url}/openapi.json", "--no-color", *given],

@@ -24,7 +24,7 @@ INSIDE = [*DISGUISED, *(f"https://{f'[{one}]' if ':' in one else one}/x" for one
 @pytest.mark.parametrize("url", INSIDE)
 def test_no_url_leads_inside(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid_connections(monkeypatch, url)
-    web = Web(Settings(data_dir=tmp_path, fetch_urls=True))
+    web = Web(Settings(data_dir=tmp_path, fetch_allow_urls=True))
     with pytest.raises((BadInput, Unavailable)) as refused, web.opened("alice", url):
         pass
     assert refused.value.code in {"source_blocked", "source_unreachable"}
@@ -38,7 +38,7 @@ def test_every_kind_is_described(tmp_path: Path) -> None:
 
 
 def test_a_file_is_called_what_its_url_ends_with(tmp_path: Path) -> None:
-    web = Web(Settings(data_dir=tmp_path, fetch_urls=True))
+    web = Web(Settings(data_dir=tmp_path, fetch_allow_urls=True))
     assert web.name("alice", "https://a.example/b/c%20d.jpg?e=f#g") == "c d.jpg"
     assert not web.name("alice", "https://a.example")
 

@@ -80,7 +80,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
 def asked(make_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch) -> Service:
     monkeypatch.setattr(operations, "CHECK_S", 0.3)
     monkeypatch.setattr(app, "MOST_AT_STORE", FEW)
-    service = make_service(max_wait_s=0.1)
+    service = make_service(http_max_wait_seconds=0.1)
 
     async def shrink() -> None:
         to_thread.current_default_thread_limiter().total_tokens = FEW

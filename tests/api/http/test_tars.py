@@ -169,7 +169,7 @@ def test_what_is_no_good_gzip_is_refused(data: bytes, service: Service) -> None:
 
 
 def test_a_bomb_goes_off_at_the_limit(make_service: ServiceFactory) -> None:
-    service = make_service(max_archive_bytes=2 << 20)
+    service = make_service(upload_max_archive_bytes=2 << 20)
     bomb = gzip.compress(bytes(64 << 20))
     assert len(bomb) < 1 << 20
     assert_problem(send(service, made(service), bomb, GZIP), "body_too_large")

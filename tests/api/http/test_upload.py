@@ -141,7 +141,7 @@ def test_waiting_tells_of_a_failure(make_service: ServiceFactory) -> None:
 
 
 def test_waiting_ends_when_the_time_is_up(make_service: ServiceFactory) -> None:
-    service = make_service(max_wait_s=1)
+    service = make_service(http_max_wait_seconds=1)
     started = time.monotonic()
     answer = service.upload(headers={"Prefer": "wait=40"})
     assert 0.9 < time.monotonic() - started < 3
@@ -164,7 +164,7 @@ def test_the_place_in_the_queue_is_shown(make_service: ServiceFactory) -> None:
 
 
 def test_a_full_queue_refuses_before_the_body(make_service: ServiceFactory) -> None:
-    service = make_service(max_queued_items=1)
+    service = make_service(queue_max_items=1)
     assert service.upload().status_code == 202
     time.sleep(0.6)  # the depth is remembered for half a second
     answer = service.upload(b"this would be 415")
@@ -176,7 +176,7 @@ def test_a_full_queue_refuses_before_the_body(make_service: ServiceFactory) -> N
 
 
 def test_too_many_waiting_megapixels_refuse(make_service: ServiceFactory) -> None:
-    service = make_service(max_queued_megapixels=0.01)
+    service = make_service(queue_max_megapixels=0.01)
     assert service.upload(picture(size=(200, 200))).status_code == 202
     time.sleep(0.6)
     assert service.upload().json()["code"] == "queue_full"
@@ -232,7 +232,7 @@ def test_a_full_store_is_not_the_callers_fault(
 
 
 def test_uploads_leave_room_on_the_disk(make_service: ServiceFactory) -> None:
-    service = make_service(min_free_bytes=1 << 62)
+    service = make_service(upload_min_free_bytes=1 << 62)
     answer = service.upload()
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
     begun = service.client.post("/v1/uploads", json={"bytes": 3}).json()

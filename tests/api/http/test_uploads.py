@@ -112,7 +112,7 @@ def test_what_is_spoken_is_told(service: Service) -> None:
     answer = service.client.options("/v1/uploads")
     assert answer.status_code == 204
     assert answer.headers["Tus-Resumable"] == answer.headers["Tus-Version"] == "1.0.0"
-    assert answer.headers["Tus-Max-Size"] == str(service.settings.max_body_bytes)
+    assert answer.headers["Tus-Max-Size"] == str(service.settings.upload_max_bytes)
     assert answer.headers["Tus-Checksum-Algorithm"] == "sha1,sha256"
     assert "creation-with-upload" in answer.headers["Tus-Extension"].split(",")
 
@@ -207,7 +207,7 @@ def test_what_can_only_be_trusted_whole_is_not_kept_in_part(service: Service, he
 
 
 def test_a_sender_that_falls_asleep_has_not_sent_in_vain(make_service: ServiceFactory) -> None:
-    service = make_service(sender_grace_s=0.3)
+    service = make_service(http_body_timeout_seconds=0.3)
     place = begun(service)
     wire = Wire(service)
     with closing(wire.socket):
@@ -357,7 +357,7 @@ def test_an_expired_upload_is_gone(service: Service) -> None:
 
 
 def test_a_tenant_has_only_so_many(make_service: ServiceFactory) -> None:
-    service = make_service(max_uploads=2, max_uploads_bytes=1000)
+    service = make_service(upload_max_pending=2, upload_max_pending_bytes=1000)
     first = begun(service, 900)
     answer = create(service, 101)
     assert_problem(answer, "too_many_uploads")
@@ -461,7 +461,7 @@ def test_the_quota_counts_when_it_becomes_a_photo(service: Service) -> None:
 
 
 def test_a_full_queue_refuses_photos_not_uploads(make_service: ServiceFactory) -> None:
-    service = make_service(max_queued_items=1)
+    service = make_service(queue_max_items=1)
     first, second = brought(service), brought(service)
     ready(service, first)
     time.sleep(0.6)  # the depth is remembered for half a second

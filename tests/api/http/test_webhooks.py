@@ -66,7 +66,7 @@ def test_a_webhook_that_cannot_be_is_refused(wanted: dict[str, Any], service: Se
 
 
 def test_ones_own_network_can_be_allowed(make_service: ServiceFactory) -> None:
-    service = make_service(webhooks_private=True)
+    service = make_service(webhook_allow_private=True)
     assert made(service, url="http://127.0.0.1:9/x")["url"] == "http://127.0.0.1:9/x"
 
 

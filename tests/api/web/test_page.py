@@ -133,7 +133,7 @@ def test_a_refusal_is_told_with_its_remedy(page: Page) -> None:
 def test_where_a_key_is_needed_it_is_asked_for_and_remembered(
     browser: Browser, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, require_keys=True) as service, working(service):
+    with serving(tmp_path, http_require_keys=True) as service, working(service):
         minted = api_keys.mint(PEPPER)
         service.ledger.add_key(minted, "alice", "page", USUAL, None)
         page = browser.new_page()

@@ -21,7 +21,9 @@ def test_celery_knows_every_setting() -> None:
 def test_a_hint_is_not_delivered_twice_while_it_is_worked_on() -> None:
     settings = celery_settings(Settings())
     transport = settings["broker_transport_options"]
-    assert settings["task_time_limit"] > Settings().batch_limit_s, "a batch has its own, before"
+    assert settings["task_time_limit"] > Settings().worker_batch_timeout_seconds, (
+        "a batch has its own, before"
+    )
     assert settings["task_time_limit"] < transport["visibility_timeout"]
     app = Celery(set_as_current=False)
     app.conf.update(settings)

@@ -62,7 +62,7 @@ def start_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it li
 
         _process["worker"] = Worker.start(settings)
         if settings.metrics_port:
-            telemetry.serve_metrics(settings.host, settings.metrics_port)
+            telemetry.serve_metrics(settings.http_host, settings.metrics_port)
     except Exception:
         log.exception("worker_start_failed")
         os.kill(os.getppid(), signal.SIGTERM)

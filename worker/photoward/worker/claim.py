@@ -26,8 +26,8 @@ def claim(ledger: Ledger, settings: Settings, pace: Pace) -> list[Item]:
     return ledger.claim(
         limit=pace.first,
         limits=pace.sizes(),
-        max_megapixels=settings.max_batch_megapixels,
-        lease=timedelta(seconds=settings.lease_s),
+        max_megapixels=settings.worker_max_batch_megapixels,
+        lease=timedelta(seconds=settings.queue_lease_seconds),
     )
 
 

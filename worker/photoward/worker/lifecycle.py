@@ -60,7 +60,7 @@ log = structlog.get_logger(__name__)
 
 def imaging_children(settings: Settings) -> int:
     """How many decoder processes a worker keeps."""
-    return settings.imaging_children or min(os.cpu_count() or 1, MOST_CHILDREN)
+    return settings.imaging_processes or min(os.cpu_count() or 1, MOST_CHILDREN)
 
 
 def open_pipeline(
@@ -68,10 +68,10 @@ def open_pipeline(
 ) -> tuple[Pipeline, ImagingPool]:
     """The imaging children and the networks, ready to protect; the caller closes both."""
     children = imaging_children(settings)
-    limits = Limits(settings.max_megapixels, settings.max_side)
+    limits = Limits(settings.imaging_max_megapixels, settings.imaging_max_side_pixels)
     pool = ImagingPool(
-        children, settings.imaging_memory_mib, settings.imaging_cpu_s, limits,
-        patience_s=settings.imaging_patience_s,
+        children, settings.imaging_memory_bytes >> 20, settings.imaging_cpu_seconds, limits,
+        patience_s=settings.imaging_timeout_seconds,
     )  # fmt: skip
     cache = SurrogateCache.of(settings)
     return Pipeline(pool, cache, children, open_signer(settings), targets), pool
@@ -95,12 +95,12 @@ class Worker:
 
     def __post_init__(self) -> None:
         """Nothing is in flight."""
-        self.lookout = Lookout(self.ledger, self.work, patience_s=self.settings.lookout_s)
+        self.lookout = Lookout(self.ledger, self.work, patience_s=self.settings.queue_stall_seconds)
         self._turn = threading.Condition()
         self._passing_on = threading.Lock()
         self._passed_on = False
         self._pixels = 0
-        self._light = LIGHT * self.settings.max_batch_megapixels * 1e6
+        self._light = LIGHT * self.settings.worker_max_batch_megapixels * 1e6
 
     @classmethod
     def start(cls, settings: Settings) -> Worker:
@@ -111,27 +111,39 @@ class Worker:
         master = read_or_make_master(settings.master_secret)
         tracer = open_tracer("worker")
         batches = BatchWorker(
-            ledger=ledger, store=store, pipeline=pipeline, master=master, lease_s=settings.lease_s,
-            tracer=tracer, pace=Pace(settings.batch_aim_s, settings.max_batch),
-        )  # fmt: skip
+            ledger=ledger,
+            store=store,
+            pipeline=pipeline,
+            master=master,
+            lease_s=settings.queue_lease_seconds,
+            tracer=tracer,
+            pace=Pace(settings.worker_target_batch_seconds, settings.worker_max_batch_items),
+        )
         reconciler = Reconciler(
-            ledger=ledger, store=store, hints=hints, every_s=settings.reconcile_every_s,
-            sweep_every_s=settings.sweep_every_s, orphan_age_s=settings.orphan_age_s,
-            audit_days=settings.audit_days,
-        )  # fmt: skip
+            ledger=ledger,
+            store=store,
+            hints=hints,
+            every_s=settings.worker_reconcile_interval_seconds,
+            sweep_every_s=settings.worker_sweep_interval_seconds,
+            orphan_age_s=settings.retention_orphan_seconds,
+            audit_days=settings.retention_audit_days,
+        )
         reconciler.reconcile()
         reconciler.start()
         courier = Courier(
-            ledger, master, private=settings.webhooks_private, every_s=settings.courier_every_s
+            ledger,
+            master,
+            private=settings.webhook_allow_private,
+            every_s=settings.webhook_poll_interval_seconds,
         )
         courier.start()
-        heartbeat = Heartbeat(settings.heartbeat_file)
+        heartbeat = Heartbeat(settings.worker_heartbeat_file)
         heartbeat.start()
         if missing := confinement.lacking():
             log.warning("imaging_not_confined", lacking=missing)
-        deadline = Deadline(ledger, settings.batch_limit_s)
+        deadline = Deadline(ledger, settings.worker_batch_timeout_seconds)
         deadline.start()
-        log.info("worker_ready", surrogate=settings.surrogate)
+        log.info("worker_ready", surrogate=settings.engine_surrogate)
         worker = cls(
             settings, ledger, batches, pipeline, pool, reconciler, courier, heartbeat, deadline,
             hints, tracer,

@@ -106,10 +106,12 @@ def open_signer(settings: Settings) -> Signer | None:
     Raises:
         Unavailable: only half of it is named, or it cannot be used.
     """
-    if settings.c2pa_certificate and settings.c2pa_key:
-        return Signer(settings.c2pa_certificate, settings.c2pa_key)
-    if settings.c2pa_certificate or settings.c2pa_key:
-        raise Unavailable("C2PA needs both PHOTOWARD_C2PA_CERTIFICATE and PHOTOWARD_C2PA_KEY.")
+    if settings.c2pa_certificate_file and settings.c2pa_key_file:
+        return Signer(settings.c2pa_certificate_file, settings.c2pa_key_file)
+    if settings.c2pa_certificate_file or settings.c2pa_key_file:
+        raise Unavailable(
+            "C2PA needs both PHOTOWARD_C2PA_CERTIFICATE_FILE and PHOTOWARD_C2PA_KEY_FILE."
+        )
     return None
 
 

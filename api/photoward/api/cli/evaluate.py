@@ -111,7 +111,7 @@ def evaluate(  # noqa: PLR0913  # one option each
     from photoward.models.evaluation.networks import Networks  # noqa: PLC0415  # heavy
     from photoward.models.surrogates.architectures import ARCHITECTURES  # noqa: PLC0415  # heavy
 
-    networks = Networks.installed(settings_from().surrogate_dirs)
+    networks = Networks.installed(settings_from().engine_surrogate_dirs)
     if quick and full:
         raise BadInput("invalid_option", "Give --quick or --full, not both.")
     effort = chosen(

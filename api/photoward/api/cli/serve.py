@@ -14,7 +14,7 @@ DRAIN_HTTP_S = 3
 
 def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     """Run the HTTP face alone; queue, ledger and store are what the settings name."""
-    settings = settings_from(data_dir=data_dir, host=host, port=port)
+    settings = settings_from(data_dir=data_dir, http_host=host, http_port=port)
     require_closed_door(settings)
     require_extra("api")
     _open_many_files()
@@ -26,8 +26,8 @@ def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> 
         # httptools would save 2 ms of an upload's 7, but answers in plain text, and for the request
         # under way, when a method is made up or a body is longer than announced.
         http="photoward.api.http.server.header_timeout:Door",  # over h11
-        host=settings.host,
-        port=settings.port,
+        host=settings.http_host,
+        port=settings.http_port,
         access_log=False,
         log_config=None,  # the application writes JSON
         server_header=False,

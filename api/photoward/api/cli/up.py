@@ -30,7 +30,7 @@ def up(
     Starts a private queue server (unless REDIS_URL names one), workers and the HTTP face, and
     restarts what ends unexpectedly. Everything that was accepted survives a stop.
     """
-    settings = settings_from(data_dir=data_dir, host=host, port=port)
+    settings = settings_from(data_dir=data_dir, http_host=host, http_port=port)
     require_closed_door(settings)
     for extra in ("api", "worker"):
         require_extra(extra)
@@ -39,11 +39,11 @@ def up(
         tempfile.TemporaryDirectory(prefix="photoward-up-") as beats,
     ):
         settings = settings_from(
-            data_dir=settings.data_dir.absolute(), port=programs.free_port(settings)
+            data_dir=settings.data_dir.absolute(), http_port=programs.free_port(settings)
         )
         metrics = programs.empty_folder(settings.data_dir / "metrics")
         os.environ.pop("PHOTOWARD_METRICS_PORT", None)  # several processes would want the one port
-        os.environ.setdefault("PHOTOWARD_WORKER_NICE", "10")
+        os.environ.setdefault("PHOTOWARD_WORKER_NICENESS", "10")
         Supervisor(
             programs.stages(settings, workers, Path(beats)),
             environment={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},

@@ -12,7 +12,7 @@ def worker(*, data_dir: DataDir = None) -> None:
     """Run one worker alone; queue, ledger and store are what the settings name."""
     settings = settings_from(data_dir=data_dir)
     require_extra("worker")
-    os.nice(settings.worker_nice)
+    os.nice(settings.worker_niceness)
     from photoward.worker.celery_app import run_worker  # noqa: PLC0415  # brings tensors
 
     run_worker(settings)

@@ -104,10 +104,12 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     app.mount("/static", page.files)
     errors.install(app)
     app.add_middleware(
-        Patience, grace_s=settings.sender_grace_s, bytes_per_s=settings.sender_bytes_per_s
+        Patience,
+        grace_s=settings.http_body_timeout_seconds,
+        bytes_per_s=settings.http_body_min_bytes_per_second,
     )
     if not settings.keys_required:
-        app.add_middleware(Neighbours, own=settings.host, named=settings.allowed_hosts)
+        app.add_middleware(Neighbours, own=settings.http_host, named=settings.http_allowed_hosts)
     app.add_middleware(Envelope, tracer=tracer)
     return app
 
@@ -124,7 +126,7 @@ def app_from_environment() -> FastAPI:
     ledger = open_ledger(settings)
     require_keys(settings, ledger)
     if settings.metrics_port:
-        serve_metrics(settings.host, settings.metrics_port, operations.Depth(ledger))
+        serve_metrics(settings.http_host, settings.metrics_port, operations.Depth(ledger))
     tracer = open_tracer("api")
     app = create_app(
         settings,

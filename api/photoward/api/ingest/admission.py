@@ -81,7 +81,7 @@ class Admission:
         for folder in self._settings.folders:
             with suppress(FileNotFoundError):  # who needs it says so
                 found = os.statvfs(folder)
-                if found.f_bavail * found.f_frsize < self._settings.min_free_bytes:
+                if found.f_bavail * found.f_frsize < self._settings.upload_min_free_bytes:
                     raise Unavailable("There is too little room on the disk.", code="storage_full")
 
     def _ask(self) -> Waiting:
@@ -89,7 +89,7 @@ class Admission:
         return sum(self._ledger.waiting().values(), Waiting())
 
     def _compare(self, waiting: Waiting) -> None:
-        if waiting.items >= self._settings.max_queued_items:
+        if waiting.items >= self._settings.queue_max_items:
             raise Overloaded("As many photos are waiting as may.")  # not all are the caller's
-        if waiting.megapixels >= self._settings.max_queued_megapixels:
+        if waiting.megapixels >= self._settings.queue_max_megapixels:
             raise Overloaded("As many megapixels are waiting as may.")

@@ -48,9 +48,11 @@ class Fetcher:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         settings = parts.settings
-        self._every_s = settings.fetch_every_s
+        self._every_s = settings.fetch_poll_interval_seconds
         # From its taking to its last byte, or from there to its row.
-        self._lease = timedelta(seconds=settings.fetch_timeout_s + settings.lease_s)
+        self._lease = timedelta(
+            seconds=settings.fetch_timeout_seconds + settings.queue_lease_seconds
+        )
         self._ended = threading.Event()
         self._looked_at = float("-inf")
         self._looking = threading.Lock()
@@ -162,7 +164,7 @@ class Fetcher:
             parts.announcer.announce(item.id)
 
     def _read(self, arrival: Arrival, spool: Spool) -> None:
-        until = time.monotonic() + self._parts.settings.fetch_timeout_s
+        until = time.monotonic() + self._parts.settings.fetch_timeout_seconds
         kind = self._parts.kinds[arrival.kind]
         with kind.opened(arrival.tenant, arrival.place) as chunks:
             for chunk in chunks:

@@ -97,9 +97,9 @@ class Web:
     """The Internet, if the operator lets it be asked."""
 
     def __init__(self, settings: Settings) -> None:
-        self._open = settings.fetch_urls
-        self._private = settings.fetch_private
-        self._whole_s = settings.fetch_timeout_s
+        self._open = settings.fetch_allow_urls
+        self._private = settings.fetch_allow_private
+        self._whole_s = settings.fetch_timeout_seconds
 
     def name(self, tenant: str, place: str) -> str:
         """See ``Kind``."""

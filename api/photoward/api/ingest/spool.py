@@ -59,8 +59,8 @@ class Spool:
     @classmethod
     def of(cls, settings: Settings, *, declared: str | None, filename: str | None) -> Self:
         """One with the service's limits."""
-        limits = Limits(settings.max_megapixels, settings.max_side)
-        return cls(limits, settings.max_body_bytes, declared=declared, filename=filename)
+        limits = Limits(settings.imaging_max_megapixels, settings.imaging_max_side_pixels)
+        return cls(limits, settings.upload_max_bytes, declared=declared, filename=filename)
 
     def __enter__(self) -> Self:
         return self

@@ -44,11 +44,11 @@ def begin(parts: Parts, tenant: str, length: int, metadata: str) -> Upload:
         Overloaded: the tenant has too many.
     """
     settings = parts.settings
-    if length > settings.max_body_bytes:
-        raise BadInput("body_too_large", f"The limit is {settings.max_body_bytes} bytes.")
+    if length > settings.upload_max_bytes:
+        raise BadInput("body_too_large", f"The limit is {settings.upload_max_bytes} bytes.")
     return parts.ledger.add_upload(
         new_id(), tenant, length, metadata,
-        most=settings.max_uploads, most_bytes=settings.max_uploads_bytes,
+        most=settings.upload_max_pending, most_bytes=settings.upload_max_pending_bytes,
     )  # fmt: skip
 
 

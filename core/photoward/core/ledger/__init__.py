@@ -46,7 +46,7 @@ def require_keys(settings: Settings, ledger: Ledger) -> None:
         where = "" if usual else f" --data-dir {shlex.quote(str(settings.data_dir))}"
         raise BadInput(
             "invalid_option",
-            f"Listening on {settings.host} needs an API key, and there is none: make one with "
-            f"`photoward keys add NAME{where}`. PHOTOWARD_ALLOW_UNAUTHENTICATED=1 lets everybody "
-            "in.",
+            f"Listening on {settings.http_host} needs an API key, and there is none: make one with "
+            f"`photoward keys add NAME{where}`. PHOTOWARD_HTTP_ALLOW_UNAUTHENTICATED=1 lets "
+            "everybody in.",
         )

@@ -15,7 +15,7 @@ MARGIN_S = 120
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
     """What ``Celery.conf.update`` takes. Holds the broker's password: never to be printed."""
-    limit_s = round(settings.batch_limit_s) + MARGIN_S
+    limit_s = round(settings.worker_batch_timeout_seconds) + MARGIN_S
     return {
         "broker_url": settings.broker,
         "broker_transport_options": _transport(limit_s),

@@ -47,9 +47,9 @@ volumeMounts:
 {{- end }}
 
 {{- define "photoward.environment" -}}
-- {name: PHOTOWARD_REQUIRE_KEYS, value: "1"}
-- {name: PHOTOWARD_HOST, value: 0.0.0.0}
-- {name: PHOTOWARD_PORT, value: "8080"}
+- {name: PHOTOWARD_HTTP_REQUIRE_KEYS, value: "1"}
+- {name: PHOTOWARD_HTTP_HOST, value: 0.0.0.0}
+- {name: PHOTOWARD_HTTP_PORT, value: "8080"}
 - {name: PHOTOWARD_METRICS_PORT, value: "9100"}
 - {name: PHOTOWARD_SECRETS_DIR, value: /run/secrets}
 - {name: PHOTOWARD_MASTER_SECRET_FILE, value: /run/secrets/master_secret}

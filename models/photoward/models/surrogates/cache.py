@@ -76,12 +76,15 @@ class SurrogateCache:
             Unavailable: the device that was asked for is not there.
             ValueError: a card does not fit its schema, or a set lacks a member.
         """
-        folders = settings.surrogate_dirs
+        folders = settings.engine_surrogate_dirs
         networks = read_networks(folders)
         return cls(
-            read_cards(folders), pick_device(settings.device), settings.surrogate_memory_mib,
-            networks, read_sets(networks, folders),
-        )  # fmt: skip
+            read_cards(folders),
+            pick_device(settings.engine_device),
+            settings.engine_cache_bytes >> 20,
+            networks,
+            read_sets(networks, folders),
+        )
 
     def get(self, name: str) -> Surrogate:
         """The surrogate, loaded if it was not.

@@ -54,11 +54,11 @@ def engine(
     from photoward.models.surrogates.cache import SurrogateCache, pick_device  # noqa: PLC0415
 
     settings = settings_from()
-    device = pick_device(settings.device)
+    device = pick_device(settings.engine_device)
     cache = SurrogateCache(
-        read_cards(settings.surrogate_dirs), device, settings.surrogate_memory_mib
+        read_cards(settings.engine_surrogate_dirs), device, settings.engine_cache_bytes >> 20
     )
-    surrogate = cache.get(settings.surrogate)
+    surrogate = cache.get(settings.engine_surrogate)
     shown = sample_images.small_pictures(pictures, 3)
     widths = dict.fromkeys((PUBLISHED_WIDTH, surrogate.card.width))
     parts = [*(_published(surrogate, shown, width) for width in widths), _ours(surrogate, shown)]

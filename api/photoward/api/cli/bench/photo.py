@@ -71,7 +71,7 @@ def photo(  # noqa: PLR0913  # one option each
     else:
         if not quick:
             require_extra("fidelity")
-        chosen = asked(method, preset, shaping, default=settings.method, quick=quick)
+        chosen = asked(method, preset, shaping, default=settings.engine_method, quick=quick)
         of = words(formats or ("jpeg" if quick else "all"), "--format", FORMATS) or ()
         rows, versions = _measured(settings, photos, list(product(chosen, of)), quick=quick)
     found = photo_tables.summary(rows)
@@ -159,7 +159,7 @@ def _outcomes(
     from photoward.worker.pipeline import Job, Refused  # noqa: PLC0415  # heavy
 
     catalogue = Catalogue.of(settings)
-    limits = Limits(settings.max_megapixels, settings.max_side)
+    limits = Limits(settings.imaging_max_megapixels, settings.imaging_max_side_pixels)
     pipeline, pool = open_pipeline(settings)
     with pool:
         wanted = list(product(photos, ways))

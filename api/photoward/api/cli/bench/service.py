@@ -170,8 +170,8 @@ def _engine(
     catalogue = Catalogue.of(settings)
     options, _ = catalogue.placed(catalogue.options(label="bench"), *size)
     pipeline, pool = open_pipeline(settings)
-    each = int(max(settings.max_batch_megapixels * 1e6 // (size[0] * size[1]), 1))
-    each = min(each, settings.max_batch)
+    each = int(max(settings.worker_max_batch_megapixels * 1e6 // (size[0] * size[1]), 1))
+    each = min(each, settings.worker_max_batch_items)
     noise_s = 0.0
     with pool:
         pipeline.warm_up(Catalogue.of(settings))

@@ -41,7 +41,9 @@ def machine() -> Iterator[Finding]:
     yield Finding("Cores", ok=True, found=str(len(os.sched_getaffinity(0))))
     gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     enough = gib >= LEAST_MEMORY_GIB
-    remedy = "" if enough else "Lower PHOTOWARD_MAX_MEGAPIXELS and PHOTOWARD_IMAGING_CHILDREN."
+    remedy = (
+        "" if enough else "Lower PHOTOWARD_IMAGING_MAX_MEGAPIXELS and PHOTOWARD_IMAGING_PROCESSES."
+    )
     yield Finding("Memory", enough, f"{gib:.1f} GiB", remedy, needed=False)
     yield Finding("Processor", ok=True, found=_processor())
 
@@ -63,20 +65,22 @@ def libraries() -> Iterator[Finding]:
 def surrogates(settings: Settings) -> Iterator[Finding]:
     """Each surrogate's weights against the digest on its card."""
     try:
-        cards = read_cards(settings.surrogate_dirs)
-        networks = read_networks(settings.surrogate_dirs)
-        read_sets(networks, settings.surrogate_dirs)
+        cards = read_cards(settings.engine_surrogate_dirs)
+        networks = read_networks(settings.engine_surrogate_dirs)
+        read_sets(networks, settings.engine_surrogate_dirs)
     except (ValueError, OSError) as error:
         yield Finding("Surrogates", ok=False, found=str(error), remedy="Mend or remove the card.")
         return
     if not cards:
         yield Finding("Surrogates", ok=False, found="none", remedy="Reinstall photoward.")
-    for folder in settings.surrogate_dirs:
+    for folder in settings.engine_surrogate_dirs:
         if not folder.is_dir():
             yield Finding(
-                "Surrogates", ok=False, found=f"there is no folder {folder}",
-                remedy="Correct PHOTOWARD_SURROGATE_DIRS: folders, with commas between them.",
-            )  # fmt: skip
+                "Surrogates",
+                ok=False,
+                found=f"there is no folder {folder}",
+                remedy="Correct PHOTOWARD_ENGINE_SURROGATE_DIRS: folders, separated by commas.",
+            )
     for name, (card, weights) in cards.items():
         intact = weights.exists() and _sha256(weights) == card.sha256
         found = f"{card.architecture}, {card.size} px" if intact else f"{weights}: not as its card"

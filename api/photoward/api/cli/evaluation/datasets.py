@@ -72,7 +72,7 @@ def own_shapes(out: Path, options: Mapping[str, str | None]) -> Exhibits:
     """Draw our shapes into ``out`` and protect them as ``photoward protect`` does."""
     write_shapes(out / "clean", SHAPES_EACH)
     write_shapes(out / "test", SHAPES_TEST_EACH, seed=1)
-    method = options.get("method") or settings_from().method
+    method = options.get("method") or settings_from().engine_method
     protect(
         out / "clean", out / method, labels_from_folders=True, data_dir=out / "secret",
         method=options.get("method"), preset=options.get("preset"),

@@ -86,7 +86,7 @@ class Study:
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise BadInput("invalid_option", f"--out {self.folder} is a file: name a folder.")
-        device = pick_device(settings_from().device)
+        device = pick_device(settings_from().engine_device)
         tried = self._countermeasures()
         missing = [one for one in tried.values() if one.missing]
         for one in missing:

@@ -29,8 +29,8 @@ def told(
         BadInput: a name that is no protection's, or a network that is not there.
     """
     names = set(protections) | {method_of(name) for name in protections}
-    sets = read_sets(networks.known, settings_from().surrogate_dirs)
-    known = {NOBODY, *networks.known, *read_cards(settings_from().surrogate_dirs)}
+    sets = read_sets(networks.known, settings_from().engine_surrogate_dirs)
+    known = {NOBODY, *networks.known, *read_cards(settings_from().engine_surrogate_dirs)}
     found: dict[str, list[str]] = {}
     for one in given:
         name, equals, words = one.partition("=")
@@ -56,6 +56,6 @@ def told(
 def by_default(method: str, networks: Networks) -> list[str]:
     """Those that a method asks here where nothing else is said: the default ones."""
     settings = settings_from()
-    sets = read_sets(networks.known, settings.surrogate_dirs)
-    asked = sets[settings.networks].networks if METHODS[method].networks else []
-    return [settings.surrogate, *asked]
+    sets = read_sets(networks.known, settings.engine_surrogate_dirs)
+    asked = sets[settings.engine_networks].networks if METHODS[method].networks else []
+    return [settings.engine_surrogate, *asked]

@@ -72,8 +72,8 @@ class Lanes:
             size = job.width * job.height / 1e6
             batch = waiting.setdefault(key, {})
             if batch and (
-                len(batch) >= self._settings.max_batch
-                or megapixels[key] + size > self._settings.max_batch_megapixels
+                len(batch) >= self._settings.worker_max_batch_items
+                or megapixels[key] + size > self._settings.worker_max_batch_megapixels
             ):
                 yield waiting.pop(key)
                 batch = waiting.setdefault(key, {})
@@ -84,7 +84,9 @@ class Lanes:
 
     def _job(self, name: str, entry: Entry) -> tuple[Job, str]:
         """A job, and the key of its batches. Raises PhotowardError."""
-        limits = Limits(self._settings.max_megapixels, self._settings.max_side)
+        limits = Limits(
+            self._settings.imaging_max_megapixels, self._settings.imaging_max_side_pixels
+        )
         try:
             data = entry.photo.source.read_bytes()
         except OSError as error:

@@ -82,18 +82,18 @@ def free_port(settings: Settings) -> int:
     Raises:
         Unavailable: it is taken, or the host is not this machine's.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
     with socket.socket(family) as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            door.bind((settings.host, settings.port))
+            door.bind((settings.http_host, settings.http_port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 reason = "another program listens there. Choose another --port"
             else:
                 reason = error.strerror or str(error)
             raise Unavailable(
-                f"Cannot listen on {settings.host} port {settings.port}: {reason}."
+                f"Cannot listen on {settings.http_host} port {settings.http_port}: {reason}."
             ) from error
         port: int = door.getsockname()[1]
         return port
@@ -116,8 +116,8 @@ def fresh_logs(folder: Path) -> Path:
 
 def url(settings: Settings) -> str:
     """Where a browser on this machine finds the service."""
-    host = settings.host if settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104  # not bound, only compared
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    host = settings.http_host if settings.http_host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104  # not bound, only compared
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
 
 
 def answers_http(settings: Settings) -> bool:
@@ -153,7 +153,7 @@ def _worker(name: str, command: Sequence[str], beats: Path | None) -> Program:
         return Program(name, command, grace_s=WORKER_GRACE_S)
     return Program(
         name, command, (beats / name).exists, ready_within_s=math.inf,
-        grace_s=WORKER_GRACE_S, environment={"PHOTOWARD_HEARTBEAT_FILE": str(beats / name)},
+        grace_s=WORKER_GRACE_S, environment={"PHOTOWARD_WORKER_HEARTBEAT_FILE": str(beats / name)},
     )  # fmt: skip
 
 

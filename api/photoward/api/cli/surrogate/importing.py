@@ -39,7 +39,10 @@ def import_network(  # noqa: PLR0913  # one option each
     ] = "own",
     licence: Annotated[str, typer.Option(help="Of the weights, SPDX.")] = "unknown",
 ) -> None:
-    """Add a pretrained network to a set; name the folder in PHOTOWARD_SURROGATE_DIRS afterwards."""
+    """Add a pretrained network to a set of networks.
+
+    Afterwards name the folder in PHOTOWARD_ENGINE_SURROGATE_DIRS.
+    """
     from photoward.core.networks import SetCard, read_networks, read_sets  # noqa: PLC0415  # heavy
     from photoward.models.surrogates.importing import write_card, write_network  # noqa: PLC0415
     from photoward.models.surrogates.pretrained import build  # noqa: PLC0415  # heavy
@@ -53,16 +56,16 @@ def import_network(  # noqa: PLR0913  # one option each
             licence=licence, weights=stored, source=str(weights or f"{builder}, its hub"), **told,
         )  # fmt: skip
         settings = settings_from()
-        known = read_networks([*settings.surrogate_dirs, out])
-        usual = read_sets(known, settings.surrogate_dirs).get(settings.networks)
+        known = read_networks([*settings.engine_surrogate_dirs, out])
+        usual = read_sets(known, settings.engine_surrogate_dirs).get(settings.engine_networks)
         members = dict.fromkeys([*(usual.networks if usual else []), called])
         write_card(SetCard(name=into, networks=list(members), per_step=min(2, len(members))), out)
     except ValueError as error:
         raise BadInput("invalid_option", str(error)) from error
     Console().print(
         f"{card.name}: {card.parameters / 1e6:.1f} M weights, {card.size} px. The set {into} has "
-        f"{len(members)} networks. Use it with PHOTOWARD_SURROGATE_DIRS={out} "
-        f"PHOTOWARD_NETWORKS={into}.",
+        f"{len(members)} networks. Use it with PHOTOWARD_ENGINE_SURROGATE_DIRS={out} "
+        f"PHOTOWARD_ENGINE_NETWORKS={into}.",
         soft_wrap=True,
     )
 

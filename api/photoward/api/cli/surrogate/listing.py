@@ -21,15 +21,15 @@ def list_surrogates() -> None:
 
     settings = settings_from()
     table = Table("name", "input", "labels", "protected accuracy under attack", "SHA-256")
-    for card, _ in read_cards(settings.surrogate_dirs).values():
-        mark = " (default)" if card.name == settings.surrogate else ""
+    for card, _ in read_cards(settings.engine_surrogate_dirs).values():
+        mark = " (default)" if card.name == settings.engine_surrogate else ""
         converged = card.figures.get("protected_accuracy_under_attack", "")
         table.add_row(
             card.name + mark, f"{card.size} px", _labels(card), str(converged),
             card.sha256[:12],
         )  # fmt: skip
     Console().print(table)
-    known = read_networks(settings.surrogate_dirs)
+    known = read_networks(settings.engine_surrogate_dirs)
     pretrained = Table("network", "family", "input", "weights", "licence", "SHA-256")
     for network, _ in known.values():
         pretrained.add_row(
@@ -38,8 +38,8 @@ def list_surrogates() -> None:
         )  # fmt: skip
     Console().print(pretrained)
     sets = Table("set", "its networks")
-    for one in read_sets(known, settings.surrogate_dirs).values():
-        mark = " (default)" if one.name == settings.networks else ""
+    for one in read_sets(known, settings.engine_surrogate_dirs).values():
+        mark = " (default)" if one.name == settings.engine_networks else ""
         sets.add_row(one.name + mark, ", ".join(one.networks))
     Console().print(sets)
 

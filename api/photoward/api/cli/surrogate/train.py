@@ -107,7 +107,7 @@ def train(  # noqa: PLR0913  # one option each
             data, side, track=lambda files: bar.track(files, description="read")
         )
         unseen = load_folders(holdout, side, pictures.classes) if holdout else None
-        trainer = Trainer(pictures, recipe, pick_device(settings_from().device), features)
+        trainer = Trainer(pictures, recipe, pick_device(settings_from().engine_device), features)
         if (out / "checkpoint.safetensors").exists():
             try:
                 trainer.resume(out)
@@ -164,7 +164,7 @@ def _start(name: str | None) -> tuple[nn.Module | None, SurrogateCard | None]:
         load_network,
     )
 
-    cards = read_cards(settings_from().surrogate_dirs)
+    cards = read_cards(settings_from().engine_surrogate_dirs)
     if name not in cards:
         raise BadInput("unknown_surrogate", f"There is no surrogate {name}: {', '.join(cards)}.")
     card, weights = cards[name]

@@ -63,7 +63,7 @@ def manifest_request(batch_id: str, key: str, lines: Sequence[Line]) -> str:
 def require_room(parts: Parts, count: int) -> None:
     """Raises Overloaded: with so many more, too many would be waiting to be fetched."""
     waiting = parts.ledger.depth().get(State.RECEIVED, 0)
-    if waiting + count > parts.settings.max_arrivals:
+    if waiting + count > parts.settings.fetch_max_pending:
         raise Overloaded("As many photos are still to be fetched as may.")
 
 

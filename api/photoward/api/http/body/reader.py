@@ -73,7 +73,7 @@ class Intake:
         self._asked = asked
         self._settings = settings
         self._closing = closing
-        self._ceiling = settings.max_body_bytes
+        self._ceiling = settings.upload_max_bytes
 
     async def read(self) -> Upload:
         """Take in the whole request.
@@ -84,7 +84,7 @@ class Intake:
             ClientDisconnect: the caller left; nothing stays behind.
         """
         feed, finish = self._reader()
-        async for chunk in received(self._request, self._ceiling, self._settings.max_body_bytes):
+        async for chunk in received(self._request, self._ceiling, self._settings.upload_max_bytes):
             feed(chunk)
         spool = finish()
         await self._asked.find_batch()

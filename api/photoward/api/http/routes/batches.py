@@ -233,7 +233,7 @@ async def upload_archive(  # noqa: PLR0913  # what may be said of it
         raise BadInput("unsupported_content_type", f"Send {ZIP}, {TAR} or {GZIP}.")
     defaults = await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)
     await parts.admission.check()
-    most = parts.settings.max_archive_bytes
+    most = parts.settings.upload_max_archive_bytes
     closing = ExitStack()
     try:
         closing.enter_context(parts.admission.one_archive(tenant))

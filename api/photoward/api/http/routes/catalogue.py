@@ -128,11 +128,11 @@ async def get_limits(parts: PartsDep) -> Limits:
     """What an upload may be, and what can be chosen."""
     settings = parts.settings
     return Limits(
-        max_body_bytes=settings.max_body_bytes,
-        max_megapixels=settings.max_megapixels,
-        max_side=settings.max_side,
+        max_body_bytes=settings.upload_max_bytes,
+        max_megapixels=settings.imaging_max_megapixels,
+        max_side=settings.imaging_max_side_pixels,
         max_frames=MOST_FRAMES,
-        max_wait_s=settings.max_wait_s,
+        max_wait_s=settings.http_max_wait_seconds,
         max_label=MAX_LABEL,
         inputs=INPUTS,
         formats=FORMATS,

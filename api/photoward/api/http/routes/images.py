@@ -91,7 +91,7 @@ async def create_image(
     rate = rates(await to_thread.run_sync(parts.ledger.allowance, tenant))
     if wait_s is None:
         return accepted(item, rate)
-    wait_s = min(wait_s, int(parts.settings.max_wait_s))
+    wait_s = min(wait_s, int(parts.settings.http_max_wait_seconds))
     item = await until_final(request, parts.ledger, item, wait_s)
     return accepted(item, rate) if item.state not in FINAL else _finished(item, wait_s, rate)
 

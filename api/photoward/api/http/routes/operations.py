@@ -134,7 +134,10 @@ def _scrape(ledger: Ledger) -> bytes:
 
 def _require_worker(parts: Parts) -> None:
     silence = parts.ledger.last_beat()
-    if silence is None or silence.total_seconds() > ROUNDS * parts.settings.reconcile_every_s:
+    if (
+        silence is None
+        or silence.total_seconds() > ROUNDS * parts.settings.worker_reconcile_interval_seconds
+    ):
         raise Unavailable("No worker was heard of.")
 
 

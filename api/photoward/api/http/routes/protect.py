@@ -72,9 +72,9 @@ async def protect(
         item = await taken(request, parts, tenant, query)
         if not query.keep:
             afterwards.push_async_callback(_forget, parts, item)
-        item = await until_final(request, parts.ledger, item, parts.settings.max_wait_s)
+        item = await until_final(request, parts.ledger, item, parts.settings.http_max_wait_seconds)
         if item.state not in FINAL:
-            return _late(item, parts.settings.max_wait_s, keep=query.keep)
+            return _late(item, parts.settings.http_max_wait_seconds, keep=query.keep)
         failure = error_of(item)
         if failure is not None:
             return respond(failure)

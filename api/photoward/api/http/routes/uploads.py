@@ -93,7 +93,7 @@ async def describe_uploads(parts: PartsDep) -> Response:
     """Versions and extensions, in headers."""
     return Response(None, 204, {
         "Tus-Version": tus.VERSION, "Tus-Extension": tus.EXTENSIONS,
-        "Tus-Max-Size": str(parts.settings.max_body_bytes),
+        "Tus-Max-Size": str(parts.settings.upload_max_bytes),
         "Tus-Checksum-Algorithm": ",".join(tus.HASHES),
     })  # fmt: skip
 

@@ -118,7 +118,7 @@ async def create_webhook(
     """From now on the events are told, signed with the secret in this answer."""
     wanted = await require_json(request, Wanted)
     try:
-        checked(wanted.url, private=parts.settings.webhooks_private)
+        checked(wanted.url, private=parts.settings.webhook_allow_private)
     except Blocked as blocked:
         raise BadInput("invalid_option", f"url: {blocked}.", field="url") from None
     response.headers.update(NO_STORE)
