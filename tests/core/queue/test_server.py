@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import stat
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 import redis
 
@@ -14,6 +15,9 @@ from photoward.core.errors import Unavailable
 from photoward.core.queue import server as server_module
 from photoward.core.queue.server import find_server, server_command
 from tests.support.servers import Server, missing, redis_server, running, short_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def program(folder: Path, name: str) -> str:
@@ -78,9 +82,4 @@ def _is_private(server: Server, folder: Path) -> None:
     assert stat.S_ISSOCK(mode)
     assert mode & 0o077 == 0
     assert server.process is not None
-    descriptors = Path(f"/proc/{server.process.pid}/fd")
-    held = {str(path.readlink()) for path in descriptors.iterdir()}
-    inodes = {name[8:-1] for name in held if name.startswith("socket:[")}
-    for table in ("tcp", "tcp6"):
-        lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
-        assert not inodes & {line.split()[9] for line in lines}
+    assert psutil.Process(server.process.pid).net_connections(kind="tcp") == []
