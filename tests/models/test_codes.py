@@ -14,9 +14,7 @@ from photoward.models import codes
 def test_a_word_costs_what_its_symbols_cost(alphabets: list[int], n: int) -> None:
     generator = torch.Generator().manual_seed(n)
     outputs = torch.randn((n, sum(alphabets)), generator=generator)
-    code = torch.stack(
-        [torch.randint(k, (n,), generator=generator) for k in alphabets], dim=1
-    )  # fmt: skip
+    code = torch.stack([torch.randint(k, (n,), generator=generator) for k in alphabets], dim=1)
     first, expected = 0, torch.tensor(0.0)
     for place, size in enumerate(alphabets):
         own = outputs[:, first : first + size].log_softmax(1)

@@ -71,19 +71,27 @@ def pictures(n: int, grid: int = 32, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def briefs(  # noqa: PLR0913  # what a brief says
-    method: Method, n: int, epsilon: float = 8, seed: int = 0, *, dimension: int = 128,
-    grid: int = 64, **more: object,
-) -> list[Brief]:  # fmt: skip
+    method: Method,
+    n: int,
+    epsilon: float = 8,
+    seed: int = 0,
+    *,
+    dimension: int = 128,
+    grid: int = 64,
+    **more: object,
+) -> list[Brief]:
     random = np.random.default_rng(seed)
     found = []
     for _ in range(n):
         direction = random.normal(size=dimension).astype(np.float32)
         fields: dict[str, object] = {
-            "epsilon": epsilon, "aspect": 1.0, "anchor": 3,
+            "epsilon": epsilon,
+            "aspect": 1.0,
+            "anchor": 3,
             "direction": direction / np.linalg.norm(direction),
             "stream": random.integers(0, 256, method.stream_bytes(grid), dtype=np.uint8),
             "label_stream": random.integers(0, 256, method.label_bytes(grid), dtype=np.uint8),
-        }  # fmt: skip
+        }
         found.append(Brief(**{**fields, **more}))  # type: ignore[arg-type]  # mixed by name
     return found
 
@@ -98,9 +106,14 @@ def test_the_catalogue_tells_the_methods_that_there_are() -> None:
 def test_each_methods_noise_has_a_version_of_its_own() -> None:
     versions = {name: method.version for name, method in METHODS.items()}
     assert versions == {
-        "sem": "sem-3", "anchor": "anchor-1", "sem+anchor": "sem-3+anchor-1", "cuda": "cuda-2",
-        "sem+cuda": "cuda-2-wide+sem-3", "em": "em-1", "rem": "rem-1",
-    }  # fmt: skip
+        "sem": "sem-3",
+        "anchor": "anchor-1",
+        "sem+anchor": "sem-3+anchor-1",
+        "cuda": "cuda-2",
+        "sem+cuda": "cuda-2-wide+sem-3",
+        "em": "em-1",
+        "rem": "rem-1",
+    }
     assert len(set(versions.values())) == len(versions)
 
 

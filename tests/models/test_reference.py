@@ -21,8 +21,12 @@ def loop(seed: int = 0, **schedule: float) -> ReferenceLoop:
     network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), head)
     generator = torch.Generator().manual_seed(seed)
     return ReferenceLoop(
-        network.requires_grad_(requires_grad=False), pictures, LABELS, generator, **schedule  # type: ignore[arg-type]  # mixed by name
-    )  # fmt: skip
+        network.requires_grad_(requires_grad=False),
+        pictures,
+        LABELS,
+        generator,
+        **schedule,  # type: ignore[arg-type]  # mixed by name
+    )
 
 
 def loss(of: ReferenceLoop, delta: torch.Tensor) -> float:

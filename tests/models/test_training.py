@@ -123,15 +123,23 @@ def test_what_is_exported_can_be_loaded_and_served(tmp_path: Path) -> None:
     trainer = Trainer(stripes(), TINY, CPU)
     trainer.run(ignore)
     card = export(
-        trainer, tmp_path, name="stripes", data="stripes", data_sha256=stripes().digest(),
-        licence="Apache-2.0", holdout=stripes(16, 1),
-    )  # fmt: skip
+        trainer,
+        tmp_path,
+        name="stripes",
+        data="stripes",
+        data_sha256=stripes().digest(),
+        licence="Apache-2.0",
+        holdout=stripes(16, 1),
+    )
     assert card.classes == ["up", "down"]
     attacks = [f"pgd20_accuracy_{radius}_255" for radius in (2, 4, 8)]
     assert set(card.figures) == {
-        "protected_accuracy_under_attack", "clean_accuracy", *attacks,
-        "unseen_protected_pgd20_accuracy_0_255", *(f"unseen_protected_{one}" for one in attacks),
-    }  # fmt: skip
+        "protected_accuracy_under_attack",
+        "clean_accuracy",
+        *attacks,
+        "unseen_protected_pgd20_accuracy_0_255",
+        *(f"unseen_protected_{one}" for one in attacks),
+    }
     assert card.figures[attacks[0]] >= card.figures[attacks[2]]
     read, weights = read_cards([tmp_path])["stripes"]
     assert read == card
@@ -145,9 +153,14 @@ def test_a_longer_stride_is_exported_and_served(tmp_path: Path) -> None:
     trainer = Trainer(stripes(), replace(TINY, stride=2), CPU)
     trainer.run(ignore)
     export(
-        trainer, tmp_path, name="strided", data="stripes", data_sha256="", licence="Apache-2.0",
+        trainer,
+        tmp_path,
+        name="strided",
+        data="stripes",
+        data_sha256="",
+        licence="Apache-2.0",
         holdout=None,
-    )  # fmt: skip
+    )
     card, weights = read_cards([tmp_path])["strided"]
     surrogate = load_surrogate(card, weights, CPU, torch.float32)
     x = trainer.data.pictures[:4].float() / 255
@@ -161,9 +174,15 @@ def test_a_surrogate_of_codewords_reads_them_off_pictures_that_it_never_saw(tmp_
     trainer = Trainer(stripes(), recipe, CPU, features)
     trainer.run(ignore)
     card = export(
-        trainer, tmp_path, name="words", data="stripes", data_sha256=stripes().digest(),
-        licence="Apache-2.0", holdout=stripes(32, 1), labeller="other",
-    )  # fmt: skip
+        trainer,
+        tmp_path,
+        name="words",
+        data="stripes",
+        data_sha256=stripes().digest(),
+        licence="Apache-2.0",
+        holdout=stripes(32, 1),
+        labeller="other",
+    )
     assert (card.classes, card.code, card.labeller) == ([], [3, 2], "other")
     assert "clean_accuracy" not in card.figures
     read = [card.figures[f"unseen_protected_pgd20_accuracy_{r}_255"] for r in (0, 2, 4, 8)]
@@ -183,9 +202,14 @@ def test_a_surrogate_for_photos_looks_at_parts_of_larger_pictures(tmp_path: Path
     trainer.run(ignore)
     assert trainer.targets.tensors["universal"].shape == (5, 3, 64, 64)
     card = export(
-        trainer, tmp_path, name="photos", data="stripes", data_sha256="", licence="Apache-2.0",
+        trainer,
+        tmp_path,
+        name="photos",
+        data="stripes",
+        data_sha256="",
+        licence="Apache-2.0",
         holdout=photos,
-    )  # fmt: skip
+    )
     assert (card.size, card.recipe["grid"]) == (32, 64)
     assert 0 <= card.figures["unseen_protected_pgd20_accuracy_2_255"] <= 1
 
@@ -218,9 +242,14 @@ def test_a_pruned_surrogate_is_the_trained_one_without_its_silent_channels(
     strengths = trainer.sparsity.tensors.values()  # type: ignore[union-attr]
     assert all(not ours.equal(first) for ours, first in zip(strengths, before, strict=True))
     card = export(
-        trainer, tmp_path, name="thin", data="stripes", data_sha256="", licence="Apache-2.0",
+        trainer,
+        tmp_path,
+        name="thin",
+        data="stripes",
+        data_sha256="",
+        licence="Apache-2.0",
         holdout=None,
-    )  # fmt: skip
+    )
     assert card.inner == [8, 8, 16, 16, 32, 32, 64, 64]
     surrogate = load_surrogate(card, tmp_path / "thin.safetensors", CPU, torch.float32)
     whole = load_network(*read_cards([])["cifar10-r18w16"])[0]

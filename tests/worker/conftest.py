@@ -9,7 +9,7 @@ import structlog
 import torch
 
 from photoward.core.catalogue import read_cards
-from photoward.core.imaging.pool import ImagingPool
+from photoward.core.imaging.sandbox.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits
 from photoward.core.ledger import open_ledger
 from photoward.core.networks import read_networks, read_sets
@@ -66,9 +66,12 @@ def pipeline(pool: ImagingPool, surrogate_dir: Path) -> Iterator[Pipeline]:
     """The pipeline with the surrogate ``tiny`` on the CPU."""
     known = read_networks([surrogate_dir])
     cache = SurrogateCache(
-        read_cards([surrogate_dir]), torch.device("cpu"), 512, known,
+        read_cards([surrogate_dir]),
+        torch.device("cpu"),
+        512,
+        known,
         {"only-small": read_sets(known, [surrogate_dir])["only-small"]},
-    )  # fmt: skip
+    )
     made = Pipeline(pool, cache, 2)
     yield made
     made.close()

@@ -11,8 +11,8 @@ import pytest
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Stage, State
 from photoward.core.settings import Settings
+from photoward.worker.batch_sizer import Pace
 from photoward.worker.claim import claim, held
-from photoward.worker.pace import Pace
 from tests.support.samples import added
 
 if TYPE_CHECKING:
@@ -47,10 +47,19 @@ def test_a_claim_takes_what_its_kind_has_shown_to_be_quick(
     pace.learn("quick", 8, 0.1)
     for kind in 20 * ["new"] + 20 * ["slow"] + 20 * ["quick"]:
         added(ledger, batch_key=kind, width=10, height=10)
-    took = [(found[0].batch_key, len(found)) for _ in range(25)
-            if (found := claim(ledger, settings, pace))]  # fmt: skip
-    assert took == [("new", 8), ("new", 8), ("new", 4), *[("slow", 1)] * 20, ("quick", 16),
-                    ("quick", 4)]  # fmt: skip
+    took = [
+        (found[0].batch_key, len(found))
+        for _ in range(25)
+        if (found := claim(ledger, settings, pace))
+    ]
+    assert took == [
+        ("new", 8),
+        ("new", 8),
+        ("new", 4),
+        *[("slow", 1)] * 20,
+        ("quick", 16),
+        ("quick", 4),
+    ]
 
 
 def test_a_claim_is_kept_for_as_long_as_it_is_worked_on(ledger: Ledger, tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import pytest
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
 from photoward.worker import lifecycle
-from photoward.worker.deadline import Deadline
+from photoward.worker.batch_sizer import Pace
 from photoward.worker.heartbeat import Heartbeat
 from photoward.worker.lifecycle import Worker, imaging_children
-from photoward.worker.pace import Pace
+from photoward.worker.watchdog import Deadline
 from tests.support.samples import added, result
 
 if TYPE_CHECKING:
@@ -68,9 +68,16 @@ class Batches:
 
 
 def worker(settings: Settings, ledger: Ledger, batches: Batches, **more: object) -> Worker:
-    parts: Any = {"pipeline": None, "pool": None, "reconciler": None, "courier": None,
-                  "heartbeat": Heartbeat(None), "deadline": Deadline(ledger, 60),
-                  "hints": batches.hints, "batches": batches}  # fmt: skip
+    parts: Any = {
+        "pipeline": None,
+        "pool": None,
+        "reconciler": None,
+        "courier": None,
+        "heartbeat": Heartbeat(None),
+        "deadline": Deadline(ledger, 60),
+        "hints": batches.hints,
+        "batches": batches,
+    }
     made = Worker(settings=settings.model_copy(update=more), ledger=ledger, **parts)
     batches.pace = Pace(
         made.settings.worker_target_batch_seconds, made.settings.worker_max_batch_items

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from photoward.core.imaging.pool import ImagingPool
+    from photoward.core.imaging.sandbox.pool import ImagingPool
     from photoward.models.methods.base import Brief
 
 SECRET = bytes(range(32))
@@ -152,8 +152,9 @@ def test_a_surrogate_of_codewords_takes_any_label_and_has_them_guessed(pipeline:
     assert len({one.data for one in done}) == 6
     unlabelled = finished(pipeline, job(surrogate="coded", label=None))["a"]
     assert (unlabelled.label_source, unlabelled.label_used) == (
-        "predicted", finished(pipeline, job(label=None))["a"].label_used
-    )  # fmt: skip
+        "predicted",
+        finished(pipeline, job(label=None))["a"].label_used,
+    )
 
 
 def test_grey_stays_grey(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,7 +161,7 @@ def test_a_method_that_hangs_costs_its_process_and_no_photo(
     item = uploaded(settings, ledger, store)
     with working(
         settings, PHOTOWARD_FAILPOINTS=str(tmp_path), PHOTOWARD_WORKER_BATCH_TIMEOUT_SECONDS="10"
-    ) as process:  # fmt: skip
+    ) as process:
         until(lambda: not (tmp_path / HANGING).exists())
         found = ended(ledger, item)
         assert (found.state, found.attempts) == (State.DONE, 2), "the next pool process does it"

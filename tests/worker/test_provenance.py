@@ -25,7 +25,7 @@ from tests.worker.test_pipeline import job
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from photoward.core.imaging.pool import ImagingPool
+    from photoward.core.imaging.sandbox.pool import ImagingPool
     from photoward.core.settings import Settings
 
 Key = ec.EllipticCurvePrivateKey
@@ -42,22 +42,31 @@ def certificate(subject: str, key: Key, issuer: Key, *, days: int = 30) -> x509.
         return x509.Name([x509.NameAttribute(*part) for part in parts])
 
     usage = x509.KeyUsage(
-        digital_signature=not authority, content_commitment=False, key_encipherment=False,
-        data_encipherment=False, key_agreement=False, key_cert_sign=authority, crl_sign=authority,
-        encipher_only=False, decipher_only=False,
-    )  # fmt: skip
+        digital_signature=not authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
     made = (
         x509.CertificateBuilder()
-        .subject_name(name(subject)).issuer_name(name("Authority"))
-        .public_key(key.public_key()).serial_number(x509.random_serial_number())
-        .not_valid_before(now - 60 * DAY).not_valid_after(now + days * DAY)
+        .subject_name(name(subject))
+        .issuer_name(name("Authority"))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - 60 * DAY)
+        .not_valid_after(now + days * DAY)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), critical=False
         )
-    )  # fmt: skip
+    )
     if not authority:
         purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
         made = made.add_extension(purpose, critical=False)
@@ -67,17 +76,17 @@ def certificate(subject: str, key: Key, issuer: Key, *, days: int = 30) -> x509.
 def written(folder: Path, *, days: int = 30, foreign: bool = False) -> tuple[Path, Path]:
     """A chain and its key; ``foreign``: of somebody else."""
     authority, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    chain = (certificate("Operator", own, authority, days=days),
-             certificate("Authority", authority, authority))  # fmt: skip
+    chain = (
+        certificate("Operator", own, authority, days=days),
+        certificate("Authority", authority, authority),
+    )
     pem = serialization.Encoding.PEM
     certificates, key = folder / "chain.pem", folder / "key.pem"
     certificates.write_bytes(b"".join(one.public_bytes(pem) for one in chain))
     secret = ec.generate_private_key(ec.SECP256R1()) if foreign else own
     key.write_bytes(
-        secret.private_bytes(
-            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )  # fmt: skip
+        secret.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
     return certificates, key
 
 

@@ -47,13 +47,23 @@ def reconciler(ledger: Ledger, store: ObjectStore, hints: Recorded) -> Reconcile
 
 
 def made(  # noqa: PLR0913  # what may differ
-    ledger: Ledger, store: ObjectStore, hints: Recorded, *, orphan_age_s: float = 1000.0,
-    audit_days: int = 400, sweep_every_s: float = 0.02,
-) -> Reconciler:  # fmt: skip
+    ledger: Ledger,
+    store: ObjectStore,
+    hints: Recorded,
+    *,
+    orphan_age_s: float = 1000.0,
+    audit_days: int = 400,
+    sweep_every_s: float = 0.02,
+) -> Reconciler:
     return Reconciler(
-        ledger=ledger, store=store, hints=hints,
-        every_s=0.02, sweep_every_s=sweep_every_s, orphan_age_s=orphan_age_s, audit_days=audit_days,
-    )  # fmt: skip
+        ledger=ledger,
+        store=store,
+        hints=hints,
+        every_s=0.02,
+        sweep_every_s=sweep_every_s,
+        orphan_age_s=orphan_age_s,
+        audit_days=audit_days,
+    )
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -136,9 +146,10 @@ def test_only_what_nobody_needs_is_swept(
     assert original_key("alice", "0" * 32) in dict(store.keys("")), "its row may be on its way"
     assert made(ledger, store, hints, orphan_age_s=0).sweep() == 3
     assert {key for key, _ in store.keys("")} == {
-        original_key("alice", first.id), original_key("alice", second.id),
+        original_key("alice", first.id),
+        original_key("alice", second.id),
         output_key("alice", done.id),
-    }  # fmt: skip
+    }
 
 
 def test_of_uploads_only_what_may_be_used_is_kept(

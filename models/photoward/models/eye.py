@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 SCREEN = 1200
 """Pixels of the longer side of a photo as people look at it."""
 
-TO_YCC = (
-    (0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)
-)  # fmt: skip
+TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """RGB to luma and two chromas, ITU-R BT.601 as JFIF has it."""
 
 BUSY = 8.0

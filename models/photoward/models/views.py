@@ -48,9 +48,13 @@ class Views:
 
 
 def draw(
-    uniforms: torch.Tensor, *, size: int, grid: int, aspect: torch.Tensor | None = None,
+    uniforms: torch.Tensor,
+    *,
+    size: int,
+    grid: int,
+    aspect: torch.Tensor | None = None,
     overhang: float = 0.0,
-) -> Views:  # fmt: skip
+) -> Views:
     """Turn uniform numbers into views.
 
     Args:

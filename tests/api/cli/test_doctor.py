@@ -10,7 +10,7 @@ import pytest
 
 from photoward.api.cli import main
 from photoward.api.cli.checks import machine, services
-from photoward.core.imaging import confinement
+from photoward.core.imaging.sandbox import confinement
 from photoward.core.settings import Settings
 
 if TYPE_CHECKING:

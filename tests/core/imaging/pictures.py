@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from photoward.core import rights
-from photoward.core.imaging.child import Desk, load_codecs
+from photoward.core.imaging.sandbox.server import Desk, load_codecs
 from photoward.core.imaging.sniff import Limits, sniff
 
 load_codecs()
@@ -69,26 +69,39 @@ class Bench:
     """A child's desk without the child: one picture through both requests."""
 
     def __init__(
-        self, header: dict[str, Any], data: bytes, *, grid: int = 16,
+        self,
+        header: dict[str, Any],
+        data: bytes,
+        *,
+        grid: int = 16,
         size: tuple[int, int] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.desk = Desk()
         self.grid = grid
         size = size or (header["width"], header["height"])
-        options = {
-            "header": header, "grid": grid, "size": list(size), "most_pixels": MOST_PIXELS
-        }  # fmt: skip
+        options = {"header": header, "grid": grid, "size": list(size), "most_pixels": MOST_PIXELS}
         request = {"do": "open", "handle": 1, "drop": [], "with": options}
         self.opened, blobs = self.desk.serve(request, [bytearray(data)])
         self.pixels = bytes(blobs[0]) if blobs else b""
 
     def finish(
-        self, steps: np.ndarray[Any, np.dtype[np.int16]], epsilon: float | None, output: str,
-        mining: str = rights.NOTHING, metadata: tuple[str, ...] = (), **stated: str,
-    ) -> tuple[dict[str, Any], bytes]:  # fmt: skip
+        self,
+        steps: np.ndarray[Any, np.dtype[np.int16]],
+        epsilon: float | None,
+        output: str,
+        mining: str = rights.NOTHING,
+        metadata: tuple[str, ...] = (),
+        **stated: str,
+    ) -> tuple[dict[str, Any], bytes]:
         """The answer and the finished file."""
-        options = {"grid": self.grid, "epsilon": epsilon, "output": output, "mining": mining,
-                   "metadata": list(metadata), "stated": stated}  # fmt: skip
+        options = {
+            "grid": self.grid,
+            "epsilon": epsilon,
+            "output": output,
+            "mining": mining,
+            "metadata": list(metadata),
+            "stated": stated,
+        }
         request = {"do": "finish", "handle": 1, "drop": [], "with": options}
         answer, blobs = self.desk.serve(request, [bytearray(steps.astype("<i2").tobytes())])
         return answer, bytes(blobs[0]) if blobs else b""

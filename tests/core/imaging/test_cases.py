@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from photoward.core.imaging.pool import ImagingPool
+from photoward.core.imaging.sandbox.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits, sniff
 from tests.core.imaging import viewer
 from tests.core.imaging.pictures import noise, reopened
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from photoward.core.imaging.pool import Finished, Opened
+    from photoward.core.imaging.sandbox.pool import Finished, Opened
 
 FILES = SHARED / "cases" / "files"
 FORMATS = ("jpeg", "png", "webp", "avif")
@@ -43,7 +43,7 @@ def original(name: str) -> bytes:
 
 def protected(
     pool: ImagingPool, name: str, output: str | None = None
-) -> tuple[bytes, Opened, Finished]:  # fmt: skip
+) -> tuple[bytes, Opened, Finished]:
     """At the mildest preset."""
     data = original(name)
     opened = pool.open(data, grid=64)
@@ -56,11 +56,15 @@ def protected(
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("A1_p3_nclx.avif", 3), ("A4_rec2020_nclx.avif", 3), ("R_wcg_rec2020.avif", 3),
-        ("R_icc_1.6MB.jpg", 5), ("B2_p3_icc_trailing_pad.jpg", 3), ("B2b_p3_icc_size_short.jpg", 3),
+        ("A1_p3_nclx.avif", 3),
+        ("A4_rec2020_nclx.avif", 3),
+        ("R_wcg_rec2020.avif", 3),
+        ("R_icc_1.6MB.jpg", 5),
+        ("B2_p3_icc_trailing_pad.jpg", 3),
+        ("B2b_p3_icc_size_short.jpg", 3),
         ("R_chrm_swap.png", 3),
     ],
-)  # fmt: skip
+)
 def test_colours_stay(pool: ImagingPool, name: str, most: float, output: str | None) -> None:
     data, _, done = protected(pool, name, output)
     assert viewer.difference(data, done.data) <= most
@@ -108,17 +112,20 @@ def test_names_stay(pool: ImagingPool, name: str, words: list[str], output: str 
 @pytest.mark.parametrize(
     ("name", "size"),
     [
-        ("E1_pixel8pro_8160x6144.jpg", (8160, 6144)), ("E5_clap.avif", (600, 400)),
-        ("R_clap.avif", (180, 100)), ("E9b_pano_20000x400.jpg", (SIDE, 400)),
-        ("R_jpeg_junk.jpg", (1024, 768)), ("R_jpeg_ff00.jpg", (300, 225)),
-        ("R_jpeg_ps200.jpg", (200, 200)), ("R_jpeg_app14.jpg", (100, 100)),
-        ("R_child_ifd.tiff", (32, 32)), ("F3_white_product.jpg", (600, 600)),
+        ("E1_pixel8pro_8160x6144.jpg", (8160, 6144)),
+        ("E5_clap.avif", (600, 400)),
+        ("R_clap.avif", (180, 100)),
+        ("E9b_pano_20000x400.jpg", (SIDE, 400)),
+        ("R_jpeg_junk.jpg", (1024, 768)),
+        ("R_jpeg_ff00.jpg", (300, 225)),
+        ("R_jpeg_ps200.jpg", (200, 200)),
+        ("R_jpeg_app14.jpg", (100, 100)),
+        ("R_child_ifd.tiff", (32, 32)),
+        ("F3_white_product.jpg", (600, 600)),
         ("F4_sky.jpg", (900, 700)),
     ],
-)  # fmt: skip
-def test_nothing_is_refused_falsely(
-    pool: ImagingPool, name: str, size: tuple[int, int]
-) -> None:  # fmt: skip
+)
+def test_nothing_is_refused_falsely(pool: ImagingPool, name: str, size: tuple[int, int]) -> None:
     _, opened, done = protected(pool, name)
     assert (opened.width, opened.height) == reopened(done.data).size == size
 

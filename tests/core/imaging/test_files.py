@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from photoward.core.errors import PROBLEMS, BadInput
-from photoward.core.imaging.pool import ImagingPool
+from photoward.core.imaging.sandbox.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits, sniff
 from tests.core.imaging.pictures import noise, reopened
 

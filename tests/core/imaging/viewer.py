@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 BLOCK = 16
 _D65 = (0.3127, 0.3290)
 _D50 = np.array([0.9642, 1.0, 0.8249])
-_BRADFORD = np.array([
-    [0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296],
-])  # fmt: skip
+_BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
 _PRIMARIES = {
     1: (0.64, 0.33, 0.30, 0.60, 0.15, 0.06),
     9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
@@ -122,13 +122,19 @@ def _perceptual(v: Array) -> Array:
     bent = v ** (1 / 78.84375)
     return (np.maximum(bent - 0.8359375, 0) / (18.8515625 - 18.6875 * bent)) ** (
         1 / 0.1593017578125
-    ) * (10_000 / 203)  # fmt: skip
+    ) * (10_000 / 203)
 
 
 _CURVES = {
-    1: _camera, 2: _srgb, 4: lambda v: v**2.2, 6: _camera, 8: lambda v: v, 13: _srgb, 14: _camera,
+    1: _camera,
+    2: _srgb,
+    4: lambda v: v**2.2,
+    6: _camera,
+    8: lambda v: v,
+    13: _srgb,
+    14: _camera,
     16: _perceptual,
-}  # fmt: skip
+}
 
 
 def _means(pixels: Array) -> Array:

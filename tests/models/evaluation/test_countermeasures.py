@@ -75,16 +75,15 @@ def test_a_loss_can_be_descended_and_repeats(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in AT_HOME if not ALL[name].needs])
 def test_a_victim_can_be_trained_under_it(name: str) -> None:
     recipe = VictimRecipe(architecture="vgg", size=16, epochs=1, batch=8)
-    verdict = train_victim(
-        pictures(), pictures(4, seed=1), recipe, CPU, countermeasure=ALL[name]
-    )  # fmt: skip
+    verdict = train_victim(pictures(), pictures(4, seed=1), recipe, CPU, countermeasure=ALL[name])
     assert 0 <= verdict.test_accuracy <= 1
 
 
 def test_only_grayscale_and_projection_touch_test_pictures() -> None:
     assert {name for name in AT_HOME if ALL[name].lens is not no_lens} == {
-        "grayscale", "projection"
-    }  # fmt: skip
+        "grayscale",
+        "projection",
+    }
 
 
 @pytest.mark.parametrize("epsilon", [1, 2, 4, 8])
@@ -220,6 +219,6 @@ def test_an_adversarially_trained_victim_learns_what_no_adversary_hides() -> Non
     recipe = VictimRecipe(architecture="vgg", size=16, epochs=8, batch=16)
     verdict = train_victim(
         pictures(48), pictures(16, seed=1), recipe, CPU, countermeasure=ALL["at-8"]
-    )  # fmt: skip
+    )
     assert verdict.test_accuracy > 0.9
     assert verdict.train_accuracy > 0.9

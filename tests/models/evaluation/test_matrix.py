@@ -46,9 +46,12 @@ def subjects(protected_seed: int = 1) -> Subjects:
 
 def matrix(folder: Path, **parts: Any) -> Matrix:  # noqa: ANN401  # any part's type
     usual: dict[str, Any] = {
-        "subjects": subjects(), "recipe": RECIPE, "countermeasures": registry(), "folder": folder,
+        "subjects": subjects(),
+        "recipe": RECIPE,
+        "countermeasures": registry(),
+        "folder": folder,
         "device": torch.device("cpu"),
-    }  # fmt: skip
+    }
     return Matrix(**usual | parts)
 
 
@@ -58,9 +61,11 @@ def test_what_is_finished_is_not_trained_again(trained: list[str], tmp_path: Pat
     assert list(matrix(tmp_path).run(PLAN.cells())) == first
     assert len(trained) == 4
     assert {path.name for path in tmp_path.iterdir()} == {
-        "clean_none_vgg_000_1000.json", "clean_jpeg-10_vgg_000_1000.json",
-        "p_none_vgg_100_1000.json", "p_jpeg-10_vgg_100_1000.json",
-    }  # fmt: skip
+        "clean_none_vgg_000_1000.json",
+        "clean_jpeg-10_vgg_000_1000.json",
+        "p_none_vgg_100_1000.json",
+        "p_jpeg-10_vgg_100_1000.json",
+    }
 
 
 def test_an_interrupted_run_goes_on(trained: list[str], tmp_path: Path) -> None:
@@ -131,10 +136,14 @@ def test_a_cell_says_how_it_was_made(trained: list[str], tmp_path: Path) -> None
 
 def test_a_plan_has_each_cell_once_and_plain_training_first() -> None:
     plan = Plan(
-        ["p", "q"], ["at-4", "none", "pretrained"], ["vgg", "vit"],
-        {"pretrained": "efficientnet-lite0"}, seeds=(1, 2),
-        plain_architectures=("resnet18", "vgg"), plain_shares=(20, 100),
-    )  # fmt: skip
+        ["p", "q"],
+        ["at-4", "none", "pretrained"],
+        ["vgg", "vit"],
+        {"pretrained": "efficientnet-lite0"},
+        seeds=(1, 2),
+        plain_architectures=("resnet18", "vgg"),
+        plain_shares=(20, 100),
+    )
     cells = plan.cells()
     assert len(cells) == len(set(cells))
     one = [cell for cell in cells if cell.seed == 1]
@@ -143,8 +152,11 @@ def test_a_plan_has_each_cell_once_and_plain_training_first() -> None:
     assert one[: len(plain)] == plain
     assert {c.architecture for c in one if c.countermeasure == "pretrained"} == {
         "efficientnet-lite0"
-    }  # fmt: skip
+    }
     assert {(c.architecture, c.share) for c in plain if c.protection == "q"} == {
-        ("vgg", 100), ("vit", 100), ("resnet18", 100), ("vgg", 20)
-    }  # fmt: skip
+        ("vgg", 100),
+        ("vit", 100),
+        ("resnet18", 100),
+        ("vgg", 20),
+    }
     assert {c.share for c in one if c.protection == "clean"} == {0}

@@ -40,9 +40,14 @@ def trained(kind: str, derived: Derived | None = None) -> Verdict:
     own: dict[str, Any] = dict(one.recipe)
     recipe = replace(RECIPE, architecture=one.network or "vgg", **own)
     return train_victim(
-        pictures(12, side=20), pictures(4, seed=1, side=20), recipe, CPU, countermeasure=one,
-        derived=derived, leaks=leaks(),
-    )  # fmt: skip
+        pictures(12, side=20),
+        pictures(4, seed=1, side=20),
+        recipe,
+        CPU,
+        countermeasure=one,
+        derived=derived,
+        leaks=leaks(),
+    )
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if "other" not in kind])
@@ -54,15 +59,32 @@ def test_each_way_from_imagenet_can_be_gone(kind: str) -> None:
 
 def test_there_are_the_rows_of_an_honest_evaluation() -> None:
     assert KINDS == [
-        "probe", "nearest-mean", "knn", "fine-tune-0.001", "fine-tune-0.003", "fine-tune-0.01",
-        "fine-tune-0.03", "probe-fine-tune", "frozen-early", "grey-fine-tune", "low-pass-10",
-        "low-pass-20", "low-pass-30", "d-vae-probe", "d-vae-fine-tune", "unet-same-probe",
-        "unet-same-fine-tune", "unet-other-probe", "unet-other-fine-tune", "external-8",
+        "probe",
+        "nearest-mean",
+        "knn",
+        "fine-tune-0.001",
+        "fine-tune-0.003",
+        "fine-tune-0.01",
+        "fine-tune-0.03",
+        "probe-fine-tune",
+        "frozen-early",
+        "grey-fine-tune",
+        "low-pass-10",
+        "low-pass-20",
+        "low-pass-30",
+        "d-vae-probe",
+        "d-vae-fine-tune",
+        "unet-same-probe",
+        "unet-same-fine-tune",
+        "unet-other-probe",
+        "unet-other-fine-tune",
+        "external-8",
         "external-25",
-    ]  # fmt: skip
+    ]
     assert set(ALL["fine-tune-0.03:mobilenet-v2"].recipe.items()) >= {
-        ("learning_rate", 0.03), ("epochs", 1)
-    }  # fmt: skip
+        ("learning_rate", 0.03),
+        ("epochs", 1),
+    }
 
 
 @pytest.mark.parametrize("kind", ["probe", "nearest-mean", "knn"])
@@ -106,9 +128,15 @@ def test_frozen_layers_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     ("word", "count"),
-    [("fine-tune:mobilenet-v2", 4), ("fine-tune-0.03", len(NETWORKS.known)), ("none", 1),
-     ("probe:efficientnet-lite1", 1), ("low-pass", 3 * len(NETWORKS.known)), ("all", len(ALL))],
-)  # fmt: skip
+    [
+        ("fine-tune:mobilenet-v2", 4),
+        ("fine-tune-0.03", len(NETWORKS.known)),
+        ("none", 1),
+        ("probe:efficientnet-lite1", 1),
+        ("low-pass", 3 * len(NETWORKS.known)),
+        ("all", len(ALL)),
+    ],
+)
 def test_a_word_means_rows(word: str, count: int) -> None:
     assert len(named([word], ALL)) == count
 

@@ -95,9 +95,7 @@ def test_a_picture_is_moved_away_from_an_opinion_and_no_further() -> None:
 def test_trainer_and_tester_transform_every_picture() -> None:
     networks = Networks.installed()
     one = external.transform(networks, "squeezenet-1.1", 8, 24)
-    asked = replace(
-        scene(pictures(4, side=24).pictures), test=pictures(3, seed=1, side=24),
-    )  # fmt: skip
+    asked = replace(scene(pictures(4, side=24).pictures), test=pictures(3, seed=1, side=24))
     found = one.prepare(asked)
     for before, after in ((asked.train, found.train), (asked.test, found.test)):
         steps = (after.pictures.short() - before.pictures.short()).abs()

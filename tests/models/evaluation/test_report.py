@@ -24,22 +24,35 @@ Figures = dict[tuple[str, str, int], float]
 """Protection, countermeasure, share → test accuracy."""
 
 SEEN: Figures = {
-    ("clean", "none", 0): 0.9, ("clean", "at-4", 0): 0.8, ("clean", "cutmix", 0): 0.55,
-    ("p<1>", "none", 100): 0.55, ("p<1>", "at-4", 100): 0.78, ("p<1>", "cutmix", 100): 0.5,
+    ("clean", "none", 0): 0.9,
+    ("clean", "at-4", 0): 0.8,
+    ("clean", "cutmix", 0): 0.55,
+    ("p<1>", "none", 100): 0.55,
+    ("p<1>", "at-4", 100): 0.78,
+    ("p<1>", "cutmix", 100): 0.5,
     ("p<1>", "none", 80): 0.85,
-}  # fmt: skip
+}
 
 
 def cells(figures: Figures, seeds: tuple[int, ...] = (1, 2)) -> list[dict[str, Any]]:
     return [
         {
-            "cell": {"protection": protection, "countermeasure": countermeasure,
-                     "architecture": "vgg", "share": share, "seed": seed},
-            "test_accuracy": value + 0.01 * (seed - 1), "train_accuracy": 0.99, "seconds": 2.0,
-            "train_curve": [0.6, 0.99], "test_curve": [0.5, value],
+            "cell": {
+                "protection": protection,
+                "countermeasure": countermeasure,
+                "architecture": "vgg",
+                "share": share,
+                "seed": seed,
+            },
+            "test_accuracy": value + 0.01 * (seed - 1),
+            "train_accuracy": 0.99,
+            "seconds": 2.0,
+            "train_curve": [0.6, 0.99],
+            "test_curve": [0.5, value],
         }
-        for (protection, countermeasure, share), value in figures.items() for seed in seeds
-    ]  # fmt: skip
+        for (protection, countermeasure, share), value in figures.items()
+        for seed in seeds
+    ]
 
 
 def subjects() -> Subjects:
@@ -49,9 +62,13 @@ def subjects() -> Subjects:
 def report(figures: Figures = SEEN) -> dict[str, Any]:
     tried = {name: registry()[name] for name in ("none", "at-4", "cutmix")}
     return assemble(
-        command="photoward evaluate", cells=cells(figures), subjects=subjects(),
-        recipe=VictimRecipe(size=16), countermeasures=tried, device=torch.device("cpu"),
-    )  # fmt: skip
+        command="photoward evaluate",
+        cells=cells(figures),
+        subjects=subjects(),
+        recipe=VictimRecipe(size=16),
+        countermeasures=tried,
+        device=torch.device("cpu"),
+    )
 
 
 def test_seeds_make_a_mean_and_a_spread() -> None:

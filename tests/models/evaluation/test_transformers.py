@@ -27,9 +27,18 @@ HALF = (0.5, 0.5, 0.5)
 def networks(tmp_path: Path) -> Networks:
     builder = "timm:vit_tiny_patch16_224"
     write_network(
-        tmp_path, name="vit", builder=builder, family="vit", size=224, mean=HALF, std=HALF,
-        weights=build(builder, 0).state_dict(), source="drawn", licence="none", classes=0,
-    )  # fmt: skip
+        tmp_path,
+        name="vit",
+        builder=builder,
+        family="vit",
+        size=224,
+        mean=HALF,
+        std=HALF,
+        weights=build(builder, 0).state_dict(),
+        source="drawn",
+        licence="none",
+        classes=0,
+    )
     return Networks.installed([tmp_path])
 
 
@@ -39,10 +48,12 @@ def test_a_transformer_takes_pictures_of_any_size_and_has_no_classes(networks: N
     assert "external-8:vit" not in known, "it has no opinion to go away from"
     for kind in ("probe", "probe-fine-tune"):
         verdict = train_victim(
-            pictures(6, side=24), pictures(3, seed=1, side=24),
-            VictimRecipe(architecture="vit", size=24, epochs=1, batch=6), torch.device("cpu"),
+            pictures(6, side=24),
+            pictures(3, seed=1, side=24),
+            VictimRecipe(architecture="vit", size=24, epochs=1, batch=6),
+            torch.device("cpu"),
             countermeasure=known[f"{kind}:vit"],
-        )  # fmt: skip
+        )
         assert 0 <= verdict.peak_accuracy <= 1
 
 
@@ -67,8 +78,9 @@ def test_a_matrix_without_a_name_is_known_by_its_bias() -> None:
     graph = (
         node("MatMul", ("x", "onnx::MatMul_7"), "product")
         + node("Add", ("layer.query.bias", "product"), "sum")
-        + tensor("onnx::MatMul_7", 1, 2, 3, 4) + tensor("layer.query.bias", 5, 6)
-    )  # fmt: skip
+        + tensor("onnx::MatMul_7", 1, 2, 3, 4)
+        + tensor("layer.query.bias", 5, 6)
+    )
     found = vit.tensors(vit.message(graph))
     assert found["layer.query.weight"].tolist() == [[1, 3], [2, 4]]
     assert found["layer.query.bias"].tolist() == [5, 6]

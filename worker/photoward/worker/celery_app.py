@@ -75,8 +75,11 @@ def end_process(what: threading.ExceptHookArgs) -> None:
     A process without its reconciler or its lease keeper would look alive and not be; a new one
     starts with both.
     """
-    log.error("thread_failed", thread=what.thread.name if what.thread else None,
-              exc_info=(what.exc_type, what.exc_value, what.exc_traceback))  # fmt: skip
+    log.error(
+        "thread_failed",
+        thread=what.thread.name if what.thread else None,
+        exc_info=(what.exc_type, what.exc_value, what.exc_traceback),
+    )
     os._exit(os.EX_SOFTWARE)
 
 
@@ -139,7 +142,17 @@ def protect(_item_id: str) -> None:
 
 def run_worker(_settings: Settings) -> None:
     """Run a worker in this process until SIGTERM; one pool process, for one device."""
-    app.worker_main([
-        "--quiet", "worker", "--pool", "prefork", "--concurrency", "1", "--queues", QUEUE,
-        "--without-gossip", "--without-mingle",
-    ])  # fmt: skip
+    app.worker_main(
+        [
+            "--quiet",
+            "worker",
+            "--pool",
+            "prefork",
+            "--concurrency",
+            "1",
+            "--queues",
+            QUEUE,
+            "--without-gossip",
+            "--without-mingle",
+        ]
+    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item, Stage
     from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
-    from photoward.worker.pace import Pace
+    from photoward.worker.batch_sizer import Pace
 
 
 def claim(ledger: Ledger, settings: Settings, pace: Pace) -> list[Item]:

@@ -17,8 +17,8 @@ import structlog
 
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable
-from photoward.core.imaging import confinement
-from photoward.core.imaging.pool import ImagingPool
+from photoward.core.imaging.sandbox import confinement
+from photoward.core.imaging.sandbox.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits
 from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger
@@ -26,16 +26,16 @@ from photoward.core.queue import open_hints
 from photoward.core.storage import open_store
 from photoward.core.tracing import SILENT, open_tracer
 from photoward.models.surrogates.cache import SurrogateCache
-from photoward.worker.batch import BatchWorker
+from photoward.worker.batch_sizer import Pace
 from photoward.worker.claim import claim
-from photoward.worker.courier import Courier
-from photoward.worker.deadline import Deadline
 from photoward.worker.heartbeat import Heartbeat
-from photoward.worker.lookout import Lookout
-from photoward.worker.pace import Pace
+from photoward.worker.job_group import BatchWorker
 from photoward.worker.pipeline import Pipeline
 from photoward.worker.provenance import open_signer
+from photoward.worker.queue_poller import Lookout
 from photoward.worker.reconciler import Reconciler
+from photoward.worker.watchdog import Deadline
+from photoward.worker.webhook_dispatcher import Courier
 
 if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger
@@ -70,9 +70,12 @@ def open_pipeline(
     children = imaging_children(settings)
     limits = Limits(settings.imaging_max_megapixels, settings.imaging_max_side_pixels)
     pool = ImagingPool(
-        children, settings.imaging_memory_bytes >> 20, settings.imaging_cpu_seconds, limits,
+        children,
+        settings.imaging_memory_bytes >> 20,
+        settings.imaging_cpu_seconds,
+        limits,
         patience_s=settings.imaging_timeout_seconds,
-    )  # fmt: skip
+    )
     cache = SurrogateCache.of(settings)
     return Pipeline(pool, cache, children, open_signer(settings), targets), pool
 
@@ -145,9 +148,18 @@ class Worker:
         deadline.start()
         log.info("worker_ready", surrogate=settings.engine_surrogate)
         worker = cls(
-            settings, ledger, batches, pipeline, pool, reconciler, courier, heartbeat, deadline,
-            hints, tracer,
-        )  # fmt: skip
+            settings,
+            ledger,
+            batches,
+            pipeline,
+            pool,
+            reconciler,
+            courier,
+            heartbeat,
+            deadline,
+            hints,
+            tracer,
+        )
         worker.lookout.start()
         return worker
 

@@ -28,13 +28,13 @@ from photoward.core.timings import Laps
 from photoward.models.methods.base import Brief
 from photoward.models.methods.registry import METHODS, make
 from photoward.models.pixels import from_bytes
-from photoward.worker import steering
+from photoward.worker import label_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from photoward.core.catalogue import Catalogue
-    from photoward.core.imaging.pool import Finished, ImagingPool, Opened
+    from photoward.core.imaging.sandbox.pool import Finished, ImagingPool, Opened
     from photoward.core.jobs import Options
     from photoward.core.targets import Target, Targets
     from photoward.models.methods.base import Method
@@ -161,11 +161,13 @@ class Pipeline:
             method = make(options.method, surrogate, options.preset, networks).hastened()
             grid = grid_side(options.method, surrogate.card.size, side, side)
             brief = Brief(
-                epsilon=1.0, aspect=1.0, anchor=0,
+                epsilon=1.0,
+                aspect=1.0,
+                anchor=0,
                 stream=np.zeros(method.stream_bytes(grid), np.uint8),
                 label_stream=np.zeros(method.label_bytes(grid), np.uint8),
                 direction=np.ones(surrogate.card.feature_dim, np.float32),
-            )  # fmt: skip
+            )
             method.perturb(np.zeros((1, grid, grid, 3), np.uint8), [brief])
 
     def protect(
@@ -234,9 +236,7 @@ class Pipeline:
         work.laps.add({"decode": work.opened.seconds})
         return work
 
-    def _perturb(
-        self, work: Sequence[_Work], course: Course, share: float = 1.0
-    ) -> list[Refused]:  # fmt: skip
+    def _perturb(self, work: Sequence[_Work], course: Course, share: float = 1.0) -> list[Refused]:
         """Give each entry its noise; halve the batch when it fails, to find the one at fault."""
         began = time.perf_counter()
         options = work[0].job.options
@@ -288,18 +288,18 @@ class Pipeline:
             unlabelled, self._seen_in(unlabelled, surrogate, networks), strict=True
         ):
             entry.label, entry.label_source = label, "predicted"
-        labels: dict[steering.Label, list[_Work]] = {}
+        labels: dict[label_targets.Label, list[_Work]] = {}
         for entry in work:
             entry.label = entry.label or entry.job.options.label or ""
             job = entry.job
             against = f"{job.options.surrogate}/{job.options.networks or ''}"
-            whose = steering.Label(job.tenant, job.secret, entry.label, against)
+            whose = label_targets.Label(job.tenant, job.secret, entry.label, against)
             labels.setdefault(whose, []).append(entry)
         if not method.steered or (surrogate.card.code and not networks):
             return  # filters and codewords follow from the label alone
         for whose, theirs in labels.items():
             looks = [_look(entry) for entry in theirs[:FIRST]]
-            first = functools.partial(steering.sighting, whose, looks, networks, surrogate)
+            first = functools.partial(label_targets.sighting, whose, looks, networks, surrogate)
             target = self._targets.target(whose.tenant, whose.digest, first)
             for entry in theirs:
                 entry.target = target
@@ -315,7 +315,7 @@ class Pipeline:
             return []
         looks = [_look(entry) for entry in work]
         if networks:
-            return [steering.guess(one).name for one in steering.seen(networks, looks)]
+            return [label_targets.guess(one).name for one in label_targets.seen(networks, looks)]
         surrogate = self._cache.get(surrogate.card.labeller or surrogate.card.name)
         grids = np.stack([look.pixels for look in looks])
         aspects = torch.tensor([look.aspect for look in looks], device=surrogate.device)
@@ -329,11 +329,14 @@ class Pipeline:
         bound = job.options.epsilon if METHODS[job.options.method].bounded else None
         try:
             finished = self._pool.finish(
-                entry.opened, entry.noise, epsilon=bound, output_format=job.options.output_format,
+                entry.opened,
+                entry.noise,
+                epsilon=bound,
+                output_format=job.options.output_format,
                 data_mining=job.options.data_mining,
                 metadata=list(filter(None, job.options.metadata.split(","))),
                 stated={name: getattr(job.options, name) for name in rights.STATEMENTS},
-            )  # fmt: skip
+            )
         except Unavailable:
             raise
         except PhotowardError as error:
@@ -349,9 +352,15 @@ class Pipeline:
             "notes": [*entry.opened.notes, *self._misgivings(job)],
         }
         return Protected(
-            job.id, (job.width, job.height), data, finished.media_type, entry.label,
-            entry.label_source, measured, entry.laps,
-        )  # fmt: skip
+            job.id,
+            (job.width, job.height),
+            data,
+            finished.media_type,
+            entry.label,
+            entry.label_source,
+            measured,
+            entry.laps,
+        )
 
     def _signed(self, signer: Signer, finished: Finished) -> bytes:
         """The file with a manifest, once it is seen that its picture is the very same."""
@@ -378,8 +387,8 @@ def _aspect(entry: _Work) -> float:
     return entry.opened.width / entry.opened.height
 
 
-def _look(entry: _Work) -> steering.Look:
-    return steering.Look(entry.opened.pixels, _aspect(entry))
+def _look(entry: _Work) -> label_targets.Look:
+    return label_targets.Look(entry.opened.pixels, _aspect(entry))
 
 
 def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
@@ -398,11 +407,17 @@ def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
     elif options.target == "prototype" and card.code:
         code = key_derivation.codeword(secret, entry.label, card.code)
     elif options.target == "prototype" and target:
-        direction = steering.vertices(surrogate, secret)[target.vertex].numpy()
+        direction = label_targets.vertices(surrogate, secret)[target.vertex].numpy()
     eye = strength(options.preset, epsilon) if options.shaping == "perceptual" and epsilon else None
     return Brief(
-        epsilon=epsilon, stream=np.frombuffer(stream, np.uint8), aspect=_aspect(entry),
-        grey=entry.opened.grey, eye=eye, side=max(entry.job.width, entry.job.height),
-        direction=direction, code=code, anchor=target.anchor if target else None,
+        epsilon=epsilon,
+        stream=np.frombuffer(stream, np.uint8),
+        aspect=_aspect(entry),
+        grey=entry.opened.grey,
+        eye=eye,
+        side=max(entry.job.width, entry.job.height),
+        direction=direction,
+        code=code,
+        anchor=target.anchor if target else None,
         label_stream=np.frombuffer(label_stream, np.uint8),
-    )  # fmt: skip
+    )

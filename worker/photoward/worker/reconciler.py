@@ -45,9 +45,16 @@ class Reconciler:
     """
 
     def __init__(  # noqa: PLR0913  # one keyword for each thing that decides what it does
-        self, *, ledger: Ledger, store: ObjectStore, hints: Hints,
-        every_s: float, sweep_every_s: float, orphan_age_s: float, audit_days: int,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        ledger: Ledger,
+        store: ObjectStore,
+        hints: Hints,
+        every_s: float,
+        sweep_every_s: float,
+        orphan_age_s: float,
+        audit_days: int,
+    ) -> None:
         self._ledger = ledger
         self._store = store
         self._hints = hints

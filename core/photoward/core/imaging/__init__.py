@@ -1,5 +1,6 @@
-"""Pictures as files: what a header says, decoding under limits, adding noise, encoding, measuring.
+"""Image files: read a header, decode under limits, add noise, encode, measure.
 
-``sniff`` is all that the HTTP face needs and costs nothing to import. Everything that touches
-pixels runs in child processes behind ``pool``; this folder knows no method, queue or request.
+``sniff`` (over ``formats`` and ``header``) reads the first bytes only and costs nothing to import.
+``codec`` and ``metrics`` handle pixels and run inside the processes of ``sandbox`` only. This
+folder knows no method, queue or request.
 """

@@ -36,9 +36,14 @@ class Enlarged:
     """
 
     def __init__(
-        self, noise: NDArray[np.int16], *, epsilon: float | None, size: tuple[int, int],
-        grey: bool, inks: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        noise: NDArray[np.int16],
+        *,
+        epsilon: float | None,
+        size: tuple[int, int],
+        grey: bool,
+        inks: bool = False,
+    ) -> None:
         self.bound = WIDEST if epsilon is None else math.floor(epsilon)
         if not 0 <= self.bound <= WIDEST:
             raise ValueError(f"epsilon must lie between 0 and {WIDEST}")
@@ -69,9 +74,10 @@ class Enlarged:
         width, height = self.size
         scale = self.grid / height
         strip = self._wide.resize(
-            (width, bottom - top), Image.Resampling.BICUBIC,
+            (width, bottom - top),
+            Image.Resampling.BICUBIC,
             box=(0, top * scale, width, min(bottom * scale, self.grid)),
-        )  # fmt: skip
+        )
         strip = strip.point(self._within * len(strip.getbands()))
         if bands.has_alpha(pixels):
             clear = pixels.getchannel("A").point([255, *[0] * 255])

@@ -30,16 +30,24 @@ __all__ = ["HEAD", "HEIC_IS_READ", "INPUTS", "Header", "Limits", "kind", "sniff"
 _ENOUGH = 18
 """Bytes that tell every kind of file from every other (but for markup)."""
 _MAGIC = (
-    (b"\xff\xd8\xff", jpeg.read), (b"\x89PNG\r\n\x1a\n", png.read), (b"GIF87a", gif.read),
-    (b"GIF89a", gif.read), (b"II*\0", tiff.read), (b"MM\0*", tiff.read),
-)  # fmt: skip
+    (b"\xff\xd8\xff", jpeg.read),
+    (b"\x89PNG\r\n\x1a\n", png.read),
+    (b"GIF87a", gif.read),
+    (b"GIF89a", gif.read),
+    (b"II*\0", tiff.read),
+    (b"MM\0*", tiff.read),
+)
 
 HEAD = 2048
 """Bytes that say of which kind a file is."""
 
 _KINDS: dict[Callable[[Window, Limits], Header], str] = {
-    jpeg.read: "jpeg", png.read: "png", gif.read: "gif", tiff.read: "tiff", webp.read: "webp"
-}  # fmt: skip
+    jpeg.read: "jpeg",
+    png.read: "png",
+    gif.read: "gif",
+    tiff.read: "tiff",
+    webp.read: "webp",
+}
 
 
 def sniff(head: bytes, limits: Limits, *, complete: bool) -> Header | None:

@@ -77,9 +77,13 @@ def intrinsic(data: LabelledPictures) -> Intrinsic:
     points = data.pictures[chosen].flatten(1).float() / LEVELS
     distances = between(points)
     return Intrinsic(
-        count, len(chosen), points.shape[1], two_nn(distances), levina_bickel(distances),
+        count,
+        len(chosen),
+        points.shape[1],
+        two_nn(distances),
+        levina_bickel(distances),
         label_sharpness(distances, data.labels[chosen]),
-    )  # fmt: skip
+    )
 
 
 def between(points: torch.Tensor) -> torch.Tensor:

@@ -50,8 +50,13 @@ class Cell:
     @property
     def name(self) -> str:
         """The stem of its file."""
-        parts = (self.protection, self.countermeasure, self.architecture, f"{self.share:03}",
-                 str(self.seed))  # fmt: skip
+        parts = (
+            self.protection,
+            self.countermeasure,
+            self.architecture,
+            f"{self.share:03}",
+            str(self.seed),
+        )
         return "_".join(parts).replace(":", "~")  # no file on Windows may have one
 
 
@@ -156,10 +161,15 @@ class Matrix:
         countermeasure = self.countermeasures[cell.countermeasure]
         steps = training_steps(train, recipe, countermeasure)
         verdict = train_victim(
-            train, self.subjects.test, recipe, self.device,
+            train,
+            self.subjects.test,
+            recipe,
+            self.device,
             report=lambda step, _loss: watch(cell, step, steps),
-            countermeasure=countermeasure, derived=self.derived, leaks=leaks,
-        )  # fmt: skip
+            countermeasure=countermeasure,
+            derived=self.derived,
+            leaks=leaks,
+        )
         figures = {key: value for key, value in asdict(verdict).items() if key != "recipe"}
         return {**identity, **figures, **report.machine(self.device)}
 

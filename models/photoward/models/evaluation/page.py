@@ -63,12 +63,20 @@ code { overflow-wrap: anywhere } dt { font-weight: 600 } dd { margin: 0 0 .4rem 
 
 def render(report: Report, subjects: Subjects) -> str:
     """The whole page."""
-    body = "\n".join([
-        "<h1>What this protection is worth</h1>",
-        *_compared(report), *_said(report), *_set(report), *heat_maps(report),
-        *shares_table(report), *quality_table(report), *_pictures(subjects), *_curves(report),
-        *_about(report),
-    ])  # fmt: skip
+    body = "\n".join(
+        [
+            "<h1>What this protection is worth</h1>",
+            *_compared(report),
+            *_said(report),
+            *_set(report),
+            *heat_maps(report),
+            *shares_table(report),
+            *quality_table(report),
+            *_pictures(subjects),
+            *_curves(report),
+            *_about(report),
+        ]
+    )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -165,10 +173,13 @@ def _about(report: Report) -> Iterator[str]:
     recipe = ", ".join(f"{key} {value}" for key, value in report["recipe"].items())
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     for term, text in (
-        ("Command", report["command"]), ("Date", report["date"]), ("Recipe", recipe),
+        ("Command", report["command"]),
+        ("Date", report["date"]),
+        ("Recipe", recipe),
         ("Seeds", ", ".join(map(str, report["seeds"]))),
-        ("Hardware", f"{report['hardware']}; {report['device']}"), ("Versions", versions),
-    ):  # fmt: skip
+        ("Hardware", f"{report['hardware']}; {report['device']}"),
+        ("Versions", versions),
+    ):
         yield f"<dt>{term}</dt><dd><code>{escape(text)}</code></dd>"
     for name, one in report["data"].items():
         yield (

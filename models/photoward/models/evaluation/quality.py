@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from photoward.core.imaging.similarity import Similarity
+from photoward.core.imaging.metrics.similarity import Similarity
 from photoward.models.pixels import LEVELS, LUMA_WEIGHTS
 
 if TYPE_CHECKING:

@@ -76,8 +76,13 @@ def assemble(  # noqa: PLR0913  # all that a result must say of itself
         "recipe": {k: v for k, v in asdict(recipe).items() if k not in {"architecture", "seed"}},
         "seeds": sorted({cell["cell"]["seed"] for cell in cells}),
         "countermeasures": {
-            name: {"title": one.title, "source": one.source, "parameters": dict(one.parameters),
-                   "family": _family(one), "missing": one.missing}
+            name: {
+                "title": one.title,
+                "source": one.source,
+                "parameters": dict(one.parameters),
+                "family": _family(one),
+                "missing": one.missing,
+            }
             for name, one in countermeasures.items()
         },
         "surrogates": {name: sorted(networks) for name, networks in made_by.items()},
@@ -86,12 +91,17 @@ def assemble(  # noqa: PLR0913  # all that a result must say of itself
             for name, one in subjects.protected.items()
         },
         "rows": rows,
-    }  # fmt: skip
+    }
     best = [
-        {**{key: row[key] for key in ("protection", "trainer", "title", "architecture", "share")},
-         "peak": peak(row), "last": last(row)}
+        {
+            **{
+                key: row[key] for key in ("protection", "trainer", "title", "architecture", "share")
+            },
+            "peak": peak(row),
+            "last": last(row),
+        }
         for row in trainers(rows, found["countermeasures"])
-    ]  # fmt: skip
+    ]
     return {**found, **_headline(rows), "trainers": best, "findings": findings(found)}
 
 
@@ -108,14 +118,16 @@ def summarise(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 figure: _spread([float(cell[figure]) for cell in group])
                 for figure in ("test_accuracy", "train_accuracy", "seconds")
             },
-            "peak_accuracy": _spread([
-                max(*cell["test_curve"], float(cell["test_accuracy"])) for cell in group
-            ]),
-            **{curve: _mean_curve([cell[curve] for cell in group])
-               for curve in ("train_curve", "test_curve")},
+            "peak_accuracy": _spread(
+                [max(*cell["test_curve"], float(cell["test_accuracy"])) for cell in group]
+            ),
+            **{
+                curve: _mean_curve([cell[curve] for cell in group])
+                for curve in ("train_curve", "test_curve")
+            },
         }
         for key, group in groups.items()
-    ]  # fmt: skip
+    ]
 
 
 def about(command: str) -> dict[str, Any]:
@@ -147,8 +159,10 @@ def write_text(text: str, path: Path) -> None:
 
 def _versions() -> dict[str, str]:
     return {
-        "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()
-    }  # fmt: skip
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def _described(pictures: LabelledPictures) -> dict[str, Any]:
@@ -169,16 +183,18 @@ def _headline(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _network(
-    row: Mapping[str, Any], countermeasures: Mapping[str, Countermeasure],
+    row: Mapping[str, Any],
+    countermeasures: Mapping[str, Countermeasure],
     surrogates: Mapping[str, Sequence[str]],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """What made the noise (None: not told), what a trainer starts from, and whether it is of it."""
     network = countermeasures[row["countermeasure"]].network
     protection = row["protection"].partition(",")[0]
     known = [
-        made for name, made in surrogates.items()
+        made
+        for name, made in surrogates.items()
         if name in {protection, method_of(protection)} or method_of(name) == protection
-    ]  # fmt: skip
+    ]
     made = sorted({one for networks in known for one in networks}) if known else None
     if row["protection"] == CLEAN:
         made = []

@@ -60,9 +60,7 @@ def resistance(
     side, radius = (behind.parameters[name] for name in ("side_px", "epsilon_255"))
 
     def transform(x: torch.Tensor) -> torch.Tensor:
-        return away(
-            lambda seen: asked.logits(enlarged(seen, int(side))), x, budget(float(radius))
-        )  # fmt: skip
+        return away(lambda seen: asked.logits(enlarged(seen, int(side))), x, budget(float(radius)))
 
     rows: list[dict[str, float | str]] = []
     for name, countermeasure, before in (

@@ -59,10 +59,12 @@ def trainers(rows: Iterable[Row], countermeasures: Mapping[str, Row]) -> list[di
         groups.setdefault(key, []).append(row)
     return [
         {
-            **_best(group), "trainer": key[1], "title": _title(key[1], group, countermeasures),
+            **_best(group),
+            "trainer": key[1],
+            "title": _title(key[1], group, countermeasures),
         }
         for key, group in groups.items()
-    ]  # fmt: skip
+    ]
 
 
 def with_worst(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -79,8 +81,9 @@ def with_worst(rows: Sequence[Row]) -> list[dict[str, Any]]:
             groups.setdefault(key, []).append(row)
     return [dict(row) for row in rows] + [
         {**_best(group), "protection": f"{key[0]}, worst of {len(group)} secrets"}
-        for key, group in groups.items() if len(group) > 1
-    ]  # fmt: skip
+        for key, group in groups.items()
+        if len(group) > 1
+    ]
 
 
 def _best(group: Sequence[Row]) -> dict[str, Any]:

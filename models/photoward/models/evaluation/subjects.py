@@ -95,9 +95,11 @@ def assemble(
             kept = sorted(set(kept) - set(spare))
     kept = sorted(set(kept) - set(held))
     found = Subjects(
-        clean.take(kept), {name: other.take(kept) for name, other in aligned.items()},
-        test or clean.take(sorted(held)), held_out=test is None,
-    )  # fmt: skip
+        clean.take(kept),
+        {name: other.take(kept) for name, other in aligned.items()},
+        test or clean.take(sorted(held)),
+        held_out=test is None,
+    )
     _require(found.clean, LEAST_TRAINING, "to train on")
     _require(found.test, LEAST_TEST, "to test on")
     return found
@@ -115,9 +117,7 @@ def leak(originals: LabelledPictures, protected: LabelledPictures, name: str) ->
     return Leak(before.pictures, after.pictures, before.digest() + after.digest())
 
 
-def align(
-    clean: LabelledPictures, protected: LabelledPictures, name: str
-) -> LabelledPictures:  # fmt: skip
+def align(clean: LabelledPictures, protected: LabelledPictures, name: str) -> LabelledPictures:
     """``protected`` in the order of ``clean``: by path, or by path without the suffix.
 
     Raises:

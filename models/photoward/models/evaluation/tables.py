@@ -21,9 +21,10 @@ def heat_maps(report: Report) -> Iterator[str]:
     protections = ["clean", *report["findings"]]
     for architecture in dict.fromkeys(row["architecture"] for row in report["rows"]):
         rows = {
-            (row["countermeasure"], row["protection"]): row for row in report["rows"]
+            (row["countermeasure"], row["protection"]): row
+            for row in report["rows"]
             if row["architecture"] == architecture and row["share"] in {0, whole}
-        }  # fmt: skip
+        }
         head = "".join(f'<th scope="col">{escape(one)}</th>' for one in protections)
         lines = [
             f'<tr><th scope="row">{escape(one["title"])}{_mark(rows.get((name, "clean")), report)}'

@@ -198,9 +198,12 @@ class _Run:
         if recipe.architecture == "vit":
             return _adamw(self.network, ADAM_RATE, ADAM_DECAY, self.steps)
         return one_cycle(
-            self.network, learning_rate=recipe.learning_rate, momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay, steps=self.steps,
-        )  # fmt: skip
+            self.network,
+            learning_rate=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            steps=self.steps,
+        )
 
 
 def _adamw(

@@ -123,9 +123,12 @@ class Pretrained:
         network = self.networks[(number * ASKED + self.turn) % len(self.networks)]
         size, grid = SIZES[(number + self.turn) % len(SIZES)], shown.pictures.shape[-1]
         view = views.draw(
-            random.uniform(views.DRAWS), size=size, grid=grid, aspect=shown.aspect,
+            random.uniform(views.DRAWS),
+            size=size,
+            grid=grid,
+            aspect=shown.aspect,
             overhang=views.OVERHANG,
-        )  # fmt: skip
+        )
         logits = network.logits(view(shown.pictures)).float()
         first, second = logits.topk(2, dim=1).values.unbind(1)
         gap = (first - second).detach().clamp(min=LEAST_GAP)

@@ -68,9 +68,7 @@ class Method(ABC):
     steered: ClassVar[bool] = True
     """Whether it moves pictures towards a target of their label."""
 
-    def __init__(
-        self, surrogate: Surrogate, networks: Sequence[PretrainedNetwork] = ()
-    ) -> None:  # fmt: skip
+    def __init__(self, surrogate: Surrogate, networks: Sequence[PretrainedNetwork] = ()) -> None:
         self.surrogate, self.networks = surrogate, networks
 
     @abstractmethod
@@ -125,9 +123,7 @@ class Method(ABC):
         final = project(torch.nan_to_num(proposal.float()), limits.pictures, bound)
         return to_levels(final)
 
-    def _limits(
-        self, pictures: NDArray[np.uint8], briefs: Sequence[Brief], grid: int
-    ) -> Budget:  # fmt: skip
+    def _limits(self, pictures: NDArray[np.uint8], briefs: Sequence[Brief], grid: int) -> Budget:
         device = self.surrogate.device
         epsilon = torch.tensor([np.floor(b.epsilon) for b in briefs], device=device)
         allowed = [Allowed(b.eye, b.aspect, b.side) if b.eye else None for b in briefs]

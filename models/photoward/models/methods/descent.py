@@ -173,9 +173,7 @@ def unit(gradient: torch.Tensor) -> torch.Tensor:
     return gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp(min=TINY)
 
 
-def followed(
-    direction: torch.Tensor, gradient: torch.Tensor, momentum: float
-) -> torch.Tensor:  # fmt: skip
+def followed(direction: torch.Tensor, gradient: torch.Tensor, momentum: float) -> torch.Tensor:
     """The next direction: ``momentum`` of the last, and each picture's gradient at mean size 1."""
     return momentum * direction + unit(gradient)
 

@@ -131,7 +131,7 @@ class Robust:
 
     def _seen(
         self, shown: torch.Tensor, jitter: torch.Tensor, _radius: torch.Tensor
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         """What the surrogate is shown; ``jitter`` is uniform within ±radius."""
         return (shown + jitter).clamp(0, 1)
 
@@ -145,7 +145,7 @@ class Plain(Robust):
 
     def _seen(
         self, shown: torch.Tensor, _jitter: torch.Tensor, _radius: torch.Tensor
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         return shown
 
 
@@ -154,7 +154,7 @@ class Attacked(Robust):
 
     def _seen(
         self, shown: torch.Tensor, jitter: torch.Tensor, radius: torch.Tensor
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         plain = shown.detach()
         attacked = (plain + jitter).clamp(0, 1)
         for _ in range(ATTACK_STEPS):

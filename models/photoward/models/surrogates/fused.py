@@ -142,8 +142,12 @@ class _Convolution:
             mirrored = weight.transpose(0, 1).flip(2, 3)
             self._back = ops._reorder_convolution_weight(
                 mirrored.contiguous(memory_format=torch.channels_last),
-                self._pad, ONE, ONE, 1, self.shape_out,
-            )  # fmt: skip
+                self._pad,
+                ONE,
+                ONE,
+                1,
+                self.shape_out,
+            )
 
     def linear(self, x: torch.Tensor, after: str = "none") -> torch.Tensor:
         y: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(
@@ -156,9 +160,20 @@ class _Convolution:
 
     def relu_of_sum(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = torch.ops.mkldnn._convolution_pointwise.binary(
-            x, other, self._forth, self._bias, self._pad, self._stride, ONE, 1,
-            "add", 1.0, "relu", [], "",
-        )  # fmt: skip
+            x,
+            other,
+            self._forth,
+            self._bias,
+            self._pad,
+            self._stride,
+            ONE,
+            1,
+            "add",
+            1.0,
+            "relu",
+            [],
+            "",
+        )
         return y
 
     def back(self, grad: torch.Tensor) -> torch.Tensor:
@@ -167,9 +182,8 @@ class _Convolution:
         found: torch.Tensor
         if self._spreads:
             found = ops._convolution_transpose_pointwise(
-                grad, self._back, None, self._pad, self._rest, self._stride, ONE, 1,
-                "none", [], "",
-            )  # fmt: skip
+                grad, self._back, None, self._pad, self._rest, self._stride, ONE, 1, "none", [], ""
+            )
         else:
             found = ops._convolution_pointwise(
                 grad, self._back, None, self._pad, ONE, ONE, 1, "none", [], ""

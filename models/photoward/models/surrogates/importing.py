@@ -50,10 +50,18 @@ def write_network(  # noqa: PLR0913  # what a card says
             raise ValueError(f"{key} of {name} does not fit into float16.")
     data = save(halved)
     card = NetworkCard(
-        name=name, builder=builder, family=family, size=size, mean=mean, std=std, classes=classes,
+        name=name,
+        builder=builder,
+        family=family,
+        size=size,
+        mean=mean,
+        std=std,
+        classes=classes,
         sha256=hashlib.sha256(data).hexdigest(),
-        parameters=sum(value.numel() for value in halved.values()), source=source, licence=licence,
-    )  # fmt: skip
+        parameters=sum(value.numel() for value in halved.values()),
+        source=source,
+        licence=licence,
+    )
     write_whole(folder / f"{name}.safetensors", data)
     write_card(card, folder)
     return card

@@ -44,9 +44,11 @@ class LabelledPictures:
         """The pictures of these numbers, in this order."""
         wanted = torch.tensor(index, dtype=torch.long)
         return replace(
-            self, pictures=self.pictures[wanted], labels=self.labels[wanted],
+            self,
+            pictures=self.pictures[wanted],
+            labels=self.labels[wanted],
             names=tuple(self.names[i] for i in index) if self.names else (),
-        )  # fmt: skip
+        )
 
 
 def load_pictures(
@@ -110,10 +112,11 @@ def labelled_files(root: Path, classes: list[str] | None = None) -> tuple[Entrie
     files: Entries = []
     for number, name in enumerate(found):
         own = sorted(
-            path for path in (root / name).rglob("*")
+            path
+            for path in (root / name).rglob("*")
             if path.suffix.lower() in SUFFIXES
             and not any(map(is_hidden, path.relative_to(root / name).parts))
-        )  # fmt: skip
+        )
         if not own:
             raise BadInput("invalid_option", f"The class folder {root / name} has no pictures.")
         files += [(path, number) for path in own]
@@ -128,9 +131,12 @@ def _require_classes(source: Path, found: list[str]) -> None:
 
 
 def _load(
-    files: Entries, root: Path, size: int, classes: list[str],
+    files: Entries,
+    root: Path,
+    size: int,
+    classes: list[str],
     track: Callable[[Entries], Iterable[tuple[Path, int]]],
-) -> LabelledPictures:  # fmt: skip
+) -> LabelledPictures:
     pictures = np.empty((len(files), 3, size, size), np.uint8)
     for i, (path, _) in enumerate(track(files)):
         pictures[i] = _read(path, size).transpose(2, 0, 1)

@@ -109,9 +109,7 @@ def _feature_mean(trainer: Trainer) -> torch.Tensor:
     return torch.cat(total).mean(0).cpu()
 
 
-def _figures(
-    trainer: Trainer, surrogate: Surrogate, holdout: LabelledPictures
-) -> dict[str, float]:  # fmt: skip
+def _figures(trainer: Trainer, surrogate: Surrogate, holdout: LabelledPictures) -> dict[str, float]:
     """Accuracy on unseen pictures as they are, and protected as the service does; under PGD-20."""
     random = np.random.default_rng(0)
     shown = holdout.take(random.permutation(len(holdout.labels))[:PICTURES].tolist())
@@ -125,11 +123,13 @@ def _figures(
     words = np.stack([random.integers(k, size=len(x)) for k in surrogate.card.alphabets], axis=1)
     briefs = [
         Brief(
-            epsilon=trainer.recipe.epsilon, aspect=1.0, code=tuple(word),
+            epsilon=trainer.recipe.epsilon,
+            aspect=1.0,
+            code=tuple(word),
             stream=random.integers(0, 256, length, dtype=np.uint8),
         )
         for word in words.tolist()
-    ]  # fmt: skip
+    ]
     noise = method.perturb(shown.pictures.permute(0, 2, 3, 1).numpy(), briefs)
     protected, code = x + from_bytes(noise, trainer.device), torch.tensor(words).to(x.device)
     for radius in (0, *RADII):

@@ -93,9 +93,15 @@ class Recipe:
 
 
 CODED = Recipe(
-    steps=1700, noise_steps=3, noise_step_size=4.8, noise_falling=1.0, noise_momentum=0.5,
-    ramp=200, learning_rate=0.05, code=(64,),
-)  # fmt: skip
+    steps=1700,
+    noise_steps=3,
+    noise_step_size=4.8,
+    noise_falling=1.0,
+    noise_momentum=0.5,
+    ramp=200,
+    learning_rate=0.05,
+    code=(64,),
+)
 """For a surrogate of codewords that starts from the features of one of classes."""
 
 
@@ -120,9 +126,12 @@ class Trainer:
     """
 
     def __init__(
-        self, data: LabelledPictures, recipe: Recipe, device: torch.device,
+        self,
+        data: LabelledPictures,
+        recipe: Recipe,
+        device: torch.device,
         features: nn.Module | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.data, self.recipe, self.device = data, recipe, device
         self.generator = torch.Generator().manual_seed(recipe.seed)
         torch.manual_seed(recipe.seed)  # the initial weights
@@ -132,13 +141,17 @@ class Trainer:
             _take_features(self.network, features)
         self.network.to(device).to(memory_format=torch.channels_last)
         self.optimiser, self.schedule = one_cycle(
-            self.network, learning_rate=recipe.learning_rate, momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay, steps=recipe.steps,
-        )  # fmt: skip
+            self.network,
+            learning_rate=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            steps=recipe.steps,
+        )
         self.targets: Targets = (
             Codes(data.pictures.shape[-1], recipe.epsilon, recipe.code, device, self.generator)
-            if recipe.code else Classes(data, recipe.epsilon, device, self.generator)
-        )  # fmt: skip
+            if recipe.code
+            else Classes(data, recipe.epsilon, device, self.generator)
+        )
         chosen = recipe.select == BULLETTRAIN
         self.boundary = Boundary(self.targets.alphabets) if chosen else None
         sparse = recipe.prune == RSR
@@ -207,9 +220,11 @@ class Trainer:
         """What the surrogate step sees: all of the batch under attack, or what is worth it."""
         recipe = self.recipe
         attack = partial(
-            self.attack, radius=radius, steps=recipe.attack_steps,
+            self.attack,
+            radius=radius,
+            steps=recipe.attack_steps,
             step_size=recipe.attack_step_size * radius / recipe.radius,
-        )  # fmt: skip
+        )
         if not self.boundary:
             return attack(shown, code)
         seen = (shown + self._jitter(shown, radius)).clamp(0, 1)
@@ -247,9 +262,14 @@ class Trainer:
         return delta
 
     def attack(
-        self, clean: torch.Tensor, code: torch.Tensor, *, radius: float, steps: int,
+        self,
+        clean: torch.Tensor,
+        code: torch.Tensor,
+        *,
+        radius: float,
+        steps: int,
         step_size: float,
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         """PGD (Madry et al., 2018) on views that are already augmented.
 
         ``radius`` and ``step_size`` are in 1/255; ``code`` is ``[N, alphabets]``.
@@ -265,7 +285,7 @@ class Trainer:
 
     def _gradient(
         self, seen: torch.Tensor, code: torch.Tensor, wanted: torch.Tensor
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         loss = codes.cross_entropy(self._outputs(seen), code, self.targets.alphabets)
         return torch.autograd.grad(loss, wanted)[0]
 

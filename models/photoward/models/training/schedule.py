@@ -19,15 +19,16 @@ def one_cycle(
 ) -> tuple[torch.optim.SGD, OneCycleLR]:
     """Optimiser and schedule for ``steps`` steps (Smith and Topin, 2018)."""
     optimiser = torch.optim.SGD(
-        network.parameters(), lr=learning_rate, momentum=momentum, weight_decay=weight_decay,
+        network.parameters(),
+        lr=learning_rate,
+        momentum=momentum,
+        weight_decay=weight_decay,
         nesterov=True,
-    )  # fmt: skip
+    )
     return optimiser, up_and_down(optimiser, learning_rate, steps)
 
 
-def up_and_down(
-    optimiser: torch.optim.Optimizer, learning_rate: float, steps: int
-) -> OneCycleLR:  # fmt: skip
+def up_and_down(optimiser: torch.optim.Optimizer, learning_rate: float, steps: int) -> OneCycleLR:
     """The schedule alone, for any optimiser."""
     total = steps + 1  # it must not be asked for a rate beyond its end
     warm_up = max(WARM_UP, 1.5 / total)  # it divides by zero where one step is all of the rise

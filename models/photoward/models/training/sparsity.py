@@ -93,8 +93,9 @@ def compacted(network: ResNet18) -> ResNet18:
     """The same network without its silent inner channels."""
     heard = {
         name: _scales(block) != 0
-        for name, block in network.named_modules() if isinstance(block, Block)
-    }  # fmt: skip
+        for name, block in network.named_modules()
+        if isinstance(block, Block)
+    }
     inner = [int(one.sum()) for one in heard.values()]
     new = ResNet18(network.head.out_features, network.width, inner, network.stride)
     new.to(network.head.weight.device)

@@ -46,9 +46,12 @@ class Classes:
     """The data's own labels; every picture goes on with the δ of its last visit."""
 
     def __init__(
-        self, data: LabelledPictures, epsilon: float, device: torch.device,
+        self,
+        data: LabelledPictures,
+        epsilon: float,
+        device: torch.device,
         generator: torch.Generator,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._labels, self._device = data.labels, device
         self.alphabets: Sequence[int] = [len(data.classes)]
         radius = budget(epsilon)
@@ -56,8 +59,10 @@ class Classes:
         self.tensors = {"noise": start.uniform_(-radius, radius, generator=generator)}
 
     def draw(
-        self, index: torch.Tensor, generator: torch.Generator  # noqa: ARG002  # nothing is chance
-    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        self,
+        index: torch.Tensor,
+        generator: torch.Generator,  # noqa: ARG002  # nothing is chance
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """What is known of these pictures."""
         delta = self.tensors["noise"][index].to(self._device, torch.float32)
         return self._labels[index, None].to(self._device), delta
@@ -78,9 +83,13 @@ class Codes:
     """
 
     def __init__(  # what they are made from
-        self, size: int, epsilon: float, alphabets: Sequence[int], device: torch.device,
+        self,
+        size: int,
+        epsilon: float,
+        alphabets: Sequence[int],
+        device: torch.device,
         generator: torch.Generator,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.alphabets, self._radius, self._device = alphabets, budget(epsilon), device
         self._first = torch.tensor([0, *alphabets]).cumsum(0)[:-1].to(device)
         self._shape = (3, size, size)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from photoward.core.imaging.visibility import seen
+from photoward.core.imaging.metrics.visibility import seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from photoward.api.cli.bench.fidelity import opened
-from photoward.core.imaging.visibility import SIDE, fitted
+from photoward.core.imaging.metrics.visibility import SIDE, fitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,8 +19,8 @@ from photoward.api.cli.evaluation.preset import words
 from photoward.api.cli.files.names import is_picture
 from photoward.core.catalogue import FORMATS, Catalogue
 from photoward.core.errors import BadInput
+from photoward.core.imaging.metrics.visibility import seen
 from photoward.core.imaging.sniff import Limits, sniff
-from photoward.core.imaging.visibility import seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,7 +97,7 @@ def _photos(source: Path | None) -> list[tuple[str, bytes]]:
 
 def _judged(photos: Photos, protected: Sequence[str]) -> tuple[list[Row], Versions]:
     """What is seen of files that somebody has made, found by their photos' names."""
-    from photoward.core.imaging.child import load_codecs  # noqa: PLC0415  # heavy
+    from photoward.core.imaging.sandbox.server import load_codecs  # noqa: PLC0415  # heavy
 
     load_codecs()
     rows: list[Row] = []
@@ -132,7 +132,7 @@ def _measured(
     settings: Settings, photos: Photos, ways: Sequence[tuple[Strength, str]], *, quick: bool
 ) -> tuple[list[Row], Versions]:
     """One row for each photo, strength and format that can hold it; and what to compare by eye."""
-    from photoward.core.imaging.child import load_codecs  # noqa: PLC0415  # heavy
+    from photoward.core.imaging.sandbox.server import load_codecs  # noqa: PLC0415  # heavy
 
     load_codecs()
     versions: Versions = {name: {BEFORE: data} for name, data in photos}

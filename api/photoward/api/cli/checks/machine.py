@@ -117,7 +117,7 @@ def _pillow() -> Finding:
 
 
 def _confinement() -> Finding:
-    from photoward.core.imaging import confinement  # noqa: PLC0415  # the same
+    from photoward.core.imaging.sandbox import confinement  # noqa: PLC0415  # the same
 
     missing = confinement.lacking()
     return Finding(

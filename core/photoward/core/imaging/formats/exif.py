@@ -48,9 +48,12 @@ def parse(block: bytes) -> Exif:
     orientation = found.short(ORIENTATION)
     known = range(1, 9)
     return Exif(
-        orientation if orientation in known else 1, found.text(ARTIST), found.text(COPYRIGHT),
-        _density(found), _is_adobe(found),
-    )  # fmt: skip
+        orientation if orientation in known else 1,
+        found.text(ARTIST),
+        found.text(COPYRIGHT),
+        _density(found),
+        _is_adobe(found),
+    )
 
 
 def _density(found: _Directory) -> tuple[float, float] | None:

@@ -24,10 +24,19 @@ profile lies in it, too."""
 
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
 _ORIENTATIONS = {
-    (0, None): 1, (1, None): 8, (2, None): 3, (3, None): 6,
-    (0, 0): 4, (1, 0): 5, (2, 0): 2, (3, 0): 7,
-    (0, 1): 2, (1, 1): 7, (2, 1): 4, (3, 1): 5,
-}  # fmt: skip
+    (0, None): 1,
+    (1, None): 8,
+    (2, None): 3,
+    (3, None): 6,
+    (0, 0): 4,
+    (1, 0): 5,
+    (2, 0): 2,
+    (3, 0): 7,
+    (0, 1): 2,
+    (1, 1): 7,
+    (2, 1): 4,
+    (3, 1): 5,
+}
 """(quarter turns against the clock, then mirror axis) → EXIF orientation."""
 
 
@@ -128,9 +137,7 @@ def _header(meta: Window, limits: Limits) -> Header:
     )
     if heic:
         return Header("image/heic", width, height, mode, 8, alpha)
-    return Header(
-        "image/avif", width, height, mode, 8, alpha, orientation, aperture=aperture or ()
-    )  # fmt: skip
+    return Header("image/avif", width, height, mode, 8, alpha, orientation, aperture=aperture or ())
 
 
 def _by_kind(meta: Window, box: tuple[int, int]) -> dict[bytes, tuple[int, int]]:

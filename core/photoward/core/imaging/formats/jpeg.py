@@ -61,9 +61,7 @@ def _segments(window: Window) -> Iterator[tuple[int, int, int]]:
 
 
 def _frame(window: Window, at: int, limits: Limits) -> tuple[tuple[int, int], Mode]:
-    bits, height, width = (
-        window.number(at, 1), window.number(at + 1, 2), window.number(at + 3, 2)
-    )  # fmt: skip
+    bits, height, width = (window.number(at, 1), window.number(at + 1, 2), window.number(at + 3, 2))
     components = window.number(at + 5, 1)
     limits.check(width, height)
     if bits != 8:  # noqa: PLR2004  # bits a sample

@@ -34,9 +34,16 @@ def read(window: Window, limits: Limits) -> Header:
         if kind in (b"IDAT", b"IEND"):
             width, height = displayed(width, height, orientation)
             return Header(
-                "image/png", width, height, mode, bits, alpha, orientation, lossless=True,
+                "image/png",
+                width,
+                height,
+                mode,
+                bits,
+                alpha,
+                orientation,
+                lossless=True,
                 animated=animated,
-            )  # fmt: skip
+            )
         if kind == b"tRNS":
             alpha = True
         elif kind == b"acTL":

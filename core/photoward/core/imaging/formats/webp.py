@@ -72,9 +72,16 @@ def _extended(window: Window, limits: Limits) -> Header:
     width, height = displayed(width, height, orientation)
     alpha = bool(flags & _ALPHA)
     return Header(
-        "image/webp", width, height, "rgb", 8, alpha, orientation, lossless=lossless,
+        "image/webp",
+        width,
+        height,
+        "rgb",
+        8,
+        alpha,
+        orientation,
+        lossless=lossless,
         animated=animated,
-    )  # fmt: skip
+    )
 
 
 def _of_frame(window: Window, at: int) -> bool:

@@ -53,9 +53,11 @@ def registry(  # noqa: PLR0913  # how much of each kind
     networks = networks or Networks.installed()
     cleaners = {
         "d-vae": purifying.d_vae(purifier_epochs),
-        **{f"unet-{whose}": purifying.subtracting(whose, purifier_epochs)
-           for whose in ("same", "other")},
-    }  # fmt: skip
+        **{
+            f"unet-{whose}": purifying.subtracting(whose, purifier_epochs)
+            for whose in ("same", "other")
+        },
+    }
     return {
         NONE: plain_training(),
         **{f"at-{epsilon}": worst.adversarial(epsilon, attack_steps) for epsilon in (1, 2, 4, 8)},
@@ -83,9 +85,8 @@ def registry(  # noqa: PLR0913  # how much of each kind
 
 
 def _of(
-    network: str, networks: Networks, side: int, epochs: int,
-    cleaners: Mapping[str, Countermeasure],
-) -> Iterator[tuple[str, Countermeasure]]:  # fmt: skip
+    network: str, networks: Networks, side: int, epochs: int, cleaners: Mapping[str, Countermeasure]
+) -> Iterator[tuple[str, Countermeasure]]:
     """Everything that is tried with one pretrained network."""
     own = dict(pretrained.trainers(networks, network, side, epochs))
     yield from own.items()
@@ -106,8 +107,9 @@ def named(words: Sequence[str], known: Mapping[str, Countermeasure]) -> tuple[st
     Raises:
         BadInput: an unknown word; the sentence lists the known ones.
     """
-    meant = {word: [name for name, one in known.items() if word in _words(name, one)]
-             for word in words}  # fmt: skip
+    meant = {
+        word: [name for name, one in known.items() if word in _words(name, one)] for word in words
+    }
     unknown = [word for word, names in meant.items() if not names]
     if unknown or not words:
         kinds = dict.fromkeys(name.partition(":")[0] for name in known)

@@ -42,9 +42,7 @@ def plain(
     return learn(network, x, y)
 
 
-def learn(
-    network: Network, x: torch.Tensor, y: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+def learn(network: Network, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Cross-entropy of pictures with one-hot or soft labels, and their logits."""
     logits = network(x)
     return functional.cross_entropy(logits, y), logits

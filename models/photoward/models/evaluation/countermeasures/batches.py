@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 def cutout() -> Countermeasure:
     """Blank a square of half the side at a random place; it may reach over the border."""
     return Countermeasure(
-        "cutout", "DeVries, Taylor: Cutout. arXiv 1708.04552", {"side": 0.5},
+        "cutout",
+        "DeVries, Taylor: Cutout. arXiv 1708.04552",
+        {"side": 0.5},
         objective=changed(_cut_out),
-    )  # fmt: skip
+    )
 
 
 def mixup() -> Countermeasure:
@@ -37,9 +39,11 @@ def mixup() -> Countermeasure:
         return learn(network, mixed, share[:, None] * y + (1 - share[:, None]) * y[partner])
 
     return Countermeasure(
-        "mixup", "Zhang et al.: mixup. ICLR 2018, arXiv 1710.09412", {"alpha": 1.0},
+        "mixup",
+        "Zhang et al.: mixup. ICLR 2018, arXiv 1710.09412",
+        {"alpha": 1.0},
         objective=objective,
-    )  # fmt: skip
+    )
 
 
 def cutmix() -> Countermeasure:
@@ -55,9 +59,11 @@ def cutmix() -> Countermeasure:
         return learn(network, mixed, kept * y + (1 - kept) * y[partner])
 
     return Countermeasure(
-        "CutMix", "Yun et al.: CutMix. ICCV 2019, arXiv 1905.04899", {"alpha": 1.0},
+        "CutMix",
+        "Yun et al.: CutMix. ICCV 2019, arXiv 1905.04899",
+        {"alpha": 1.0},
         objective=objective,
-    )  # fmt: skip
+    )
 
 
 def coin(alpha: float = 2.0) -> Countermeasure:
@@ -83,8 +89,9 @@ def coin(alpha: float = 2.0) -> Countermeasure:
         "COIN's random warps",
         "Li et al.: Detecting and corrupting convolution-based unlearnable examples. AAAI 2025, "
         "arXiv 2311.18403",
-        {"alpha_px": alpha}, objective=changed(warp),
-    )  # fmt: skip
+        {"alpha_px": alpha},
+        objective=changed(warp),
+    )
 
 
 def sharpening(centre: float = 2.5, spread: float = 0.1, kept: float = 0.3) -> Countermeasure:
@@ -113,8 +120,9 @@ def sharpening(centre: float = 2.5, spread: float = 0.1, kept: float = 0.3) -> C
         "random sharpening and frequency filter",
         "Kim, Sandoval-Segura: Learning from convolution-based unlearnable datasets. "
         "arXiv 2411.01742",
-        {"centre": centre, "spread": spread, "kept": kept}, objective=changed(sharpen),
-    )  # fmt: skip
+        {"centre": centre, "spread": spread, "kept": kept},
+        objective=changed(sharpen),
+    )
 
 
 def changed(change: Change) -> Objective:

@@ -38,9 +38,11 @@ def transform(networks: Networks, network: str, epsilon: int, side: int) -> Coun
     def prepare(scene: Scene) -> Scene:
         logits = networks.frozen(network, scene.device).logits
         what = {
-            "external": networks.digest(network), "epsilon_255": epsilon, "side": side,
+            "external": networks.digest(network),
+            "epsilon_255": epsilon,
+            "side": side,
             "steps": STEPS,
-        }  # fmt: skip
+        }
 
         def compute(samples: torch.Tensor) -> torch.Tensor:
             found = []
@@ -59,10 +61,14 @@ def transform(networks: Networks, network: str, epsilon: int, side: int) -> Coun
     return Countermeasure(
         f"external adversarial transform {epsilon}/255 by {network}",
         "Xiao, Zheng: One man's trash is another man's treasure. CVPR 2020, arXiv 1911.11219",
-        {"epsilon_255": epsilon, "steps": STEPS, "side_px": side,
-         "weights": networks.digest(network)},
+        {
+            "epsilon_255": epsilon,
+            "steps": STEPS,
+            "side_px": side,
+            "weights": networks.digest(network),
+        },
         prepare=prepare,
-    )  # fmt: skip
+    )
 
 
 def away(

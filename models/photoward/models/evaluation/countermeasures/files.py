@@ -35,9 +35,11 @@ def jpeg(quality: int) -> Countermeasure:
 def bit_depth(bits: int) -> Countermeasure:
     """Keep the highest bits of each sample."""
     return Countermeasure(
-        f"{bits} bits a sample", SQUEEZING, {"bits": bits},
+        f"{bits} bits a sample",
+        SQUEEZING,
+        {"bits": bits},
         once=lambda picture: ImageOps.posterize(picture, bits),
-    )  # fmt: skip
+    )
 
 
 def gaussian(radius: float) -> Countermeasure:

@@ -57,9 +57,12 @@ def on_features(  # noqa: PLR0913, PLR0917  # what a row says
         return fit(known, replace(known, x=shown, y=scene.test.labels))
 
     return Countermeasure(
-        title, source, {"side_px": side, "weights": networks.digest(network)}, network=network,
+        title,
+        source,
+        {"side_px": side, "weights": networks.digest(network)},
+        network=network,
         learn=learn,
-    )  # fmt: skip
+    )
 
 
 def train_features(scene: Scene, networks: Networks, network: str, side: int) -> Known:
@@ -86,9 +89,11 @@ def features(
         return torch.cat(found)
 
     what = {
-        "features": networks.digest(network), "side": side, "size": recipe.size,
+        "features": networks.digest(network),
+        "side": side,
+        "size": recipe.size,
         "stored": recipe.stored,
-    }  # fmt: skip
+    }
     return scene.derived.rows(what, pictures, compute)
 
 

@@ -37,9 +37,10 @@ def grayscale() -> Countermeasure:
         return (pictures * weights).sum(1, keepdim=True).expand_as(pictures)
 
     return Countermeasure(
-        "grayscale", "Liu, Zhao, Larson: Image shortcut squeezing. ICML 2023, arXiv 2301.13838",
+        "grayscale",
+        "Liu, Zhao, Larson: Image shortcut squeezing. ICML 2023, arXiv 2301.13838",
         lens=lambda _train, _seed, _device: to_grey,
-    )  # fmt: skip
+    )
 
 
 def lowest(share: float) -> Lens:
@@ -79,8 +80,9 @@ def orthogonal_projection(epochs: int, learning_rate: float = 0.1) -> Countermea
         "orthogonal projection",
         "Sandoval-Segura et al.: What can we learn from unlearnable datasets? NeurIPS 2023, "
         "arXiv 2305.19254",
-        {"epochs": epochs, "learning_rate": learning_rate}, lens=fit,
-    )  # fmt: skip
+        {"epochs": epochs, "learning_rate": learning_rate},
+        lens=fit,
+    )
 
 
 def _linear_directions(

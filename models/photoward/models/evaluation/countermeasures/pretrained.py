@@ -54,12 +54,20 @@ def trainers(
         epochs: of fine-tuning.
     """
     for name, title, source, fit in (
-        ("probe", "linear probe", "Alain, Bengio: Linear classifier probes. arXiv 1610.01644",
-         linear_probe),
+        (
+            "probe",
+            "linear probe",
+            "Alain, Bengio: Linear classifier probes. arXiv 1610.01644",
+            linear_probe,
+        ),
         ("nearest-mean", "nearest mean of features", "common practice", nearest_mean),
-        ("knn", "nearest neighbours of features", "Wu et al., CVPR 2018, arXiv 1805.01978",
-         nearest_neighbours),
-    ):  # fmt: skip
+        (
+            "knn",
+            "nearest neighbours of features",
+            "Wu et al., CVPR 2018, arXiv 1805.01978",
+            nearest_neighbours,
+        ),
+    ):
         yield name, on_features(networks, network, title, source, fit, side)
     for rate in RATES:
         yield f"fine-tune-{rate:g}", fine_tuning(networks, network, side, epochs, rate)
@@ -71,11 +79,16 @@ def trainers(
         replace(usual, title=f"grey, then {usual.title}", lens=lenses.grayscale().lens, family=""),
     )
     for percent in LOW:
-        yield f"low-pass-{percent}", replace(
-            usual, title=f"lowest {percent} % of frequencies, then {usual.title}",
-            parameters={**usual.parameters, "kept": percent / 100}, family="low-pass",
-            lens=lenses.low_pass(percent / 100),
-        )  # fmt: skip
+        yield (
+            f"low-pass-{percent}",
+            replace(
+                usual,
+                title=f"lowest {percent} % of frequencies, then {usual.title}",
+                parameters={**usual.parameters, "kept": percent / 100},
+                family="low-pass",
+                lens=lenses.low_pass(percent / 100),
+            ),
+        )
 
 
 def fine_tuning(
@@ -87,11 +100,14 @@ def fine_tuning(
         return networks.victim(network, len(scene.train.classes), side)
 
     return Countermeasure(
-        f"fine-tuning at {rate:g}", "common practice",
-        {"side_px": side, "weights": networks.digest(network)}, network=network, start=start,
+        f"fine-tuning at {rate:g}",
+        "common practice",
+        {"side_px": side, "weights": networks.digest(network)},
+        network=network,
+        start=start,
         recipe={"epochs": epochs, "batch": BATCH, "learning_rate": rate, "weight_decay": DECAY},
         family="fine-tune",
-    )  # fmt: skip
+    )
 
 
 def probe_first(networks: Networks, network: str, side: int, epochs: int) -> Countermeasure:
@@ -111,9 +127,13 @@ def probe_first(networks: Networks, network: str, side: int, epochs: int) -> Cou
 
     usual = fine_tuning(networks, network, side, epochs, PROBED_RATE)
     return replace(
-        usual, title=f"linear probe, then {usual.title}", prepare=prepare, start=start, family="",
+        usual,
+        title=f"linear probe, then {usual.title}",
+        prepare=prepare,
+        start=start,
+        family="",
         source="Kumar et al.: Fine-tuning can distort pretrained features. arXiv 2202.10054",
-    )  # fmt: skip
+    )
 
 
 def frozen_early(networks: Networks, network: str, side: int, epochs: int) -> Countermeasure:
@@ -126,16 +146,22 @@ def frozen_early(networks: Networks, network: str, side: int, epochs: int) -> Co
         return victim
 
     return replace(
-        usual, title=f"early layers frozen, {usual.title}", start=start, family="",
+        usual,
+        title=f"early layers frozen, {usual.title}",
+        start=start,
+        family="",
         parameters={**usual.parameters, "frozen": EARLY},
-    )  # fmt: skip
+    )
 
 
 def by_adam(networks: Networks, network: str, side: int) -> Countermeasure:
     """Train all weights by AdamW, in a quarter of the recipe's epochs."""
     usual = fine_tuning(networks, network, side, 1, ADAM_RATE)
     return replace(
-        usual, title="start from ImageNet weights", family="", effort=ADAM_EFFORT,
+        usual,
+        title="start from ImageNet weights",
+        family="",
+        effort=ADAM_EFFORT,
         source="common practice; EfficientNet-Lite0",
         recipe={"optimiser": "adamw", "learning_rate": ADAM_RATE, "weight_decay": ADAM_DECAY},
-    )  # fmt: skip
+    )

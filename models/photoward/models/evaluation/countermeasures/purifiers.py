@@ -24,9 +24,13 @@ class Disentangler(nn.Module):
         super().__init__()
         wide = 2 * self.WIDTH
         self.stem = nn.Sequential(
-            _conv(3, self.WIDTH), nn.ReLU(), _conv(self.WIDTH, wide, stride=2), nn.ReLU(),
-            _conv(wide, wide), nn.ReLU(),
-        )  # fmt: skip
+            _conv(3, self.WIDTH),
+            nn.ReLU(),
+            _conv(self.WIDTH, wide, stride=2),
+            nn.ReLU(),
+            _conv(wide, wide),
+            nn.ReLU(),
+        )
         self.code = nn.Conv2d(wide, 2 * self.CODE, 1)
         self.uncode = nn.Conv2d(self.CODE, wide, 1)
         self.decoder = self._decoder(wide)
@@ -61,9 +65,12 @@ class Disentangler(nn.Module):
     def _decoder(self, wide: int) -> nn.Module:
         return nn.Sequential(
             nn.ConvTranspose2d(wide, self.WIDTH, 4, stride=2, padding=1),
-            nn.InstanceNorm2d(self.WIDTH), nn.ReLU(), _conv(self.WIDTH, self.WIDTH), nn.ReLU(),
+            nn.InstanceNorm2d(self.WIDTH),
+            nn.ReLU(),
+            _conv(self.WIDTH, self.WIDTH),
+            nn.ReLU(),
             _conv(self.WIDTH, 3),
-        )  # fmt: skip
+        )
 
 
 class Subtractor(nn.Module):

@@ -57,10 +57,13 @@ def d_vae(epochs: int) -> Countermeasure:
         return replace(scene, train=replace(scene.train, pictures=cleaned))
 
     return Countermeasure(
-        "D-VAE", "Yu et al.: Purify unlearnable examples via rate-constrained variational "
+        "D-VAE",
+        "Yu et al.: Purify unlearnable examples via rate-constrained variational "
         "autoencoders. ICML 2024, arXiv 2405.01460",
-        {"epochs": epochs, "width": Disentangler.WIDTH}, prepare=prepare, largest_px=LARGEST_PX,
-    )  # fmt: skip
+        {"epochs": epochs, "width": Disentangler.WIDTH},
+        prepare=prepare,
+        largest_px=LARGEST_PX,
+    )
 
 
 def subtracting(whose: str, epochs: int) -> Countermeasure:
@@ -84,19 +87,24 @@ def subtracting(whose: str, epochs: int) -> Countermeasure:
     return Countermeasure(
         f"U-Net from pairs of {tenant}",
         "in place of BridgePure: Wang et al., arXiv 2412.21061",
-        {"epochs": epochs, "width": Subtractor.WIDTH}, prepare=prepare, needs=whose,
-    )  # fmt: skip
+        {"epochs": epochs, "width": Subtractor.WIDTH},
+        prepare=prepare,
+        needs=whose,
+    )
 
 
 def then(first: Countermeasure, second: Countermeasure) -> Countermeasure:
     """Clean as ``first`` does, train as ``second`` does."""
     return replace(
-        second, title=f"{first.title}, then {second.title}",
+        second,
+        title=f"{first.title}, then {second.title}",
         source=f"{first.source}; {second.source}",
         parameters={**first.parameters, **second.parameters},
-        prepare=lambda scene: second.prepare(first.prepare(scene)), needs=first.needs,
-        largest_px=first.largest_px, family="",
-    )  # fmt: skip
+        prepare=lambda scene: second.prepare(first.prepare(scene)),
+        needs=first.needs,
+        largest_px=first.largest_px,
+        family="",
+    )
 
 
 def _disentangled(scene: Scene, epochs: int) -> torch.Tensor:

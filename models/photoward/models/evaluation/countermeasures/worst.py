@@ -37,9 +37,11 @@ def adversarial(epsilon: int, steps: int) -> Countermeasure:
         return learn(network, (x + noise).clamp(0, 1), y)
 
     return Countermeasure(
-        f"adversarial training {epsilon}/255", "Madry et al., ICLR 2018, arXiv 1706.06083",
-        {"epsilon_255": epsilon, "pgd_steps": steps}, objective=objective,
-    )  # fmt: skip
+        f"adversarial training {epsilon}/255",
+        "Madry et al., ICLR 2018, arXiv 1706.06083",
+        {"epsilon_255": epsilon, "pgd_steps": steps},
+        objective=objective,
+    )
 
 
 def hardest_augmentation(candidates: int) -> Countermeasure:
@@ -66,8 +68,9 @@ def hardest_augmentation(candidates: int) -> Countermeasure:
     return Countermeasure(
         "hardest of strong augmentations",
         "Qin et al.: Learning the unlearnable (UEraser). arXiv 2303.15127",
-        {"candidates": candidates}, objective=objective,
-    )  # fmt: skip
+        {"candidates": candidates},
+        objective=objective,
+    )
 
 
 def strongly_augmented(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -102,9 +105,12 @@ def _turned(x: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
     scale = 1.5 ** (2 * uniforms[:, 1] - 1)
     stretch = 1.5 ** (2 * uniforms[:, 2] - 1)
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    matrix = torch.stack([
-        torch.stack([cosine * scale, -sine * scale * stretch, zero], 1),
-        torch.stack([sine * scale, cosine * scale * stretch, zero], 1),
-    ], 1)  # fmt: skip
+    matrix = torch.stack(
+        [
+            torch.stack([cosine * scale, -sine * scale * stretch, zero], 1),
+            torch.stack([sine * scale, cosine * scale * stretch, zero], 1),
+        ],
+        1,
+    )
     grid = functional.affine_grid(matrix, list(x.shape), align_corners=False)
     return functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False)

@@ -15,9 +15,14 @@ LEAST = 16
 """Channels: below that, torch 2.15's CPU gradients crash at odd batch sizes (as in ResNet-18)."""
 
 STAGES = (
-    (1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+    (1, 16, 1, 1),
+    (6, 24, 2, 1),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
     (6, 320, 1, 1),
-)  # fmt: skip
+)
 """Expansion, channels, blocks, stride of the first: the paper's table 2."""
 
 LAST = 1280
@@ -75,12 +80,10 @@ def _layer(
     channels_in: int, channels: int, kernel: int, *, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(
-            channels_in, channels, kernel, stride, kernel // 2, groups=groups, bias=False
-        ),
+        nn.Conv2d(channels_in, channels, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU6(),
-    )  # fmt: skip
+    )
 
 
 def _scaled(channels: int, width: int) -> int:

@@ -32,9 +32,14 @@ class ViT(Classifier):
         self.length = 8 * width
         self.patches = nn.Conv2d(3, self.length, PATCH, PATCH)
         layer = nn.TransformerEncoderLayer(
-            self.length, max(1, self.length // HEAD_WIDTH), 2 * self.length, dropout=0.0,
-            activation="gelu", batch_first=True, norm_first=True,
-        )  # fmt: skip
+            self.length,
+            max(1, self.length // HEAD_WIDTH),
+            2 * self.length,
+            dropout=0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
         self.stages = nn.TransformerEncoder(layer, DEPTH, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(self.length)
         self.head = nn.Linear(self.length, classes)

@@ -1,0 +1,1 @@
+"""How much two images differ: PSNR, SSIM, FLIP, CIELAB colour difference, survival of noise."""

@@ -1,0 +1,222 @@
+"""One child's place in the pool: what it holds, and how its death is hidden from the innocent."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from photoward.core.errors import BadInput, PhotowardError, Unavailable
+from photoward.core.imaging.sandbox.child_process import Child, ChildCrashed, ChildHung
+from photoward.core.imaging.sandbox.protocol import OUT_OF_MEMORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from photoward.core.imaging.header import Header
+
+    Answer = tuple[dict[str, Any], list[bytearray]]
+
+_CALLERS_TURN = {
+    "corrupt",
+    "too_many_pixels",
+    "truncated",
+    "unsupported_animation",
+    "unsupported_colour_mode",
+    "unsupported_output",
+}
+
+
+_CRASHES = {
+    -number
+    for number in (
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGSEGV,
+        signal.SIGSYS,
+        signal.SIGTRAP,
+    )
+}
+"""Exit codes of a decoder that a file brings down. Others are of who ended the child, or ours."""
+
+
+class _OutOfMemory(Exception):  # noqa: N818  # it says what happened
+    """The child had not enough memory, perhaps for what else it holds."""
+
+
+@dataclass
+class Held:
+    """A picture that a child holds, with all that is needed to have it opened anew."""
+
+    number: int
+    data: bytes
+    header: Header
+    grid: int
+    size: tuple[int, int]
+    """Width and height in which it leaves."""
+    most_pixels: float
+    """That it may have, all frames together."""
+    finished: int = 0
+    """Pixels in which it leaves, all frames together."""
+    digest: str = ""
+    life: int = -1
+    """In which of the slot's lives it was opened."""
+
+    @property
+    def pixels(self) -> int:
+        """How many the picture has."""
+        return self.header.width * self.header.height
+
+
+class Slot:
+    """One child at a time, started when needed; calls take turns.
+
+    Args:
+        start: makes a child; must run in a thread that outlives it.
+        patience_s: longest time for one request.
+    """
+
+    def __init__(self, start: Callable[[], Child], patience_s: float) -> None:
+        self.load = 0
+        """Pixels of the pictures that are meant for this slot; the pool keeps count."""
+        self._start = start
+        self._patience_s = patience_s
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+        self._life = 0
+        self._dropped: list[int] = []
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child, if one runs."""
+        return None if self._child is None else self._child.pid
+
+    def open(self, held: Held) -> Answer:
+        """Decode a picture. Raises as ``finish`` does."""
+        with self._lock:
+            return self._alone_if_need_be(lambda: self._open(held), "corrupt")
+
+    def finish(self, held: Held, blobs: Sequence[bytes], max_blob: int, **options: Any) -> Answer:  # noqa: ANN401  # JSON
+        """Add noise and encode.
+
+        Raises:
+            BadInput: the picture's own fault: it cannot be decoded or written, took too much
+                processor time or memory, or brought two children down.
+            PhotowardError: ``postcondition``; or ``timed_out`` or ``internal_error``: ours.
+            Unavailable: no child can be started.
+        """
+
+        def work() -> Answer:
+            if held.life != self._life:
+                self._open(held)
+            return self._ask(held, "finish", blobs, max_blob, options)
+
+        with self._lock:
+            return self._alone_if_need_be(work, "unsupported_output")
+
+    def drop(self, held: Held) -> None:
+        """Forget a picture: now if the child is idle, else with its next request."""
+        self._dropped.append(held.number)
+        if held.life != self._life or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._ask(held, "close", (), 0, {})
+        except (ChildCrashed, ChildHung):
+            self._replace()
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """End the child for good, once it is idle."""
+        with self._lock:
+            self._closed = True
+            self._replace()
+
+    def _alone_if_need_be(self, work: Callable[[], Answer], too_large: str) -> Answer:
+        """Do it; if the child breaks down, once more in a fresh one that holds nothing else.
+
+        So neither a crash from outside nor the memory of others is blamed on the picture.
+        """
+        for last in (False, True):
+            try:
+                return work()
+            except ChildHung:
+                self._replace()
+                detail = f"The picture was not done after {self._patience_s:g} s."
+                raise PhotowardError("timed_out", detail) from None
+            except ChildCrashed:
+                code = self._bury()
+                if last or code == -signal.SIGXCPU:
+                    raise _verdict(code) from None
+            except _OutOfMemory as error:
+                self._replace()
+                if last:
+                    raise BadInput(too_large, str(error)) from None
+        raise AssertionError  # the second round returns or raises
+
+    def _open(self, held: Held) -> Answer:
+        options = {
+            "header": asdict(held.header),
+            "grid": held.grid,
+            "size": held.size,
+            "most_pixels": held.most_pixels,
+        }
+        answer = self._ask(held, "open", (held.data,), held.grid**2 * 3, options)
+        if held.digest and answer[0].get("digest") != held.digest:
+            raise PhotowardError("internal_error", "Decoding twice gave two results.")
+        held.life = self._life
+        return answer
+
+    def _ask(
+        self, held: Held, do: str, blobs: Sequence[bytes], max_blob: int, options: dict[str, Any]
+    ) -> Answer:
+        dropped = [self._dropped.pop() for _ in range(len(self._dropped))]
+        message = {"do": do, "handle": held.number, "with": options, "drop": dropped}
+        answer = self._running().request(
+            message, blobs, deadline=time.monotonic() + self._patience_s, max_blob=max_blob
+        )
+        code, detail = answer[0].get("error"), str(answer[0].get("detail"))
+        if code is None:
+            return answer
+        if code == OUT_OF_MEMORY:
+            raise _OutOfMemory(detail)
+        if code in _CALLERS_TURN:
+            raise BadInput(code, detail)
+        if code == "postcondition":
+            raise PhotowardError(code, detail)
+        raise PhotowardError("internal_error", f"An imaging process failed: {detail}.")
+
+    def _running(self) -> Child:
+        if self._closed:
+            raise Unavailable("The imaging pool is closed.")
+        if self._child is None:
+            self._child = self._start()
+        return self._child
+
+    def _bury(self) -> int:
+        """The exit code of a child that is gone; the next request starts another."""
+        code = 0 if self._child is None else self._child.end()
+        self._replace()
+        return code
+
+    def _replace(self) -> None:
+        """The next request starts a child."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+        self._life += 1  # what was held is held no more
+        self._dropped.clear()
+
+
+def _verdict(code: int) -> PhotowardError:
+    """Whose fault it is that a child ended with this exit code."""
+    if code == -signal.SIGXCPU:
+        return BadInput("too_costly", "The picture takes too much processor time.")
+    if code in _CRASHES:
+        return BadInput("corrupt", "The picture brings its decoder down.")
+    return PhotowardError("internal_error", f"An imaging process ended ({code}).")

@@ -1,0 +1,251 @@
+"""Works off one claimed batch: fetch and check → pipeline → store → ledger → tidy up."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from photoward.core import api_keys, telemetry
+from photoward.core.errors import NotFound, PhotowardError, Unavailable, is_ours
+from photoward.core.failpoints import failpoint
+from photoward.core.jobs import MAX_ATTEMPTS, Failure, Output, Rendition, Result, State
+from photoward.core.key_derivation import tenant_secret
+from photoward.core.object_keys import object_keys, original_key, output_keys
+from photoward.core.timings import Laps
+from photoward.core.tracing import SILENT
+from photoward.worker.claim import held
+from photoward.worker.pipeline import Course, Job, Protected, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from photoward.core.jobs import Item
+    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.tracing import Batch, Tracer
+    from photoward.worker.batch_sizer import Pace
+    from photoward.worker.pipeline import Pipeline
+
+log = structlog.get_logger(__name__)
+
+
+class BatchWorker:
+    """What one worker process needs to work off batches."""
+
+    def __init__(  # noqa: PLR0913  # one collaborator each
+        self,
+        *,
+        ledger: Ledger,
+        store: ObjectStore,
+        pipeline: Pipeline,
+        pace: Pace,
+        master: bytes,
+        lease_s: float,
+        tracer: Tracer = SILENT,
+    ) -> None:
+        self.ledger = ledger
+        self.store = store
+        self.pipeline = pipeline
+        self.pace = pace
+        self._master = master
+        self._lease_s = lease_s
+        self._tracer = tracer
+
+    def work_off(self, items: Sequence[Item], encoded: Callable[[], None] = lambda: None) -> int:
+        """Bring a claimed batch to its end; the number of items that ended.
+
+        Args:
+            items: of one claim.
+            encoded: told when only files are left in memory, no pixels.
+
+        Raises:
+            Unavailable: ledger or store are away; the items were given back or their lease
+                runs out. After any other exception but a request to leave the lease runs out,
+                so that the attempt counts: what always fails must not stand at the head of the
+                queue for ever.
+        """
+        token = items[0].lease or ""
+        telemetry.BATCH_ITEMS.observe(len(items))
+        began, course = time.perf_counter(), Course()
+        failpoint("claimed")
+        spent = {item.id: Laps() for item in items}
+        try:
+            with (
+                self._tracer.batch(items) as told,
+                held(self.ledger, token, self._lease_s) as tell,
+            ):
+                salts = {one: self.ledger.tenant_salt(one) for one in {i.tenant for i in items}}
+                jobs, refused = self._fetch(items, spent, salts)
+                failpoint("fetched")
+                with api_keys.entered(salts):  # of who is erased meanwhile no target is kept
+                    outcomes = [*self.pipeline.protect(jobs, tell, course), *refused]
+                failpoint("protected")
+                encoded()
+                ended = self._settle(token, items, outcomes, spent, told)
+        except (Unavailable, KeyboardInterrupt, SystemExit):
+            self._give_back(token)
+            raise
+        self._learn(items, time.perf_counter() - began, course)
+        return ended
+
+    def _learn(self, items: Sequence[Item], took_s: float, course: Course) -> None:
+        kind, count = items[0].batch_key, len(items)
+        fitting = None if course.fitting == 1 else int(count * course.fitting)
+        learnt = self.pace.learn(kind, count, took_s - course.waited_s, fitting)
+        telemetry.BATCH_LIMIT.labels(kind).set(learnt.size)
+        telemetry.BATCH_ITEM_SECONDS.labels(kind).set(learnt.photo_s)
+        telemetry.BATCH_FIXED_SECONDS.labels(kind).set(learnt.batch_s)
+
+    def _give_back(self, token: str) -> None:
+        try:
+            self.ledger.release(token)
+        except Unavailable:
+            return  # then the lease runs out by itself
+
+    def _fetch(
+        self, items: Sequence[Item], spent: dict[str, Laps], salts: Mapping[str, bytes]
+    ) -> tuple[list[Job], list[Refused]]:
+        jobs: list[Job] = []
+        refused: list[Refused] = []
+        for item in items:
+            try:
+                with _timed(spent[item.id], "fetch"):
+                    data = self.store.get(original_key(item.tenant, item.id))
+            except NotFound:
+                detail = "The original is gone from the store."
+                refused.append(Refused(item.id, PhotowardError("internal_error", detail)))
+                continue
+            if hashlib.sha256(data).hexdigest() != item.source.sha256:
+                detail = "The stored original is not what was uploaded."
+                refused.append(Refused(item.id, PhotowardError("internal_error", detail)))
+                continue
+            secret = tenant_secret(self._master, salts[item.tenant])
+            source = item.source
+            sizes = item.options.leaving(source.width, source.height)
+            jobs += [Job(item.id, data, item.options, secret, *size, item.tenant) for size in sizes]
+        return jobs, refused
+
+    def _settle(
+        self,
+        token: str,
+        claimed: Sequence[Item],
+        outcomes: Sequence[Protected | Refused],
+        spent: dict[str, Laps],
+        told: Batch,
+    ) -> int:
+        """Publish: objects first, then one transaction, then what nobody needs any more."""
+        items = {item.id: item for item in claimed}
+        refused = {o.id: o.error for o in outcomes if isinstance(o, Refused)}
+        made: dict[str, dict[tuple[int, int], Protected]] = {}
+        for o in outcomes:
+            if isinstance(o, Protected):
+                spent[o.id] += o.laps
+                if o.id not in refused:
+                    made.setdefault(o.id, {})[o.size] = o
+        results = []
+        for item_id, files in made.items():
+            with _timed(spent[item_id], "store"):
+                results.append(self._store(items[item_id], files))
+        failpoint("output-stored")
+        again = {item_id for item_id, e in refused.items() if _may_go_well(items[item_id], e)}
+        failures = [
+            Failure(item_id, e.code, e.detail)
+            for item_id, e in refused.items()
+            if item_id not in again
+        ]
+        done = self.ledger.store(token, results) if results else set()
+        failpoint("ledger-stored")
+        failed = self.ledger.fail(token, failures) if failures else set()
+        if again:  # nothing else is still held
+            self.ledger.release(token, counted=True)
+        for item_id in done:
+            _count_done(items[item_id], spent[item_id])
+            told.ended(items[item_id], spent[item_id])
+        for item_id in failed:
+            _count_failed(items[item_id], refused[item_id].code)
+            told.ended(items[item_id], spent[item_id], refused[item_id].code)
+        for item_id in again:
+            _tell_again(items[item_id], refused[item_id])
+        kept = {item_id for item_id in failed if is_ours(refused[item_id].code)}
+        self._tidy(items, results, done, failed - kept)
+        return len(done) + len(failed)
+
+    def _store(self, item: Item, files: dict[tuple[int, int], Protected]) -> Result:
+        """Write the output and its smaller renditions."""
+        kept = {size: self._keep(key, files[size]) for size, key in output_keys(item).items()}
+        largest, *smaller = kept
+        renditions = tuple(
+            Rendition(*size, *kept[size], measured=files[size].measured) for size in smaller
+        )
+        whole = files[largest]
+        return Result(
+            item_id=item.id,
+            output=Output(*kept[largest], whole.media_type, renditions),
+            label_used=whole.label_used,
+            label_source=whole.label_source,
+            measured=whole.measured,
+        )
+
+    def _keep(self, key: str, protected: Protected) -> tuple[str, int]:
+        """Write a file unless one is there, as the first writer wins; its SHA-256 and length."""
+        data = protected.data
+        if not self.store.put(key, data, create_only=True):
+            data = self.store.get(key)
+        return hashlib.sha256(data).hexdigest(), len(data)
+
+    def _tidy(
+        self, items: dict[str, Item], results: Sequence[Result], done: set[str], failed: set[str]
+    ) -> None:
+        """Originals of ``done`` and ``failed`` go; outputs of what was cancelled meanwhile, too."""
+        for item_id in done | failed:
+            self.store.delete(original_key(items[item_id].tenant, item_id))
+        lost = [result.item_id for result in results if result.item_id not in done]
+        if not lost:
+            return
+        states = self.ledger.states(lost)
+        for item_id in lost:
+            if states.get(item_id, State.CANCELLED) is not State.CANCELLED:
+                continue
+            for key in object_keys(items[item_id]):
+                self.store.delete(key)
+
+
+@contextmanager
+def _timed(laps: Laps, stage: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    laps.add({stage: time.perf_counter() - began})
+
+
+def _may_go_well(item: Item, error: PhotowardError) -> bool:
+    """Whether an item that failed is tried again at once: by our fault, and not for the last time.
+
+    By hand it may be tried once more after that.
+    """
+    return is_ours(error.code) and item.attempts < MAX_ATTEMPTS
+
+
+def _count_done(item: Item, spent: Laps) -> None:
+    telemetry.ITEMS_ENDED.labels("done", "").inc()
+    telemetry.MEGAPIXELS.inc(item.source.megapixels)
+    telemetry.observe(spent)
+
+
+def _count_failed(item: Item, code: str) -> None:
+    telemetry.ITEMS_ENDED.labels("failed", code).inc()
+    log.info("item_failed", item=item.id, code=code, trace_id=item.trace_id)
+
+
+def _tell_again(item: Item, error: PhotowardError) -> None:
+    # A fault of ours tells nothing of the picture but what it did to us.
+    log.warning(
+        "item_tried_again",
+        item=item.id,
+        code=error.code,
+        detail=error.detail,
+        attempt=item.attempts,
+        trace_id=item.trace_id,
+    )

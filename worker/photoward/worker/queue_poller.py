@@ -1,0 +1,80 @@
+"""Works when nobody says that there is work: the broker is away, or hints never arrive.
+
+Asks the ledger alone, and so seldom that it costs nothing; where hints come, it never works.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from photoward.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from photoward.core.ports import Ledger
+
+EVERY_S = 5.0
+BUDGET_S = 10.0
+"""How long it works before it looks whether it shall end."""
+
+log = structlog.get_logger(__name__)
+
+
+class Lookout:
+    """Runs beside the worker; many may run at once.
+
+    Args:
+        ledger: says what is queued.
+        work: works that off, for so many seconds at most.
+        patience_s: how long the same photo stands first before it is worked on unasked.
+        every_s: seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        work: Callable[[float], object],
+        *,
+        patience_s: float,
+        every_s: float = EVERY_S,
+    ) -> None:
+        self._ledger = ledger
+        self._work = work
+        self._patience_s = patience_s
+        self._every_s = every_s
+        self._first: str | None = None
+        self._since = time.monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look every ``every_s`` seconds."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; returns when what it works on is done."""
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        """One look, and work until nothing is queued if it is needed."""
+        first = self._ledger.oldest_queued()
+        if first != self._first:
+            self._first, self._since = first, time.monotonic()
+        if first is None or time.monotonic() - self._since < self._patience_s:
+            return
+        log.warning("worked_without_a_hint", waited_s=self._patience_s)
+        while not self._ended.is_set() and self._ledger.oldest_queued() is not None:
+            self._work(BUDGET_S)
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._every_s):
+            try:
+                self._look()
+            except Unavailable as error:
+                log.warning("lookout_unavailable", detail=error.detail)
