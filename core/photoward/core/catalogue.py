@@ -365,12 +365,12 @@ class Catalogue:
             card = self.surrogates.get(card.labeller, card)
         if target == "logits" and not card.classes:
             raise BadInput(
-                "invalid_option", f"The surrogate {card.name} has no classes: leave target out, or "
+                "invalid_option", f"The surrogate {card.name} has no classes: omit target, or "
                 "name a surrogate that has some.", field="target",
             )  # fmt: skip
         if label is None and not card.classes and card.labeller not in self.surrogates:
             raise BadInput(
-                "invalid_option", f"The surrogate {card.name} cannot guess labels: send one.",
+                "invalid_option", f"The surrogate {card.name} cannot predict labels: set a label.",
                 field="label",
             )  # fmt: skip
         if target == "logits" and label is not None and label not in card.classes:
@@ -391,7 +391,7 @@ class Catalogue:
         """The set of pretrained networks that a method works against, if it does."""
         if named is not None and not method.networks:
             raise BadInput(
-                "invalid_option", f"{method.name} asks no pretrained networks: leave networks out.",
+                "invalid_option", f"{method.name} uses no pretrained networks: omit networks.",
                 field="networks",
             )  # fmt: skip
         if not method.networks:
@@ -455,7 +455,7 @@ def _strength(
         if preset is None and epsilon is None:
             return None, None
         raise BadInput(
-            "invalid_option", f"The strength of {method.name} cannot be chosen: leave preset and "
+            "invalid_option", f"The strength of {method.name} cannot be chosen: omit preset and "
             "epsilon out.", field="epsilon" if preset is None else "preset",
         )  # fmt: skip
     if preset is not None and preset not in PRESETS:

@@ -279,7 +279,9 @@ class Denied(PhotowardError):  # noqa: N818
 class NotFound(PhotowardError):  # noqa: N818
     """No such thing, or not yours to know of."""
 
-    def __init__(self, detail: str = "Nothing is to be found here.") -> None:
+    def __init__(
+        self, detail: str = "The resource does not exist, or belongs to another tenant."
+    ) -> None:
         super().__init__("not_found", detail)
 
 

@@ -50,7 +50,7 @@ def failpoint(name: str) -> None:
 def lose(name: str) -> None:
     """Raise Unavailable here if that is asked for, as when a connection breaks."""
     if _armed(name):
-        raise Unavailable("The ledger does not answer (failpoint).")
+        raise Unavailable("The ledger does not respond (failpoint).")
 
 
 def hang(name: str) -> None:

@@ -253,7 +253,7 @@ class Pipeline:
             )
         except torch.cuda.OutOfMemoryError as error:
             if len(work) == 1:
-                raise Unavailable("The accelerator has too little memory for one batch.") from error
+                raise Unavailable("The GPU has too little memory for one job group.") from error
             torch.cuda.empty_cache()
             course.fitting = min(course.fitting, share / 2)
             return self._halves(work, course, share / 2)
@@ -366,7 +366,7 @@ class Pipeline:
         """The file with a manifest, once it is seen that its picture is the very same."""
         data = signer.sign(finished.data, finished.media_type, finished.data_mining)
         if self._seen(data) != self._seen(finished.data):
-            raise Unavailable("Signing has changed the picture.")
+            raise Unavailable("Signing has changed the pixels.")
         return data
 
     def _seen(self, data: bytes) -> bytes:

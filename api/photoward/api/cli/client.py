@@ -59,7 +59,7 @@ def credentials() -> dict[str, str]:
     """
     key = os.environ.get("PHOTOWARD_API_KEY", "").strip()
     if not (key.isascii() and key.isprintable()):
-        raise BadInput("invalid_option", "PHOTOWARD_API_KEY does not hold an API key.")
+        raise BadInput("invalid_option", "PHOTOWARD_API_KEY is not an API key.")
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 

@@ -183,7 +183,9 @@ def sync(  # noqa: PLR0913  # one option each
                "output_format": output_format}  # fmt: skip
     here, there = place(source), place(out)
     if here.root == there.root:
-        raise BadInput("invalid_option", f"{out} holds the originals: choose another place.")
+        raise BadInput(
+            "invalid_option", f"{out} contains the originals: choose another destination."
+        )
     job = _Sync(
         here, there, Transfer(url, here, there, options, keep=keep), output_format, label,
         labels_from_folders,
@@ -197,7 +199,7 @@ def sync(  # noqa: PLR0913  # one option each
 def _once(job: _Sync, source: str) -> None:
     look = job.look()
     if not (look.left or look.already or look.refused):
-        raise BadInput("invalid_option", f"There is no picture in {source}.")
+        raise BadInput("invalid_option", f"{source} contains no photo.")
     missed = job.bring(look)
     folders.conclude(
         protected=len(look.left) - missed, refused=missed + len(look.refused), there=look.already,
@@ -253,7 +255,7 @@ def _listening(address: str, reason: threading.Event) -> Iterator[None]:
     try:
         server = ThreadingHTTPServer((host.strip("[]"), int(port)), Ear)
     except (OSError, OverflowError) as error:
-        raise BadInput("invalid_option", f"{address} cannot be listened at: {error}.") from error
+        raise BadInput("invalid_option", f"Cannot listen on {address}: {error}.") from error
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

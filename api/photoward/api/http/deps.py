@@ -133,7 +133,7 @@ def _known(own: Parts, text: str) -> api_keys.ApiKey:
     key = own.ledger.live_key(key_id) if key_id else None
     if key is None or not api_keys.fits(text, key, own.pepper):
         own.refusals.note("unauthenticated", key_id)
-        raise Denied("unauthenticated", "No good key came with the request.")
+        raise Denied("unauthenticated", "The request has no valid API key.")
     return key
 
 

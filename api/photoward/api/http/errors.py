@@ -136,4 +136,6 @@ def validated(model: type[Told], values: Mapping[str, Any]) -> Told:
 
 def _gone(_request: Request, _error: Exception) -> Response:
     # Nobody reads it; it ends the request quietly, without a traceback.
-    return respond(Problem.of("length_mismatch", "The client left before the body's end."))
+    return respond(
+        Problem.of("length_mismatch", "The client disconnected before the end of the body.")
+    )

@@ -33,7 +33,7 @@ def after(given: str | None) -> int:
         text = ""
     found = _FORM.fullmatch(text)
     if found is None:
-        raise BadInput("invalid_option", "cursor is none of ours.", field="cursor")
+        raise BadInput("invalid_option", "cursor is not a cursor of this service.", field="cursor")
     return int(found[1])
 
 

@@ -82,7 +82,7 @@ class Admission:
             with suppress(FileNotFoundError):  # who needs it says so
                 found = os.statvfs(folder)
                 if found.f_bavail * found.f_frsize < self._settings.upload_min_free_bytes:
-                    raise Unavailable("There is too little room on the disk.", code="storage_full")
+                    raise Unavailable("The disk has too little free space.", code="storage_full")
 
     def _ask(self) -> Waiting:
         self.require_space()
@@ -90,6 +90,6 @@ class Admission:
 
     def _compare(self, waiting: Waiting) -> None:
         if waiting.items >= self._settings.queue_max_items:
-            raise Overloaded("As many photos are waiting as may.")  # not all are the caller's
+            raise Overloaded("The limit of queued photos is reached.")  # not all are the caller's
         if waiting.megapixels >= self._settings.queue_max_megapixels:
-            raise Overloaded("As many megapixels are waiting as may.")
+            raise Overloaded("The limit of queued megapixels is reached.")

@@ -37,7 +37,9 @@ class ContentDigest:
         """Compare, after the last. Raises BadInput: ``digest_mismatch``."""
         for name, hashed in self._hashes.items():
             if hashed.digest() != self._wanted[name]:
-                raise BadInput("digest_mismatch", f"The body has another {name} than announced.")
+                raise BadInput(
+                    "digest_mismatch", f"The {name} of the body differs from the announced one."
+                )
 
 
 def _read(header: str) -> dict[str, bytes]:

@@ -169,7 +169,7 @@ class Fetcher:
         with kind.opened(arrival.tenant, arrival.place) as chunks:
             for chunk in chunks:
                 if self._ended.is_set():
-                    raise Unavailable("The service ends.")
+                    raise Unavailable("The service is shutting down.")
                 if time.monotonic() > until:
                     raise Unavailable("The source takes too long.", UNREACHABLE)
                 spool.write(chunk)

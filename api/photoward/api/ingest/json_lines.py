@@ -67,7 +67,7 @@ class Listed:
         """Its entries. Raises BadInput: it is no list."""
         found = _loaded(self._data)
         if not isinstance(found, list):
-            raise BadInput("malformed_request", "The body is no list in JSON.")
+            raise BadInput("malformed_request", "The body is not a JSON list.")
         return entries(found)
 
 
@@ -122,7 +122,7 @@ def _is_text(text: str) -> bool:
 
 
 def _no_object() -> BadInput:
-    return BadInput("malformed_request", "It is no object in JSON.")
+    return BadInput("malformed_request", "It is not a JSON object.")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any] | BadInput:

@@ -98,7 +98,7 @@ class Spool:
             BadInput: nothing came, or it ended before the header did.
         """
         if not self._size:
-            raise BadInput("empty_body", "Not a single byte of a photo came.")
+            raise BadInput("empty_body", "No byte of a photo arrived.")
         if self._header is None:
             self._look(complete=True)
         if self._header is None:
@@ -129,7 +129,7 @@ class Spool:
 def no_room(error: OSError, what: str) -> Unavailable:
     """How a failed write of what arrives is told."""
     code = "storage_full" if error.errno == errno.ENOSPC else "unavailable"
-    return Unavailable(f"There is no room to receive the {what}.", code)
+    return Unavailable(f"There is no disk space to receive the {what}.", code)
 
 
 def media_type(announced: str | None) -> str | None:

@@ -99,15 +99,15 @@ class Limits:
             BadInput: ``bad_dimensions`` for an empty picture, ``too_many_pixels`` beyond a limit.
         """
         if width < 1 or height < 1:
-            raise BadInput("bad_dimensions", f"The header says {width} by {height} pixels.")
+            raise BadInput("bad_dimensions", f"The header says {width} × {height} pixels.")
         if max(width, height) > self.max_side:
             raise BadInput(
                 "too_many_pixels",
-                f"The picture has {width} by {height} pixels; a side may have {self.max_side}.",
+                f"The photo has {width} × {height} pixels; a side may have {self.max_side}.",
             )
         if width * height > self.max_megapixels * 1e6:
             raise BadInput(
                 "too_many_pixels",
-                f"The picture has {width * height / 1e6:.1f} megapixels; {self.max_megapixels:g} "
+                f"The photo has {width * height / 1e6:.1f} megapixels; {self.max_megapixels:g} "
                 "are allowed.",
             )

@@ -67,7 +67,7 @@ def sniff(head: bytes, limits: Limits, *, complete: bool) -> Header | None:
             ``too_many_pixels``, ``corrupt``, or ``truncated`` when complete and cut off.
     """
     if complete and not head:
-        raise BadInput("empty_body", "There is not one byte.")
+        raise BadInput("empty_body", "The file is empty.")
     window = Window(head)
     try:
         header = _reader(window, complete=complete)(window, limits)
@@ -112,7 +112,7 @@ def _reader(window: Window, *, complete: bool) -> Callable[[Window, Limits], Hea
     what = foreign.name(head)
     if what is not None:
         raise BadInput("unsupported_type", f"This is {what}.")
-    raise BadInput("not_an_image", "The bytes are of no kind of picture that is known.")
+    raise BadInput("not_an_image", "The bytes begin like no supported image format.")
 
 
 def _brands_that_are_read() -> set[bytes]:

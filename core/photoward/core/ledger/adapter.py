@@ -260,5 +260,7 @@ def _same(before: Item, options: Options, source: Source, batch: str | None) -> 
     """The item of a request that is repeated. Raises BadInput: it was another request."""
     asked = (options, source.sha256, batch)
     if (before.options, before.source.sha256, before.batch) != asked:
-        raise BadInput("request_differs", "The photo, its options or its batch were others.")
+        raise BadInput(
+            "request_differs", "The photo, its options or its batch differ from the first request."
+        )
     return before

@@ -198,7 +198,7 @@ def _require_same(connection: Connection, tenant: str, request: str | None) -> N
         items.c.request != request, items.c.created_at > now(connection) - REPEAT_WINDOW,
     )  # fmt: skip
     if connection.execute(other.limit(1)).one_or_none() is not None:
-        raise BadInput("request_differs", "The manifest was another.")
+        raise BadInput("request_differs", "The manifest differs from the one of the first request.")
 
 
 def _anew(old: Item, moment: datetime) -> Item:

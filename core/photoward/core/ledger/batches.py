@@ -51,7 +51,10 @@ class SqlBatches(Transactions):
             before = repeated(connection, batches, tenant, request)
             if before is not None:
                 if (before.name, before.options) != (name, json.loads(json.dumps(options))):
-                    raise BadInput("request_differs", "The batch's name or options were others.")
+                    raise BadInput(
+                        "request_differs",
+                        "The name or options of the batch differ from the first request.",
+                    )
                 return _shown(connection, tenant, before.id)
             values = {
                 "id": batch_id, "tenant": tenant, "name": name, "options": dict(options),

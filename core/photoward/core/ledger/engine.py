@@ -47,7 +47,7 @@ def make_engine(database: str) -> Engine:
         name = url.get_backend_name()
     except (ArgumentError, ValueError):
         # from None: the parser quotes parts of the URL, which may hold the password.
-        raise Unavailable("The database URL cannot be read.") from None
+        raise Unavailable("The database URL cannot be parsed.") from None
     if name == "sqlite" and url.database not in (None, "", ":memory:"):
         return _sqlite(url)
     if name in ("postgresql", "postgres"):
@@ -154,16 +154,16 @@ def translated() -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as error:
-        raise Unavailable("The ledger has no connection left.") from error
+        raise Unavailable("All database connections are in use.") from error
     except DataError as error:
-        raise BadInput("invalid_option", f"The ledger cannot keep it ({_kind(error)}).") from None
+        raise BadInput("invalid_option", f"The ledger cannot store it ({_kind(error)}).") from None
     except IntegrityError as error:
         raise ValueError(f"The ledger's rows contradict each other ({_kind(error)}).") from None
     except DBAPIError as error:
         cause = error.orig
         if _is_full(cause):
             raise Unavailable("The ledger's disk is full.", code="storage_full") from cause
-        raise Unavailable(f"The ledger does not answer ({_kind(error)}).") from cause
+        raise Unavailable(f"The ledger does not respond ({_kind(error)}).") from cause
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise Unavailable("The ledger's disk is full.", code="storage_full") from error

@@ -189,7 +189,7 @@ def require_room(connection: Connection, tenant: Row[Any], megapixels: float) ->
     usage = _usage(connection, tenant.id)
     if not usage.has_room(megapixels):
         raise Overloaded(
-            f"It has {megapixels:.2f} megapixels; of {usage.quota:g} a day "
+            f"The photo has {megapixels:.2f} megapixels; of {usage.quota:g} a day "
             f"{usage.megapixels:.2f} are used.", "over_quota",
         )  # fmt: skip
 

@@ -57,13 +57,13 @@ class SqlUploads(Transactions):
         with self._writing() as connection:
             row = _unused(connection, tenant, upload_id)
             if start is not None and start != row.arrived:
-                raise Conflict("offset_differs", f"{row.arrived} bytes have come.")
+                raise Conflict("offset_differs", f"{row.arrived} bytes have arrived.")
             before = [] if start is None else row.parts
             arrived = (start or 0) + size
             if arrived > row.length:
                 raise BadInput("body_too_large", f"{row.length} bytes were announced.")
             if len(before) >= MAX_PARTS:
-                raise BadInput("too_many_parts", f"It came in {MAX_PARTS} already.")
+                raise BadInput("too_many_parts", f"It has {MAX_PARTS} parts already.")
             return _changed(connection, upload_id, arrived=arrived, parts=[*before, part])
 
     def remove_upload(self, tenant: str, upload_id: str) -> Upload:

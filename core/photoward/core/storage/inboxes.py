@@ -68,7 +68,9 @@ class Inboxes:
                 found = obstore.get(bucket, key)
             except FileNotFoundError:
                 next(iter(obstore.list(bucket, chunk_size=1)), None)  # is the bucket there?
-                raise BadInput("source_missing", "There is no such key.", field="key") from None
+                raise BadInput(
+                    "source_missing", "The bucket has no such object.", field="key"
+                ) from None
         yield _read(found)
 
 

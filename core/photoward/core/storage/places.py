@@ -85,4 +85,4 @@ def open_bucket(
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)},
         )
     except BaseError as error:
-        raise Unavailable("The S3 settings cannot be used.") from error
+        raise Unavailable("The S3 settings are invalid.") from error

@@ -38,7 +38,7 @@ def pick_device(wanted: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(wanted)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise Unavailable(f"The device {wanted} was asked for, but there is no CUDA here.")
+        raise Unavailable(f"The device {wanted} is set, but this machine has no CUDA device.")
     return device
 
 

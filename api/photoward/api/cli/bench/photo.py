@@ -91,7 +91,7 @@ def _photos(source: Path | None) -> list[tuple[str, bytes]]:
         raise BadInput("invalid_option", f"{source} is not a folder.")
     found = sorted(path for path in source.iterdir() if is_picture(path.name))
     if not found:
-        raise BadInput("invalid_option", f"There is no picture in {source}.")
+        raise BadInput("invalid_option", f"{source} contains no photo.")
     return [(path.name, path.read_bytes()) for path in found]
 
 

@@ -80,7 +80,7 @@ def pictures(source: Path, out: Path) -> Found:
     """
     folder = source if source.is_dir() else source.parent
     if out.resolve() == folder.resolve():
-        raise BadInput("invalid_option", f"{out} holds the originals: choose another folder.")
+        raise BadInput("invalid_option", f"{out} contains the originals: choose another folder.")
     if source.is_file():
         return Found([source])
     if not source.is_dir():
@@ -95,7 +95,7 @@ def pictures(source: Path, out: Path) -> Found:
             found.others += 1
     found.pictures.sort()
     if not found.pictures and not found.passed:
-        raise BadInput("invalid_option", f"There is no picture in {source}.")
+        raise BadInput("invalid_option", f"{source} contains no photo.")
     return found
 
 

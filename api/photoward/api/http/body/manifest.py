@@ -64,7 +64,7 @@ def require_room(parts: Parts, count: int) -> None:
     """Raises Overloaded: with so many more, too many would be waiting to be fetched."""
     waiting = parts.ledger.depth().get(State.RECEIVED, 0)
     if waiting + count > parts.settings.fetch_max_pending:
-        raise Overloaded("As many photos are still to be fetched as may.")
+        raise Overloaded("The limit of photos that wait to be fetched is reached.")
 
 
 def expect(  # noqa: PLR0913  # what a manifest is, and for whom

@@ -65,7 +65,7 @@ class Form:
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise BadInput("malformed_request", f"The form cannot be read: {error}.") from error
+            raise BadInput("malformed_request", f"The form cannot be parsed: {error}.") from error
 
     def finish(self) -> Spool:
         """The spooled photo. Raises BadInput when the form or its file is not whole."""
@@ -113,7 +113,7 @@ class Form:
         self._value += data[start:end]
         if len(self._value) > MAX_FIELD_BYTES:
             name = self._field[:64]
-            raise BadInput("invalid_option", f"{name} is far too long.", field=name)
+            raise BadInput("invalid_option", f"{name} is too long.", field=name)
 
     def _end_part(self) -> None:
         if self._field != FILE:

@@ -133,7 +133,7 @@ async def received(request: Request, ceiling: int, limit: int) -> AsyncIterator[
         digest.feed(chunk)
         yield chunk
     if announced is not None and count != announced:
-        raise BadInput("length_mismatch", f"{announced} bytes announced, {count} came.")
+        raise BadInput("length_mismatch", f"{announced} bytes were announced, {count} arrived.")
     digest.check()
 
 

@@ -75,7 +75,7 @@ async def spoken(
 async def required(version: Annotated[str | None, Depends(spoken)]) -> None:
     """The same where nothing else is spoken."""
     if version is None:
-        raise BadInput("tus_version", "There is no Tus-Resumable.")
+        raise BadInput("tus_version", "The header Tus-Resumable is missing.")
 
 
 class Checksum:
@@ -113,7 +113,7 @@ class Checksum:
     def check(self) -> None:
         """Compare, after the last. Raises BadInput: ``checksum_differs``."""
         if self._hashed is not None and self._hashed.digest() != self._wanted:
-            raise BadInput("checksum_differs", f"Its {self._hashed.name} is another one.")
+            raise BadInput("checksum_differs", f"Its {self._hashed.name} differs.")
 
 
 def metadata(header: str) -> dict[str, str]:
@@ -123,7 +123,7 @@ def metadata(header: str) -> dict[str, str]:
         BadInput: it is too long or not of that form.
     """
     if len(header) > MAX_METADATA:
-        raise BadInput("invalid_option", "It is far too long.", field="Upload-Metadata")
+        raise BadInput("invalid_option", "It is too long.", field="Upload-Metadata")
     found: dict[str, str] = {}
     for pair in filter(None, (part.strip() for part in header.split(","))):
         read = _PAIR.fullmatch(pair)

@@ -53,12 +53,14 @@ class Neighbours:
         headers = Headers(scope=scope)
         here = _place(f"{scope['scheme']}://{headers.get('host', 'localhost')}")
         if here is None or not self._is_ours(here[0]):
-            return Problem.of("unknown_host", "This Host is not known here.")
+            return Problem.of("unknown_host", "The Host header names another host.")
         there = headers.get("origin")
         if there is not None and not self._is_own_page(_place(there), here):
-            return Problem.of("foreign_origin", "The page's Origin is another than this service's.")
+            return Problem.of("foreign_origin", "The Origin header names another site.")
         if there is None and not _is_welcome(scope["method"], headers):
-            return Problem.of("foreign_origin", "Sec-Fetch-Site tells of another site's page.")
+            return Problem.of(
+                "foreign_origin", "Sec-Fetch-Site says that another site's page sent the request."
+            )
         return None
 
     def _is_ours(self, host: str) -> bool:

@@ -151,7 +151,9 @@ def _file(item: Item, size: int | None = None) -> _File:
     wanted = next(iter(keys)) if size is None else shrunk(source.width, source.height, size)
     if wanted not in keys:
         there = ", ".join(str(max(one)) for one in keys)
-        raise BadInput("invalid_option", f"There is no such size, but {there}.", field="size")
+        raise BadInput(
+            "invalid_option", f"This size does not exist; these do: {there}.", field="size"
+        )
     for one in output.renditions:
         if (one.width, one.height) == wanted:
             return _File(keys[wanted], one.sha256, one.size, output.media_type, max(wanted))

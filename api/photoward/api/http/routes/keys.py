@@ -142,7 +142,7 @@ def _made(
 def _rotated(parts: Parts, tenant: str, old_id: str, grace: timedelta) -> Fresh:
     for old in parts.ledger.keys(tenant):
         if old.id == old_id and not old.scopes <= ALL:
-            raise Denied("forbidden", "An operator's key is replaced on the command line.")
+            raise Denied("forbidden", "Rotate a key with the scope operator on the command line.")
     minted = api_keys.mint(parts.pepper)
     return _fresh(minted, parts.ledger.rotate_key(tenant, old_id, minted, grace))
 

@@ -77,7 +77,7 @@ async def ready(parts: PartsDep) -> Ready | Response:
         status: Literal["ready", "degraded"] = "ready" if all(up.values()) else "degraded"
         return Ready(status=status, parts={name: _word(is_up) for name, is_up in up.items()})
     away = ", ".join(name for name, is_up in up.items() if not is_up)
-    return respond(Problem.of("unavailable", f"Away: {away}."))
+    return respond(Problem.of("unavailable", f"Unavailable: {away}."))
 
 
 @router.get(
@@ -138,7 +138,7 @@ def _require_worker(parts: Parts) -> None:
         silence is None
         or silence.total_seconds() > ROUNDS * parts.settings.worker_reconcile_interval_seconds
     ):
-        raise Unavailable("No worker was heard of.")
+        raise Unavailable("No worker has sent a heartbeat.")
 
 
 async def _answers(check: Callable[[], object], limiter: CapacityLimiter) -> bool:

@@ -140,7 +140,9 @@ async def create_upload(  # noqa: PLR0913  # the headers of tus
 async def _announced(request: Request, parts: Parts, tenant: str) -> Upload:
     wanted = await read_json(request, RequestedUpload)
     if wanted is None:
-        raise BadInput("tus_version", f"There is neither Tus-Resumable nor a body of {JSON}.")
+        raise BadInput(
+            "tus_version", f"The request has neither Tus-Resumable nor a body of {JSON}."
+        )
     told = {"filename": wanted.filename, "content_digest": wanted.content_digest}
     return await _begun(parts, tenant, wanted.bytes, tus.written(told))
 

@@ -72,7 +72,7 @@ def read(
     for number in range(first, count):
         file.seek(number)
         if file.size != size:
-            raise BadInput("corrupt", "A frame is larger than the picture.")
+            raise BadInput("corrupt", "A frame is larger than the image.")
         file.load()
         said = file.info.get("duration") or UNSAID_MS
         duration = max(1, round(said)) if count > 1 else UNSAID_MS

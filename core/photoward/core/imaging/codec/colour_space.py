@@ -97,7 +97,7 @@ class Colour:
             said = f"code points {self.points[:2]}" if self.points else "a profile of tables"
             raise BadInput(
                 "unsupported_output",
-                f"The picture's colour space ({said}) has no place in this format.",
+                f"This format cannot store the colour space of the photo ({said}).",
                 field="output_format",
             ) from None
 

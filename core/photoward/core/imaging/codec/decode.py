@@ -185,8 +185,8 @@ def _load(
         raise
     except Exception as error:  # decoders fail with about anything on a hostile file
         code = "truncated" if "truncated" in str(error).lower() else "corrupt"
-        raise BadInput(code, "The picture cannot be decoded to its end.") from error
-    raise BadInput("corrupt", "The picture has not the size that its header says.")
+        raise BadInput(code, "The photo cannot be decoded to its end.") from error
+    raise BadInput("corrupt", "The photo does not have the size that its header says.")
 
 
 def _plain(file: Image.Image, header: Header, notes: list[str]) -> Image.Image:
@@ -203,7 +203,7 @@ def _plain(file: Image.Image, header: Header, notes: list[str]) -> Image.Image:
     elif file.mode in ("RGB", "RGBX"):
         wanted = "RGBA" if alpha else "RGB"
     else:
-        raise BadInput("unsupported_colour_mode", f"The decoded picture's mode is {file.mode}.")
+        raise BadInput("unsupported_colour_mode", f"The mode of the decoded photo is {file.mode}.")
     return file.convert(wanted)
 
 

@@ -50,7 +50,7 @@ _HEVC_CHROMA, _HEVC_DEPTH = 16, 17
 def read(window: Window, limits: Limits) -> Header:
     """Everything is in the ``meta`` box; the primary item's properties count."""
     if window.take(8, 4) in _SEQUENCES or b"avis" in brands(window):
-        raise BadInput("unsupported_animation", "This is a sequence of pictures.")
+        raise BadInput("unsupported_animation", "The file is a sequence of images.")
     meta = _meta(window)
     try:
         return _header(meta, limits)
@@ -193,9 +193,9 @@ def _cropped(meta: Window, at: int, whole: int, steps: tuple[int, ...]) -> tuple
     signed = shift - (1 << 32) if shift >> 31 else shift
     first = (whole - shown) / 2 + Fraction(signed, under)
     if not (first.denominator in steps and shown.denominator == 1):
-        raise BadInput("unsupported_type", "What is shown of the picture is not of whole pixels.")
+        raise BadInput("unsupported_type", "The crop of the image is not on whole pixels.")
     if not (0 <= first <= whole - shown and shown):
-        raise BadInput("unsupported_type", "What is shown of the picture reaches beyond it.")
+        raise BadInput("unsupported_type", "The crop of the image exceeds it.")
     return int(first), int(shown)
 
 
@@ -217,5 +217,5 @@ def _channels(meta: Window, own: dict[bytes, tuple[int, int]], every: list[Box])
             grey.append(not meta.number(at + _HEVC_CHROMA, 1) & 3)
             deep.append(bool(meta.number(at + _HEVC_DEPTH, 1) & 7))
     if any(deep):
-        raise BadInput("unsupported_bit_depth", "The picture has more than 8 bits a channel.")
+        raise BadInput("unsupported_bit_depth", "The photo has more than 8 bits per channel.")
     return "grey" if grey and all(grey) else "rgb"

@@ -65,7 +65,7 @@ def _frame(window: Window, at: int, limits: Limits) -> tuple[tuple[int, int], Mo
     components = window.number(at + 5, 1)
     limits.check(width, height)
     if bits != 8:  # noqa: PLR2004  # bits a sample
-        raise BadInput("unsupported_bit_depth", f"The JPEG has {bits} bits a channel.")
+        raise BadInput("unsupported_bit_depth", f"The JPEG has {bits} bits per channel.")
     if components not in _MODES:
         raise BadInput("unsupported_colour_mode", f"The JPEG has {components} channels.")
     return (width, height), _MODES[components]

@@ -80,5 +80,5 @@ def _colour(bits: int, colour: int) -> tuple[Mode, bool, int]:
     if bits not in depths:
         raise corrupt(f"The PNG has an impossible colour type, {colour} with {bits} bits.")
     if bits > 8:  # noqa: PLR2004  # bits a channel
-        raise BadInput("unsupported_bit_depth", f"The PNG has {bits} bits a channel.")
+        raise BadInput("unsupported_bit_depth", f"The PNG has {bits} bits per channel.")
     return mode, alpha, bits

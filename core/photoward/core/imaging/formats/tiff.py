@@ -76,13 +76,13 @@ def read(window: Window, limits: Limits) -> Header:
     width, height = displayed(width, height, turned if turned in range(1, 9) else 1)
     limits.check(width, height)
     if order(first.after, 4):
-        raise BadInput("unsupported_pages", "This TIFF has several pages.")
+        raise BadInput("unsupported_pages", "The TIFF has several pages.")
     bits = first.value(_BITS, 1)
     if bits > 8 or first.value(_SAMPLE_FORMAT, 1) in (_SIGNED, _FLOAT):  # noqa: PLR2004  # bits a channel
-        raise BadInput("unsupported_bit_depth", f"The TIFF has {bits} bits a channel.")
+        raise BadInput("unsupported_bit_depth", f"The TIFF has {bits} bits per channel.")
     mode = _MODES.get(first.value(_PHOTOMETRIC, 1))
     if mode is None:
-        raise BadInput("unsupported_colour_mode", "The TIFF is not of RGB, grey or palette.")
+        raise BadInput("unsupported_colour_mode", "The TIFF is neither RGB, greyscale nor palette.")
     alpha = _EXTRA in first.found
     return Header("image/tiff", width, height, mode, bits, alpha, lossless=True)
 
@@ -95,6 +95,8 @@ def _refuse_raw(window: Window, order: Callable[[int, int], int], first: _Direct
         or first.is_raw
         or any(_Directory(order, start).is_raw for start in inner)
     ):
-        raise BadInput("unsupported_type", "This is a raw photo.")
+        raise BadInput("unsupported_type", "The file is a raw photo.")
     if inner and first.value(_SUBFILE) & 1:
-        raise BadInput("unsupported_pages", "The TIFF's first page is a small copy of another.")
+        raise BadInput(
+            "unsupported_pages", "The first page of the TIFF is a thumbnail of another page."
+        )

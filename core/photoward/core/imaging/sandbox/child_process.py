@@ -65,13 +65,13 @@ class Child:
                 )
         except OSError as error:
             ours.close()
-            raise Unavailable(f"No imaging process can be started: {error}.") from error
+            raise Unavailable(f"No decoder process can be started: {error}.") from error
         self._socket = ours
         try:
             self._receive(time.monotonic() + START_S, 0)
         except (ChildCrashed, ChildHung) as error:
             code = self.end()
-            raise Unavailable(f"An imaging process did not start (exit code {code}).") from error
+            raise Unavailable(f"A decoder process did not start (exit code {code}).") from error
 
     @property
     def pid(self) -> int:

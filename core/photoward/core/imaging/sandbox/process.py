@@ -189,11 +189,11 @@ class Slot:
             raise BadInput(code, detail)
         if code == "postcondition":
             raise PhotowardError(code, detail)
-        raise PhotowardError("internal_error", f"An imaging process failed: {detail}.")
+        raise PhotowardError("internal_error", f"A decoder process failed: {detail}.")
 
     def _running(self) -> Child:
         if self._closed:
-            raise Unavailable("The imaging pool is closed.")
+            raise Unavailable("The decoder pool is closed.")
         if self._child is None:
             self._child = self._start()
         return self._child
@@ -216,7 +216,7 @@ class Slot:
 def _verdict(code: int) -> PhotowardError:
     """Whose fault it is that a child ended with this exit code."""
     if code == -signal.SIGXCPU:
-        return BadInput("too_costly", "The picture takes too much processor time.")
+        return BadInput("too_costly", "The photo takes too much processor time.")
     if code in _CRASHES:
-        return BadInput("corrupt", "The picture brings its decoder down.")
-    return PhotowardError("internal_error", f"An imaging process ended ({code}).")
+        return BadInput("corrupt", "The photo crashes its decoder.")
+    return PhotowardError("internal_error", f"A decoder process ended ({code}).")

@@ -43,7 +43,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             command.upgrade(config, revision)
         except CommandError as error:
             raise Unavailable(
-                f"The ledger's tables are not of this version, perhaps of a newer one: {error}."
+                f"The ledger's tables are of another version, perhaps a newer one: {error}."
             ) from error
 
 
