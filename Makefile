@@ -50,6 +50,7 @@ fuzz: $(STAMP) ## Feed broken pictures to the decoders for SECONDS (600)
 
 tables: $(STAMP) ## Write the generated parts of the documents
 	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/configuration.py
 
 deployment: $(STAMP) $(LINTERS)/installed ## Check docker/ with what needs neither engine nor cluster
 	$(BIN)/pytest -q --no-cov tests/docker
