@@ -27,7 +27,10 @@ def test_each_sentence_says_the_tables_figures() -> None:
         control, left = (
             100 * tables.peak(found, one, found["probe"]) for one in ("clean", name)
         )  # fmt: skip
-        assert f"names {left:.0f} of 100 new ones right instead of {control:.0f}" in level.sentence
+        assert (
+            f"classifies {left:.0f} of 100 new photos correctly instead of {control:.0f}"
+            in level.sentence
+        )
         assert ("does not stop" in level.sentence) == (left > 0.8 * control)
 
 
@@ -43,7 +46,7 @@ def test_what_was_measured_from_scratch_is_said_too() -> None:
     probe, fresh = Left(control=90, protected=40), Left(control=60, protected=20)
     both = Level(preset="strong", visibility=1.0, probe=probe, from_scratch=fresh, photos=9)
     assert both.sentence == (
-        "Hardly seen. A trainer who starts from pretrained weights and learns from such photos "
-        "names 40 of 100 new ones right instead of 90. "
-        "From scratch 20 of 100 new ones right instead of 60."
+        "Hardly visible. A trainer who starts from pretrained weights and learns from such photos "
+        "classifies 40 of 100 new photos correctly instead of 90. "
+        "One who starts from scratch classifies 20 of 100 new photos correctly instead of 60."
     )

@@ -1,7 +1,6 @@
-"""What each preset does, as measured: the figures behind the sentences that people read.
+"""What each preset shows and leaves to a trainer, as measured.
 
-``levels.json`` beside this file is made from the results in ``docs/benchmarks`` by ``make tables``;
-nobody types a figure.
+``levels.json`` beside this file is generated from ``docs/benchmarks`` by ``make tables``.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ FILE = Path(__file__).with_name("levels.json")
 
 
 class Left(BaseModel):
-    """How many of new photos a trainer's network names right, in %."""
+    """Accuracy of a trainer's network on new photos, in %."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,8 +33,8 @@ class Level(BaseModel):
 
     preset: str = Field(examples=["standard"])
     visibility: float = Field(
-        description="How many times as far as the edge of being seen side by side, the mean over "
-        "photos.", examples=[1.0],
+        description="Change relative to the threshold at which it is seen beside the original; "
+        "the mean over photos.", examples=[1.0],
     )  # fmt: skip
     probe: Left = Field(
         description="A linear classifier on a pretrained network that the noise was not made "
@@ -49,30 +48,36 @@ class Level(BaseModel):
     @computed_field  # type: ignore[prop-decorator]  # pydantic's own way
     @property
     def sentence(self) -> str:
-        """All of it in words."""
-        fresh = "" if self.from_scratch is None else f" From scratch {_told(self.from_scratch)}."
+        """The figures in words."""
+        fresh = ""
+        if self.from_scratch is not None:
+            fresh = f" One who starts from scratch classifies {_figures(self.from_scratch)}."
         return (
-            f"{_looks(self.visibility)} A trainer who starts from pretrained weights and learns "
-            f"from such photos names {_told(self.probe)}{_verdict(self.probe)}{fresh}"
+            f"{_seen(self.visibility)} A trainer who starts from pretrained weights and learns "
+            f"from such photos classifies {_figures(self.probe)}{_verdict(self.probe)}{fresh}"
         )
 
 
-def _told(left: Left) -> str:
+def _figures(left: Left) -> str:
     """Of a hundred new photos."""
-    return f"{left.protected:.0f} of 100 new ones right instead of {left.control:.0f}"
+    return f"{left.protected:.0f} of 100 new photos correctly instead of {left.control:.0f}"
 
 
-def _looks(visibility: float) -> str:
+def _seen(visibility: float) -> str:
     """In words."""
-    for most, words in ((0.8, "Not seen."), (1.3, "Hardly seen."), (2.2, "Seen as fine grain.")):
+    for most, words in (
+        (0.8, "Not visible."),
+        (1.3, "Hardly visible."),
+        (2.2, "Visible as fine grain."),
+    ):
         if visibility <= most:
             return words
-    return "Plainly seen."
+    return "Plainly visible."
 
 
 def _verdict(left: Left) -> str:
     """Whether that is protection."""
-    return ": it does not stop those." if left.protected > 0.8 * left.control else "."
+    return ": it does not stop such a trainer." if left.protected > 0.8 * left.control else "."
 
 
 @lru_cache(maxsize=1)
