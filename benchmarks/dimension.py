@@ -51,7 +51,7 @@ def dimension(
 
 def _row(path: Path, protection: str, trainer: str) -> dict[str, Any]:
     """One set: its figures, and what is kept of the trainer's learning."""
-    from photoward.models.evaluation.standing import kept, learns, peak  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.metrics.learned_share import kept, learns, peak  # noqa: PLC0415  # heavy
 
     try:
         found = json.loads(path.read_bytes())

@@ -34,11 +34,12 @@ def external(  # noqa: PLR0913  # one option each
 ) -> None:
     """Train a classifier plainly and one behind the transform, and attack both (CVPR 2020)."""
     require_extra("worker")
-    from photoward.models.evaluation import resisting, subjects  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.countermeasures.external import transform  # noqa: PLC0415
-    from photoward.models.evaluation.derived import Derived  # noqa: PLC0415
-    from photoward.models.evaluation.networks import Networks  # noqa: PLC0415
-    from photoward.models.evaluation.trial import Scene, VictimRecipe  # noqa: PLC0415
+    from photoward.models.evaluation import picture_sets  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.countermeasures.external_transform import transform  # noqa: PLC0415
+    from photoward.models.evaluation.metrics import adversarial_robustness  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.pretrained_networks import Networks  # noqa: PLC0415
+    from photoward.models.evaluation.result_cache import Derived  # noqa: PLC0415
+    from photoward.models.evaluation.trainer_run import Scene, VictimRecipe  # noqa: PLC0415
     from photoward.models.surrogates.cache import pick_device  # noqa: PLC0415
     from photoward.models.training.data import load_pictures  # noqa: PLC0415
 
@@ -49,14 +50,14 @@ def external(  # noqa: PLR0913  # one option each
             "invalid_option",
             f"--network {network} is not installed; there are: {', '.join(networks.known)}.",
         )
-    split = subjects.assemble(load_pictures(data, size), {}, None, holdout=0.2, limit=pictures)
+    split = picture_sets.assemble(load_pictures(data, size), {}, None, holdout=0.2, limit=pictures)
     recipe = VictimRecipe(size=size, epochs=epochs, batch=batch)
     scene = Scene(
         split.clean, split.test, recipe, pick_device(settings.engine_device), Derived(kept)
     )
     behind = transform(networks, network, epsilon, side)
-    stands = resisting.Attack(attack, steps, attacked)
-    rows = resisting.resistance(scene, networks, network, behind, stands)
+    stands = adversarial_robustness.Attack(attack, steps, attacked)
+    rows = adversarial_robustness.resistance(scene, networks, network, behind, stands)
     table = Table("classifier", "clean", f"attacked, {attack}/255")
     for row in rows:
         table.add_row(str(row["classifier"]), *(f"{row[one]:.1%}" for one in ("clean", "attacked")))

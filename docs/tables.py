@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from photoward.core.levels import FILE as LEVELS
-from photoward.models.evaluation import charts, standing
+from photoward.models.evaluation.metrics import learned_share
+from photoward.models.evaluation.reports import charts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -299,12 +300,12 @@ def row_of(found: dict[str, Any], protection: str, trainer: str) -> dict[str, An
 
 def accuracy(found: dict[str, Any], protection: str, trainer: str) -> float:
     """Share of the clean test pictures that a trainer's network recognises, at the end."""
-    return standing.last(row_of(found, protection, trainer))
+    return learned_share.last(row_of(found, protection, trainer))
 
 
 def peak(found: dict[str, Any], protection: str, trainer: str) -> float:
     """The same after the best epoch: a trainer with a few clean pictures stops there."""
-    return standing.peak(row_of(found, protection, trainer))
+    return learned_share.peak(row_of(found, protection, trainer))
 
 
 def learnt(found: dict[str, Any], protection: str, trainer: str, *, digits: int) -> str:
@@ -322,8 +323,8 @@ def strongest_figure(curves: dict[str, Any], row: dict[str, Any]) -> str:
     """The end alone is stored here; the curve is elsewhere where it is the same run."""
     end = row["test_accuracy"]
     for one in curves["rows"]:
-        if standing.last(one) == end and one["countermeasure"] == row["countermeasure"]:
-            return both(standing.peak(one), end, 1)
+        if learned_share.last(one) == end and one["countermeasure"] == row["countermeasure"]:
+            return both(learned_share.peak(one), end, 1)
     return f"({end:.1%})"
 
 
@@ -331,7 +332,7 @@ def judged(found: dict[str, Any]) -> list[str]:
     """The trainers that say something: their control learns."""
     return [
         name for name in titles(found)
-        if standing.learns(row_of(found, "clean", name), len(found["classes"]))
+        if learned_share.learns(row_of(found, "clean", name), len(found["classes"]))
     ]  # fmt: skip
 
 

@@ -29,6 +29,10 @@ PLANTS = {
         "import photoward.core.imaging.metrics.measure",
     ),
     "models": ("models/photoward/models/pixels.py", "import photoward.models.views"),
+    "evaluation": (
+        "models/photoward/models/evaluation/countermeasures/base.py",
+        "import photoward.models.evaluation.reports.charts",
+    ),
     "worker": ("worker/photoward/worker/claim.py", "import photoward.worker.job_group"),
     "faces": ("api/photoward/api/http/headers/prefer.py", "import photoward.api.cli.environment"),
     "light": ("core/photoward/core/jobs.py", "import torch"),

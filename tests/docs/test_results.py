@@ -11,7 +11,7 @@ import pytest
 
 from docs import tables
 from photoward.core.catalogue import METHODS, read_cards
-from photoward.models.evaluation import standing
+from photoward.models.evaluation.metrics import learned_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,8 +158,8 @@ def flattering(found: dict[str, Any]) -> Iterator[str]:
         if not network or protection == "clean":
             continue
         known = [made for name, made in made_by.items()
-                 if name == protection or standing.method_of(name) == protection
-                 or standing.method_of(protection) == name]  # fmt: skip
+                 if name == protection or learned_share.method_of(name) == protection
+                 or learned_share.method_of(protection) == name]  # fmt: skip
         if not known or any(network in made for made in known):
             yield f"{protection}, {row['countermeasure']}"
 

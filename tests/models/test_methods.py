@@ -43,7 +43,7 @@ from tests.support import networks, surrogates
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from photoward.models.eye import Budget
+    from photoward.models.perceptual_budget import Budget
     from photoward.models.surrogates.pretrained import PretrainedNetwork
 
 SURROGATE = surrogates.surrogate()

@@ -12,8 +12,8 @@ from PIL import Image
 
 from photoward.core.catalogue import read_cards
 from photoward.core.errors import BadInput
-from photoward.models.evaluation.trial import VictimRecipe
-from photoward.models.evaluation.victims import train_victim
+from photoward.models.evaluation.trainer_run import VictimRecipe
+from photoward.models.evaluation.trainers.victim import train_victim
 from photoward.models.surrogates.surrogate import load_network, load_surrogate
 from photoward.models.training.data import LabelledPictures, load_folders
 from photoward.models.training.export import export

@@ -47,7 +47,7 @@ def lines() -> list[str]:
 
 def write(out: Path) -> None:
     """Put the rows into a file beside those of earlier runs."""
-    from photoward.models.evaluation import report  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.reports import report  # noqa: PLC0415  # heavy
 
     old: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"rows": []}
     rows = {row["fault"]: row for row in old["rows"]}

@@ -31,7 +31,7 @@ HOSTED = "hosted"
 
 @dataclass(frozen=True)
 class Strength:
-    """What noise may be, and what of it the eye may see (``models.eye`` says how it is held)."""
+    """How strong noise may be and what of it may be seen; ``models.perceptual_budget`` holds it."""
 
     epsilon: float
     """Largest change of a sample anywhere, 1/255."""

@@ -9,10 +9,10 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from photoward.models.evaluation.countermeasures import registry
 from photoward.models.evaluation.countermeasures.base import changed_once, no_lens
-from photoward.models.evaluation.trial import VictimRecipe
-from photoward.models.evaluation.victims import train_victim
+from photoward.models.evaluation.registry import registry
+from photoward.models.evaluation.trainer_run import VictimRecipe
+from photoward.models.evaluation.trainers.victim import train_victim
 from photoward.models.training.data import LabelledPictures
 from tests.models.evaluation.pictures import pictures
 

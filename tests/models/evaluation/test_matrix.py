@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from photoward.models.evaluation import matrix as module
-from photoward.models.evaluation.countermeasures import registry
 from photoward.models.evaluation.matrix import Matrix, Plan
-from photoward.models.evaluation.subjects import Subjects, assemble
-from photoward.models.evaluation.trial import Verdict, VictimRecipe
+from photoward.models.evaluation.picture_sets import Subjects, assemble
+from photoward.models.evaluation.registry import registry
+from photoward.models.evaluation.trainer_run import Verdict, VictimRecipe
 from tests.models.evaluation.pictures import pictures
 
 if TYPE_CHECKING:

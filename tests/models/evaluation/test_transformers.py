@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from docs import vit
-from photoward.models.evaluation.countermeasures import registry
-from photoward.models.evaluation.networks import Networks
-from photoward.models.evaluation.trial import VictimRecipe
-from photoward.models.evaluation.victims import train_victim
+from photoward.models.evaluation.pretrained_networks import Networks
+from photoward.models.evaluation.registry import registry
+from photoward.models.evaluation.trainer_run import VictimRecipe
+from photoward.models.evaluation.trainers.victim import train_victim
 from photoward.models.surrogates.importing import write_network
 from photoward.models.surrogates.pretrained import build
 from tests.models.evaluation.pictures import pictures

@@ -107,8 +107,8 @@ def evaluate(  # noqa: PLR0913  # one option each
     """
     require_extra("worker")
     from photoward.api.cli.evaluation.runner import Leaked, Sources, Study  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.countermeasures import named, registry  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.networks import Networks  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.pretrained_networks import Networks  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.registry import named, registry  # noqa: PLC0415  # heavy
     from photoward.models.surrogates.architectures import ARCHITECTURES  # noqa: PLC0415  # heavy
 
     networks = Networks.installed(settings_from().engine_surrogate_dirs)

@@ -29,7 +29,7 @@ def inspect(
     No network is trained: distances between the pictures are all it needs.
     """
     require_extra("worker")
-    from photoward.models.evaluation.intrinsic import intrinsic  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.metrics.intrinsic_dimension import intrinsic  # noqa: PLC0415  # heavy
 
     found = intrinsic(_load(source, size)).described()
     if as_json:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from photoward.models.evaluation import report
-from photoward.models.evaluation.countermeasures import NONE
-from photoward.models.evaluation.derived import Derived
-from photoward.models.evaluation.standing import CLEAN
-from photoward.models.evaluation.victims import train_victim, training_steps
+from photoward.models.evaluation.metrics.learned_share import CLEAN
+from photoward.models.evaluation.registry import NONE
+from photoward.models.evaluation.reports import report
+from photoward.models.evaluation.result_cache import Derived
+from photoward.models.evaluation.trainers.victim import train_victim, training_steps
 from photoward.models.surrogates.surrogate import THREADS
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from photoward.models.evaluation.countermeasures.base import Countermeasure
-    from photoward.models.evaluation.subjects import Subjects
-    from photoward.models.evaluation.trial import VictimRecipe
+    from photoward.models.evaluation.picture_sets import Subjects
+    from photoward.models.evaluation.trainer_run import VictimRecipe
     from photoward.models.training.data import LabelledPictures
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from photoward.core.imaging.noise import WIDEST
-from photoward.models.eye import Allowed, Budget
+from photoward.models.perceptual_budget import Allowed, Budget
 from photoward.models.pixels import LEVELS, budget, from_bytes, project, to_levels
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Brief:
     grey: bool = False
     """Whether the noise must be the same in all channels."""
     eye: Strength | None = None
-    """What the eye allows (``models.eye``); None: ε everywhere and at every frequency."""
+    """The perceptual budget's figures; None: ε everywhere and at every frequency."""
     side: int = 1200
     """Pixels of the longer side in which the picture leaves."""
     direction: NDArray[np.float32] | None = None

@@ -29,7 +29,7 @@ from photoward.models.methods.base import Brief, Method
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from photoward.models.eye import Budget
+    from photoward.models.perceptual_budget import Budget
 
 CHANNELS = 3
 

@@ -20,17 +20,17 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from photoward.models.eye import ROUNDS
 from photoward.models.jpeg import jpeg
 from photoward.models.methods.base import Method
+from photoward.models.perceptual_budget import ROUNDS
 from photoward.models.pixels import budget
 from photoward.models.surrogates.surrogate import over_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from photoward.models.eye import Budget
     from photoward.models.methods.base import Brief
+    from photoward.models.perceptual_budget import Budget
 
 DRAW_BYTES = 4
 """Bytes of one uniform number for a view; jitter takes one byte a sample."""

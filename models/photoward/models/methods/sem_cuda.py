@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from photoward.models.eye import Budget
     from photoward.models.methods.descent import Schedule
+    from photoward.models.perceptual_budget import Budget
     from photoward.models.surrogates.pretrained import PretrainedNetwork
     from photoward.models.surrogates.surrogate import Surrogate
 

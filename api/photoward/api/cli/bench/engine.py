@@ -86,7 +86,7 @@ def _timed(
 
     A spell in which the machine is busy with something else meets all of them alike.
     """
-    from photoward.models.evaluation import speed  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.metrics import throughput  # noqa: PLC0415  # heavy
 
     walls: dict[str, list[float]] = {part.name: [] for part in parts}
     peaks: dict[torch.dtype, list[float]] = {part.dtype: [] for part in parts}
@@ -94,9 +94,9 @@ def _timed(
         part.work()  # warms up
     for _ in track(range(runs), "engine", console=console):
         for part in parts:
-            walls[part.name].append(speed.seconds(part.work, device))
+            walls[part.name].append(throughput.seconds(part.work, device))
         for dtype, found in peaks.items():
-            found.append(speed.multiply_peak(device, dtype))
+            found.append(throughput.multiply_peak(device, dtype))
     return walls, {dtype: statistics.median(found) for dtype, found in peaks.items()}
 
 
@@ -104,8 +104,8 @@ def _published(surrogate: Surrogate, shown: np.ndarray[Any, Any], width: int) ->
     """One pass of the published loop is timed: the other 49 are the same work."""
     import torch  # noqa: PLC0415  # heavy
 
-    from photoward.models.evaluation.reference import ReferenceLoop  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.speed import pass_flops  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.metrics.reference_loop import ReferenceLoop  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.metrics.throughput import pass_flops  # noqa: PLC0415  # heavy
     from photoward.models.pixels import from_bytes  # noqa: PLC0415  # heavy
     from photoward.models.surrogates.architectures import build  # noqa: PLC0415  # heavy
 
@@ -125,7 +125,7 @@ def _published(surrogate: Surrogate, shown: np.ndarray[Any, Any], width: int) ->
 
 def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> Part:
     """The method that ships, from 8-bit samples to 8-bit noise."""
-    from photoward.models.evaluation.speed import pass_flops  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.metrics.throughput import pass_flops  # noqa: PLC0415  # heavy
     from photoward.models.methods.base import Brief  # noqa: PLC0415  # heavy
     from photoward.models.methods.sem import SEM  # noqa: PLC0415  # heavy
 

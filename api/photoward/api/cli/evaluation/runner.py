@@ -18,13 +18,13 @@ from photoward.api.cli.environment import settings_from
 from photoward.api.cli.evaluation import datasets, surrogates_used
 from photoward.api.cli.files import folders
 from photoward.core.errors import BadInput
-from photoward.models.evaluation import page, report
-from photoward.models.evaluation.countermeasures import registry
-from photoward.models.evaluation.derived import Derived
 from photoward.models.evaluation.matrix import Cell, Matrix, Plan
-from photoward.models.evaluation.standing import told
-from photoward.models.evaluation.subjects import Subjects, assemble, leak
-from photoward.models.evaluation.trial import Leak, VictimRecipe
+from photoward.models.evaluation.metrics.learned_share import told
+from photoward.models.evaluation.picture_sets import Subjects, assemble, leak
+from photoward.models.evaluation.registry import registry
+from photoward.models.evaluation.reports import page, report
+from photoward.models.evaluation.result_cache import Derived
+from photoward.models.evaluation.trainer_run import Leak, VictimRecipe
 from photoward.models.surrogates.cache import pick_device
 from photoward.models.training.data import LabelledPictures, labelled_files, load_pictures
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from photoward.api.cli.evaluation.datasets import Exhibits
     from photoward.api.cli.evaluation.preset import Effort
     from photoward.models.evaluation.countermeasures.base import Countermeasure
-    from photoward.models.evaluation.networks import Networks
+    from photoward.models.evaluation.pretrained_networks import Networks
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from photoward.api.cli.evaluation.preset import listed
 from photoward.core.catalogue import METHODS, read_cards
 from photoward.core.errors import BadInput
 from photoward.core.networks import read_sets
-from photoward.models.evaluation.standing import method_of
+from photoward.models.evaluation.metrics.learned_share import method_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from photoward.models.evaluation.networks import Networks
+    from photoward.models.evaluation.pretrained_networks import Networks
 
 NOBODY = "none"
 """In place of a network: filters ask none."""

@@ -19,14 +19,11 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from photoward.models.evaluation.trial import Learnt, Scene
+    from photoward.models.evaluation.trainer_run import Learnt, Lens, Scene
     from photoward.models.training.data import LabelledPictures
 
     Network: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
     """Logits ``[N, classes]`` of pictures in [0, 1]."""
-
-    Lens: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
-    """A change of the input space, for pictures ``[N, 3, S, S]`` to train and to test on."""
 
     Objective: TypeAlias = Callable[
         [Network, torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]

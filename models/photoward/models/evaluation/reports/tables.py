@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from photoward.models.evaluation.standing import last, learns, peak
+from photoward.models.evaluation.metrics.learned_share import last, learns, peak
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

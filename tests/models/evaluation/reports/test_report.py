@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from photoward.models.evaluation.countermeasures import registry
-from photoward.models.evaluation.findings import NEVER_TRIED, findings
-from photoward.models.evaluation.page import render
-from photoward.models.evaluation.quality import likeness
-from photoward.models.evaluation.report import assemble, summarise
-from photoward.models.evaluation.subjects import Subjects
-from photoward.models.evaluation.subjects import assemble as compared
-from photoward.models.evaluation.trial import VictimRecipe
+from photoward.models.evaluation.metrics.fidelity import likeness
+from photoward.models.evaluation.picture_sets import Subjects
+from photoward.models.evaluation.picture_sets import assemble as compared
+from photoward.models.evaluation.registry import registry
+from photoward.models.evaluation.reports.findings import NEVER_TRIED, findings
+from photoward.models.evaluation.reports.page import render
+from photoward.models.evaluation.reports.report import assemble, summarise
+from photoward.models.evaluation.trainer_run import VictimRecipe
 from tests.models.evaluation.pictures import pictures
 
 Figures = dict[tuple[str, str, int], float]

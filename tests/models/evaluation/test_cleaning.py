@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from photoward.models.evaluation.countermeasures import external, purifying, registry
-from photoward.models.evaluation.derived import Derived
-from photoward.models.evaluation.networks import Networks
-from photoward.models.evaluation.trial import Leak, Scene, VictimRecipe
+from photoward.models.evaluation.attacks_on_pairs import u_net
+from photoward.models.evaluation.countermeasures import d_vae, external_transform
+from photoward.models.evaluation.pretrained_networks import Networks
+from photoward.models.evaluation.registry import registry
+from photoward.models.evaluation.result_cache import Derived
+from photoward.models.evaluation.trainer_run import Leak, Scene, VictimRecipe
 from photoward.models.training.data import LabelledPictures
 from tests.models.evaluation.pictures import CLASSES, pictures
 
@@ -50,7 +52,7 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
 def test_a_network_that_saw_pairs_takes_the_noise_out_of_others() -> None:
     known, clean = smooth(24, 0), smooth(8, 1)
     leak = Leak(known, patterned(known), "pairs")
-    found = purifying.subtracting("same", 50).prepare(scene(patterned(clean), leak))
+    found = u_net.subtracting("same", 50).prepare(scene(patterned(clean), leak))
     assert distance(patterned(clean), clean) == pytest.approx(12, abs=0.5)
     assert distance(found.train.pictures, clean) < 4
     assert found.test.pictures.equal(patterned(clean)), "test pictures stay as they are"
@@ -59,7 +61,7 @@ def test_a_network_that_saw_pairs_takes_the_noise_out_of_others() -> None:
 @pytest.mark.slow
 def test_a_narrow_code_carries_the_picture_without_the_noise() -> None:
     clean = smooth(24, 0)
-    found = purifying.d_vae(80).prepare(scene(patterned(clean))).train.pictures
+    found = d_vae.d_vae(80).prepare(scene(patterned(clean))).train.pictures
     assert found.shape == clean.shape
     stripes = patterned(torch.full_like(clean, 128)).float() - 128
     left, before = (
@@ -72,9 +74,9 @@ def test_a_narrow_code_carries_the_picture_without_the_noise() -> None:
 
 def test_what_was_cleaned_is_kept() -> None:
     asked = scene(patterned(smooth(6, 0)))
-    first = purifying.d_vae(2).prepare(asked).train.pictures
+    first = d_vae.d_vae(2).prepare(asked).train.pictures
     ended = replace(asked, report=nobody)
-    assert purifying.d_vae(2).prepare(ended).train.pictures.equal(first)
+    assert d_vae.d_vae(2).prepare(ended).train.pictures.equal(first)
 
 
 def test_a_picture_is_moved_away_from_an_opinion_and_no_further() -> None:
@@ -85,16 +87,16 @@ def test_a_picture_is_moved_away_from_an_opinion_and_no_further() -> None:
         return 20 * halves
 
     x = pictures(4, side=16).pictures.float() / 255 * 0.2 + 0.4
-    moved = external.away(logits, x, 25 / 255)
+    moved = external_transform.away(logits, x, 25 / 255)
     assert (moved - x).abs().max().item() == pytest.approx(25 / 255, abs=1e-6)
     opinion = logits(x).argmax(1)
     assert (logits(moved).gather(1, opinion[:, None]) < logits(x).gather(1, opinion[:, None])).all()
-    assert external.away(logits, x, 25 / 255).equal(moved)
+    assert external_transform.away(logits, x, 25 / 255).equal(moved)
 
 
 def test_trainer_and_tester_transform_every_picture() -> None:
     networks = Networks.installed()
-    one = external.transform(networks, "squeezenet-1.1", 8, 24)
+    one = external_transform.transform(networks, "squeezenet-1.1", 8, 24)
     asked = replace(scene(pictures(4, side=24).pictures), test=pictures(3, seed=1, side=24))
     found = one.prepare(asked)
     for before, after in ((asked.train, found.train), (asked.test, found.test)):

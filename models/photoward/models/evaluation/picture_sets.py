@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from photoward.core.errors import BadInput
-from photoward.models.evaluation.trial import Leak
+from photoward.models.evaluation.trainer_run import Leak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from photoward.models.evaluation.reference import ReferenceLoop
-from photoward.models.evaluation.speed import multiply_peak, pass_flops
+from photoward.models.evaluation.metrics.reference_loop import ReferenceLoop
+from photoward.models.evaluation.metrics.throughput import multiply_peak, pass_flops
 
 CPU = torch.device("cpu")
 LABELS = torch.tensor([0, 1, 0, 1])

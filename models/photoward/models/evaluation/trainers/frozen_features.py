@@ -11,15 +11,15 @@ from torch import nn
 from torch.nn import functional
 
 from photoward.models.evaluation.countermeasures.base import Countermeasure
-from photoward.models.evaluation.networks import enlarged
-from photoward.models.evaluation.trial import Learnt
+from photoward.models.evaluation.pretrained_networks import enlarged
+from photoward.models.evaluation.trainer_run import Learnt
 from photoward.models.training.schedule import up_and_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from photoward.models.evaluation.networks import Networks
-    from photoward.models.evaluation.trial import Scene
+    from photoward.models.evaluation.pretrained_networks import Networks
+    from photoward.models.evaluation.trainer_run import Scene
 
     Fit = Callable[["Known", "Known"], Learnt]
     """What to train on, what to test on."""

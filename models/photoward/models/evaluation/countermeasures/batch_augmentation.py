@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from photoward.models.evaluation.countermeasures.base import Countermeasure, learn
-from photoward.models.evaluation.countermeasures.lenses import lowest
+from photoward.models.evaluation.countermeasures.input_space import lowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

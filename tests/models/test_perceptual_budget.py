@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from photoward.core.catalogue import PRESETS, Strength
-from photoward.models.eye import TO_YCC, Allowed, Budget, _dct, masking
+from photoward.models.perceptual_budget import TO_YCC, Allowed, Budget, _dct, masking
 
 STRENGTH = Strength(epsilon=12, flat=2, rms=2.0, luma=10, chroma=24)
 GRID = 64

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from photoward.models.evaluation.intrinsic import (
+from photoward.models.evaluation.metrics.intrinsic_dimension import (
     Intrinsic,
     between,
     intrinsic,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from photoward.core.errors import BadInput
-from photoward.models.evaluation.subjects import align, assemble
+from photoward.models.evaluation.picture_sets import align, assemble
 from tests.models.evaluation.pictures import pictures
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from photoward.core.errors import BadInput
-from photoward.models.evaluation.countermeasures import named, registry
-from photoward.models.evaluation.countermeasures.frozen import Known, Probe
-from photoward.models.evaluation.derived import Derived
-from photoward.models.evaluation.networks import Networks
-from photoward.models.evaluation.trial import Leak, VictimRecipe
-from photoward.models.evaluation.victims import train_victim
+from photoward.models.evaluation.pretrained_networks import Networks
+from photoward.models.evaluation.registry import named, registry
+from photoward.models.evaluation.result_cache import Derived
+from photoward.models.evaluation.trainer_run import Leak, VictimRecipe
+from photoward.models.evaluation.trainers.frozen_features import Known, Probe
+from photoward.models.evaluation.trainers.victim import train_victim
 from tests.models.evaluation.pictures import pictures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from photoward.models.evaluation.trial import Verdict
+    from photoward.models.evaluation.trainer_run import Verdict
 
 CPU = torch.device("cpu")
 SMALL = "squeezenet-1.1"

@@ -15,17 +15,17 @@ import torch
 from torch.nn import functional
 
 from photoward.models.evaluation.countermeasures.base import plain_training
-from photoward.models.evaluation.countermeasures.external import away
-from photoward.models.evaluation.networks import enlarged
-from photoward.models.evaluation.victims import trained
+from photoward.models.evaluation.countermeasures.external_transform import away
+from photoward.models.evaluation.pretrained_networks import enlarged
+from photoward.models.evaluation.trainers.victim import trained
 from photoward.models.pixels import budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from photoward.models.evaluation.countermeasures.base import Countermeasure, Network
-    from photoward.models.evaluation.networks import Networks
-    from photoward.models.evaluation.trial import Scene
+    from photoward.models.evaluation.pretrained_networks import Networks
+    from photoward.models.evaluation.trainer_run import Scene
 
     Before = Callable[[torch.Tensor], torch.Tensor]
 

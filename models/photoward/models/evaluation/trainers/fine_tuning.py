@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from photoward.models.evaluation.countermeasures import lenses
+from photoward.models.evaluation.countermeasures import input_space
 from photoward.models.evaluation.countermeasures.base import Countermeasure
-from photoward.models.evaluation.countermeasures.frozen import (
+from photoward.models.evaluation.trainers.frozen_features import (
     Probe,
     linear_probe,
     nearest_mean,
@@ -22,8 +22,8 @@ from photoward.models.evaluation.countermeasures.frozen import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from photoward.models.evaluation.networks import Networks, Victim
-    from photoward.models.evaluation.trial import Scene
+    from photoward.models.evaluation.pretrained_networks import Networks, Victim
+    from photoward.models.evaluation.trainer_run import Scene
 
 RATES = (0.001, 0.003, 0.01, 0.03)
 """Learning rates of fine-tuning: noise holds against some of them, and a trainer tries."""
@@ -76,7 +76,9 @@ def trainers(
     yield "frozen-early", frozen_early(networks, network, side, epochs)
     yield (
         "grey-fine-tune",
-        replace(usual, title=f"grey, then {usual.title}", lens=lenses.grayscale().lens, family=""),
+        replace(
+            usual, title=f"grey, then {usual.title}", lens=input_space.grayscale().lens, family=""
+        ),
     )
     for percent in LOW:
         yield (
@@ -86,7 +88,7 @@ def trainers(
                 title=f"lowest {percent} % of frequencies, then {usual.title}",
                 parameters={**usual.parameters, "kept": percent / 100},
                 family="low-pass",
-                lens=lenses.low_pass(percent / 100),
+                lens=input_space.low_pass(percent / 100),
             ),
         )
 

@@ -19,7 +19,7 @@ from photoward.models.pixels import LEVELS, LUMA_WEIGHTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from photoward.models.evaluation.countermeasures.base import Lens
+    from photoward.models.evaluation.trainer_run import Lens
     from photoward.models.training.data import LabelledPictures
 
 FIT_BATCH = 128

@@ -14,10 +14,17 @@ import numpy as np
 import torch
 
 from photoward.core.files import write_whole
-from photoward.models.evaluation.findings import findings
-from photoward.models.evaluation.intrinsic import intrinsic
-from photoward.models.evaluation.quality import likeness
-from photoward.models.evaluation.standing import CLEAN, last, method_of, peak, trainers, with_worst
+from photoward.models.evaluation.metrics.fidelity import likeness
+from photoward.models.evaluation.metrics.intrinsic_dimension import intrinsic
+from photoward.models.evaluation.metrics.learned_share import (
+    CLEAN,
+    last,
+    method_of,
+    peak,
+    trainers,
+    with_worst,
+)
+from photoward.models.evaluation.reports.findings import findings
 from photoward.models.surrogates.surrogate import fastest_dtype
 
 if TYPE_CHECKING:
@@ -25,8 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from photoward.models.evaluation.countermeasures.base import Countermeasure
-    from photoward.models.evaluation.subjects import Subjects
-    from photoward.models.evaluation.trial import VictimRecipe
+    from photoward.models.evaluation.picture_sets import Subjects
+    from photoward.models.evaluation.trainer_run import VictimRecipe
     from photoward.models.training.data import LabelledPictures
 
 KEY = ("protection", "countermeasure", "architecture", "share")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
@@ -13,9 +13,11 @@ from photoward.models.pixels import LEVELS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from photoward.models.evaluation.countermeasures.base import Lens
-    from photoward.models.evaluation.derived import Derived
+    from photoward.models.evaluation.result_cache import Derived
     from photoward.models.training.data import LabelledPictures
+
+    Lens: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+    """A change of the input space, for pictures ``[N, 3, S, S]`` to train and to test on."""
 
 
 @dataclass(frozen=True)

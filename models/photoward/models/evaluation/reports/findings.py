@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from photoward.models.evaluation.standing import CLEAN, kept, learns, peak, told, trainers
+from photoward.models.evaluation.metrics.learned_share import (
+    CLEAN,
+    kept,
+    learns,
+    peak,
+    told,
+    trainers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

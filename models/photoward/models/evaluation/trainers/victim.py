@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from photoward.models import views
 from photoward.models.evaluation.countermeasures.base import changed_once, plain_training
-from photoward.models.evaluation.derived import Derived
-from photoward.models.evaluation.trial import Learnt, Scene, Verdict
+from photoward.models.evaluation.result_cache import Derived
+from photoward.models.evaluation.trainer_run import Learnt, Scene, Verdict
 from photoward.models.pixels import LEVELS, normalise
 from photoward.models.surrogates.architectures import build
 from photoward.models.surrogates.surrogate import autocast
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim.lr_scheduler import OneCycleLR
 
-    from photoward.models.evaluation.countermeasures.base import Countermeasure, Lens, Network
-    from photoward.models.evaluation.trial import Leak, VictimRecipe
+    from photoward.models.evaluation.countermeasures.base import Countermeasure, Network
+    from photoward.models.evaluation.trainer_run import Leak, Lens, VictimRecipe
     from photoward.models.training.data import LabelledPictures
 
 CURVE_PICTURES = 1000

@@ -15,14 +15,14 @@ import torch
 from torch.nn import functional
 
 from photoward.models.evaluation.countermeasures.base import Countermeasure
-from photoward.models.evaluation.networks import enlarged
+from photoward.models.evaluation.pretrained_networks import enlarged
 from photoward.models.pixels import LEVELS, budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from photoward.models.evaluation.networks import Networks
-    from photoward.models.evaluation.trial import Scene
+    from photoward.models.evaluation.pretrained_networks import Networks
+    from photoward.models.evaluation.trainer_run import Scene
     from photoward.models.training.data import LabelledPictures
 
 STEPS, SHARE = 13, 10

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from photoward.models.evaluation.charts import curves
-from photoward.models.evaluation.tables import heat_maps, quality_table, shares_table
+from photoward.models.evaluation.reports.charts import curves
+from photoward.models.evaluation.reports.tables import heat_maps, quality_table, shares_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import torch
 
-    from photoward.models.evaluation.subjects import Subjects
+    from photoward.models.evaluation.picture_sets import Subjects
 
     Report = Mapping[str, Any]
     Row = Mapping[str, Any]

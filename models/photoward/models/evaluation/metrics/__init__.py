@@ -1,0 +1,1 @@
+"""What is computed from pictures, networks and finished runs; draws nothing and writes no file."""

@@ -1,0 +1,1 @@
+"""Trainers and their recipes: classifiers from scratch, and from ImageNet weights."""
