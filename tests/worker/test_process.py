@@ -151,7 +151,7 @@ def test_a_worker_without_its_surrogate_ends_instead_of_idling(
     with working(settings, PHOTOWARD_ENGINE_SURROGATE="gone") as process:
         process.wait(START_S)
     assert ledger.get("alice", item.id).state is State.QUEUED
-    assert "'gone'" in (settings.data_dir / "worker.log").read_text()
+    assert "surrogate gone is not installed" in (settings.data_dir / "worker.log").read_text()
 
 
 def test_a_method_that_hangs_costs_its_process_and_no_photo(
