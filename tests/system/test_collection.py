@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from photoward.core.catalogue import DEFAULT_PRESET, PRESETS
 from photoward.core.settings import Settings
 from tests.support import cifar
 from tests.support.audit import audit
@@ -18,7 +19,7 @@ from tests.support.stack import Upload, fresh_stack
 BESIDE = Path(__file__).parents[3] / "shared"
 DATA = Path(os.environ.get("PHOTOWARD_SHARED", BESIDE)) / "data"
 TILES, PHOTOS = 500, 20
-EPSILON = 8
+EPSILON = PRESETS[DEFAULT_PRESET].epsilon
 
 
 def tiles() -> list[Upload]:

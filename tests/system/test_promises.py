@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from photoward.api.cli.client import Client, Refusal
+from photoward.core.catalogue import DEFAULT_PRESET, PRESETS
 from photoward.core.imaging.header import READ_ONLY
 from photoward.core.imaging.sniff import INPUTS, Limits, sniff
 from tests.core.imaging.pictures import reopened  # it teaches Pillow HEIC, too
@@ -35,7 +36,7 @@ REFUSED = {
 }
 """What the promise allows to refuse, and with which code."""
 
-EPSILON, LEAST_PSNR_DB = 8, 27
+EPSILON, LEAST_PSNR_DB = PRESETS[DEFAULT_PRESET].epsilon, 27
 JPEG = b"\xff\xd8\xff"
 PIXELS = {b"VP8 ", b"VP8L", b"ALPH", b"ANMF"}
 TOLD = {b"VP8X", b"ANIM", b"ICCP", b"EXIF", b"XMP "}
