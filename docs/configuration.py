@@ -34,9 +34,14 @@ commas. Booleans are `1` or `0`. Times are in seconds; sizes are in bytes and ta
 """
 
 TYPES: dict[type, str] = {
-    bool: "boolean", int: "integer", float: "number", str: "text", Path: "path",
-    SecretStr: "secret", tuple: "list",
-}  # fmt: skip
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "text",
+    Path: "path",
+    SecretStr: "secret",
+    tuple: "list",
+}
 
 HEADING = re.compile(r"^    # (.+)$|^    (\w+): ", re.MULTILINE)
 

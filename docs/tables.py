@@ -45,19 +45,29 @@ def summary() -> str:
     probe = presets["probe"]
     title = row_of(presets, "clean", probe)["title"]
     by_preset = [
-        (f"`{name.replace(', ', '`, `')}`", f"visibility {looks['visibility']:.1f}", title,
-         *(f"{peak(presets, of, probe):.0%}" for of in ("clean", name)))
+        (
+            f"`{name.replace(', ', '`, `')}`",
+            f"visibility {looks['visibility']:.1f}",
+            title,
+            *(f"{peak(presets, of, probe):.0%}" for of in ("clean", name)),
+        )
         for name, looks in presets["looks"].items()
-    ]  # fmt: skip
+    ]
     from_scratch = [
-        (told(name), f"PSNR {quality(small, name)[0]}", "small images, from scratch",
-         *(f"{peak(small, of, 'none'):.0%}" for of in ("clean", name)))
+        (
+            shown_as(name),
+            f"PSNR {quality(small, name)[0]}",
+            "small images, from scratch",
+            *(f"{peak(small, of, 'none'):.0%}" for of in ("clean", name)),
+        )
         for name in ("sem", "sem+cuda")
-    ]  # fmt: skip
+    ]
     adversarial = (
-        told("sem+cuda"), f"PSNR {quality(small, 'sem+cuda')[0]}", "the same, adversarial 8/255",
+        shown_as("sem+cuda"),
+        f"PSNR {quality(small, 'sem+cuda')[0]}",
+        "the same, adversarial 8/255",
         *(f"{row_of(furthest, of, 'at-8')['test_accuracy']:.0%}" for of in ("clean", "sem+cuda")),
-    )  # fmt: skip
+    )
     heads = ("protection", "change", "trainer", "learns from unprotected", "from protected")
     return table(heads, [*by_preset, *from_scratch, adversarial])
 
@@ -68,11 +78,17 @@ def levels() -> str:
     trainers = {row["countermeasure"]: row["title"] for row in found["rows"]}
     rows = []
     for name, looks in {"clean": None, **found["looks"]}.items():
-        seen = ("", "", "") if looks is None else (
-            f"{looks['visibility']:.1f}", f"{looks['flip']:.2f}", f"{looks['flat_delta_e']:.1f}"
-        )  # fmt: skip
+        seen = (
+            ("", "", "")
+            if looks is None
+            else (
+                f"{looks['visibility']:.1f}",
+                f"{looks['flip']:.2f}",
+                f"{looks['flat_delta_e']:.1f}",
+            )
+        )
         figures = [learnt(found, name, trainer, digits=0) for trainer in trainers]
-        rows.append((told(name), *seen, *figures))
+        rows.append((shown_as(name), *seen, *figures))
     return table(("preset", "visibility", "FLIP", "flat ΔE", *trainers.values()), rows)
 
 
@@ -89,12 +105,14 @@ def level_figures() -> list[dict[str, Any]]:
 
     return [
         {
-            "preset": name.rpartition(" ")[2], "visibility": round(looks["visibility"], 2),
-            "probe": left(name, found["probe"]), "from_scratch": left(name, "none"),
+            "preset": name.rpartition(" ")[2],
+            "visibility": round(looks["visibility"], 2),
+            "probe": left(name, found["probe"]),
+            "from_scratch": left(name, "none"),
             "photos": found["photos"],
         }
         for name, looks in found["looks"].items()
-    ]  # fmt: skip
+    ]
 
 
 def frontier() -> str:
@@ -115,7 +133,7 @@ def protection() -> str:
     rows = []
     for name in protections(found):
         figures = [learnt(found, name, trainer, digits=1) for trainer in ("none", "at-4")]
-        rows.append((told(name), *figures, *quality(found, name)))
+        rows.append((shown_as(name), *figures, *quality(found, name)))
     return table(heads, rows)
 
 
@@ -126,7 +144,7 @@ def matrix() -> str:
     worst = [max(peak(found, name, trainer) for trainer in trainers) for name in names]
     last = ("**the most that any of them learns**", *(f"**{one:.0%}**" for one in worst))
     rows = by_trainer(found, digits=0, trainers=trainers)
-    return table(("trainer", *map(told, names)), [*rows, last])
+    return table(("trainer", *map(shown_as, names)), [*rows, last])
 
 
 def strongest() -> str:
@@ -142,7 +160,7 @@ def strongest() -> str:
         (title, *(figures.get((kind, name), "–") for name in names))
         for kind, title in titles_of.items()
     ]
-    return table(("trainer", *map(told, names)), rows)
+    return table(("trainer", *map(shown_as, names)), rows)
 
 
 def baselines() -> str:
@@ -155,7 +173,7 @@ def hosted() -> str:
     plain, found = result("cifar10-matrix"), result("cifar10-hosted")
     names = {"none": "as downloaded", "jpeg-75": "JPEG 75", "jpeg-30": "JPEG 30"}
     rows = [
-        (told(name), *(learnt(of, name, trainer, digits=1) for trainer in names))
+        (shown_as(name), *(learnt(of, name, trainer, digits=1) for trainer in names))
         for of, name in ((plain, "clean"), (plain, "sem"), (found, "hosted"))
     ]
     return table(("trained on", *names.values()), rows)
@@ -176,25 +194,53 @@ def thrift() -> str:
     """Surrogates that were trained with less, and what they are worth."""
     found = result("thrift")
     rows = [
-        (one["title"], f"{one['training_s']:.0f} s", f"{one['weights_bytes'] / 1e6:.1f} MB",
-         f"{one['pictures_per_s']:.0f}", f"{one['victim_plain']:.1%}", f"{one['victim_at_4']:.1%}")
+        (
+            one["title"],
+            f"{one['training_s']:.0f} s",
+            f"{one['weights_bytes'] / 1e6:.1f} MB",
+            f"{one['pictures_per_s']:.0f}",
+            f"{one['victim_plain']:.1%}",
+            f"{one['victim_at_4']:.1%}",
+        )
         for one in found["rows"]
-    ]  # fmt: skip
-    heads = ("trained with", "training", "weights", "pictures a second", "plain training",
-             "adversarial training 4/255")  # fmt: skip
+    ]
+    heads = (
+        "trained with",
+        "training",
+        "weights",
+        "pictures a second",
+        "plain training",
+        "adversarial training 4/255",
+    )
     return table(heads, rows)
 
 
 def fidelity() -> str:
     """Photos in each strength and format: how much changed, and what survives."""
     rows = [
-        (f"`{one['strength']}`", one["format"], f"{one['psnr_db']:.1f} dB", f"{one['ssim']:.3f}",
-         f"{one['ms_ssim']:.3f}", *at_100(one),
-         f"{one['survival']:.2f}", f"{one['survival_hosted']:.2f}")
+        (
+            f"`{one['strength']}`",
+            one["format"],
+            f"{one['psnr_db']:.1f} dB",
+            f"{one['ssim']:.3f}",
+            f"{one['ms_ssim']:.3f}",
+            *at_100(one),
+            f"{one['survival']:.2f}",
+            f"{one['survival_hosted']:.2f}",
+        )
         for one in result("fidelity")["summary"]
-    ]  # fmt: skip
-    heads = ("strength", "format", "PSNR", "SSIM", "MS-SSIM", "FLIP", "ΔE", "survival",
-             "after a host")  # fmt: skip
+    ]
+    heads = (
+        "strength",
+        "format",
+        "PSNR",
+        "SSIM",
+        "MS-SSIM",
+        "FLIP",
+        "ΔE",
+        "survival",
+        "after a host",
+    )
     return table(heads, rows)
 
 
@@ -216,15 +262,14 @@ def latency() -> str:
 def throughput() -> str:
     """Pictures a second, of the engine and of the whole service."""
     rows = []
-    for name, title, digits in (
-        ("32px", "32-pixel PNG", 0), ("12MP", "12-megapixel JPEG", 2)
-    ):  # fmt: skip
+    for name, title, digits in (("32px", "32-pixel PNG", 0), ("12MP", "12-megapixel JPEG", 2)):
         one = result("throughput")[name]
-        rows.append((
-            title, f"{one['engine_alone_per_s']:.{digits}f}",
-            f"{one['pictures_per_s']:.{digits}f} ({one['share_of_engine']:.0%})",
-            f"{one['after_uploads_per_s']:.{digits}f} ({one['share_of_engine_after_uploads']:.0%})",
-        ))  # fmt: skip
+        alone, during, after = (
+            f"{one[key]:.{digits}f}"
+            for key in ("engine_alone_per_s", "pictures_per_s", "after_uploads_per_s")
+        )
+        shares = one["share_of_engine"], one["share_of_engine_after_uploads"]
+        rows.append((title, alone, f"{during} ({shares[0]:.0%})", f"{after} ({shares[1]:.0%})"))
     heads = ("", "engine alone", "whole service, uploads included", "after the last upload")
     return table(heads, rows)
 
@@ -234,26 +279,49 @@ def ledger() -> str:
     found = result("ledger")
     sqlite, postgres = found["ledgers"]["sqlite"], found["ledgers"]["postgresql"]
     rows = [
-        (str(a["workers"]),
-         *(f"{one[name]['per_s']:.0f}" for one in (a, b) for name in ("accepted", "asked", "done")),
-         *(f"{c[name]['per_s']:.0f}" for name in ("sent", "heard")))
+        (
+            str(a["workers"]),
+            *(
+                f"{one[name]['per_s']:.0f}"
+                for one in (a, b)
+                for name in ("accepted", "asked", "done")
+            ),
+            *(f"{c[name]['per_s']:.0f}" for name in ("sent", "heard")),
+        )
         for a, b, c in zip(sqlite, postgres, found["hints"], strict=True)
-    ]  # fmt: skip
-    heads = ("processes", *(f"{kind}: {name}" for kind in ("SQLite", "PostgreSQL")
-                            for name in ("accepted", "asked for", "done")),
-             "hints sent", "heard")  # fmt: skip
+    ]
+    heads = (
+        "processes",
+        *(
+            f"{kind}: {name}"
+            for kind in ("SQLite", "PostgreSQL")
+            for name in ("accepted", "queried", "finished")
+        ),
+        "wake-ups sent",
+        "received",
+    )
     return table(heads, rows)
 
 
 def engine() -> str:
     """Our noise loop beside the published one's work."""
     rows = [
-        (one["loop"], str(one["passes"]), f"{one['pictures_per_s']:.2f}",
-         f"{one['ours_is_faster_by']:.1f}×", f"{one['share_of_peak']:.0%}")
+        (
+            one["loop"],
+            str(one["passes"]),
+            f"{one['pictures_per_s']:.2f}",
+            f"{one['ours_is_faster_by']:.1f}×",
+            f"{one['share_of_peak']:.0%}",
+        )
         for one in result("engine")["loops"]
-    ]  # fmt: skip
-    heads = ("loop", "passes", "pictures a second", "ours is faster by",
-             "of the matrix-multiply peak")  # fmt: skip
+    ]
+    heads = (
+        "loop",
+        "passes",
+        "pictures a second",
+        "ours is faster by",
+        "of the matrix-multiply peak",
+    )
     return table(heads, rows)
 
 
@@ -292,9 +360,10 @@ TABLES: dict[str, Callable[[], str]] = {
 def row_of(found: dict[str, Any], protection: str, trainer: str) -> dict[str, Any]:
     """A trainer's row."""
     (row,) = (
-        row for row in found["rows"]
+        row
+        for row in found["rows"]
         if (row["protection"], row["countermeasure"]) == (protection, trainer)
-    )  # fmt: skip
+    )
     return dict(row)
 
 
@@ -331,9 +400,10 @@ def strongest_figure(curves: dict[str, Any], row: dict[str, Any]) -> str:
 def judged(found: dict[str, Any]) -> list[str]:
     """The trainers that say something: their control learns."""
     return [
-        name for name in titles(found)
+        name
+        for name in titles(found)
         if learned_share.learns(row_of(found, "clean", name), len(found["classes"]))
-    ]  # fmt: skip
+    ]
 
 
 def by_trainer(
@@ -341,10 +411,12 @@ def by_trainer(
 ) -> list[tuple[str, ...]]:
     """A row for each trainer: its title, and what it learns of each protection."""
     return [
-        (titles(found)[trainer],
-         *(learnt(found, name, trainer, digits=digits) for name in protections(found)))
+        (
+            titles(found)[trainer],
+            *(learnt(found, name, trainer, digits=digits) for name in protections(found)),
+        )
         for trainer in trainers or titles(found)
-    ]  # fmt: skip
+    ]
 
 
 def with_looks(found: dict[str, Any], title: str, *, digits: int) -> str:
@@ -352,7 +424,7 @@ def with_looks(found: dict[str, Any], title: str, *, digits: int) -> str:
     names = protections(found)
     looks = [", ".join(filter(None, quality(found, name))) for name in names]
     rows = [*by_trainer(found, digits=digits), (title, *looks)]
-    return table(("trainer", *map(told, names)), rows)
+    return table(("trainer", *map(shown_as, names)), rows)
 
 
 def protections(found: dict[str, Any]) -> tuple[str, ...]:
@@ -368,7 +440,7 @@ def titles(found: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def told(protection: str) -> str:
+def shown_as(protection: str) -> str:
     """A protection as the documents call it."""
     return "unprotected files" if protection == "clean" else f"`{protection}`"
 

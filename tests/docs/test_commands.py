@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ADDRESS = "127.0.0.1:8080"
-RESOURCES = {"images": "IMAGE_ID", "batches": "BATCH_ID", "uploads": "UPLOAD_ID",
-             "webhooks": "WEBHOOK_ID"}  # fmt: skip
+RESOURCES = {
+    "images": "IMAGE_ID",
+    "batches": "BATCH_ID",
+    "uploads": "UPLOAD_ID",
+    "webhooks": "WEBHOOK_ID",
+}
 CREATED = re.compile(rf"http://{ADDRESS}/v1/(\w+)(?:\?[^/]*)?$")
 
 
@@ -51,12 +55,15 @@ def curls(text: str) -> list[str]:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    with serving(
-        tmp_path / "data",
-        fetch_buckets=("s3://inbox/holiday",),
-        webhook_allow_private=True,
-        fetch_poll_interval_seconds=60.0,
-    ) as made, working(made):  # fmt: skip
+    with (
+        serving(
+            tmp_path / "data",
+            fetch_buckets=("s3://inbox/holiday",),
+            webhook_allow_private=True,
+            fetch_poll_interval_seconds=60.0,
+        ) as made,
+        working(made),
+    ):
         yield made
 
 
@@ -79,9 +86,13 @@ def home(tmp_path: Path, service: Service) -> Path:
 
 def run(command: str, home: Path, **environment: str) -> str:
     done = subprocess.run(
-        ["bash", "-c", command], cwd=home, capture_output=True, text=True, check=False,
+        ["bash", "-c", command],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
         env={"PATH": os.environ["PATH"], "HOME": str(home), **environment},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -95,16 +106,16 @@ def created(command: str, answer: str) -> dict[str, str]:
     return {RESOURCES[found[1]]: json.loads(answer)["id"]}
 
 
-def assert_answers(told: Any, answer: Any) -> None:  # noqa: ANN401  # JSON
+def assert_answers(shown: Any, answer: Any) -> None:  # noqa: ANN401  # JSON
     """Each field that a document shows is in the answer, with the same type and state."""
-    if isinstance(told, dict):
-        assert told.keys() <= answer.keys()
-        for name, value in told.items():
+    if isinstance(shown, dict):
+        assert shown.keys() <= answer.keys()
+        for name, value in shown.items():
             assert_answers(value, answer[name])
             if name in {"label_used", "media_type", "total"}:
                 assert value == answer[name], name
     else:
-        assert isinstance(answer, type(told)), (told, answer)
+        assert isinstance(answer, type(shown)), (shown, answer)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +162,12 @@ def test_the_recipes_receiver_verifies_signatures(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{port}/hook"
     with subprocess.Popen(
         [sys.executable, "-c", code.replace("9000", str(port))],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
         env={**os.environ, "WEBHOOK_SECRET": secret},
-    ) as receiver:  # fmt: skip
+    ) as receiver:
         try:
             assert receiver.stdout is not None
             body = json.dumps({"type": "image.ended", "data": {"id": "abc"}})

@@ -24,9 +24,7 @@ def test_each_sentence_says_the_tables_figures() -> None:
     for level in levels():
         assert level.preset in PRESETS
         name = f"sem+anchor, {level.preset}"
-        control, left = (
-            100 * tables.peak(found, one, found["probe"]) for one in ("clean", name)
-        )  # fmt: skip
+        control, left = (100 * tables.peak(found, one, found["probe"]) for one in ("clean", name))
         assert (
             f"classifies {left:.0f} of 100 new photos correctly instead of {control:.0f}"
             in level.sentence

@@ -39,16 +39,18 @@ def test_the_sentences_say_what_was_measured() -> None:
     }
     fidelity = tables.result("fidelity")
     strong = next(
-        one for one in fidelity["summary"]
-        if (one["strength"], one["format"]) == ("strong", "jpeg")
-    )  # fmt: skip
+        one for one in fidelity["summary"] if (one["strength"], one["format"]) == ("strong", "jpeg")
+    )
     before, after = zip(*strong["target"].values(), strict=True)
     assert max(after) - min(after) < 0.02, "as well in each size"
     kept = [
-        statistics.median(one["survival_at"][side] for one in fidelity["rows"]
-                          if (one["strength"], one["format"]) == ("strong", "jpeg"))
+        statistics.median(
+            one["survival_at"][side]
+            for one in fidelity["rows"]
+            if (one["strength"], one["format"]) == ("strong", "jpeg")
+        )
         for side in ("256", "224", "128", "64")
-    ]  # fmt: skip
+    ]
     for sentence in (
         f"keeps {min(kept):.2f} of the noise",
         f"(a cosine of {min(after):.2f}, where the unprotected photo has −{-min(before):.2f})",
@@ -157,9 +159,13 @@ def flattering(found: dict[str, Any]) -> Iterator[str]:
         protection = row.get("protection", "clean").partition(",")[0]
         if not network or protection == "clean":
             continue
-        known = [made for name, made in made_by.items()
-                 if name == protection or learned_share.method_of(name) == protection
-                 or learned_share.method_of(protection) == name]  # fmt: skip
+        known = [
+            made
+            for name, made in made_by.items()
+            if name == protection
+            or learned_share.method_of(name) == protection
+            or learned_share.method_of(protection) == name
+        ]
         if not known or any(network in made for made in known):
             yield f"{protection}, {row['countermeasure']}"
 
@@ -174,8 +180,11 @@ def test_no_published_figure_is_of_a_network_that_made_the_noise(path: Path) -> 
 
 
 def test_such_a_figure_would_be_found() -> None:
-    row = {"protection": "anchor@1", "countermeasure": "probe:mobilenet-v2",
-           "network": "mobilenet-v2"}  # fmt: skip
+    row = {
+        "protection": "anchor@1",
+        "countermeasure": "probe:mobilenet-v2",
+        "network": "mobilenet-v2",
+    }
     clean = row | {"protection": "clean"}
     for made_by in ({}, {"anchor": ["mobilenet-v2"]}, {"anchor@1": ["a", "mobilenet-v2"]}):
         assert list(flattering({"rows": [row, clean], "surrogates": made_by}))

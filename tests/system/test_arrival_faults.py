@@ -116,6 +116,6 @@ def test_faces_that_are_killed_while_they_fetch() -> None:
         audit(service, settings, ids, hostile=True)
         extra = sum(web.asked.values()) - count - 1
     note(
-        f"{count} photos fetched, the face killed {kills} times", "0 lost, none twice",
+        f"{count} photos fetched, the API killed {kills} times", "0 lost, none twice",
         f"0 lost, none twice; {extra} fetched again", "a short lease",
     )  # fmt: skip

@@ -56,7 +56,7 @@ def test_ten_thousand_photos_with_all_faults_running(
             failed = Counter(items[one]["error_code"] for one in ids if items[one]["error_code"])
             note(
                 f"{COUNT} items as a batch with the faults running", "≤ 15 min",
-                f"{took / 60:.1f} min ({sent_s:.0f} s of them to hand in), {len(faults)} faults, "
+                f"{took / 60:.1f} min ({sent_s:.0f} s of them to submit), {len(faults)} faults, "
                 f"{extra_runs(made.settings)} extra runs, {len(lost)} lost, "
                 f"{failed.total()} met three kills and failed",
                 "PostgreSQL, S3, method cuda, 32 × 32",

@@ -34,8 +34,9 @@ class Level(BaseModel):
     preset: str = Field(examples=["standard"])
     visibility: float = Field(
         description="Change relative to the threshold at which it is seen beside the original; "
-        "the mean over photos.", examples=[1.0],
-    )  # fmt: skip
+        "the mean over photos.",
+        examples=[1.0],
+    )
     probe: Left = Field(
         description="A linear classifier on a pretrained network that the noise was not made "
         "against."
