@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.results import write
 from photoward.api.cli.bench.output import Out, console
-from photoward.api.cli.environment import require_extra
+from photoward.api.cli.extras import require_extra
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ PLANTS = {
         "import photoward.models.evaluation.reports.charts",
     ),
     "worker": ("worker/photoward/worker/claim.py", "import photoward.worker.job_group"),
-    "faces": ("api/photoward/api/http/headers/prefer.py", "import photoward.api.cli.environment"),
+    "faces": ("api/photoward/api/http/headers/prefer.py", "import photoward.api.cli.configuration"),
     "light": ("core/photoward/core/jobs.py", "import torch"),
     "tensors": ("models/photoward/models/views.py", "import httpx"),
     "ports": ("api/photoward/api/http/headers/prefer.py", "import sqlalchemy"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from photoward.api.cli.environment import settings_from
+from photoward.api.cli.configuration import settings_from
 from photoward.core.errors import BadInput
 from photoward.core.key_derivation import read_or_make_master
 from photoward.core.renamed_settings import RENAMED

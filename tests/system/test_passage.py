@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from photoward.api.cli import sample_images
+from photoward.core.settings import Settings
 from photoward.core.storage.places import open_bucket
 from tests.support import cifar
 from tests.support.audit import audit
@@ -45,7 +46,7 @@ def test_ten_thousand_photos_from_bucket_to_bucket_whoever_dies(
     monkeypatch: pytest.MonkeyPatch, postgres_url: str
 ) -> None:
     with plant(monkeypatch, postgres_url, WORKERS) as made:
-        inbox = open_bucket(S3_BUCKET, "in")
+        inbox = open_bucket(S3_BUCKET, "in", endpoint=Settings().s3_endpoint_url)
         for name, data in photos().items():
             obstore.put(inbox, name, data, use_multipart=False)
         calm_s = passed(made, "calm")
@@ -115,7 +116,7 @@ def killing(made: Plant) -> Iterator[list[int]]:
 
 def brought(out: str) -> dict[str, str]:
     """Name → digest of what lies there."""
-    store = open_bucket(S3_BUCKET, out)
+    store = open_bucket(S3_BUCKET, out, endpoint=Settings().s3_endpoint_url)
     return {
         name: hashlib.sha256(obstore.get(store, name).bytes().to_bytes()).hexdigest()
         for name in listed(store)
@@ -124,7 +125,7 @@ def brought(out: str) -> dict[str, str]:
 
 def emptied(place: str) -> None:
     """The bucket is the service's, too: the audit knows nothing of these."""
-    store = open_bucket(S3_BUCKET, place)
+    store = open_bucket(S3_BUCKET, place, endpoint=Settings().s3_endpoint_url)
     obstore.delete(store, listed(store))
 
 

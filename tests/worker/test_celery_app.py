@@ -10,6 +10,7 @@ from kombu.message import Message
 
 from photoward.core.errors import Unavailable
 from photoward.core.queue import QUEUE, TASK
+from photoward.core.settings import Settings
 from photoward.worker import celery_app
 
 
@@ -36,6 +37,7 @@ def run(monkeypatch: pytest.MonkeyPatch, worker: Working) -> None:
 
 
 def test_the_task_is_what_senders_call_it() -> None:
+    celery_app.configure(Settings())
     assert TASK in celery_app.app.tasks
     assert celery_app.app.conf.task_default_queue == QUEUE
 

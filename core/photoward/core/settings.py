@@ -6,7 +6,7 @@ import ipaddress
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self, get_args
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     """Broker, as ``redis://…``; default: a private server that ``photoward up`` starts."""
     storage_url: str | None = None
     """Object store, as ``s3://bucket[/prefix]``, ``file:///folder`` or ``memory://``; default: a
-    folder in the data folder. S3 region and endpoint come from the usual ``AWS_*`` variables."""
+    folder in the data folder. S3 settings come from the usual ``AWS_*`` variables."""
     storage_public_url: str | None = None
     """Public URL of the S3 endpoint, as ``https://s3.example``, for signed upload and download
     URLs; default: none, so files pass through the service, because clients often cannot reach the
@@ -96,6 +96,16 @@ class Settings(BaseSettings):
         default=None, validation_alias="AWS_SECRET_ACCESS_KEY"
     )
     """S3 secret key; default: as the ``AWS_*`` variables and files provide it."""
+
+    s3_endpoint_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    )
+    """S3 endpoint of another service than AWS."""
+    xdg_data_home: Path | None = Field(default=None, validation_alias="XDG_DATA_HOME")
+    """Folder in which ``photoward protect`` and ``sync`` keep a user's secret and records; default:
+    ``~/.local/share``."""
+    api_key: SecretStr | None = None
+    """API key that ``sync``, ``evaluate`` and ``bench`` send to a service; default: none."""
 
     # HTTP
     http_host: str = "127.0.0.1"
@@ -339,6 +349,38 @@ class Settings(BaseSettings):
     def master_secret(self) -> Path:
         """Path of the master secret."""
         return self.master_secret_file or self.data_dir.absolute() / "master.secret"
+
+
+def variables(name: str) -> tuple[str, ...]:
+    """The environment variables that set a field, the preferred one first."""
+    alias = Settings.model_fields[name].validation_alias
+    if alias is None:
+        return (f"{PREFIX}{name.upper()}",)
+    return tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (str(alias),)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field's value must not be shown."""
+    field = Settings.model_fields[name]
+    return not field.repr or SecretStr in get_args(field.annotation)
+
+
+def source_of(name: str) -> str:
+    """Where a field's value comes from unless an argument sets it: a variable, a file, or neither.
+
+    Returns:
+        ``environment variable NAME``, ``secret file PATH`` or ``default``.
+    """
+    environment = {variable.upper(): variable for variable in os.environ}
+    for variable in variables(name):
+        if variable in environment:
+            return f"environment variable {environment[variable]}"
+    folder = os.environ.get(SECRETS_DIR)
+    files = {file.name.upper(): file for file in Path(folder).iterdir()} if folder else {}
+    for variable in variables(name):
+        if variable in files:
+            return f"secret file {files[variable]}"
+    return "default"
 
 
 def _refuse_old_names(given: Iterable[str]) -> None:

@@ -21,6 +21,7 @@ import pytest
 from photoward.api.cli import main
 from photoward.api.cli.files.locations import MADE_FROM, Bucket
 from photoward.core.jobs import Failure
+from photoward.core.settings import Settings
 from photoward.core.storage.places import open_bucket
 from tests.api.http.service import Service, picture, serving, working
 from tests.core.imaging.pictures import reopened
@@ -51,7 +52,7 @@ def prefix(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def inbox(prefix: str) -> S3Store:
-    store = open_bucket(S3_BUCKET, f"{prefix}/in")
+    store = open_bucket(S3_BUCKET, f"{prefix}/in", endpoint=Settings().s3_endpoint_url)
     for name in NAMES:
         put(store, name, "JPEG" if name.endswith("jpg") else "PNG")
     return store
@@ -59,7 +60,7 @@ def inbox(prefix: str) -> S3Store:
 
 @pytest.fixture
 def outbox(prefix: str) -> S3Store:
-    return open_bucket(S3_BUCKET, f"{prefix}/out")
+    return open_bucket(S3_BUCKET, f"{prefix}/out", endpoint=Settings().s3_endpoint_url)
 
 
 def put(store: S3Store, name: str, kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> None:

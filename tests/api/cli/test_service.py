@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from photoward.api.cli import environment, main
+from photoward.api.cli import configuration, extras, main
 from photoward.api.cli.service import programs
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.settings import Settings
@@ -73,28 +73,47 @@ def test_the_way_to_a_key_leads_to_the_same_folder(
     assert command
     code, said = refusal(capsys, *shlex.split(command[1]))
     assert code == 0
-    environment.require_closed_door(Settings(http_host="0.0.0.0", data_dir=folder))
+    configuration.require_api_key(Settings(http_host="0.0.0.0", data_dir=folder))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_key(host: str, tmp_path: Path) -> None:
-    environment.require_closed_door(Settings(http_host=host, data_dir=tmp_path))
+    configuration.require_api_key(Settings(http_host=host, data_dir=tmp_path))
     with pytest.raises(BadInput):
-        environment.require_closed_door(
+        configuration.require_api_key(
             Settings(http_host=host, data_dir=tmp_path, http_require_keys=True)
         )
 
 
 def test_an_open_door_can_be_asked_for(tmp_path: Path) -> None:
     everybody = Settings(http_host="0.0.0.0", http_allow_unauthenticated=True, data_dir=tmp_path)
-    environment.require_closed_door(everybody)
+    configuration.require_api_key(everybody)
 
 
-def test_an_option_goes_before_the_environment_and_reaches_children() -> None:
+def test_an_option_precedes_the_environment_which_stays_as_it_is() -> None:
     os.environ["PHOTOWARD_HTTP_PORT"] = "1111"
-    assert environment.settings_from(http_port=None).http_port == 1111
-    assert environment.settings_from(http_port=2222).http_port == 2222
-    assert os.environ["PHOTOWARD_HTTP_PORT"] == "2222"
+    assert configuration.settings_from(http_port=None).http_port == 1111
+    assert configuration.settings_from(http_port=2222).http_port == 2222
+    assert os.environ["PHOTOWARD_HTTP_PORT"] == "1111"
+
+
+def test_options_reach_the_programs_of_the_embedded_service(tmp_path: Path) -> None:
+    os.environ |= {"PHOTOWARD_HTTP_PORT": "1111", "PHOTOWARD_METRICS_PORT": "9", "OTHER": "kept"}
+    settings = configuration.settings_from(http_port=2222, data_dir=tmp_path)
+    found = programs.environment(settings, tmp_path / "metrics")
+    assert found["PHOTOWARD_HTTP_PORT"] == "2222"
+    assert found["PHOTOWARD_DATA_DIR"] == str(tmp_path)
+    assert found["OTHER"] == "kept"
+    assert "PHOTOWARD_METRICS_PORT" not in found
+    assert found["PHOTOWARD_WORKER_NICENESS"] == "10"
+    os.environ["PHOTOWARD_WORKER_NICENESS"] = "0"
+    assert programs.environment(settings, tmp_path)["PHOTOWARD_WORKER_NICENESS"] == "0"
+
+
+def test_a_rule_over_several_settings_is_said_too() -> None:
+    os.environ |= {"PHOTOWARD_FETCH_BUCKETS": "s3://own", "PHOTOWARD_STORAGE_URL": "s3://own"}
+    with pytest.raises(BadInput, match="own is the service's own bucket"):
+        configuration.settings_from()
 
 
 @pytest.mark.parametrize(
@@ -104,15 +123,15 @@ def test_an_option_goes_before_the_environment_and_reaches_children() -> None:
 def test_a_bad_setting_is_named_without_its_value(variable: str, value: str) -> None:
     os.environ[variable] = value
     with pytest.raises(BadInput) as caught:
-        environment.settings_from()
+        configuration.settings_from()
     assert variable.removeprefix("PHOTOWARD_").lower() in str(caught.value).lower()
     assert value not in str(caught.value)
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(environment.EXTRAS, "worker", ("no_such_module",))
+    monkeypatch.setitem(extras.EXTRAS, "worker", ("no_such_module",))
     with pytest.raises(Unavailable, match=r"pip install 'photoward\[worker\]'"):
-        environment.require_extra("worker")
+        extras.require_extra("worker")
 
 
 def test_logs_of_earlier_runs_are_kept_for_a_while(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from photoward.core.jobs import Failure, State, new_id
 from photoward.core.ledger.adapter import SqlLedger
 from photoward.core.ledger.tables import items
 from photoward.core.object_keys import original_key
+from photoward.core.settings import Settings
 from photoward.core.storage.places import open_bucket
 from photoward.core.webhooks import Event
 from tests.api.http.service import picture, work
@@ -557,7 +558,7 @@ def inbox(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> tuple[S3Store, s
     for name, value in S3_KEYS.items():
         monkeypatch.setenv(name, value)
     prefix = secrets.token_hex(8)
-    return open_bucket(S3_BUCKET, prefix), prefix
+    return open_bucket(S3_BUCKET, prefix, endpoint=Settings().s3_endpoint_url), prefix
 
 
 NAMES = ("cats/1.png", "cats/ü #2 %.png", "a b/c+d.png")

@@ -22,9 +22,9 @@ from photoward.core import telemetry
 from photoward.core.errors import Unavailable
 from photoward.core.lifeline import die_with
 from photoward.core.queue import QUEUE, TASK, celery_settings
-from photoward.core.settings import Settings
 
 if TYPE_CHECKING:
+    from photoward.core.settings import Settings
     from photoward.worker.lifecycle import Worker
 
 BUDGET_S = 10.0
@@ -35,10 +35,10 @@ LEAVE_S = 30.0
 """A batch that has not ended so long after SIGTERM is given back; who sent it waits for 40."""
 
 log = structlog.get_logger(__name__)
-settings = Settings()
 app = Celery("photoward")
-app.conf.update(celery_settings(settings))
 _process: dict[str, Worker] = {}
+_settings: list[Settings] = []
+"""Those of the worker that runs in this process, set before it forks."""
 
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]  # Celery has no types
@@ -60,6 +60,7 @@ def start_process(**_: Any) -> None:  # noqa: ANN401  # Celery passes what it li
     try:
         from photoward.worker.lifecycle import Worker  # noqa: PLC0415  # after the fork
 
+        (settings,) = _settings
         _process["worker"] = Worker.start(settings)
         if settings.metrics_port:
             telemetry.serve_metrics(settings.http_host, settings.metrics_port)
@@ -140,8 +141,15 @@ def protect(_item_id: str) -> None:
         raise
 
 
-def run_worker(_settings: Settings) -> None:
+def configure(settings: Settings) -> None:
+    """Take the settings for the worker of this process and its broker."""
+    _settings[:] = [settings]
+    app.conf.update(celery_settings(settings))
+
+
+def run_worker(settings: Settings) -> None:
     """Run a worker in this process until SIGTERM; one pool process, for one device."""
+    configure(settings)
     app.worker_main(
         [
             "--quiet",

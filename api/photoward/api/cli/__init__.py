@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "bench": ("photoward.api.cli.bench:app", "Measure latency, throughput and the engine here."),
     "demo": ("photoward.api.cli.demo:demo", "A dozen pictures through the whole service."),
+    "config": ("photoward.api.cli.config:config", "Print the settings in force and their sources."),
     "doctor": ("photoward.api.cli.doctor:doctor", "Say what is missing on this machine."),
 }
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from photoward.api.cli.environment import settings_from
+from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.options import DataDir
 from photoward.core.audit import Entry
 from photoward.core.ledger import open_ledger

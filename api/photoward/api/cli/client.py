@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
 import ssl
 import time
@@ -16,6 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
+from photoward.api.cli.configuration import settings_from
 from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def credentials() -> dict[str, str]:
     Raises:
         BadInput: it cannot be one; it is not quoted.
     """
-    key = os.environ.get("PHOTOWARD_API_KEY", "").strip()
+    given = settings_from().api_key
+    key = given.get_secret_value().strip() if given else ""
     if not (key.isascii() and key.isprintable()):
         raise BadInput("invalid_option", "PHOTOWARD_API_KEY is not an API key.")
     return {"Authorization": f"Bearer {key}"} if key else {}

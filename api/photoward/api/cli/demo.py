@@ -17,7 +17,7 @@ from rich.table import Table
 
 from photoward.api.cli import sample_images
 from photoward.api.cli.client import Client
-from photoward.api.cli.environment import require_extra
+from photoward.api.cli.extras import require_extra
 from photoward.api.cli.service.embedded import running
 from photoward.core.catalogue import DEFAULT_PRESET, PRESETS
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from photoward.api.cli.checks import machine, services
-from photoward.api.cli.environment import settings_from
+from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.options import DataDir
 
 if TYPE_CHECKING:

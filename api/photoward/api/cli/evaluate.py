@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.evaluation.preset import (
     FULL,
     PLAIN,
@@ -17,6 +17,7 @@ from photoward.api.cli.evaluation.preset import (
     percentages,
     words,
 )
+from photoward.api.cli.extras import require_extra
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from photoward.api.cli.environment import require_extra
+from photoward.api.cli.extras import require_extra
 from photoward.api.cli.files import folders
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from photoward.api.cli.environment import settings_from
+from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.options import DataDir
 from photoward.core import api_keys
 from photoward.core.api_keys import (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from photoward.api.cli.environment import require_extra
+from photoward.api.cli.extras import require_extra
 from photoward.api.cli.files import folders, user_data
 from photoward.api.cli.files.locations import Folder
 from photoward.api.cli.files.names import MISNAMED

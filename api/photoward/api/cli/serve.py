@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import resource
 
-from photoward.api.cli.environment import require_closed_door, require_extra, settings_from
+from photoward.api.cli.configuration import require_api_key, settings_from
+from photoward.api.cli.extras import require_extra
 from photoward.api.cli.options import DataDir, Host, Port
 
 MOST_FILES = 16_384
@@ -15,13 +17,15 @@ DRAIN_HTTP_S = 3
 def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     """Run the HTTP face alone; queue, ledger and store are what the settings name."""
     settings = settings_from(data_dir=data_dir, http_host=host, http_port=port)
-    require_closed_door(settings)
+    require_api_key(settings)
     require_extra("api")
     _open_many_files()
-    import uvicorn  # noqa: PLC0415  # belongs to the extra that was just asked for
+    import uvicorn  # noqa: PLC0415  # belongs to an extra
+
+    from photoward.api.http.app import open_app  # noqa: PLC0415  # the same
 
     uvicorn.run(
-        "photoward.api.http.app:app_from_environment",
+        functools.partial(open_app, settings),
         factory=True,
         # httptools would save 2 ms of an upload's 7, but answers in plain text, and for the request
         # under way, when a method is made up or a body is longer than announced.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from photoward.api.cli.environment import require_closed_door, require_extra, settings_from
+from photoward.api.cli.configuration import require_api_key, settings_from
+from photoward.api.cli.extras import require_extra
 from photoward.api.cli.options import DataDir, Host, Port
 from photoward.api.cli.service import programs
 from photoward.api.cli.service.supervisor import Supervisor
@@ -31,7 +31,7 @@ def up(
     restarts what ends unexpectedly. Everything that was accepted survives a stop.
     """
     settings = settings_from(data_dir=data_dir, http_host=host, http_port=port)
-    require_closed_door(settings)
+    require_api_key(settings)
     for extra in ("api", "worker"):
         require_extra(extra)
     with (
@@ -39,14 +39,14 @@ def up(
         tempfile.TemporaryDirectory(prefix="photoward-up-") as beats,
     ):
         settings = settings_from(
-            data_dir=settings.data_dir.absolute(), http_port=programs.free_port(settings)
+            data_dir=settings.data_dir.absolute(),
+            http_host=host,
+            http_port=programs.free_port(settings),
         )
         metrics = programs.empty_folder(settings.data_dir / "metrics")
-        os.environ.pop("PHOTOWARD_METRICS_PORT", None)  # several processes would want the one port
-        os.environ.setdefault("PHOTOWARD_WORKER_NICENESS", "10")
         Supervisor(
             programs.stages(settings, workers, Path(beats)),
-            environment={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
+            environment=programs.environment(settings, metrics),
             tell=lambda line: typer.echo(line, err=True),
             logs=None if verbose else programs.fresh_logs(settings.data_dir / "logs"),
         ).run(lambda: typer.echo(f"Photoward is ready: {programs.url(settings)}  (Ctrl-C ends it)"))

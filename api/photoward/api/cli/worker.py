@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.configuration import settings_from
+from photoward.api.cli.extras import require_extra
 from photoward.api.cli.options import DataDir
 
 

@@ -114,14 +114,13 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     return app
 
 
-def app_from_environment() -> FastAPI:
-    """The application as the environment describes it; uvicorn's factory.
+def open_app(settings: Settings) -> FastAPI:
+    """The application over the ledger, store and broker that the settings name.
 
     Raises:
         BadInput: it would listen to other machines, and there is no API key.
         Unavailable: the ledger or the store cannot be opened.
     """
-    settings = Settings()
     configure_logging(json=True)
     ledger = open_ledger(settings)
     require_keys(settings, ledger)

@@ -33,7 +33,7 @@ class Inboxes:
     def __init__(self, settings: Settings) -> None:
         self._places = [urlsplit(place) for place in settings.fetch_buckets]
         secrets = settings.s3_access_key_id, settings.s3_secret_access_key
-        self._bucket = cache(lambda name: open_bucket(name, "", *secrets))
+        self._bucket = cache(lambda name: open_bucket(name, "", *secrets, settings.s3_endpoint_url))
 
     def name(self, tenant: str, place: str) -> str:
         """What a key is called below its place.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +37,7 @@ def open_store(settings: Settings) -> ObjectStore:
         place = url.netloc, url.path.strip("/")
         public = settings.storage_public_url
         return ObStore(
-            open_bucket(*place, *secrets),
+            open_bucket(*place, *secrets, settings.s3_endpoint_url),
             public=open_bucket(*place, *secrets, endpoint=public) if public else None,
         )
     raise Unavailable("The storage URL must be file:///folder, memory:// or s3://bucket/prefix.")
@@ -59,13 +58,18 @@ def open_bucket(
     secret_access_key: SecretStr | None = None,
     endpoint: str | None = None,
 ) -> S3Store:
-    """A bucket; endpoint and credentials, where none are given, are those of ``AWS_*`` variables.
+    """A bucket; credentials, where none are given, are those of ``AWS_*`` variables and files.
+
+    Args:
+        bucket: its name.
+        prefix: of the keys in it; may be empty.
+        access_key_id: with the next one; None: as the environment provides it.
+        secret_access_key: the same.
+        endpoint: URL of another service than AWS.
 
     Raises:
         Unavailable: they cannot be used.
     """
-    if endpoint is None:
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     given: S3Config = {}
     if access_key_id and secret_access_key:
         given["access_key_id"] = access_key_id.get_secret_value()

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from photoward.api.cli import sample_images
 from photoward.api.cli.bench.output import Out, console, write
-from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.configuration import settings_from
+from photoward.api.cli.extras import require_extra
 from photoward.core import key_derivation
 from photoward.core.catalogue import read_cards
 

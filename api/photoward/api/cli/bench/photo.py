@@ -14,8 +14,9 @@ from photoward.api.cli.bench import fidelity, pair_page, photo_tables
 from photoward.api.cli.bench.output import Out, console, write
 from photoward.api.cli.bench.scenes import scenes
 from photoward.api.cli.bench.variants import Strength, asked
-from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.evaluation.preset import words
+from photoward.api.cli.extras import require_extra
 from photoward.api.cli.files.names import is_picture
 from photoward.core.catalogue import FORMATS, Catalogue
 from photoward.core.errors import BadInput

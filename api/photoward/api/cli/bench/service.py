@@ -20,7 +20,8 @@ from rich.table import Table
 from photoward.api.cli import sample_images
 from photoward.api.cli.bench.output import Out, console, stages, write
 from photoward.api.cli.client import FINAL, Client
-from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.configuration import settings_from
+from photoward.api.cli.extras import require_extra
 from photoward.api.cli.service.embedded import running
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable

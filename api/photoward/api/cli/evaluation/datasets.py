@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photoward.api.cli.client import Client, Refusal, address
-from photoward.api.cli.environment import settings_from
+from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.evaluation.shapes import write_shapes
 from photoward.api.cli.files.names import FORMAT_OF
 from photoward.api.cli.protect import protect

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import TaskID
 from rich.table import Table
 
-from photoward.api.cli.environment import settings_from
+from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.evaluation import datasets, surrogates_used
 from photoward.api.cli.files import folders
 from photoward.core.errors import BadInput

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from photoward.api.cli.environment import settings_from
+from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.evaluation.preset import listed
 from photoward.core.catalogue import METHODS, read_cards
 from photoward.core.errors import BadInput

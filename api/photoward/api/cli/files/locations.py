@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import obstore
 
+from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.files.folders import spot, walk
 from photoward.api.cli.files.output_record import Made, Record
 from photoward.core.errors import BadInput, Unavailable
@@ -185,7 +186,7 @@ class Bucket:
     def __init__(self, name: str, prefix: str) -> None:
         self.root = f"s3://{name}/{prefix}/" if prefix else f"s3://{name}/"
         self.name = (prefix or name).rpartition("/")[2]
-        self._store: S3Store = open_bucket(name, prefix)
+        self._store: S3Store = open_bucket(name, prefix, endpoint=settings_from().s3_endpoint_url)
         self._made: dict[tuple[str, str], Made | None] = {}
         """By name and version: what was asked once."""
 

@@ -5,11 +5,10 @@ What ``photoward up`` keeps stays in the folder that it runs from.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photoward.api.cli.environment import settings_from
+from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.files import folders
 from photoward.core.api_keys import DEFAULT_TENANT
 from photoward.core.errors import Unavailable
@@ -24,9 +23,9 @@ def folder() -> Path:
     Raises:
         Unavailable: there is none.
     """
-    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    base = settings_from().xdg_data_home
     try:
-        return (base if base.is_absolute() else Path.home() / ".local/share") / "photoward"
+        return (base if base and base.is_absolute() else Path.home() / ".local/share") / "photoward"
     except RuntimeError:
         raise Unavailable("This user has no home folder: XDG_DATA_HOME names another.") from None
 

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import http.client
 import math
+import os
 import shutil
 import socket
 import sys
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
 
 WORKER_GRACE_S = 30.0
+WORKER_NICENESS = "10"
+"""Unless the environment says another: the HTTP face answers on a busy machine."""
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel takes 107."""
 
@@ -47,6 +50,28 @@ def stages(settings: Settings, workers: int, beats: Path | None = None) -> list[
         [_worker(f"worker-{n}", [*own, "worker"], beats) for n in range(1, workers + 1)],
         [Program("api", [*own, "serve"], ready=lambda: answers_http(settings))],
     ]
+
+
+def environment(settings: Settings, metrics: Path) -> dict[str, str]:
+    """The environment of the programs: the caller's, and what options and ``up`` itself set.
+
+    Args:
+        settings: of all of them.
+        metrics: an empty folder in which the processes share their metrics.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "PHOTOWARD_METRICS_PORT"  # several processes cannot share one port
+    }
+    return {
+        "PHOTOWARD_WORKER_NICENESS": WORKER_NICENESS,
+        **inherited,
+        "PHOTOWARD_DATA_DIR": str(settings.data_dir),
+        "PHOTOWARD_HTTP_HOST": settings.http_host,
+        "PHOTOWARD_HTTP_PORT": str(settings.http_port),
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+    }
 
 
 @contextlib.contextmanager

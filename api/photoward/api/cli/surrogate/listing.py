@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from photoward.api.cli.environment import settings_from
+from photoward.api.cli.configuration import settings_from
 
 if TYPE_CHECKING:
     from photoward.core.catalogue import SurrogateCard

@@ -17,7 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )  # fmt: skip
 
-from photoward.api.cli.environment import require_extra, settings_from
+from photoward.api.cli.configuration import settings_from
+from photoward.api.cli.extras import require_extra
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
