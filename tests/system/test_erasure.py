@@ -49,7 +49,7 @@ def test_an_erased_tenant_leaves_no_trace() -> None:
             salt, *photos, *results,
         ]  # fmt: skip
         assert len(found(settings, traces)) > len(photos), "so that it is seen what is looked for"
-        command = ["keys", "erase-tenant", "erased", "--yes", "--data-dir", str(service.folder)]
+        command = ["tenants", "erase", "erased", "--yes", "--data-dir", str(service.folder)]
         began = time.monotonic()
         subprocess.run([sys.executable, "-m", "photoward.api.cli", *command], check=True)
         until(lambda: not found(settings, traces), GONE_S, str(found(settings, traces)))

@@ -90,3 +90,13 @@ def test_our_own_trouble_is_one(
 
 def test_an_interruption_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert leave_with(monkeypatch, KeyboardInterrupt()) == 130
+
+
+@pytest.mark.parametrize("old", cli.RENAMED, ids=" ".join)
+def test_an_old_command_names_the_new_one(
+    old: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*old, "--items", "5"])
+    assert caught.value.code == 2
+    assert f"is called `{cli.RENAMED[old]}` now" in capsys.readouterr().err

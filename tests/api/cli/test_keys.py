@@ -1,4 +1,4 @@
-"""``photoward keys``: keys without a server, and the end of a tenant."""
+"""``photoward keys`` and ``audit``: without a server."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from photoward.core.api_keys import ALL, USUAL
 from photoward.core.key_derivation import pepper as pepper_of
 from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger
-from photoward.core.object_keys import original_key
 from photoward.core.settings import Settings
-from photoward.core.storage import open_store
-from tests.support.samples import HOUR, added
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +80,7 @@ def test_rotating_leaves_both_for_a_while(keys: Keys, tmp_path: Path, ledger: Le
     _, new, _ = keys("rotate", old_id, "--grace-hours", "1")
     assert opens(tmp_path, ledger, old)
     assert opens(tmp_path, ledger, new)
-    assert keys("end", old_id)[0] == 0
+    assert keys("revoke", old_id)[0] == 0
     assert not opens(tmp_path, ledger, old)
     assert opens(tmp_path, ledger, new)
 
@@ -91,48 +88,20 @@ def test_rotating_leaves_both_for_a_while(keys: Keys, tmp_path: Path, ledger: Le
 @pytest.mark.parametrize(
     "arguments",
     [("add", ""), ("add", "a\nb"), ("add", "a", "--tenant", "../x"), ("add", "a", "--days", "0"),
-     ("end", "0" * 16), ("rotate", "0" * 16), ("add", "a", "--scope", "root")],
+     ("revoke", "0" * 16), ("rotate", "0" * 16), ("add", "a", "--scope", "root")],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(arguments: tuple[str, ...], keys: Keys) -> None:
     code, out, _ = keys(*arguments)
     assert (code, out) == (2, "")
 
 
-def test_a_quota_is_set_told_and_taken_away(keys: Keys, ledger: Ledger) -> None:
-    assert "of no limit" in keys("quota", "alice")[1]
-    assert "0.0 megapixels in a day, of 50" in keys("quota", "alice", "--megapixels", "50")[1]
-    assert ledger.usage("alice").quota == 50
-    assert keys("quota", "alice", "--unlimited")[0] == 0
-    assert ledger.usage("alice").quota is None
-    assert keys("quota", "alice", "--unlimited", "--megapixels", "1")[0] == 2
-
-
-def test_a_tenants_share_is_set(keys: Keys, ledger: Ledger) -> None:
-    assert keys("share", "alice", "3")[0] == 0
-    for tenant in ("bob", "alice"):
-        for _ in range(12):
-            added(ledger, tenant)
-    first = ledger.claim(limit=12, max_megapixels=99, lease=HOUR)
-    assert 8 <= [item.tenant for item in first].count("alice") <= 9
-    assert keys("share", "alice", "0")[0] == 2
-
-
-def test_an_erased_tenant_leaves_no_object(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:
-    store = open_store(Settings(data_dir=tmp_path))
-    items = {name: added(ledger, name) for name in ("alice", "bob")}
-    for name, item in items.items():
-        store.put(original_key(name, item.id), b"photo")
-    code, _, said = keys("erase-tenant", "alice", "--yes")
-    assert code == 0
-    assert "1 photos of alice" in said
-    assert [key for key, _ in store.keys("")] == [original_key("bob", items["bob"].id)]
-
-
 def test_the_operator_reads_who_did_what(
     keys: Keys, ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys("add", "laptop", "--tenant", "alice")
-    keys("quota", "bob", "--megapixels", "50")
+    with pytest.raises(SystemExit):
+        main(["tenants", "quota", "bob", "--megapixels", "50"])
+    capsys.readouterr()
     (made,) = ledger.keys("alice")
 
     def audit(*arguments: str) -> list[str]:

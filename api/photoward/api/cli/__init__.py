@@ -23,23 +23,42 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("photoward.api.cli.up:up", "Run the whole service from one folder."),
-    "serve": ("photoward.api.cli.serve:serve", "Run the HTTP face alone."),
+    "serve": ("photoward.api.cli.serve:serve", "Run the HTTP API alone."),
     "worker": ("photoward.api.cli.worker:worker", "Run one worker alone."),
-    "protect": ("photoward.api.cli.protect:protect", "Protect files without a server."),
-    "sync": ("photoward.api.cli.sync:sync", "A folder through a running service into another."),
-    "keys": ("photoward.api.cli.keys:app", "Make and end API keys; erase a tenant."),
-    "audit": ("photoward.api.cli.audit:audit", "List who did what to whom."),
-    "surrogate": ("photoward.api.cli.surrogate:app", "Train and list surrogates."),
-    "evaluate": ("photoward.api.cli.evaluate:evaluate", "Train victims on protected pictures."),
+    "protect": ("photoward.api.cli.protect:protect", "Protect photos without a service."),
+    "sync": ("photoward.api.cli.sync:sync", "Protect a folder or bucket through a service."),
+    "keys": ("photoward.api.cli.keys:app", "Create, list, rotate and revoke API keys."),
+    "tenants": (
+        "photoward.api.cli.tenants:app",
+        "Set a tenant's quota or weight; erase a tenant.",
+    ),
+    "audit": ("photoward.api.cli.audit:audit", "Print the audit log."),
+    "surrogate": ("photoward.api.cli.surrogate:app", "Train, import and list surrogate networks."),
+    "evaluate": (
+        "photoward.api.cli.evaluate:evaluate",
+        "Measure protection: train networks on protected photos.",
+    ),
     "inspect": (
         "photoward.api.cli.inspect:inspect",
-        "What a set of pictures is: dimension, labels.",
+        "Estimate a data set's dimension and label sharpness.",
     ),
-    "bench": ("photoward.api.cli.bench:app", "Measure latency, throughput and the engine here."),
-    "demo": ("photoward.api.cli.demo:demo", "A dozen pictures through the whole service."),
+    "bench": ("photoward.api.cli.bench:app", "Measure this machine: latency, throughput, engine."),
+    "demo": ("photoward.api.cli.demo:demo", "Protect sample photos through the whole service."),
     "config": ("photoward.api.cli.config:config", "Print the settings in force and their sources."),
-    "doctor": ("photoward.api.cli.doctor:doctor", "Say what is missing on this machine."),
+    "doctor": ("photoward.api.cli.doctor:doctor", "Check this machine and its settings."),
 }
+
+RENAMED = {
+    ("keys", "end"): "photoward keys revoke",
+    ("keys", "quota"): "photoward tenants quota",
+    ("keys", "share"): "photoward tenants weight",
+    ("keys", "erase-tenant"): "photoward tenants erase",
+    **{
+        ("bench", name): f"python -m benchmarks {name}"
+        for name in ("dimension", "external", "ledger", "load")
+    },
+}
+"""Old command → the command that replaced it, for the sentence that refuses the old one."""
 
 FIRST_SERVER_FAULT = 500
 
@@ -47,6 +66,12 @@ FIRST_SERVER_FAULT = 500
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that ``arguments`` (default: the process's own) name, then exit."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    words = tuple(word for word in given if not word.startswith("-"))[:2]
+    if words in RENAMED:
+        sys.stderr.write(
+            f"photoward: `photoward {' '.join(words)}` is called `{RENAMED[words]}` now.\n"
+        )
+        sys.exit(2)
     run(application(given), given, "photoward")
 
 
@@ -106,8 +131,8 @@ def _photoward(
     show_version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Say the version and exit."
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Make photos unprofitable to train on: a service of your own, and its tools."""
+    """Make photos unprofitable to train on: a self-hosted service and its tools."""

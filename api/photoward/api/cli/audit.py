@@ -1,4 +1,4 @@
-"""``photoward audit``: the operator reads who did what, of all tenants or of one."""
+"""``photoward audit``: the operator reads the audit log of all tenants or of one."""
 
 from __future__ import annotations
 
@@ -21,29 +21,40 @@ PAGE = 1000
 
 def audit(
     *,
-    tenant: Annotated[str | None, typer.Option(help="Only what was done to its things.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For programs: an object a line.")
-    ] = False,
+    tenant: Annotated[
+        str | None,
+        typer.Option(help="Only what was done to this tenant's data.", show_default="all tenants"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """List who did what to whom, oldest first, a line each."""
+    """Print the audit log, oldest entry first.
+
+    Each line: time, tenant, action, resource, detail, outcome, actor, address, request id.
+    """
     with closing(open_ledger(settings_from(data_dir=data_dir))) as ledger:
-        for entry in _every(ledger, tenant):
+        for entry in _entries(ledger, tenant):
             typer.echo(json.dumps(asdict(entry), default=str) if as_json else _line(entry))
 
 
-def _every(ledger: Ledger, tenant: str | None) -> Iterator[Entry]:
-    seen = 0
-    while page := ledger.entries(tenant, after=seen, limit=PAGE):
+def _entries(ledger: Ledger, tenant: str | None) -> Iterator[Entry]:
+    """All entries, page by page."""
+    last = 0
+    while page := ledger.entries(tenant, after=last, limit=PAGE):
         yield from page
-        seen = page[-1].seq
+        last = page[-1].seq
 
 
 def _line(entry: Entry) -> str:
     actor = entry.actor
-    told = (
-        entry.tenant, entry.deed, entry.thing, entry.detail, entry.outcome, actor.name,
-        actor.address, actor.request,
-    )  # fmt: skip
-    return "  ".join([f"{entry.at:%Y-%m-%d %H:%M:%S}", *(one or "-" for one in told)])
+    columns = (
+        entry.tenant,
+        entry.deed,
+        entry.thing,
+        entry.detail,
+        entry.outcome,
+        actor.name,
+        actor.address,
+        actor.request,
+    )
+    return "  ".join([f"{entry.at:%Y-%m-%d %H:%M:%S}", *(one or "-" for one in columns)])
