@@ -509,7 +509,6 @@ def test_the_secret_is_in_one_place_whatever_folder_one_stands_in(
     assert f"A secret was made in {home}." in said(capsys)
     assert (home / "master.secret").stat().st_mode & 0o777 == 0o400
     assert home.stat().st_mode & 0o777 == 0o700
-    del os.environ["PHOTOWARD_DATA_DIR"]
     monkeypatch.chdir(source)
     assert nowhere(cat, into=tmp_path / "2") == 0
     assert "secret" not in said(capsys)
@@ -523,7 +522,6 @@ def test_a_secret_of_before_is_used_where_it_is_and_said(
 ) -> None:
     cat = save(source / "cat.png")
     assert nowhere(cat, "--data-dir", tmp_path / "photoward-data", into=tmp_path / "1") == 0
-    del os.environ["PHOTOWARD_DATA_DIR"]
     said(capsys)
     assert nowhere(cat, into=tmp_path / "2") == 0
     assert f"The secret is that of {tmp_path / 'photoward-data'}, as before" in said(capsys)
