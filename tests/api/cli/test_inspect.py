@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from photoward.api.cli import main
 from tests.support.folders import striped
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def photoward(*arguments: object) -> object:
