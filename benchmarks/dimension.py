@@ -23,13 +23,15 @@ FEWEST = 5
 
 def dimension(
     reports: Annotated[
-        list[Path], typer.Argument(help="report.json of an evaluation for each set.")
+        list[Path], typer.Argument(help="report.json of an evaluation of each set.")
     ],
-    protection: Annotated[str, typer.Option(help="Its name in all of them.")] = "protected",
-    trainer: Annotated[str, typer.Option(help="Whose figures count.")] = "none",
+    protection: Annotated[
+        str, typer.Option(help="Name of the protection in all reports.")
+    ] = "protected",
+    trainer: Annotated[str, typer.Option(help="Countermeasure whose results count.")] = "none",
     out: Out = None,
 ) -> None:
-    """Correlate the dimension of five sets or more with what protection leaves to a trainer."""
+    """Correlate the intrinsic dimension of at least five sets with the accuracy that remains."""
     require_extra("worker")
     if len(reports) < FEWEST:
         raise BadInput(
@@ -39,12 +41,14 @@ def dimension(
     rows = [_row(path, protection, trainer) for path in reports]
     left = [row["kept"] for row in rows]
     result = {
-        "protection": protection, "trainer": trainer, "rows": rows,
+        "protection": protection,
+        "trainer": trainer,
+        "rows": rows,
         "correlation": {
             figure: _correlations([row[figure] for row in rows], left)
             for figure in ("levina_bickel", "two_nn", "label_sharpness")
         },
-    }  # fmt: skip
+    }
     _show(result)
     write(out, result)
 
@@ -57,10 +61,13 @@ def _row(path: Path, protection: str, trainer: str) -> dict[str, Any]:
         found = json.loads(path.read_bytes())
         measured = found["data"]["clean"]["intrinsic"]
         clean, protected = (
-            next(row for row in found["rows"]
-                 if (row["protection"], row["countermeasure"]) == (name, trainer))
+            next(
+                row
+                for row in found["rows"]
+                if (row["protection"], row["countermeasure"]) == (name, trainer)
+            )
             for name in ("clean", protection)
-        )  # fmt: skip
+        )
     except (OSError, ValueError, KeyError, TypeError, StopIteration, RuntimeError) as error:
         raise BadInput(
             "invalid_option",
@@ -74,9 +81,13 @@ def _row(path: Path, protection: str, trainer: str) -> dict[str, Any]:
             f"{path} says nothing: too few pictures, or the control learnt nothing.",
         )
     return {
-        "set": str(path), "classes": classes, **measured, "control": peak(clean),
-        "protected": peak(protected), "kept": round(kept(protected, clean, classes), 4),
-    }  # fmt: skip
+        "set": str(path),
+        "classes": classes,
+        **measured,
+        "control": peak(clean),
+        "protected": peak(protected),
+        "kept": round(kept(protected, clean, classes), 4),
+    }
 
 
 def _correlations(one: Sequence[float], other: Sequence[float]) -> dict[str, float | None]:
@@ -104,9 +115,14 @@ def _show(result: dict[str, Any]) -> None:
     table = Table("set", "dimension", "TwoNN", "K_F", "control", "protected", "kept above chance")
     for row in result["rows"]:
         table.add_row(
-            row["set"], str(row["levina_bickel"]), str(row["two_nn"]), str(row["label_sharpness"]),
-            f"{row['control']:.1%}", f"{row['protected']:.1%}", f"{row['kept']:.0%}",
-        )  # fmt: skip
+            row["set"],
+            str(row["levina_bickel"]),
+            str(row["two_nn"]),
+            str(row["label_sharpness"]),
+            f"{row['control']:.1%}",
+            f"{row['protected']:.1%}",
+            f"{row['kept']:.0%}",
+        )
     console.print(table)
     for figure, found in result["correlation"].items():
         console.print(

@@ -63,9 +63,19 @@ def external(  # noqa: PLR0913  # one option each
     for row in rows:
         table.add_row(str(row["classifier"]), *(f"{row[one]:.1%}" for one in ("clean", "attacked")))
     console.print(table)
-    write(out, {
-        "rows": rows, "network": network, "epsilon_255": epsilon, "attack_255": attack,
-        "attack_steps": steps, "size": size, "side_px": side, "epochs": epochs,
-        "trained_on": len(split.clean.labels), "classes": split.clean.classes,
-        "data_sha256": split.clean.digest(),
-    })  # fmt: skip
+    write(
+        out,
+        {
+            "rows": rows,
+            "network": network,
+            "epsilon_255": epsilon,
+            "attack_255": attack,
+            "attack_steps": steps,
+            "size": size,
+            "side_px": side,
+            "epochs": epochs,
+            "trained_on": len(split.clean.labels),
+            "classes": split.clean.classes,
+            "data_sha256": split.clean.digest(),
+        },
+    )

@@ -20,11 +20,11 @@ from kombu.connection import Connection
 from pydantic import SecretStr
 from rich.table import Table
 
-from benchmarks.parallel import together
+from benchmarks.parallel import run_parallel
 from benchmarks.results import write
 from photoward.api.cli.bench.output import Out, console
-from photoward.api.cli.service.process import Child
-from photoward.api.cli.service.programs import stages
+from photoward.api.cli.service.process import ProgramProcess
+from photoward.api.cli.service.programs import program_stages
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.jobs import Options, Output, Result, Source, new_id
 from photoward.core.ledger import open_ledger
@@ -34,7 +34,7 @@ from photoward.core.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from benchmarks.parallel import Effort
+    from benchmarks.parallel import Cost
     from photoward.core.jobs import Item
     from photoward.core.ports import Ledger
 
@@ -52,15 +52,21 @@ def ledger(  # noqa: PLR0913  # one option each
         list[str] | None,
         typer.Option(help="Empty ones: postgresql+psycopg://… (PGPASSWORD); sqlite: a new file."),
     ] = None,
-    redis: Annotated[str | None, typer.Option(help="Default: a server of its own.")] = None,
-    items: Annotated[int, typer.Option(min=100)] = 4000,
-    workers: Annotated[str, typer.Option(help="How many, with commas.")] = "1,2,4,8",
-    claim: Annotated[int, typer.Option(min=1, help="Items a claim.")] = 32,
-    work_ms: Annotated[float, typer.Option(min=0, help="What the noise of one item takes.")] = 0,
-    rounds: Annotated[int, typer.Option(min=1, help="Of which the best counts.")] = 1,
+    redis: Annotated[
+        str | None, typer.Option(help="URL of the broker.", show_default="a private server")
+    ] = None,
+    items: Annotated[int, typer.Option(min=100, help="Items of each measurement.")] = 4000,
+    workers: Annotated[
+        str, typer.Option(help="Numbers of processes, separated by commas.")
+    ] = "1,2,4,8",
+    claim: Annotated[int, typer.Option(min=1, help="Items of a claim.")] = 32,
+    work_ms: Annotated[
+        float, typer.Option(min=0, help="Milliseconds that the processing of an item takes.")
+    ] = 0,
+    rounds: Annotated[int, typer.Option(min=1, help="Repetitions, of which the best counts.")] = 1,
     out: Out = None,
 ) -> None:
-    """Items a second that are accepted, asked for, worked off and hinted at by processes."""
+    """Measure how many items a second several processes submit, read, process and announce."""
     try:
         counts = [int(part) for part in workers.split(",")]
     except ValueError:
@@ -82,8 +88,17 @@ def ledger(  # noqa: PLR0913  # one option each
         with _broker(settings):
             hints = measured(partial(_hints, settings, items))
     _show("hints", hints)
-    write(out, {"items": items, "claim": claim, "work_ms": work_ms, "rounds": rounds,
-                "ledgers": found, "hints": hints})  # fmt: skip
+    write(
+        out,
+        {
+            "items": items,
+            "claim": claim,
+            "work_ms": work_ms,
+            "rounds": rounds,
+            "ledgers": found,
+            "hints": hints,
+        },
+    )
 
 
 @contextmanager
@@ -120,12 +135,13 @@ def _best(workers: int, rounds: list[Row]) -> Row:
 def _ledger(settings: Settings, items: int, claim: int, work_ms: float, workers: int) -> Row:
     each = items // workers
     found = {
-        name: _rate(each * workers, together(workers, prepare, settings, *given))
+        name: _rate(each * workers, run_parallel(workers, prepare, settings, *given))
         for name, prepare, given in (
-            ("accepted", _handing_in, (each,)), ("asked", _asking, (each,)),
+            ("accepted", _handing_in, (each,)),
+            ("asked", _asking, (each,)),
             ("done", _working, (claim, work_ms / 1000)),
         )
-    }  # fmt: skip
+    }
     with closing(open_ledger(settings)) as opened:
         if opened.oldest_queued() is not None:
             raise Unavailable("Something is queued still.")
@@ -137,12 +153,12 @@ def _ledger(settings: Settings, items: int, claim: int, work_ms: float, workers:
 def _hints(settings: Settings, items: int, workers: int) -> Row:
     each = items // workers
     return {
-        name: _rate(each * workers, together(workers, prepare, settings, each))
+        name: _rate(each * workers, run_parallel(workers, prepare, settings, each))
         for name, prepare in (("sent", _hinting), ("heard", _hearing))
     }
 
 
-def _rate(count: int, effort: Effort) -> dict[str, float]:
+def _rate(count: int, effort: Cost) -> dict[str, float]:
     return {
         "per_s": count / effort.wall_s,
         "processor_ms": 1000 * effort.processor_s / count,
@@ -218,14 +234,17 @@ def _hearing(settings: Settings, count: int) -> Callable[[int], None]:
 def _broker(settings: Settings) -> Iterator[None]:
     """The private server, unless there is another."""
     log = settings.data_dir / "queue.log"
-    children = [Child(program, os.environ, log, SERVER_S) for program in stages(settings, 1)[0]]
+    children = [
+        ProgramProcess(program, os.environ, log, SERVER_S)
+        for program in program_stages(settings, 1)[0]
+    ]
     try:
         for child in children:
             child.start()
             until = time.monotonic() + SERVER_S
             while child.program.ready and not child.program.ready():
                 if child.ended() is not None or time.monotonic() > until:
-                    raise Unavailable(f"No queue server.\n{child.last_words()}")
+                    raise Unavailable(f"No queue server.\n{child.log_tail()}")
                 time.sleep(0.05)
         yield
     finally:

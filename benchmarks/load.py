@@ -1,4 +1,4 @@
-"""``python -m benchmarks load``: a running service under a steady stream of questions and uploads.
+"""``python -m benchmarks load``: a running service under a constant rate of requests.
 
 Requests start when they are due, whether earlier ones are answered or not, and their time counts
 from then: a service that falls behind cannot slow the asking down.
@@ -54,22 +54,26 @@ class Stream:
         found = sorted(self.took_s) or [0.0]
         late = sorted(self.late_s) or [0.0]
         return {
-            "asked_per_s": self.per_s, "sent": len(self.late_s),
+            "asked_per_s": self.per_s,
+            "sent": len(self.late_s),
             **{name: _share(found, share) for name, share in SHARES.items()},
-            "started_late_p99_s": _share(late, 0.99), "codes": dict(sorted(self.codes.items())),
-        }  # fmt: skip
+            "started_late_p99_s": _share(late, 0.99),
+            "codes": dict(sorted(self.codes.items())),
+        }
 
 
 def load(  # noqa: PLR0913  # an option each
-    url: Annotated[str, typer.Option(help="Where the service runs.")],
+    url: Annotated[str, typer.Option(help="URL of the service.")],
     *,
-    reads: Annotated[float, typer.Option(min=0, help="Questions for a state, a second.")] = 200,
-    uploads: Annotated[float, typer.Option(min=0, help="Uploads of 1 MB, a second.")] = 20,
-    seconds: Annotated[float, typer.Option(min=1, help="For how long.")] = 300,
-    method: Annotated[str, typer.Option(help="What to do to the photos.")] = "cuda",
+    reads: Annotated[
+        float, typer.Option(min=0, help="Reads of an image's state per second.")
+    ] = 200,
+    uploads: Annotated[float, typer.Option(min=0, help="Uploads of 1 MB per second.")] = 20,
+    seconds: Annotated[float, typer.Option(min=1, help="Duration in seconds.")] = 300,
+    method: Annotated[str, typer.Option(help="Method of the uploads.")] = "cuda",
     out: Out = None,
 ) -> None:
-    """Questions and uploads at a steady rate; percentiles and refusals of each.
+    """Send reads and uploads at a constant rate; report percentiles and refusals.
 
     The method cuda makes no pass through a network, so that it is the service that is measured.
     Sends the API key in PHOTOWARD_API_KEY.
@@ -91,17 +95,20 @@ async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str
 
     photos = [_photo(seed) for seed in range(PHOTOS)]
     async with aiohttp.ClientSession(
-        f"{address(url)}/", headers=credentials(),
+        f"{address(url)}/",
+        headers=credentials(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S),
         connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE_S),
-    ) as client:  # fmt: skip
+    ) as client:
         known: list[str] = []
 
         async def upload() -> int:
             async with client.post(
-                "v1/images", params={"method": method, "label": "bench"},
-                data=random.choice(photos), headers={"Content-Type": "image/png"},  # noqa: S311  # no secret
-            ) as answer:  # fmt: skip
+                "v1/images",
+                params={"method": method, "label": "bench"},
+                data=random.choice(photos),  # noqa: S311  # no secret
+                headers={"Content-Type": "image/png"},
+            ) as answer:
                 said = await answer.json(content_type=None)
             if answer.ok:
                 known.append(said["id"])
@@ -123,9 +130,7 @@ async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str
     return {"seconds": seconds, "method": method, "upload_bytes": len(photos[0]), **told}
 
 
-async def _stream(
-    stream: Stream, ask: Callable[[], Awaitable[int]], seconds: float
-) -> None:  # fmt: skip
+async def _stream(stream: Stream, ask: Callable[[], Awaitable[int]], seconds: float) -> None:
     """Start a request whenever one is due, then wait for all answers."""
     began = time.perf_counter()
     async with asyncio.TaskGroup() as tasks:

@@ -16,15 +16,15 @@ READY_S = 60.0
 
 
 @dataclass(frozen=True)
-class Effort:
+class Cost:
     """What it took."""
 
     wall_s: float
     processor_s: float
-    """Of the processes together; what servers did meanwhile is not in it."""
+    """Of the processes run_parallel; what servers did meanwhile is not in it."""
 
 
-def together(count: int, prepare: Callable[..., Callable[[int], None]], *given: Any) -> Effort:  # noqa: ANN401  # whatever it takes
+def run_parallel(count: int, prepare: Callable[..., Callable[[int], None]], *given: Any) -> Cost:  # noqa: ANN401  # whatever it takes
     """Have ``count`` processes call ``prepare(*given)``, and at one moment what that returns.
 
     Each gets its number, from 0 on. All that is given must be picklable.
@@ -48,7 +48,7 @@ def together(count: int, prepare: Callable[..., Callable[[int], None]], *given: 
     wall = time.perf_counter() - began
     if any(process.exitcode for process in processes):
         raise Unavailable("A process failed; see above.")
-    return Effort(wall, sum(spent.get() for _ in processes))
+    return Cost(wall, sum(spent.get() for _ in processes))
 
 
 def _run(gate: Any, spent: Any, prepare: Callable[..., Any], number: int, given: Any) -> None:  # noqa: ANN401  # multiprocessing's

@@ -23,14 +23,21 @@ def measured(*arguments: object) -> object:
 
 def report(path: Path, dimension: float, left: float, **data: Any) -> Path:  # noqa: ANN401
     rows = [
-        {"protection": name, "countermeasure": "none", "test_accuracy": {"mean": end},
-         "peak_accuracy": {"mean": best}, "test_curve": []}
+        {
+            "protection": name,
+            "countermeasure": "none",
+            "test_accuracy": {"mean": end},
+            "peak_accuracy": {"mean": best},
+            "test_curve": [],
+        }
         for name, end, best in (("clean", 0.8, 0.8), ("protected", 0.1, left))
-    ]  # fmt: skip
+    ]
     measured = {"levina_bickel": dimension, "two_nn": 2 * dimension, "label_sharpness": 0.1}
     found = {
-        "classes": list("abcdefghij"), "rows": rows, "data": {"clean": {"intrinsic": measured}}
-    } | data  # fmt: skip
+        "classes": list("abcdefghij"),
+        "rows": rows,
+        "data": {"clean": {"intrinsic": measured}},
+    } | data
     path.write_text(json.dumps(found))
     return path
 
@@ -54,9 +61,12 @@ def test_dimension_and_protection_are_correlated_over_five_sets(
 
 @pytest.mark.parametrize(
     ("broken", "sentence"),
-    [({"data": {"clean": {}}}, "is no report"), ({"rows": []}, "is no report"),
-     ({"classes": ["a"]}, "the control learnt nothing")],
-)  # fmt: skip
+    [
+        ({"data": {"clean": {}}}, "is no report"),
+        ({"rows": []}, "is no report"),
+        ({"classes": ["a"]}, "the control learnt nothing"),
+    ],
+)
 def test_reports_that_say_nothing_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: dict[str, Any], sentence: str
 ) -> None:

@@ -25,9 +25,23 @@ def measured(*arguments: object) -> object:
 def test_a_classifier_behind_the_transform_is_attacked_beside_a_plain_one(tmp_path: Path) -> None:
     out = tmp_path / "external.json"
     code = measured(
-        "external", striped(tmp_path / "clean", 12), "--network", "squeezenet-1.1",
-        "--size", 16, "--side", 24, "--epochs", 1, "--batch", 4, "--steps", 2, "--out", out,
-    )  # fmt: skip
+        "external",
+        striped(tmp_path / "clean", 12),
+        "--network",
+        "squeezenet-1.1",
+        "--size",
+        16,
+        "--side",
+        24,
+        "--epochs",
+        1,
+        "--batch",
+        4,
+        "--steps",
+        2,
+        "--out",
+        out,
+    )
     assert code == 0
     rows = json.loads(out.read_text())["rows"]
     assert [row["classifier"] for row in rows] == ["plain", "behind squeezenet-1.1 8/255"]

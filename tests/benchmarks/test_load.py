@@ -30,9 +30,17 @@ def test_it_asks_and_uploads_at_the_rates_it_was_given(
     out = tmp_path / "result.json"
     with serving(tmp_path / "service") as service:
         code = run(
-            "--url", service.url, "--reads", "20", "--uploads", "4", "--seconds", "1",
-            "--out", str(out),
-        )  # fmt: skip
+            "--url",
+            service.url,
+            "--reads",
+            "20",
+            "--uploads",
+            "4",
+            "--seconds",
+            "1",
+            "--out",
+            str(out),
+        )
         held = service.ledger.depth()
     assert code == 0
     told = json.loads(out.read_text())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from photoward.api.cli.client import Client, Refusal
-from photoward.api.cli.service.embedded import running
+from photoward.api.cli.service.embedded import running_service
 from photoward.core.errors import Unavailable
 from tests.support.servers import short_folder
 
@@ -118,7 +118,9 @@ def stack(folder: Path, workers: int = 1, /, **environment: str) -> Iterator[Sta
     """Run ``photoward up`` on a folder; afterwards nothing of it may be left running."""
     before = set(psutil.Process().children())
     # What most tests show is not the noise, and sem alone needs no pretrained networks.
-    with running(folder, workers, **{"PHOTOWARD_ENGINE_METHOD": "sem", **environment}) as url:
+    with running_service(
+        folder, workers, **{"PHOTOWARD_ENGINE_METHOD": "sem", **environment}
+    ) as url:
         (supervisor,) = (
             child for child in psutil.Process().children()
             if child not in before and "up" in child.cmdline()

@@ -11,7 +11,7 @@ import pytest
 from photoward.api.cli import main
 from photoward.api.cli.bench.scenes import scenes
 from photoward.api.cli.bench.service import _shares, _waiting
-from photoward.api.cli.bench.variants import asked
+from photoward.api.cli.bench.variants import variants
 from photoward.core import catalogue
 from photoward.core.catalogue import DEFAULT_PRESET, SHAPINGS
 from photoward.models.methods.registry import METHODS
@@ -29,20 +29,33 @@ def test_the_shares_add_up_to_the_whole() -> None:
     seconds = {"decode": 0.1, "perturb": 0.3, "enlarge": 0.1, "encode": 0.2, "verify": 0.25}
     items = [{"measured": {"seconds": seconds}}] * 3
     shares = _shares(items, [1.0, 1.2, 1.1])
-    assert shares == pytest.approx({
-        "decode": 0.1, "noise": 0.4, "encode": 0.2, "verify and measure": 0.25,
-        "everything else": 0.15,
-    })  # fmt: skip
+    assert shares == pytest.approx(
+        {
+            "decode": 0.1,
+            "noise": 0.4,
+            "encode": 0.2,
+            "verify and measure": 0.25,
+            "everything else": 0.15,
+        }
+    )
 
 
 def test_the_engine_stands_beside_the_published_loop(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        main([
-            "bench", "engine", "--runs", "1", "--pictures", "2",
-            "--out", str(tmp_path / "result.json"),
-        ])  # fmt: skip
+        main(
+            [
+                "bench",
+                "engine",
+                "--runs",
+                "1",
+                "--pictures",
+                "2",
+                "--out",
+                str(tmp_path / "result.json"),
+            ]
+        )
     assert caught.value.code == 0
     assert "ours, sem-" in capsys.readouterr().out
     result = json.loads((tmp_path / "result.json").read_text())
@@ -76,10 +89,19 @@ def test_photos_are_measured_in_every_strength_and_format(
     (photos / "plain.png").write_bytes(file(smooth()))
     (photos / "clear.png").write_bytes(file(smooth(mode="RGBA")))
     with pytest.raises(SystemExit) as caught:
-        main([
-            "bench", "photo", str(photos), "--out", str(tmp_path / "result.json"),
-            "--preset", "subtle,strong", "--page", str(tmp_path / "crops.html"),
-        ])  # fmt: skip
+        main(
+            [
+                "bench",
+                "photo",
+                str(photos),
+                "--out",
+                str(tmp_path / "result.json"),
+                "--preset",
+                "subtle,strong",
+                "--page",
+                str(tmp_path / "crops.html"),
+            ]
+        )
     assert caught.value.code == 0
     assert "subtle" in capsys.readouterr().out
     result = json.loads((tmp_path / "result.json").read_text())
@@ -115,11 +137,21 @@ def test_files_that_are_there_are_judged_and_shown_beside_their_photos(
     after.paste((255, 0, 0), (0, 0, 60, 60))
     (stained / "one.jpg").write_bytes(file(after, "JPEG", quality=97))
     with pytest.raises(SystemExit) as caught:
-        main([
-            "bench", "photo", str(photos), "--protected", f"same={same}",
-            "--protected", f"stained={stained}", "--out", str(tmp_path / "result.json"),
-            "--pairs", str(tmp_path / "pairs.html"),
-        ])  # fmt: skip
+        main(
+            [
+                "bench",
+                "photo",
+                str(photos),
+                "--protected",
+                f"same={same}",
+                "--protected",
+                f"stained={stained}",
+                "--out",
+                str(tmp_path / "result.json"),
+                "--pairs",
+                str(tmp_path / "pairs.html"),
+            ]
+        )
     assert caught.value.code == 0
     assert "stained, jpeg" in capsys.readouterr().out
     rows = {
@@ -147,10 +179,10 @@ def test_protected_files_that_are_not_there_are_bad_input(
 
 
 def test_a_quick_look_takes_the_default_and_every_method_has_its_strengths() -> None:
-    assert [one.name for one in asked(None, None, None, default="sem", quick=True)] == [
+    assert [one.name for one in variants(None, None, None, default="sem", quick=True)] == [
         f"sem, {DEFAULT_PRESET}, {SHAPINGS[0]}"
     ]
-    every = asked("all", None, None, default="sem", quick=False)
+    every = variants("all", None, None, default="sem", quick=False)
     assert {one.method for one in every} == set(catalogue.METHODS)
     assert [one.preset for one in every if one.method == "cuda"] == [None]
     for one in every:

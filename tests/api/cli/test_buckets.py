@@ -19,7 +19,7 @@ import obstore
 import pytest
 
 from photoward.api.cli import main
-from photoward.api.cli.files.locations import MADE_FROM, Bucket
+from photoward.api.cli.files.locations import SOURCE_VERSION, Bucket
 from photoward.core.jobs import Failure
 from photoward.core.settings import Settings
 from photoward.core.storage.places import open_bucket
@@ -71,8 +71,9 @@ def marks(store: S3Store) -> dict[str, tuple[str, object]]:
     """What lies there: which version, and when it was written."""
     return {
         meta["path"]: (str(meta["e_tag"]), meta["last_modified"])
-        for page in obstore.list(store) for meta in page
-    }  # fmt: skip
+        for page in obstore.list(store)
+        for meta in page
+    }
 
 
 def arguments(prefix: str, service: Service, *further: str) -> list[str]:
@@ -115,15 +116,18 @@ def test_a_bucket_comes_back_in_another_and_says_from_what(
             found = obstore.get(outbox, name)
             kind = "jpeg" if name.endswith("jpg") else "png"
             assert found.attributes["Content-Type"] == f"image/{kind}"
-            assert found.attributes[MADE_FROM] == version.strip('"')
+            assert found.attributes[SOURCE_VERSION] == version.strip('"')
             assert reopened(found.bytes().to_bytes()).size == (40, 30)
     assert service.ledger.depth() == {}
 
 
 def test_only_what_is_new_or_replaced_is_done_again(
-    service: Service, prefix: str, inbox: S3Store, outbox: S3Store,
+    service: Service,
+    prefix: str,
+    inbox: S3Store,
+    outbox: S3Store,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     assert run(prefix, service) == 0
     first = marks(outbox)
     put(inbox, "cats/1.png", size=(60, 50))
@@ -239,7 +243,7 @@ def test_events_of_any_store_bring_each_version_once(
 
 def made_from(store: S3Store, name: str) -> object:
     try:
-        return obstore.get(store, name, options={"head": True}).attributes.get(MADE_FROM)
+        return obstore.get(store, name, options={"head": True}).attributes.get(SOURCE_VERSION)
     except FileNotFoundError:
         return None
 
@@ -258,9 +262,12 @@ def test_without_events_a_watch_looks_from_time_to_time(
     [("--listen", "127.0.0.1:80"), ("--watch", "--listen", "nowhere"), ("--preset", "brutal")],
 )
 def test_what_cannot_be_is_said(
-    service: Service, prefix: str, inbox: S3Store, further: tuple[str, ...],
+    service: Service,
+    prefix: str,
+    inbox: S3Store,
+    further: tuple[str, ...],
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     del inbox
     assert run(prefix, service, *further) == 2
     assert capsys.readouterr().err

@@ -94,10 +94,24 @@ def test_threads_share_a_client_and_its_connections(
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://h", "h:8080", "127.0.0.1", "file:///x", "http://", "https://:1", "http://h:99999",
-     "http://u:hunter2@h", "http://h/?key=hunter2", "http://h#hunter2", "http://a b", "http://[x",
-     "http://h\n", "//h", ""],
-)  # fmt: skip
+    [
+        "ftp://h",
+        "h:8080",
+        "127.0.0.1",
+        "file:///x",
+        "http://",
+        "https://:1",
+        "http://h:99999",
+        "http://u:hunter2@h",
+        "http://h/?key=hunter2",
+        "http://h#hunter2",
+        "http://a b",
+        "http://[x",
+        "http://h\n",
+        "//h",
+        "",
+    ],
+)
 def test_what_is_no_address_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(BadInput, match="--url takes an address like") as caught:
         Client(url)
@@ -159,9 +173,10 @@ def test_over_tls_the_key_goes_to_a_certificate_that_is_trusted(
 def test_a_certificate_that_nobody_vouches_for_gets_nothing(key: str, tmp_path: Path) -> None:
     seen = Seen()
     with (
-        serving_page(seen.page(), own_certificate(tmp_path)) as url, Client(url) as client,
+        serving_page(seen.page(), own_certificate(tmp_path)) as url,
+        Client(url) as client,
         pytest.raises(BadInput, match="certificate is not trusted"),
-    ):  # fmt: skip
+    ):
         client.item("x")
     assert seen.requests == []
     assert key
@@ -174,9 +189,10 @@ def test_a_certificate_of_another_name_gets_nothing(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.chain))
     seen = Seen()
     with (
-        serving_page(seen.page(), certificate) as url, Client(url) as client,
+        serving_page(seen.page(), certificate) as url,
+        Client(url) as client,
         pytest.raises(BadInput, match="certificate is not trusted"),
-    ):  # fmt: skip
+    ):
         client.item("x")
     assert seen.requests == []
     assert key
@@ -208,9 +224,10 @@ def test_an_answer_that_leads_elsewhere_is_not_followed(key: str) -> None:
     with serving_page(elsewhere.page()) as there:
         seen = Seen(location=f"{there}/v1/images/x")
         with (
-            serving_page(seen.page()) as url, Client(url) as client,
+            serving_page(seen.page()) as url,
+            Client(url) as client,
             pytest.raises(Refusal, match="give that address"),
-        ):  # fmt: skip
+        ):
             client.item("x")
     assert seen.requests == [("/v1/images/x", key)]
     assert elsewhere.requests == []

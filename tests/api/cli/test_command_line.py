@@ -59,9 +59,12 @@ def test_the_doctor_loads_no_tensors_to_say_that_there_is_no_card(tmp_path: Path
         "finally: print('MODULES', *sys.modules)"
     )
     shown = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "PHOTOWARD_DATA_DIR": str(tmp_path / "data")},
-    ).stdout  # fmt: skip
+    ).stdout
     found, modules = shown.split("MODULES")
     assert "no CUDA device" in found
     assert not {"torch", "celery", "sqlalchemy", "alembic"} & set(modules.split())

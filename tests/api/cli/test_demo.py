@@ -10,7 +10,7 @@ from PIL import Image
 
 from photoward.api.cli import main, sample_images
 from photoward.api.cli.demo import contact_sheet
-from photoward.api.cli.service.embedded import running
+from photoward.api.cli.service.embedded import running_service
 from photoward.core.errors import Unavailable
 from tests.core.imaging.pictures import file, reopened
 from tests.support.servers import short_folder
@@ -61,7 +61,7 @@ def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where a folder is wanted")
     with (
         pytest.raises(Unavailable, match="folder cannot be used"),
-        running(tmp_path / "taken"),
+        running_service(tmp_path / "taken"),
     ):
         pytest.fail("it started")
 
@@ -69,5 +69,5 @@ def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
 @pytest.mark.system
 @pytest.mark.timeout(240)
 def test_a_service_is_ready_when_its_worker_is() -> None:
-    with short_folder() as folder, running(folder):
+    with short_folder() as folder, running_service(folder):
         assert "worker_ready" in (folder / "logs" / "worker-1.log").read_text()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from photoward.api.cli.checks.result import Finding
+    from photoward.api.cli.checks.result import CheckResult
 
 DEAD = "127.0.0.1:1"
 """Nothing listens on port 1."""
@@ -40,11 +40,21 @@ def surrogate(tmp_path: Path) -> Callable[[bytes], Path]:
         folder = tmp_path / "surrogates"
         folder.mkdir()
         card = {
-            "name": "tiny", "architecture": "resnet18", "width": 8, "size": 32, "classes": ["a"],
-            "feature_dim": 8, "sha256": hashlib.sha256(weights).hexdigest(), "data": "none",
-            "recipe": {}, "figures": {}, "seconds": 1.0, "hardware": "none", "versions": {},
+            "name": "tiny",
+            "architecture": "resnet18",
+            "width": 8,
+            "size": 32,
+            "classes": ["a"],
+            "feature_dim": 8,
+            "sha256": hashlib.sha256(weights).hexdigest(),
+            "data": "none",
+            "recipe": {},
+            "figures": {},
+            "seconds": 1.0,
+            "hardware": "none",
+            "versions": {},
             "licence": "Apache-2.0",
-        }  # fmt: skip
+        }
         (folder / "tiny.json").write_text(json.dumps(card))
         (folder / "tiny.safetensors").write_bytes(weights)
         return folder
@@ -52,7 +62,7 @@ def surrogate(tmp_path: Path) -> Callable[[bytes], Path]:
     return make
 
 
-def tiny(settings: Settings) -> Finding:
+def tiny(settings: Settings) -> CheckResult:
     return next(f for f in machine.surrogates(settings) if f.subject == "Surrogate tiny")
 
 

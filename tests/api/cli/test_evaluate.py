@@ -52,17 +52,24 @@ def test_two_victims_are_trained_and_the_result_is_data(
 ) -> None:
     out = tmp_path / "results" / "figures.json"
     code = evaluate(
-        "--epochs", 2, "--out", out,
-        clean=clean, protected=striped(tmp_path / "protected"), test=striped(tmp_path / "test", 4),
-    )  # fmt: skip
+        "--epochs",
+        2,
+        "--out",
+        out,
+        clean=clean,
+        protected=striped(tmp_path / "protected"),
+        test=striped(tmp_path / "test", 4),
+    )
     assert code == 0
     result = json.loads(out.read_text())
     assert result["control"]["test_accuracy"] == result["protected"]["test_accuracy"], (
         "equal pictures and seeds"
     )
     assert {name: one["pictures"] for name, one in result["data"].items()} == {
-        "clean": 16, "protected": 16, "test": 8
-    }  # fmt: skip
+        "clean": 16,
+        "protected": 16,
+        "test": 8,
+    }
     assert result["data"]["clean"]["sha256"] == result["data"]["protected"]["sha256"]
     assert result["recipe"]["epochs"] == 2
     assert [len(row["test_curve"]) for row in result["rows"]] == [2, 2]
@@ -75,17 +82,27 @@ def test_two_victims_are_trained_and_the_result_is_data(
 
 def test_methods_countermeasures_shares_and_seeds_are_crossed(clean: Path, tmp_path: Path) -> None:
     code = evaluate(
-        "--protected", f"a={clean}", "--protected", f"b={clean}", *TINY, "--holdout", 0.25,
-        "--countermeasures", "none,grayscale", "--shares", "50,100", "--seeds", 2, clean=clean,
-    )  # fmt: skip
+        "--protected",
+        f"a={clean}",
+        "--protected",
+        f"b={clean}",
+        *TINY,
+        "--holdout",
+        0.25,
+        "--countermeasures",
+        "none,grayscale",
+        "--shares",
+        "50,100",
+        "--seeds",
+        2,
+        clean=clean,
+    )
     assert code == 0
     found = report(tmp_path / "evaluation-out")
     rows = {(row["protection"], row["countermeasure"], row["share"]) for row in found["rows"]}
-    assert rows == {
-        ("clean", one, 0) for one in ("none", "grayscale")
-    } | {
+    assert rows == {("clean", one, 0) for one in ("none", "grayscale")} | {
         (name, one, share) for name in "ab" for one in ("none", "grayscale") for share in (50, 100)
-    }  # fmt: skip
+    }
     assert {row["seeds"] for row in found["rows"]} == {2}
     assert found["data"]["test"]["pictures"] == 4
 
@@ -114,10 +131,11 @@ def test_a_quick_look_draws_and_protects_its_own_pictures(
     monkeypatch.setitem(METHODS, "sem", Quick)
     surrogates.write(tmp_path)
     os.environ |= {
-        "PHOTOWARD_ENGINE_SURROGATE": "tiny", "PHOTOWARD_ENGINE_METHOD": "sem",
+        "PHOTOWARD_ENGINE_SURROGATE": "tiny",
+        "PHOTOWARD_ENGINE_METHOD": "sem",
         "PHOTOWARD_ENGINE_SURROGATE_DIRS": json.dumps([str(tmp_path)]),
         "PHOTOWARD_IMAGING_PROCESSES": "1",
-    }  # fmt: skip
+    }
     assert evaluate("--quick", *TINY, "--countermeasures", "none,jpeg-75") == 0
     found = report(tmp_path / "evaluation-out")
     assert "drawn shapes" in found["note"]
@@ -154,9 +172,7 @@ def test_shapes_are_drawn_alike_and_differ(tmp_path: Path) -> None:
         assert np.asarray(image).shape == (32, 32, 3)
 
 
-def refused(
-    capsys: pytest.CaptureFixture[str], *arguments: object, **folders: object
-) -> str:  # fmt: skip
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object, **folders: object) -> str:
     before = set(Path.cwd().rglob("*"))
     assert evaluate("--epochs", 1, *arguments, **folders) == 2
     assert set(Path.cwd().rglob("*")) == before, "nothing half-written"
@@ -291,11 +307,25 @@ def test_trainers_start_from_named_networks_and_it_is_said_which_made_the_noise(
     clean: Path, tmp_path: Path
 ) -> None:
     code = evaluate(
-        "--protected", f"a@1={clean}", "--protected", f"a@2={clean}", "--surrogates",
-        "a=squeezenet-1.1,mobilenet-v2", *TINY, "--size", 24, "--grid", 32, "--pretrained-side", 32,
-        "--fine-tune-epochs", 1, "--countermeasures", "knn:squeezenet-1.1,knn:efficientnet-lite0",
+        "--protected",
+        f"a@1={clean}",
+        "--protected",
+        f"a@2={clean}",
+        "--surrogates",
+        "a=squeezenet-1.1,mobilenet-v2",
+        *TINY,
+        "--size",
+        24,
+        "--grid",
+        32,
+        "--pretrained-side",
+        32,
+        "--fine-tune-epochs",
+        1,
+        "--countermeasures",
+        "knn:squeezenet-1.1,knn:efficientnet-lite0",
         clean=clean,
-    )  # fmt: skip
+    )
     assert code == 0
     found = report(tmp_path / "evaluation-out")
     assert found["surrogates"] == {"a": ["mobilenet-v2", "squeezenet-1.1"]}
@@ -325,7 +355,7 @@ def test_trainers_start_from_named_networks_and_it_is_said_which_made_the_noise(
         (("--grid", "16"), "--grid 16 is smaller than --size 32"),
         (("--countermeasures", "probe:resnet-9000"), "Those of pretrained networks may name one"),
     ],
-)  # fmt: skip
+)
 def test_networks_that_are_not_there(
     clean: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
 ) -> None:
@@ -334,10 +364,21 @@ def test_networks_that_are_not_there(
 
 def test_pairs_that_leaked_are_learnt_from(clean: Path, tmp_path: Path) -> None:
     tried = ("--countermeasures", "unet-same,unet-other,d-vae", "--size", 16, *TINY)
-    assert evaluate(
-        *tried, "--originals", clean, "--leaked", f"p={clean}", "--protected", f"p={clean}",
-        "--purifier-epochs", 1, clean=clean,
-    ) == 0  # fmt: skip
+    assert (
+        evaluate(
+            *tried,
+            "--originals",
+            clean,
+            "--leaked",
+            f"p={clean}",
+            "--protected",
+            f"p={clean}",
+            "--purifier-epochs",
+            1,
+            clean=clean,
+        )
+        == 0
+    )
     found = report(tmp_path / "evaluation-out")
     assert {row["countermeasure"] for row in found["rows"]} == {"unet-same", "d-vae"}
     assert "--leaked-elsewhere" in found["countermeasures"]["unet-other"]["missing"]

@@ -87,9 +87,16 @@ def test_rotating_leaves_both_for_a_while(keys: Keys, tmp_path: Path, ledger: Le
 
 @pytest.mark.parametrize(
     "arguments",
-    [("add", ""), ("add", "a\nb"), ("add", "a", "--tenant", "../x"), ("add", "a", "--days", "0"),
-     ("revoke", "0" * 16), ("rotate", "0" * 16), ("add", "a", "--scope", "root")],
-)  # fmt: skip
+    [
+        ("add", ""),
+        ("add", "a\nb"),
+        ("add", "a", "--tenant", "../x"),
+        ("add", "a", "--days", "0"),
+        ("revoke", "0" * 16),
+        ("rotate", "0" * 16),
+        ("add", "a", "--scope", "root"),
+    ],
+)
 def test_what_cannot_be_is_refused(arguments: tuple[str, ...], keys: Keys) -> None:
     code, out, _ = keys(*arguments)
     assert (code, out) == (2, "")

@@ -34,19 +34,23 @@ from photoward.api.cli.files import names
 def test_a_name_fits_what_is_in_the_file(
     name: str, kind: str | None, output_format: str | None, called: str
 ) -> None:
-    assert names.fitting(name, kind, output_format) == called
+    assert names.output_name(name, kind, output_format) == called
 
 
 def assigned(*photos: str, owners: dict[str, str] | None = None) -> dict[str, str]:
-    made = {target: names.mark(photo) for target, photo in (owners or {}).items()}
-    return names.assigned({one: names.fitting(one, None, None) for one in photos}, made.get)
+    made = {target: names.digest(photo) for target, photo in (owners or {}).items()}
+    return names.assign_targets(
+        {one: names.output_name(one, None, None) for one in photos}, made.get
+    )
 
 
 def test_who_keeps_the_own_name_keeps_it_and_the_others_get_numbers() -> None:
     assert assigned("scan.gif", "scan.png", "scan.tif", "x/scan.tif") == {
-        "scan.png": "scan.png", "scan.gif": "scan-2.png", "scan.tif": "scan-3.png",
+        "scan.png": "scan.png",
+        "scan.gif": "scan-2.png",
+        "scan.tif": "scan-3.png",
         "x/scan.tif": "x/scan.png",
-    }  # fmt: skip
+    }
     assert assigned("a.heic", "a.jpg", "a-2.jpg")["a.heic"] == "a-3.jpg"
 
 
@@ -58,7 +62,7 @@ def test_what_was_made_of_another_photo_is_left_alone() -> None:
 
 def test_names_that_some_disk_takes_for_one_are_told_apart() -> None:
     found = assigned("A.JPG", "a.jpg", "u\u0308.png", "\u00fc.png")
-    assert len({names.folded(target) for target in found.values()}) == 4
+    assert len({names.fold_case(target) for target in found.values()}) == 4
     assert found["A.JPG"] == "A.JPG"
 
 
@@ -74,10 +78,14 @@ def test_no_two_photos_ever_write_one_file(photos: list[str], owners: dict[str, 
     def files(target: str) -> tuple[str, ...]:
         return f"{target}-150", f"{target}-75"
 
-    made = {target: names.mark(photo) for target, photo in owners.items()}
-    found = names.assigned({one: names.fitting(one, None, None) for one in photos}, made.get, files)
-    written = [names.folded(one) for one in chain.from_iterable(map(files, found.values()))]
+    made = {target: names.digest(photo) for target, photo in owners.items()}
+    found = names.assign_targets(
+        {one: names.output_name(one, None, None) for one in photos}, made.get, files
+    )
+    written = [names.fold_case(one) for one in chain.from_iterable(map(files, found.values()))]
     assert found.keys() == set(photos)
     assert len(set(written)) == len(written)
     for photo, target in found.items():
-        assert all(made.get(one, names.mark(photo)) == names.mark(photo) for one in files(target))
+        assert all(
+            made.get(one, names.digest(photo)) == names.digest(photo) for one in files(target)
+        )

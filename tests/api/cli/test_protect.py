@@ -54,10 +54,12 @@ def protect(
     """Runs the command with a tiny surrogate and a short SEM; the exit code."""
     monkeypatch.setitem(METHODS, "sem", Quick)
     os.environ |= {
-        "PHOTOWARD_ENGINE_SURROGATE": "tiny", "PHOTOWARD_ENGINE_METHOD": "sem",
+        "PHOTOWARD_ENGINE_SURROGATE": "tiny",
+        "PHOTOWARD_ENGINE_METHOD": "sem",
         "PHOTOWARD_ENGINE_SURROGATE_DIRS": json.dumps([str(surrogate_dir)]),
-        "PHOTOWARD_DATA_DIR": str(tmp_path / "data"), "PHOTOWARD_IMAGING_PROCESSES": "1",
-    }  # fmt: skip
+        "PHOTOWARD_DATA_DIR": str(tmp_path / "data"),
+        "PHOTOWARD_IMAGING_PROCESSES": "1",
+    }
 
     def run(*arguments: object, into: Path = out) -> int:
         with pytest.raises(SystemExit) as caught:
@@ -127,8 +129,8 @@ def test_the_help_tells_the_methods(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["protect", "--help"])
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    own = "sem+anchor, anchor, sem, cuda, sem+cuda; to compare with: em, rem"
-    assert f"{own}. sem+anchor if nothing is said." in told
+    assert "sem+anchor, anchor, sem, cuda, sem+cuda; for comparison: em, rem." in told
+    assert "else sem+anchor" in told
 
 
 def test_a_folder_keeps_its_shape_and_a_second_run_changes_nothing(
@@ -191,12 +193,17 @@ def test_bad_files_are_named_and_stop_nobody(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["empty"], ["missing"], ["full", "--preset", "mild"], ["full", "--epsilon", "99"],
-        ["full/a.png", "--labels-from-folders"], ["full", "--surrogate", "none"],
-        ["full", "--method", "magic"], ["full", "--method", "cuda", "--preset", "strong"],
+        ["empty"],
+        ["missing"],
+        ["full", "--preset", "mild"],
+        ["full", "--epsilon", "99"],
+        ["full/a.png", "--labels-from-folders"],
+        ["full", "--surrogate", "none"],
+        ["full", "--method", "magic"],
+        ["full", "--method", "cuda", "--preset", "strong"],
         ["full", "--method", "cuda", "--epsilon", "8"],
     ],
-)  # fmt: skip
+)
 def test_nothing_to_do_is_bad_usage(
     protect: Protect, tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -337,9 +344,7 @@ def test_everything_that_may_be_a_picture_is_taken_or_named(
     (source / "gone.png").symlink_to("nowhere")
     os.mkfifo(source / "pipe.png")
     assert protect(source) == 1
-    assert tree(out) == {
-        "jfif.jfif", "jpe.jpe", "pjpeg.pjpeg", "jif.jif", "a.apng", "file.png"
-    }  # fmt: skip
+    assert tree(out) == {"jfif.jfif", "jpe.jpe", "pjpeg.pjpeg", "jif.jif", "a.apng", "file.png"}
     told = said(capsys)
     assert "in/linked: It is a link to a folder, which is not followed" in told
     assert "in/gone.png: It cannot be read: No such file" in told
@@ -348,9 +353,11 @@ def test_everything_that_may_be_a_picture_is_taken_or_named(
 
 
 def test_a_folder_that_cannot_be_looked_into_is_named(
-    protect: Protect, source: Path, capsys: pytest.CaptureFixture[str],
+    protect: Protect,
+    source: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     save(source / "cat.png")
     (source / "shut").mkdir()
     scandir = os.scandir
@@ -408,9 +415,12 @@ def test_sizes_are_counted_by_photo(
 
 
 def test_what_fails_by_our_fault_is_tried_alone(
-    protect: Protect, source: Path, out: Path, monkeypatch: pytest.MonkeyPatch,
+    protect: Protect,
+    source: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     tried: list[int] = []
     real = pipeline.Pipeline.protect
 
@@ -500,9 +510,12 @@ def nowhere(protect: Protect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_secret_is_in_one_place_whatever_folder_one_stands_in(
-    nowhere: Protect, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    nowhere: Protect,
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     cat = save(source / "cat.png")
     assert nowhere(cat, into=tmp_path / "1") == 0
     home = Path(os.environ["XDG_DATA_HOME"]) / "photoward"

@@ -139,18 +139,21 @@ def test_logs_of_earlier_runs_are_kept_for_a_while(tmp_path: Path) -> None:
         (programs.fresh_logs(tmp_path) / "api.log").write_text(f"run {run}")
     kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert kept == {
-        "api.log": "run 5", "api.log.1": "run 4", "api.log.2": "run 3", "api.log.3": "run 2"
-    }  # fmt: skip
+        "api.log": "run 5",
+        "api.log.1": "run 4",
+        "api.log.2": "run 3",
+        "api.log.3": "run 2",
+    }
 
 
 def test_the_private_queue_is_left_out_where_another_is_named(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, redis_url="redis://127.0.0.1:1/0")
-    names = [[program.name for program in stage] for stage in programs.stages(settings, 2)]
+    names = [[program.name for program in stage] for stage in programs.program_stages(settings, 2)]
     assert names == [[], ["worker-1", "worker-2"], ["api"]]
 
 
 def test_a_worker_is_ready_when_its_heart_beats(tmp_path: Path) -> None:
-    workers = programs.stages(Settings(data_dir=tmp_path), 2, tmp_path)[1]
+    workers = programs.program_stages(Settings(data_dir=tmp_path), 2, tmp_path)[1]
     beats = [Path(program.environment["PHOTOWARD_WORKER_HEARTBEAT_FILE"]) for program in workers]
     assert len(set(beats)) == 2
     assert [program.ready and program.ready() for program in workers] == [False, False]
@@ -159,14 +162,14 @@ def test_a_worker_is_ready_when_its_heart_beats(tmp_path: Path) -> None:
 
 
 def test_everything_can_be_gone_within_forty_seconds(tmp_path: Path) -> None:
-    stages = programs.stages(Settings(data_dir=tmp_path), 2)
-    assert [stage[0].name for stage in stages] == ["queue", "worker-1", "api"]
-    assert sum(max(program.grace_s for program in stage) for stage in stages) <= 40
+    program_stages = programs.program_stages(Settings(data_dir=tmp_path), 2)
+    assert [stage[0].name for stage in program_stages] == ["queue", "worker-1", "api"]
+    assert sum(max(program.grace_s for program in stage) for stage in program_stages) <= 40
 
 
 def test_a_folder_too_deep_for_a_socket_is_said(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="too long to hold a socket"):
-        programs.stages(Settings(data_dir=tmp_path / ("x" * 100)), 1)
+        programs.program_stages(Settings(data_dir=tmp_path / ("x" * 100)), 1)
 
 
 @pytest.mark.parametrize(

@@ -134,8 +134,13 @@ def test_a_stage_starts_when_those_before_it_are_ready_and_stops_before_them(
     ]
     assert supervise(stages) == ["ready"]
     assert diary.events() == [
-        "began queue", "began worker", "began api", "left api", "left worker", "left queue"
-    ]  # fmt: skip
+        "began queue",
+        "began worker",
+        "began api",
+        "left api",
+        "left worker",
+        "left queue",
+    ]
 
 
 def test_programs_of_one_stage_leave_together(
@@ -153,8 +158,11 @@ def test_an_unexpected_end_is_mended_ever_more_patiently(
 ) -> None:
     told = supervise([[stand_in("worker", life_s=0.05)]], lambda: len(diary.lines()) >= 5)
     assert [line.rsplit(" again in ")[-1] for line in told[1:5]] == [
-        "0.2 s.", "0.4 s.", "0.8 s.", "0.8 s."
-    ]  # fmt: skip
+        "0.2 s.",
+        "0.4 s.",
+        "0.8 s.",
+        "0.8 s.",
+    ]
     starts = diary.times("began worker")
     gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert all(gap >= least for gap, least in zip(gaps, (0.2, 0.4, 0.8, 0.8), strict=False))
@@ -184,7 +192,7 @@ def test_who_writes_a_log_goes_on_at_its_new_beginning(tmp_path: Path) -> None:
         for number in range(1000):
             writer.write(f"{number:039}\n".encode())
             writer.flush()
-            log_files.keep_short(log, 9_999)
+            log_files.truncate_long(log, 9_999)
     kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert set(kept) == {"api.log", "api.log.1", "api.log.2", "api.log.3"}
     assert all(len(text) <= 10_000 for text in kept.values())
@@ -201,10 +209,11 @@ def test_where_there_is_no_room_for_an_old_log_it_goes(
     (tmp_path / "api.log").write_bytes(bytes(100))
     (tmp_path / "api.log.1").write_text("older")
     monkeypatch.setattr(shutil, "copyfileobj", full)
-    log_files.keep_short(tmp_path / "api.log", 99)
+    log_files.truncate_long(tmp_path / "api.log", 99)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
-        "api.log": "", "api.log.1": "older"
-    }  # fmt: skip
+        "api.log": "",
+        "api.log.1": "older",
+    }
 
 
 def test_the_others_go_on_when_one_ends(diary: Diary, stand_in: Callable[..., Program]) -> None:
@@ -240,7 +249,7 @@ def test_a_second_signal_does_not_wait(diary: Diary, stand_in: Callable[..., Pro
     assert not any(map(psutil.pid_exists, diary.pids()))
 
 
-def test_what_ends_before_it_was_ready_is_said_with_its_last_words(
+def test_what_ends_before_it_was_ready_is_said_with_its_log_tail(
     tmp_path: Path, diary: Diary, stand_in: Callable[..., Program]
 ) -> None:
     broken = Program(
@@ -264,10 +273,11 @@ def test_who_waits_for_a_slow_start_is_told(
     monkeypatch.setattr(supervisor, "PATIENT_S", 0.3)
     began = time.monotonic()
     slow = Program(
-        "worker", stand_in("worker").command,
+        "worker",
+        stand_in("worker").command,
         lambda: time.monotonic() > began + 1 and diary.has("began worker"),
         ready_within_s=math.inf,
-    )  # fmt: skip
+    )
     told = supervise([[slow]])
     assert "worker is not ready after" in told[0]
     assert told[-1] == "ready"

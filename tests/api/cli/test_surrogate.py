@@ -33,9 +33,19 @@ def run(*arguments: object) -> object:
 
 def train(data: Path, out: Path, *more: object) -> object:
     return run(
-        "train", "--data", data, "--out", out, "--steps", STEPS, "--batch", 16,
-        "--name", "stripes", *more,
-    )  # fmt: skip
+        "train",
+        "--data",
+        data,
+        "--out",
+        out,
+        "--steps",
+        STEPS,
+        "--batch",
+        16,
+        "--name",
+        "stripes",
+        *more,
+    )
 
 
 @pytest.fixture
@@ -226,15 +236,51 @@ def test_what_cannot_be_imported_is_told_and_leaves_nothing(
     for arguments, says in (
         (("import", "timm:no_such_network", "--out", tmp_path / "own"), "no network"),
         (("import", "elsewhere:net", "--out", tmp_path / "own"), "no network"),
-        (("import", networks.BUILDER, "--weights", tmp_path / "other.safetensors",
-          "--out", tmp_path / "own"), "another network"),
-        (("import", networks.BUILDER, "--weights", tmp_path / "none.safetensors",
-          "--out", tmp_path / "own"), "no safetensors file"),
-        (("import", networks.BUILDER, "--weights", tmp_path / "gone.safetensors",
-          "--out", tmp_path / "own"), "no safetensors file"),
-        (("import", "torchvision:squeezenet1_1", "--weights", weights,
-          "--out", tmp_path / "own"), "normalised"),
-    ):  # fmt: skip
+        (
+            (
+                "import",
+                networks.BUILDER,
+                "--weights",
+                tmp_path / "other.safetensors",
+                "--out",
+                tmp_path / "own",
+            ),
+            "another network",
+        ),
+        (
+            (
+                "import",
+                networks.BUILDER,
+                "--weights",
+                tmp_path / "none.safetensors",
+                "--out",
+                tmp_path / "own",
+            ),
+            "no safetensors file",
+        ),
+        (
+            (
+                "import",
+                networks.BUILDER,
+                "--weights",
+                tmp_path / "gone.safetensors",
+                "--out",
+                tmp_path / "own",
+            ),
+            "no safetensors file",
+        ),
+        (
+            (
+                "import",
+                "torchvision:squeezenet1_1",
+                "--weights",
+                weights,
+                "--out",
+                tmp_path / "own",
+            ),
+            "normalised",
+        ),
+    ):
         assert run(*arguments) == 2
         told = capsys.readouterr().err.replace("\n", " ")
         assert says in told, told

@@ -145,15 +145,23 @@ def test_no_photo_overwrites_another(
     assert run(source, out, "--url", service.url) == 0
     found = {name: width(out / name) for name in tree(out)}
     assert found == {
-        "scan.png": 41, "scan-2.png": 42, "scan-3.png": 43, "IMG.JPG": 51, "img-2.jpg": 52
-    }  # fmt: skip
+        "scan.png": 41,
+        "scan-2.png": 42,
+        "scan-3.png": 43,
+        "IMG.JPG": 51,
+        "img-2.jpg": 52,
+    }
     said(capsys)
     assert run(source, out, "--url", service.url) == 0
     assert "0 protected, 0 refused, 5 already there" in said(capsys)
     assert run(source, tmp_path / "w", "--url", service.url, "--output-format", "webp") == 0
     assert sorted(width(tmp_path / "w" / name) for name in tree(tmp_path / "w")) == [
-        41, 42, 43, 51, 52
-    ]  # fmt: skip
+        41,
+        42,
+        43,
+        51,
+        52,
+    ]
 
 
 def test_what_was_replaced_or_is_wanted_otherwise_is_made_anew(
@@ -242,9 +250,12 @@ def test_a_name_that_belies_its_photo_is_mended_and_said(
 
 
 def test_what_a_finished_photo_says_of_itself_is_told(
-    service: Service, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    service: Service,
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     ended = Client.ended
 
     def noted(self: Client, item_id: str, timeout_s: float) -> dict[str, Any]:
@@ -272,7 +283,7 @@ def test_an_original_is_not_replaced_through_a_link(
 
 @pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/x.png", "a//x.png", "a/./x.png"])
 def test_a_key_that_leads_elsewhere_is_no_files_name(name: str, tmp_path: Path) -> None:
-    assert Folder(tmp_path).refuses(name)
+    assert Folder(tmp_path).name_problem(name)
 
 
 @pytest.mark.parametrize("url", ["ftp://h", "h:80", "https://"])

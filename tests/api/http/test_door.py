@@ -187,5 +187,5 @@ def test_where_few_files_may_be_open_there_are_fewer_connections(
     assert crowd.most() == 512
     wanted = []
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: wanted.append(limits))
-    command._open_many_files()
+    command._raise_file_limit()
     assert wanted == [(4096, 4096)]

@@ -61,12 +61,15 @@ def _run(state: Path, port: int | None) -> None:
     try:
         Supervisor(
             [[*_programs(stage, chosen, places)] for stage in stages(chosen)],
-            environment=os.environ, tell=lambda line: typer.echo(line, err=True),
+            environment=os.environ,
+            tell=lambda line: typer.echo(line, err=True),
             logs=fresh_logs(state / "logs"),
-        ).run(lambda: typer.echo(
-            f"The stack is ready: {url}  (API key: {state / 'key'}, logs: {state / 'logs'}; "
-            "Ctrl-C ends it)"
-        ))  # fmt: skip
+        ).run(
+            lambda: typer.echo(
+                f"The stack is ready: {url}  (API key: {state / 'key'}, logs: {state / 'logs'}; "
+                "Ctrl-C ends it)"
+            )
+        )
     finally:
         for service in chosen:
             programs.sweep(places.ports(service).values())

@@ -29,19 +29,43 @@ def make(postgres: Instance) -> None:
         password.write_bytes(Path(postgres.environment["POSTGRES_PASSWORD_FILE"]).read_bytes())
         if os.geteuid() == 0:
             shutil.chown(password, "postgres")
-        _run(postgres, "initdb", "-D", inside, "-U", name, "--pwfile=/tmp/password",
-             "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-instructions")  # fmt: skip
+        _run(
+            postgres,
+            "initdb",
+            "-D",
+            inside,
+            "-U",
+            name,
+            "--pwfile=/tmp/password",
+            "-A",
+            "scram-sha-256",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-instructions",
+        )
     finally:
         password.unlink()
-    _run(postgres, "postgres", "--single", "-D", inside, "postgres",
-         said=f"CREATE DATABASE {name};\n")  # fmt: skip
+    _run(
+        postgres,
+        "postgres",
+        "--single",
+        "-D",
+        inside,
+        "postgres",
+        said=f"CREATE DATABASE {name};\n",
+    )
 
 
 def _run(postgres: Instance, *words: str, said: str = "") -> None:
     done = subprocess.run(  # our own words
-        postgres.command(words), input=said, text=True, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        postgres.command(words),
+        input=said,
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     if done.returncode:
         raise Unavailable(
             "PostgreSQL cannot make its cluster. As root it runs as the user postgres, who must "

@@ -87,9 +87,10 @@ def services(environment: Mapping[str, str], profiles: Collection[str]) -> list[
     """The file's services that run with these profiles."""
     said = yaml.safe_load(filled(FILE.read_text(encoding="utf-8"), environment))["services"]
     return [
-        Service(name, about) for name, about in said.items()
+        Service(name, about)
+        for name, about in said.items()
         if not about.get("profiles") or set(about["profiles"]) & set(profiles)
-    ]  # fmt: skip
+    ]
 
 
 def stages(chosen: Sequence[Service]) -> list[list[Service]]:

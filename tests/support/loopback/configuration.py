@@ -39,16 +39,18 @@ def spelt_out(text: str, suffix: str, places: Places) -> str:
             lambda found: "\n".join(
                 f"server {address}{found[3] or ''};"
                 for address in places.addresses(found[1], int(found[2]))
-            ), text,
-        )  # fmt: skip
+            ),
+            text,
+        )
     if "dns_sd_configs" not in text:
         return text
     said = yaml.safe_load(text)
     for job in said["scrape_configs"]:
         job["static_configs"] = [
             {"targets": places.addresses(name, asked["port"])}
-            for asked in job.pop("dns_sd_configs", ()) for name in asked["names"]
-        ]  # fmt: skip
+            for asked in job.pop("dns_sd_configs", ())
+            for name in asked["names"]
+        ]
     return yaml.safe_dump(said)
 
 

@@ -84,9 +84,12 @@ class Instance:
         """Whether a command of it ends well."""
         try:
             done = subprocess.run(  # of the file
-                self.command(words), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                self.command(words),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
                 timeout=timeout_s,
-            )  # fmt: skip
+            )
         except subprocess.TimeoutExpired:
             return False
         return done.returncode == 0

@@ -63,8 +63,9 @@ class Places:
         """Its volumes and temporary folders: path inside → path here."""
         volumes = {
             target: self.state / "volumes" / source
-            for source, target in service.mounts if not source.startswith(".")
-        }  # fmt: skip
+            for source, target in service.mounts
+            if not source.startswith(".")
+        }
         inside = [entry.partition(":")[0] for entry in service.said.get("tmpfs", ())]
         own = self.state / "tmp" / f"{service.name}-{number}"
         return volumes | {one: own / one.rpartition("/")[2] for one in inside}
@@ -74,8 +75,9 @@ class Places:
         under = self.state / "config" / f"{service.name}-{number}"
         return {
             target: under / target.rpartition("/")[2]
-            for source, target in service.mounts if source.startswith(".")
-        }  # fmt: skip
+            for source, target in service.mounts
+            if source.startswith(".")
+        }
 
     def renamed(self, text: str) -> str:
         """The text with loopback addresses instead of ``service:port``."""
@@ -95,9 +97,10 @@ class Places:
     def _names(self) -> dict[str, str]:
         return {
             f"{name}:{inside}": f"{LOOPBACK}:{here}"
-            for (name, number), ports in self._ports.items() if number == 1
+            for (name, number), ports in self._ports.items()
+            if number == 1
             for inside, here in ports.items()
-        }  # fmt: skip
+        }
 
 
 def _replaced(text: str, to: Mapping[str, str]) -> str:

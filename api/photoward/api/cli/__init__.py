@@ -88,9 +88,11 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     """All commands by name; only the one that is called is imported."""
     called = next((word for word in arguments if not word.startswith("-")), None)
     app = typer.Typer(
-        add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
         callback=_photoward,
-    )  # fmt: skip
+    )
     for name, (target, summary) in COMMANDS.items():
         command = load(target) if name == called else _not_called
         if isinstance(command, typer.Typer):

@@ -84,21 +84,25 @@ class Client:
 
         base = httpx.URL(address(url))
         self._http = httpx.Client(
-            base_url=base, headers=credentials(), timeout=timeout_s,
+            base_url=base,
+            headers=credentials(),
+            timeout=timeout_s,
             limits=httpx.Limits(keepalive_expiry=IDLE_S),
             # To read the certificates takes 30 ms; where there is no TLS nobody is trusted.
             verify=base.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             # This machine is not asked for through a proxy.
             mounts={f"all://{base.netloc.decode()}": None} if _is_loopback(base.host) else {},
-        )  # fmt: skip
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None,
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
         _trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -106,9 +110,15 @@ class Client:
         self._http.close()
 
     def submit(
-        self, data: bytes, media_type: str, *, wait_s: float = 0, name: str | None = None,
-        key: str | None = None, **options: object,
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        data: bytes,
+        media_type: str,
+        *,
+        wait_s: float = 0,
+        name: str | None = None,
+        key: str | None = None,
+        **options: object,
+    ) -> dict[str, Any]:
         """Upload a picture, once under a ``key``; the item, finished if it was within ``wait_s``.
 
         Raises:
@@ -159,16 +169,22 @@ class Client:
         self._exchange("DELETE", f"/v1/images/{item_id}")
 
     def _json(
-        self, method: str, path: str, body: bytes | None = None,
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self._exchange(method, path, body, headers))
         return found
 
     def _exchange(
-        self, method: str, path: str, body: bytes | None = None,
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> bytes:  # fmt: skip
+    ) -> bytes:
         import httpx  # noqa: PLC0415  # is there since the client was made
 
         try:
@@ -176,9 +192,10 @@ class Client:
         except httpx.HTTPError as error:
             if _certificate_fails(error):
                 raise BadInput(
-                    "invalid_option", f"The service's certificate is not trusted: {error}. "
+                    "invalid_option",
+                    f"The service's certificate is not trusted: {error}. "
                     "SSL_CERT_FILE names one that is.",
-                ) from error  # fmt: skip
+                ) from error
             raise Unavailable(f"The service cannot be reached: {error}.") from error
         if answer.status_code >= HTTPStatus.MULTIPLE_CHOICES:
             raise Refusal(answer.status_code, _problem(answer))

@@ -1,4 +1,4 @@
-"""``photoward demo``: a dozen pictures through the whole service, and what came of them."""
+"""``photoward demo``: sample photos through the whole service, shown before and after."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from rich.table import Table
 from photoward.api.cli import sample_images
 from photoward.api.cli.client import Client
 from photoward.api.cli.extras import require_extra
-from photoward.api.cli.service.embedded import running
+from photoward.api.cli.service.embedded import running_service
 from photoward.core.catalogue import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
     from photoward.api.cli.sample_images import Sample
 
 PANEL = 420
-"""Longest side of a picture on a contact sheet."""
+"""Longest side of an image on a contact sheet, in pixels."""
 
 ENLARGED = 10
 """How many times the difference is enlarged."""
@@ -34,17 +34,20 @@ SUFFIX = {"image/jpeg": ".jpg", "image/png": ".png"}
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("demo-out"),
-    preset: Annotated[str, typer.Option(help=f"{', '.join(PRESETS)}.")] = DEFAULT_PRESET,
+    out: Annotated[Path, typer.Option(help="Folder for the images.")] = Path("demo-out"),
+    preset: Annotated[str, typer.Option(help=f"Strength: {', '.join(PRESETS)}.")] = DEFAULT_PRESET,
 ) -> None:
-    """Start a service, protect a dozen sample pictures through REST, show before and after."""
+    """Start a service, protect a dozen sample photos through its REST API, show the change.
+
+    Writes each photo before and after, and a sheet with the difference times 10.
+    """
     for extra in ("api", "worker"):
         require_extra(extra)
     out.mkdir(parents=True, exist_ok=True)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="photoward-demo-") as folder:
         console.print("Starting queue, worker and API …")
-        with running(Path(folder)) as url, Client(url) as client:
+        with running_service(Path(folder)) as url, Client(url) as client:
             pictures = track(sample_images.demonstration(), "Protecting", console=console)
             rows = [_protect(client, sample, preset, out) for sample in pictures]
     console.print(_table(rows, preset))
@@ -71,9 +74,13 @@ def _protect(client: Client, sample: Sample, preset: str, out: Path) -> dict[str
     with Image.open(io.BytesIO(data)) as image:
         size = f"{image.width}×{image.height}"
     return {
-        **item["measured"], "name": sample.name, "size": size, "seconds": seconds,
-        "label": item["label_used"], "predicted": item["label_source"] == "predicted",
-    }  # fmt: skip
+        **item["measured"],
+        "name": sample.name,
+        "size": size,
+        "seconds": seconds,
+        "label": item["label_used"],
+        "predicted": item["label_source"] == "predicted",
+    }
 
 
 def contact_sheet(before: bytes, after: bytes) -> Image.Image:
@@ -108,7 +115,12 @@ def _table(rows: list[dict[str, Any]], preset: str) -> Table:
     for row in rows:
         label = f"{row['label']} (predicted)" if row["predicted"] else row["label"]
         table.add_row(
-            row["name"], row["size"], label, f"{row['seconds']:.2f}", f"{row['psnr_db']:.1f}",
-            f"{row['ssim']:.3f}", str(row["linf"]),
-        )  # fmt: skip
+            row["name"],
+            row["size"],
+            label,
+            f"{row['seconds']:.2f}",
+            f"{row['psnr_db']:.1f}",
+            f"{row['ssim']:.3f}",
+            str(row["linf"]),
+        )
     return table

@@ -17,23 +17,25 @@ from photoward.api.cli.options import DataDir
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from photoward.api.cli.checks.result import Finding
+    from photoward.api.cli.checks.result import CheckResult
 
 
 def doctor(
     *,
     data_dir: DataDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is missing on this machine and what to do about it.
+    """Check this machine, the libraries and the settings, and print what to do.
 
-    Changes nothing. Exits with 1 when something is broken that the service cannot run without.
+    Changes nothing. Exit code 1: the service cannot run here.
     """
     settings = settings_from(data_dir=data_dir)
     findings = [
-        *machine.machine(), *machine.libraries(), *machine.surrogates(settings),
+        *machine.machine(),
+        *machine.libraries(),
+        *machine.surrogates(settings),
         *services.findings(settings),
-    ]  # fmt: skip
+    ]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -42,8 +44,8 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _table(findings: Sequence[Finding]) -> Table:
-    table = Table("", "What", "Found", "What to do", box=None, pad_edge=False)
+def _table(findings: Sequence[CheckResult]) -> Table:
+    table = Table("", "Check", "Found", "What to do", box=None, pad_edge=False)
     for finding in findings:
         broken = "[red]✗[/]" if finding.needed else "[yellow]✗[/]"
         sign = "[green]✓[/]" if finding.ok else broken

@@ -1,4 +1,4 @@
-"""``photoward inspect``: what a set of pictures is by itself, before anything is protected."""
+"""``photoward inspect``: a data set's intrinsic dimension and label sharpness."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from photoward.api.cli import console as terminal
 from photoward.api.cli.extras import require_extra
-from photoward.api.cli.files import folders
 
 if TYPE_CHECKING:
     from photoward.models.training.data import LabelledPictures
 
 
 def inspect(
-    source: Annotated[Path, typer.Argument(help="Class folders, or a manifest of labels.")],
+    source: Annotated[
+        Path, typer.Argument(help="Folder of class folders, or a manifest of labels.")
+    ],
     size: Annotated[
-        int, typer.Option(min=8, max=224, help="Side at which pictures are compared.")
+        int, typer.Option(min=8, max=224, help="Side in pixels at which images are compared.")
     ] = 32,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="As data, for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell a set's intrinsic dimension, how sharp its labels are, and what few pictures give away.
+    """Estimate a set's intrinsic dimension, its label sharpness and what few photos give away.
 
-    No network is trained: distances between the pictures are all it needs.
+    Trains no network: it uses the distances between the images.
     """
     require_extra("worker")
     from photoward.models.evaluation.metrics.intrinsic_dimension import intrinsic  # noqa: PLC0415  # heavy
@@ -65,5 +67,5 @@ def sentences(found: dict[str, Any], size: int) -> list[str]:
 def _load(source: Path, size: int) -> LabelledPictures:
     from photoward.models.training.data import load_pictures  # noqa: PLC0415  # heavy
 
-    with folders.progress(Console(stderr=True)) as bar:
+    with terminal.progress(Console(stderr=True)) as bar:
         return load_pictures(source, size, track=lambda files: bar.track(files, description="read"))

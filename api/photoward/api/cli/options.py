@@ -10,8 +10,20 @@ import typer
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of ledger, pictures, queue and secret.", show_default="photoward-data"
+        help="Folder of ledger, photos, queue and master secret.",
+        show_default="PHOTOWARD_DATA_DIR, else photoward-data",
     ),
 ]
-Host = Annotated[str | None, typer.Option(help="Where to listen.", show_default="127.0.0.1")]
-Port = Annotated[int | None, typer.Option(help="0: any free one.", show_default="8080")]
+Host = Annotated[
+    str | None,
+    typer.Option(help="Address to listen on.", show_default="PHOTOWARD_HTTP_HOST, else 127.0.0.1"),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="TCP port to listen on; 0: any free port.",
+        show_default="PHOTOWARD_HTTP_PORT, else 8080",
+    ),
+]

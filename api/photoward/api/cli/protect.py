@@ -1,7 +1,6 @@
-"""``photoward protect``: files in, protected files out, without a server.
+"""``photoward protect``: photos in, protected photos out, without a service.
 
-Runs the worker's own pipeline in this process; what it may not decide (whether a file is a
-picture at all) the same sniffer decides as at the door.
+Runs the worker's pipeline in this process.
 """
 
 from __future__ import annotations
@@ -15,14 +14,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from photoward.api.cli import console
 from photoward.api.cli.extras import require_extra
 from photoward.api.cli.files import folders, user_data
 from photoward.api.cli.files.locations import Folder
 from photoward.api.cli.files.names import MISNAMED
-from photoward.api.cli.files.plan import Entry, plan
-from photoward.core.catalogue import DEFAULT_METHOD, METADATA, METHODS, PRESETS, Catalogue
+from photoward.api.cli.files.plan import PlannedFile, plan
+from photoward.core.catalogue import (
+    DEFAULT_METHOD,
+    DEFAULT_PRESET,
+    METADATA,
+    METHODS,
+    PRESETS,
+    SHAPINGS,
+    Catalogue,
+)
 from photoward.core.errors import PhotowardError
 from photoward.core.rights import CHOICES
+from photoward.core.rights import DEFAULT as DEFAULT_STATEMENT
 
 if TYPE_CHECKING:
     from photoward.core.jobs import Options
@@ -30,67 +39,117 @@ if TYPE_CHECKING:
     from photoward.worker.pipeline import Protected
 
 _METHODS = (
-    f"{', '.join(name for name, method in METHODS.items() if not method.baseline)}; to compare "
-    f"with: {', '.join(name for name, method in METHODS.items() if method.baseline)}. "
-    f"{DEFAULT_METHOD} if nothing is said."
+    f"Method: {', '.join(name for name, method in METHODS.items() if not method.baseline)}; for "
+    f"comparison: {', '.join(name for name, method in METHODS.items() if method.baseline)}."
 )
+_SETTING = "that of the settings"
 
 
-def protect(  # noqa: PLR0913  # one option each
-    source: Annotated[Path, typer.Argument(help="A picture, or a folder of pictures.")],
+def protect(  # noqa: PLR0913  # one parameter an option
+    source: Annotated[Path, typer.Argument(help="A photo, or a folder of photos.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the protected files.")],
     *,
-    label: Annotated[str | None, typer.Option(help="What the pictures show.")] = None,
-    labels_from_folders: Annotated[
-        bool, typer.Option("--labels-from-folders", help="A picture's folder is its label.")
-    ] = False,
-    method: Annotated[str | None, typer.Option(help=_METHODS)] = None,
-    target: str | None = None,
-    surrogate: str | None = None,
-    networks: Annotated[
-        str | None, typer.Option(help="Set of pretrained networks; `surrogate list` tells them.")
+    label: Annotated[
+        str | None,
+        typer.Option(help="What the photos show.", show_default="predicted by the surrogate"),
     ] = None,
-    preset: Annotated[str | None, typer.Option(help=f"{', '.join(PRESETS)}.")] = None,
-    epsilon: Annotated[float | None, typer.Option(help="Budget in 1/255.")] = None,
-    output_format: Annotated[str | None, typer.Option(help="jpeg, png, webp or avif.")] = None,
+    labels_from_folders: Annotated[
+        bool, typer.Option("--labels-from-folders", help="Use each photo's folder as its label.")
+    ] = False,
+    method: Annotated[
+        str | None, typer.Option(help=_METHODS, show_default=f"{_SETTING}, else {DEFAULT_METHOD}")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="What sem steers to: prototype (any label) or logits (the surrogate's classes).",
+            show_default="prototype",
+        ),
+    ] = None,
+    surrogate: Annotated[
+        str | None,
+        typer.Option(
+            help="Surrogate network; `surrogate list` prints them.", show_default=_SETTING
+        ),
+    ] = None,
+    networks: Annotated[
+        str | None,
+        typer.Option(
+            help="Set of pretrained networks; `surrogate list` prints them.", show_default=_SETTING
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help=f"Strength: {', '.join(PRESETS)}.", show_default=DEFAULT_PRESET),
+    ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest change of a sample, in 1/255.", show_default="that of the preset"
+        ),
+    ] = None,
+    output_format: Annotated[
+        str | None,
+        typer.Option(help="jpeg, png, webp or avif.", show_default="that of the photo"),
+    ] = None,
     sizes: Annotated[
         str | None,
         typer.Option(
-            help="Longer sides in pixels, with commas: a file for each, shrunk before it is "
-            "protected; of several, names end in the side."
+            help="Longer sides in pixels, separated by commas: one file each, scaled down before "
+            "it is protected; several get the side at the end of their names.",
+            show_default="that of the photo",
         ),
     ] = None,
     shaping: Annotated[
-        str | None, typer.Option(help="perceptual: less of the change where it would be seen.")
+        str | None,
+        typer.Option(
+            help=f"Where the change goes: {', '.join(SHAPINGS)}.", show_default=SHAPINGS[0]
+        ),
     ] = None,
     metadata: Annotated[
-        str | None, typer.Option(help=f"What of EXIF to keep: {','.join(METADATA)}.")
+        str | None,
+        typer.Option(
+            help=f"EXIF to keep, separated by commas: {', '.join(METADATA)}.",
+            show_default="none",
+        ),
     ] = None,
     data_mining: Annotated[
-        str | None, typer.Option(help=f"What the files say: {', '.join(CHOICES)}.")
+        str | None,
+        typer.Option(
+            help=f"Statement about data mining in the files: {', '.join(CHOICES)}.",
+            show_default=DEFAULT_STATEMENT,
+        ),
     ] = None,
     creator: Annotated[
-        str | None, typer.Option(help="Who made the pictures that do not say so any more.")
+        str | None,
+        typer.Option(help="Creator to write into the files.", show_default="as in the photo"),
     ] = None,
-    credit: Annotated[str | None, typer.Option(help="Whom to credit, likewise.")] = None,
-    rights: Annotated[str | None, typer.Option(help="The copyright notice, likewise.")] = None,
+    credit: Annotated[
+        str | None,
+        typer.Option(help="Credit line to write into the files.", show_default="as in the photo"),
+    ] = None,
+    rights: Annotated[
+        str | None,
+        typer.Option(help="Copyright notice to write into them.", show_default="as in the photo"),
+    ] = None,
     licence_url: Annotated[
-        str | None, typer.Option(help="Where the terms of use stand, likewise.")
+        str | None,
+        typer.Option(help="URL of the terms of use to write.", show_default="as in the photo"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files in OUT.")] = False,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Holds the secret.", show_default="the user's data folder"),
+        typer.Option(
+            help="Folder of the master secret.",
+            show_default="PHOTOWARD_DATA_DIR, else ~/.local/share/photoward",
+        ),
     ] = None,
 ) -> None:
-    """Protect a file or a folder of pictures; folders are kept.
+    """Protect a photo, or a folder of photos with its subfolders, without a service.
 
-    A file keeps its name and its date, but for the suffix of another --output-format or of what it
-    really is; a TIFF or GIF becomes a PNG, a HEIC a JPEG, if nothing else is said. Of two that
-    would be called the same one gets a number. What is in OUT already is left as it is, so that an
-    interrupted run can go on. Exit code 1: some file was refused, or could not be looked at.
-
-    The secret is kept in one place for each user, or where --data-dir says.
+    Files keep their names and dates; the suffix follows the format (a TIFF or GIF becomes a PNG, a
+    HEIC a JPEG, unless --output-format says otherwise). Files that are in OUT already stay, so that
+    an interrupted run can continue. Exit code 1: a file was refused or could not be read.
     """
     require_extra("worker")
     settings = user_data.settings(data_dir)
@@ -99,35 +158,46 @@ def protect(  # noqa: PLR0913  # one option each
     @cache
     def options(own_label: str | None) -> Options:
         return catalogue.options(
-            label=own_label, method=method, target=target, surrogate=surrogate, preset=preset,
+            label=own_label,
+            method=method,
+            target=target,
+            surrogate=surrogate,
+            preset=preset,
             networks=networks,
-            epsilon=epsilon, output_format=output_format, sizes=sizes, shaping=shaping,
-            metadata=metadata, data_mining=data_mining, creator=creator, credit=credit,
-            rights=rights, licence_url=licence_url,
-        )  # fmt: skip
+            epsilon=epsilon,
+            output_format=output_format,
+            sizes=sizes,
+            shaping=shaping,
+            metadata=metadata,
+            data_mining=data_mining,
+            creator=creator,
+            credit=credit,
+            rights=rights,
+            licence_url=licence_url,
+        )
 
-    label_of = folders.labels(source, label, from_folders=labels_from_folders)
+    label_of = folders.label_function(source, label, from_folders=labels_from_folders)
     if not labels_from_folders:
-        options(label)  # what is wrong with it is wrong with the command
-    found = folders.pictures(source, out)
+        options(label)  # a bad label of all photos is a bad option
+    found = folders.find_photos(source, out)
     there = Folder(out)
-    todo = plan(
-        found.pictures, source, there, lambda path: options(label_of(path)), force=force
-    )  # fmt: skip
-    _refuse(found.passed | todo.refused)
+    todo = plan(found.photos, source, there, lambda path: options(label_of(path)), force=force)
+    _refuse(found.skipped | todo.refused)
     tally = Tally(set(todo.refused))
     if todo.entries:
         _run(settings, catalogue, todo.entries, there, tally)
     done = {entry.photo.source for entry in todo.entries} - tally.refused
-    folders.conclude(
-        protected=len(done), refused=len(tally.refused) + len(found.passed),
-        there=len(found.pictures) - len(done) - len(tally.refused), others=found.others,
-    )  # fmt: skip
+    console.print_summary(
+        protected=len(done),
+        refused=len(tally.refused) + len(found.skipped),
+        existing=len(found.photos) - len(done) - len(tally.refused),
+        others=found.others,
+    )
 
 
 def _refuse(why: Mapping[Path, object]) -> None:
     for path, reason in sorted(why.items()):
-        folders.refuse(path, reason)
+        console.print_refusal(path, reason)
 
 
 @dataclass
@@ -135,10 +205,10 @@ class Tally:
     """How photos end, told as they do; threads share it."""
 
     refused: set[Path]
-    notes: folders.Notes = field(default_factory=folders.Notes)
+    notes: console.Notes = field(default_factory=console.Notes)
     lock: Lock = field(default_factory=Lock)
 
-    def end(self, entry: Entry, outcome: Protected | PhotowardError) -> None:
+    def end(self, entry: PlannedFile, outcome: Protected | PhotowardError) -> None:
         """Take note of one."""
         with self.lock:
             if not isinstance(outcome, PhotowardError):
@@ -147,28 +217,28 @@ class Tally:
                     self.notes.add(entry.photo.source, [MISNAMED])
             elif entry.photo.source not in self.refused:
                 self.refused.add(entry.photo.source)
-                folders.refuse(entry.photo.source, outcome)
+                console.print_refusal(entry.photo.source, outcome)
 
 
 def _run(
-    settings: Settings, catalogue: Catalogue, entries: list[Entry], out: Folder, tally: Tally
+    settings: Settings, catalogue: Catalogue, entries: list[PlannedFile], out: Folder, tally: Tally
 ) -> None:
     """Protect and write all of them."""
-    from photoward.api.cli.files.batch_runner import Lanes  # noqa: PLC0415  # heavy
+    from photoward.api.cli.files.batch_runner import BatchRunner  # noqa: PLC0415  # heavy
     from photoward.core.ledger import open_ledger  # noqa: PLC0415  # the same
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # the same
 
     secret = user_data.secret(settings)
     ledger = open_ledger(settings)  # keeps what labels are steered to
     pipeline, pool = open_pipeline(settings, ledger)
-    with pool, folders.progress() as bar:
+    with pool, console.progress() as bar:
         task = bar.add_task("protect", total=len(entries))
 
-        def ended(entry: Entry, outcome: Protected | PhotowardError) -> None:
+        def ended(entry: PlannedFile, outcome: Protected | PhotowardError) -> None:
             tally.end(entry, outcome)
             bar.advance(task)
 
-        Lanes(pipeline, catalogue, settings, secret=secret, out=out, ended=ended).run(entries)
+        BatchRunner(pipeline, catalogue, settings, secret=secret, out=out, ended=ended).run(entries)
     pipeline.close()
     ledger.close()
-    tally.notes.tell()
+    tally.notes.print()

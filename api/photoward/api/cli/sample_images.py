@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SHIPPED = {
-    "astronaut.png": "astronaut", "chelsea.png": "cat", "coffee.png": "coffee",
-    "rocket.jpg": "rocket", "hubble_deep_field.jpg": "galaxies", "camera.png": "cameraman",
-    "coins.png": "coins", "motorcycle_left.png": "motorcycle",
-}  # fmt: skip
+    "astronaut.png": "astronaut",
+    "chelsea.png": "cat",
+    "coffee.png": "coffee",
+    "rocket.jpg": "rocket",
+    "hubble_deep_field.jpg": "galaxies",
+    "camera.png": "cameraman",
+    "coins.png": "coins",
+    "motorcycle_left.png": "motorcycle",
+}
 """File in scikit-image's data folder (public domain or CC0) → label."""
 
 
@@ -70,14 +75,16 @@ def encoded(image: Image.Image, kind: str) -> bytes:
 def small_pictures(count: int, seed: int, size: int = 32) -> NDArray[np.uint8]:
     """``[count, size, size, 3]`` smooth random pictures."""
     random = np.random.default_rng(seed)
-    return np.stack([
-        np.asarray(
-            Image.fromarray(random.integers(0, 256, (5, 5, 3), dtype=np.uint8)).resize(
-                (size, size), Image.Resampling.BICUBIC
+    return np.stack(
+        [
+            np.asarray(
+                Image.fromarray(random.integers(0, 256, (5, 5, 3), dtype=np.uint8)).resize(
+                    (size, size), Image.Resampling.BICUBIC
+                )
             )
-        )
-        for _ in range(count)
-    ])  # fmt: skip
+            for _ in range(count)
+        ]
+    )
 
 
 def _own() -> list[Sample]:

@@ -1,4 +1,4 @@
-"""``photoward serve``: the HTTP face alone."""
+"""``photoward serve``: the HTTP API alone."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from photoward.api.cli.configuration import require_api_key, settings_from
 from photoward.api.cli.extras import require_extra
 from photoward.api.cli.options import DataDir, Host, Port
 
-MOST_FILES = 16_384
+MAX_OPEN_FILES = 16_384
 DRAIN_HTTP_S = 3
-"""How long answers under way may still take when the HTTP face is asked to leave."""
+"""Seconds that requests in progress get when the process is asked to stop."""
 
 
 def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
-    """Run the HTTP face alone; queue, ledger and store are what the settings name."""
+    """Run the HTTP API alone, on the queue, ledger and object store that the settings name."""
     settings = settings_from(data_dir=data_dir, http_host=host, http_port=port)
     require_api_key(settings)
     require_extra("api")
-    _open_many_files()
+    _raise_file_limit()
     import uvicorn  # noqa: PLC0415  # belongs to an extra
 
     from photoward.api.http.app import open_app  # noqa: PLC0415  # the same
@@ -39,9 +39,9 @@ def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> 
     )
 
 
-def _open_many_files() -> None:
-    """As many as the system lets this process, and it may need: each connection is one."""
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process: each connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

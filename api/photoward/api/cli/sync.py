@@ -1,7 +1,7 @@
-"""``photoward sync``: a folder or bucket through a running service into another, once or for good.
+"""``photoward sync``: a folder or bucket through a running service into another one.
 
-What is in the other one already, of the same version, is left as it is: an interrupted run goes on
-where it stood. A store's event only says that it is time to look; what is there says what to do.
+Outputs of the same version that exist already stay: an interrupted run continues. An event of the
+store only triggers a comparison of the two places.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from photoward.api.cli.files import folders, names
-from photoward.api.cli.files.locations import Folder, Place, place
+from photoward.api.cli import console
+from photoward.api.cli.files import names
+from photoward.api.cli.files.locations import Folder, Location, open_location
 from photoward.api.cli.files.output_record import is_older
 from photoward.api.cli.files.transfer import Photo, Refused, Transfer
-from photoward.core.catalogue import PRESETS
+from photoward.core.catalogue import DEFAULT_PRESET, PRESETS, SHAPINGS
 from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from photoward.api.cli.files.locations import Mark
-    from photoward.api.cli.files.output_record import Made
+    from photoward.api.cli.files.locations import FileVersion
+    from photoward.api.cli.files.output_record import Origin
 
 MAX_EVENT_BYTES = 1 << 20
 
 
 @dataclass
-class _Look:
+class _Inventory:
     """What was found at one look."""
 
     left: dict[Photo, str] = field(default_factory=dict)
@@ -49,11 +50,11 @@ class _Look:
 
 
 @dataclass
-class _Sync:
+class _Synchronizer:
     """Looks from time to time, and brings over what is missing."""
 
-    source: Place
-    out: Place
+    source: Location
+    out: Location
     transfer: Transfer
     output_format: str | None
     label: str | None
@@ -64,39 +65,46 @@ class _Sync:
     named: set[str] = field(default_factory=set)
     """What was said to be passed over."""
 
-    def look(self) -> _Look:
+    def look(self) -> _Inventory:
         """What is there, and what is to be done."""
-        found, there = self.source.listed(), self.out.listed()
-        if inside := self.out.within(self.source):
+        found, there = self.source.list_files(), self.out.list_files()
+        if inside := self.out.subfolder_of(self.source):
             found = found.without(inside)  # what was made is not made again
-        made = self.out.made(there.files)
+        made = self.out.origins(there.files)
         photos = {
             name: Photo(name, mark.version, self._label(name), mark.modified_ns)
-            for name, mark in sorted(found.files.items()) if names.is_picture(name)
-        }  # fmt: skip
-        targets = names.assigned(
-            {name: names.fitting(name, None, self.output_format) for name in photos},
+            for name, mark in sorted(found.files.items())
+            if names.is_picture(name)
+        }
+        targets = names.assign_targets(
+            {name: names.output_name(name, None, self.output_format) for name in photos},
             lambda target: made[target].photo or None if target in made else None,
         )
-        look = _Look(refused=dict(found.passed), others=len(found.files) - len(photos))
+        look = _Inventory(refused=dict(found.skipped), others=len(found.files) - len(photos))
         look.held = {
-            names.folded(name): made[name].photo if name in made else "" for name in there.files
+            names.fold_case(name): made[name].photo if name in made else "" for name in there.files
         }
-        look.held |= {names.folded(target): names.mark(name) for name, target in targets.items()}
+        look.held |= {
+            names.fold_case(target): names.digest(name) for name, target in targets.items()
+        }
         self._sort(photos, targets, there.files, made, look)
         return look
 
     def _sort(
-        self, photos: dict[str, Photo], targets: dict[str, str], there: dict[str, Mark],
-        made: dict[str, Made], look: _Look,
-    ) -> None:  # fmt: skip
+        self,
+        photos: dict[str, Photo],
+        targets: dict[str, str],
+        there: dict[str, FileVersion],
+        made: dict[str, Origin],
+        look: _Inventory,
+    ) -> None:
         """Tell what is to be done from what is there, and from what cannot be."""
-        known: defaultdict[str, list[Made]] = defaultdict(list)
+        known: defaultdict[str, list[Origin]] = defaultdict(list)
         for one in made.values():
             known[one.photo].append(one)
-        originals = _spots(self.source, photos)
+        originals = _entry_paths(self.source, photos)
         for name, photo in photos.items():
-            target, wanted = targets[name], self.transfer.made(photo)
+            target, wanted = targets[name], self.transfer.origin_of(photo)
             if (
                 photo in self.brought
                 or any(one.fits(wanted) for one in known[wanted.photo])
@@ -111,18 +119,18 @@ class _Sync:
     def _obstacle(self, photo: Photo, target: str, originals: set[Path]) -> str | None:
         if photo.label is not None and not photo.label.isprintable():
             return "Its folder's name is no label."
-        if originals & _spots(self.out, [target]):
+        if originals & _entry_paths(self.out, [target]):
             return "Its protected file would replace an original."
-        return self.out.refuses(target)
+        return self.out.name_problem(target)
 
-    def bring(self, look: _Look) -> int:
+    def bring(self, look: _Inventory) -> int:
         """Have them protected, and say what cannot be; how many were not."""
         for name in sorted(look.refused.keys() - self.named):
-            folders.refuse(self.source.root + name, look.refused[name])
+            console.print_refusal(self.source.root + name, look.refused[name])
         self.named |= look.refused.keys()
         missed = self.transfer.run(look.left, look.held) if look.left else {}
         for photo, why in missed.items():
-            folders.refuse(self.source.root + photo.name, why)
+            console.print_refusal(self.source.root + photo.name, why)
         self.refused |= {photo for photo, why in missed.items() if isinstance(why, Refused)}
         self.brought |= look.left.keys() - missed.keys()
         return len(missed)
@@ -133,45 +141,69 @@ class _Sync:
         return PurePosixPath(name).parent.name or self.source.name
 
 
-def _is_there(photo: Photo, wanted: Made, found: Mark | None, made: Made | None) -> bool:
+def _is_there(photo: Photo, wanted: Origin, found: FileVersion | None, made: Origin | None) -> bool:
     """Whether a target is the photo's: its place says so, or nobody knows and it is younger."""
     if found is None:
         return False
     return made.fits(wanted) if made else not is_older(found.modified_ns, photo.modified_ns)
 
 
-def _spots(where: Place, files: Iterable[str]) -> set[Path]:
+def _entry_paths(where: Location, files: Iterable[str]) -> set[Path]:
     """Where files lie on this machine, if they do."""
-    return {where.spot(name) for name in files} if isinstance(where, Folder) else set()
+    return {where.entry_path(name) for name in files} if isinstance(where, Folder) else set()
 
 
-def sync(  # noqa: PLR0913  # one option each
-    source: Annotated[str, typer.Argument(help="A folder of pictures, or s3://bucket/prefix.")],
-    out: Annotated[str, typer.Argument(help="Where the protected files go: likewise.")],
+def sync(  # noqa: PLR0913  # one parameter an option
+    source: Annotated[str, typer.Argument(help="Folder of photos, or s3://bucket/prefix.")],
+    out: Annotated[
+        str, typer.Argument(help="Folder for the protected files, or s3://bucket/prefix.")
+    ],
     *,
-    url: Annotated[str, typer.Option(help="Of the service.")] = "http://127.0.0.1:8080",
-    label: Annotated[str | None, typer.Option(help="What the pictures show.")] = None,
+    url: Annotated[str, typer.Option(help="URL of the service.")] = "http://127.0.0.1:8080",
+    label: Annotated[
+        str | None,
+        typer.Option(help="What the photos show.", show_default="predicted by the service"),
+    ] = None,
     labels_from_folders: Annotated[
-        bool, typer.Option("--labels-from-folders", help="A picture's folder is its label.")
+        bool, typer.Option("--labels-from-folders", help="Use each photo's folder as its label.")
     ] = False,
-    method: str | None = None,
-    preset: Annotated[str | None, typer.Option(help=f"{', '.join(PRESETS)}.")] = None,
-    shaping: str | None = None,
-    output_format: Annotated[str | None, typer.Option(help="jpeg, png, webp or avif.")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the photos in the service.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 30.0,
+    method: Annotated[
+        str | None, typer.Option(help="Method.", show_default="that of the service")
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help=f"Strength: {', '.join(PRESETS)}.", show_default=DEFAULT_PRESET),
+    ] = None,
+    shaping: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Where the change goes: {', '.join(SHAPINGS)}.", show_default=SHAPINGS[0]
+        ),
+    ] = None,
+    output_format: Annotated[
+        str | None,
+        typer.Option(help="jpeg, png, webp or avif.", show_default="that of the photo"),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the photos in the service afterwards.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Continue until Ctrl-C.")] = False,
+    every: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two comparisons, with --watch.")
+    ] = 30.0,
     listen: Annotated[
         str | None,
         typer.Option(
-            help="HOST:PORT, for events of the store, of any form: each POST is a reason to look."
+            help="HOST:PORT for events of the object store, with --watch: each POST triggers a "
+            "comparison.",
+            show_default="none",
         ),
     ] = None,
 ) -> None:
-    """Send a folder's or bucket's pictures to a service and write what comes back into another.
+    """Protect the photos of a folder or bucket through a service, into another one.
 
-    One output for each version of a picture. An API key is taken from PHOTOWARD_API_KEY, buckets'
-    credentials and endpoint from AWS_*. Exit code 1: some file was refused.
+    One output for each version of a photo. The API key comes from PHOTOWARD_API_KEY, credentials
+    and endpoint of buckets from AWS_*. Exit code 1: a file was refused.
     """
     if labels_from_folders and label is not None:
         raise BadInput("invalid_option", "Give --label or --labels-from-folders, not both.")
@@ -179,32 +211,42 @@ def sync(  # noqa: PLR0913  # one option each
         raise BadInput("invalid_option", "--label takes printable characters.")
     if listen is not None and not watch:
         raise BadInput("invalid_option", "--listen goes with --watch.")
-    options = {"method": method, "preset": preset, "shaping": shaping,
-               "output_format": output_format}  # fmt: skip
-    here, there = place(source), place(out)
+    options = {
+        "method": method,
+        "preset": preset,
+        "shaping": shaping,
+        "output_format": output_format,
+    }
+    here, there = open_location(source), open_location(out)
     if here.root == there.root:
         raise BadInput(
             "invalid_option", f"{out} contains the originals: choose another destination."
         )
-    job = _Sync(
-        here, there, Transfer(url, here, there, options, keep=keep), output_format, label,
+    job = _Synchronizer(
+        here,
+        there,
+        Transfer(url, here, there, options, keep=keep),
+        output_format,
+        label,
         labels_from_folders,
-    )  # fmt: skip
+    )
     with closing(job.transfer), _interruptible():
         if watch:
             _watch(job, every, listen)
         _once(job, source)
 
 
-def _once(job: _Sync, source: str) -> None:
+def _once(job: _Synchronizer, source: str) -> None:
     look = job.look()
     if not (look.left or look.already or look.refused):
         raise BadInput("invalid_option", f"{source} contains no photo.")
     missed = job.bring(look)
-    folders.conclude(
-        protected=len(look.left) - missed, refused=missed + len(look.refused), there=look.already,
+    console.print_summary(
+        protected=len(look.left) - missed,
+        refused=missed + len(look.refused),
+        existing=look.already,
         others=look.others,
-    )  # fmt: skip
+    )
 
 
 @contextmanager
@@ -217,7 +259,7 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _watch(job: _Sync, every: float, listen: str | None) -> NoReturn:
+def _watch(job: _Synchronizer, every: float, listen: str | None) -> NoReturn:
     """Look now, at each event and from time to time, until Ctrl-C."""
     reason = threading.Event()
     with ExitStack() as closing:
@@ -229,9 +271,9 @@ def _watch(job: _Sync, every: float, listen: str | None) -> NoReturn:
                 look = job.look()
                 missed = job.bring(look)
                 if look.left:
-                    folders.say(f"{len(look.left) - missed} protected, {missed} refused.")
+                    console.print_line(f"{len(look.left) - missed} protected, {missed} refused.")
             except Unavailable as error:
-                folders.say(f"{error.detail} Looking again in {every:g} s.")
+                console.print_line(f"{error.detail} Looking again in {every:g} s.")
             reason.wait(every)
 
 

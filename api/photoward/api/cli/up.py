@@ -20,15 +20,16 @@ def up(
     data_dir: DataDir = None,
     host: Host = None,
     port: Port = None,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 1,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Write logs here, not into the data folder.")
+        bool,
+        typer.Option("--verbose", help="Write logs to the terminal instead of the data folder."),
     ] = False,
 ) -> None:
     """Run the whole service from one folder until Ctrl-C.
 
-    Starts a private queue server (unless REDIS_URL names one), workers and the HTTP face, and
-    restarts what ends unexpectedly. Everything that was accepted survives a stop.
+    Starts a private queue server (unless REDIS_URL names one), workers and the HTTP API, and
+    restarts processes that end unexpectedly. Accepted photos survive a stop.
     """
     settings = settings_from(data_dir=data_dir, http_host=host, http_port=port)
     require_api_key(settings)
@@ -36,7 +37,7 @@ def up(
         require_extra(extra)
     with (
         programs.only_one(settings.data_dir, "photoward up", "--data-dir"),
-        tempfile.TemporaryDirectory(prefix="photoward-up-") as beats,
+        tempfile.TemporaryDirectory(prefix="photoward-up-") as heartbeats,
     ):
         settings = settings_from(
             data_dir=settings.data_dir.absolute(),
@@ -45,9 +46,9 @@ def up(
         )
         metrics = programs.empty_folder(settings.data_dir / "metrics")
         Supervisor(
-            programs.stages(settings, workers, Path(beats)),
+            programs.program_stages(settings, workers, Path(heartbeats)),
             environment=programs.environment(settings, metrics),
             tell=lambda line: typer.echo(line, err=True),
             logs=None if verbose else programs.fresh_logs(settings.data_dir / "logs"),
         ).run(lambda: typer.echo(f"Photoward is ready: {programs.url(settings)}  (Ctrl-C ends it)"))
-    typer.echo("Photoward has stopped; what it accepted is kept.")
+    typer.echo("Photoward has stopped; accepted photos are kept.")

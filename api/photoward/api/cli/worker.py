@@ -10,7 +10,7 @@ from photoward.api.cli.options import DataDir
 
 
 def worker(*, data_dir: DataDir = None) -> None:
-    """Run one worker alone; queue, ledger and store are what the settings name."""
+    """Run one worker alone, on the queue, ledger and object store that the settings name."""
     settings = settings_from(data_dir=data_dir)
     require_extra("worker")
     os.nice(settings.worker_niceness)

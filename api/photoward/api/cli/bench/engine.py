@@ -1,4 +1,4 @@
-"""``photoward bench engine``: our noise loop beside the published one's work, and the peak."""
+"""``photoward bench engine``: the noise loop beside the published one, and the peak."""
 
 from __future__ import annotations
 
@@ -30,25 +30,27 @@ GIGA = 1e9
 
 
 @dataclass(frozen=True)
-class Part:
+class NoiseLoop:
     """One noise loop to measure."""
 
     name: str
     passes: int
     flops: float
-    """Of one pass of one picture."""
+    """Floating-point operations of one pass of one image."""
     dtype: torch.dtype
     timed_passes: int
-    """How many of its passes ``work`` does for each picture."""
+    """How many of its passes ``work`` does for each image."""
     work: Callable[[], Any]
 
 
 def engine(
-    runs: Annotated[int, typer.Option(min=1, help="Repetitions; medians are shown.")] = 3,
-    pictures: Annotated[int, typer.Option(min=1, help="Pictures in a batch.")] = 128,
+    runs: Annotated[
+        int, typer.Option(min=1, help="Repetitions, of which medians are printed.")
+    ] = 3,
+    pictures: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 128,
     out: Out = None,
 ) -> None:
-    """Our noise loop beside the published one's work, and its share of the peak."""
+    """Measure the noise loop beside the published one, and its share of the machine's peak."""
     require_extra("worker")
     import torch  # noqa: PLC0415  # heavy
 
@@ -71,17 +73,20 @@ def engine(
     for row in rows:
         row["ours_is_faster_by"] = rows[-1]["pictures_per_s"] / row["pictures_per_s"]
     result = {
-        "device": str(device), "threads": torch.get_num_threads(), "runs": runs,
-        "pictures": pictures, "surrogate": surrogate.card.name,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "runs": runs,
+        "pictures": pictures,
+        "surrogate": surrogate.card.name,
         "peak_gflop_per_s": {_short(dtype): peak / GIGA for dtype, peak in peaks.items()},
         "loops": rows,
-    }  # fmt: skip
+    }
     _show(result)
     write(out, result)
 
 
 def _timed(
-    parts: Sequence[Part], runs: int, device: torch.device
+    parts: Sequence[NoiseLoop], runs: int, device: torch.device
 ) -> tuple[dict[str, list[float]], dict[torch.dtype, float]]:
     """Seconds of each part's work, and the peak of each precision, taken in turn.
 
@@ -101,7 +106,7 @@ def _timed(
     return walls, {dtype: statistics.median(found) for dtype, found in peaks.items()}
 
 
-def _published(surrogate: Surrogate, shown: np.ndarray[Any, Any], width: int) -> Part:
+def _published(surrogate: Surrogate, shown: np.ndarray[Any, Any], width: int) -> NoiseLoop:
     """One pass of the published loop is timed: the other 49 are the same work."""
     import torch  # noqa: PLC0415  # heavy
 
@@ -117,14 +122,17 @@ def _published(surrogate: Surrogate, shown: np.ndarray[Any, Any], width: int) ->
     x = from_bytes(shown, device)
     labels = torch.arange(len(x), device=device) % classes
     loop = ReferenceLoop(network, x, labels, torch.Generator().manual_seed(0))
-    return Part(
-        f"published, width {width}", loop.passes,
-        pass_flops(network, card.size, device, torch.float32), torch.float32, 1,
+    return NoiseLoop(
+        f"published, width {width}",
+        loop.passes,
+        pass_flops(network, card.size, device, torch.float32),
+        torch.float32,
+        1,
         lambda: loop.gradient(torch.zeros_like(x)),
-    )  # fmt: skip
+    )
 
 
-def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> Part:
+def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> NoiseLoop:
     """The method that ships, from 8-bit samples to 8-bit noise."""
     from photoward.models.evaluation.metrics.throughput import pass_flops  # noqa: PLC0415  # heavy
     from photoward.models.methods.base import Brief  # noqa: PLC0415  # heavy
@@ -135,45 +143,64 @@ def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> Part:
     direction = key_derivation.prototype(bytes(32), "bench", card.feature_dim)
     briefs = [
         Brief(
-            epsilon=8, aspect=1, direction=direction,
+            epsilon=8,
+            aspect=1,
+            direction=direction,
             stream=random.integers(0, 256, method.stream_bytes(shown.shape[1]), dtype=np.uint8),
         )
         for _ in shown
-    ]  # fmt: skip
+    ]
     passes = method.schedule.steps * method.schedule.samples
-    return Part(
-        f"ours, {method.version}", passes,
+    return NoiseLoop(
+        f"ours, {method.version}",
+        passes,
         pass_flops(surrogate.network, card.size, surrogate.device, surrogate.dtype),
-        surrogate.dtype, passes, lambda: method.perturb(shown, briefs),
-    )  # fmt: skip
+        surrogate.dtype,
+        passes,
+        lambda: method.perturb(shown, briefs),
+    )
 
 
-def _row(part: Part, timed_s: float, peak: float) -> dict[str, Any]:
+def _row(part: NoiseLoop, timed_s: float, peak: float) -> dict[str, Any]:
     """Figures of a loop whose timed passes took ``timed_s`` for each picture."""
     picture_s = timed_s * part.passes / part.timed_passes
     flops = part.passes * part.flops
     return {
-        "loop": part.name, "passes": part.passes, "precision": _short(part.dtype),
-        "gflop_per_picture": flops / GIGA, "pictures_per_s": 1 / picture_s,
-        "gflop_per_s": flops / picture_s / GIGA, "share_of_peak": flops / picture_s / peak,
-    }  # fmt: skip
+        "loop": part.name,
+        "passes": part.passes,
+        "precision": _short(part.dtype),
+        "gflop_per_picture": flops / GIGA,
+        "pictures_per_s": 1 / picture_s,
+        "gflop_per_s": flops / picture_s / GIGA,
+        "share_of_peak": flops / picture_s / peak,
+    }
 
 
 def _show(result: dict[str, Any]) -> None:
     peaks = ", ".join(f"{v:.0f} in {k}" for k, v in result["peak_gflop_per_s"].items())
     table = Table(
-        "noise loop", "passes", "GFLOP each", "pictures/s", "ratio", "GFLOP/s", "of peak",
+        "noise loop",
+        "passes",
+        "GFLOP each",
+        "pictures/s",
+        "ratio",
+        "GFLOP/s",
+        "of peak",
         title=f"{result['pictures']} pictures, {result['device']}, {result['threads']} threads",
         caption=f"{result['surrogate']}; medians of {result['runs']}; the ratio is ours to the row."
         f" Peak: {peaks} GFLOP/s by matrix products. This compares work; what the noise is worth, "
         "`photoward evaluate` says.",
-    )  # fmt: skip
+    )
     for row in result["loops"]:
         table.add_row(
-            row["loop"], str(row["passes"]), f"{row['gflop_per_picture']:.2f}",
-            f"{row['pictures_per_s']:.2f}", f"{row['ours_is_faster_by']:.1f}×",
-            f"{row['gflop_per_s']:.1f}", f"{row['share_of_peak']:.0%}",
-        )  # fmt: skip
+            row["loop"],
+            str(row["passes"]),
+            f"{row['gflop_per_picture']:.2f}",
+            f"{row['pictures_per_s']:.2f}",
+            f"{row['ours_is_faster_by']:.1f}×",
+            f"{row['gflop_per_s']:.1f}",
+            f"{row['share_of_peak']:.0%}",
+        )
     console.print(table)
 
 

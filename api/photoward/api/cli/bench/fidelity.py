@@ -123,8 +123,9 @@ def _places(image: Image.Image) -> dict[str, tuple[int, int]]:
     rows, columns = (max(1, side - cells) for side in spread.shape)
     means = {
         (top, left): spread[top : top + cells, left : left + cells].mean()
-        for top in range(0, rows, cells // 2) for left in range(0, columns, cells // 2)
-    }  # fmt: skip
+        for top in range(0, rows, cells // 2)
+        for left in range(0, columns, cells // 2)
+    }
     top, left = min(means, key=lambda at: means[at])
     centre = max(0, (image.width - CROP) // 2), max(0, (image.height - CROP) // 2)
     return {"its flattest part": (left * BLOCK, top * BLOCK), "its middle": centre}

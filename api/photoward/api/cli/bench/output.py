@@ -1,4 +1,4 @@
-"""How every benchmark reports: one console, one file."""
+"""How benchmarks report: one console, one JSON file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 STAGES = {
-    "decode": ("decode",), "noise": ("perturb", "enlarge"), "encode": ("encode",),
+    "decode": ("decode",),
+    "noise": ("perturb", "enlarge"),
+    "encode": ("encode",),
     "verify and measure": ("verify",),
-}  # fmt: skip
-"""As people are told → the steps of ``measured.seconds``."""
+}
+"""Stage → the steps of ``measured.seconds`` that make it up."""
 
 console = Console()
-Out = Annotated[Path | None, typer.Option(help="Where to write the result (JSON).")]
+Out = Annotated[Path | None, typer.Option(help="JSON file for the result.", show_default="none")]
 
 
 def write(out: Path | None, result: dict[str, Any], program: str = "photoward") -> None:

@@ -51,8 +51,11 @@ def page(photos: Sequence[tuple[str, dict[str, bytes]]], rows: Sequence[dict[str
         rows: what was measured, by ``photo`` and ``strength``.
     """
     seen = {(row["photo"], row["strength"]): row for row in rows}
-    parts = ["<!doctype html><html lang=en><meta charset=utf-8><title>Before and after</title>",
-             f"<style>{STYLE}</style>", INTRODUCTION]  # fmt: skip
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Before and after</title>",
+        f"<style>{STYLE}</style>",
+        INTRODUCTION,
+    ]
     for name, versions in photos:
         before, *others = versions
         original = fitted(opened(versions[before]))
@@ -89,8 +92,9 @@ def _row(before: Image.Image, after: Image.Image) -> Iterator[str]:
     yield f'<div class="row"><figure class="flip" tabindex="0">{first}{second}'
     yield "<figcaption>before; point here: after</figcaption></figure>"
     for element, caption in (
-        (second, "after"), (_element(half, "difference", 85), f"difference × {GAIN}")
-    ):  # fmt: skip
+        (second, "after"),
+        (_element(half, "difference", 85), f"difference × {GAIN}"),
+    ):
         yield f"<figure>{element}<figcaption>{caption}</figcaption></figure>"
     yield "</div>"
 

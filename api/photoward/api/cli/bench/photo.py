@@ -1,4 +1,4 @@
-"""``photoward bench photo``: what is seen of protection, what survives in the files, the cost."""
+"""``photoward bench photo``: visibility of the change, what survives in the files, time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rich.progress import track
 from photoward.api.cli.bench import fidelity, pair_page, photo_tables
 from photoward.api.cli.bench.output import Out, console, write
 from photoward.api.cli.bench.scenes import scenes
-from photoward.api.cli.bench.variants import Strength, asked
+from photoward.api.cli.bench.variants import Variant, variants
 from photoward.api.cli.configuration import settings_from
-from photoward.api.cli.evaluation.preset import words
 from photoward.api.cli.extras import require_extra
 from photoward.api.cli.files.names import is_picture
+from photoward.api.cli.option_values import parse_names
 from photoward.core.catalogue import FORMATS, Catalogue
 from photoward.core.errors import BadInput
 from photoward.core.imaging.metrics.visibility import seen
@@ -39,31 +39,46 @@ BEFORE = "as it came"
 
 def photo(  # noqa: PLR0913  # one option each
     source: Annotated[
-        Path | None, typer.Argument(help="A folder of photos; without it our own scenes.")
+        Path | None, typer.Argument(help="Folder of photos.", show_default="drawn scenes")
     ] = None,
     *,
-    method: Annotated[str | None, typer.Option(help="Names with commas, or all.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Names with commas; all by default.")] = None,
-    shaping: Annotated[str | None, typer.Option(help="Names with commas; all by default.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Methods separated by commas, or all.", show_default="that of the settings"
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Strengths separated by commas.", show_default="all")
+    ] = None,
+    shaping: Annotated[
+        str | None, typer.Option(help="Shapings separated by commas.", show_default="all")
+    ] = None,
     formats: Annotated[
-        str | None, typer.Option("--format", help="Names with commas; all by default.")
+        str | None,
+        typer.Option("--format", help="Formats separated by commas.", show_default="all"),
     ] = None,
     protected: Annotated[
         list[str] | None,
-        typer.Option(help="Judge files that are there: NAME=FOLDER, named as their photos."),
+        typer.Option(
+            help="Judge existing protected files instead: NAME=FOLDER, with the photos' names."
+        ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only what is seen, of JPEGs at the default.")
+        bool, typer.Option("--quick", help="Only visibility, of JPEGs with the default strength.")
     ] = False,
     page: Annotated[
-        Path | None, typer.Option(help="Where to write a page of crops to compare (HTML).")
+        Path | None, typer.Option(help="HTML file with crops to compare.", show_default="none")
     ] = None,
     pairs_page: Annotated[
-        Path | None, typer.Option("--pairs", help="The same of whole photos, with differences.")
+        Path | None,
+        typer.Option(
+            "--pairs", help="HTML file with whole photos and the change.", show_default="none"
+        ),
     ] = None,
     out: Out = None,
 ) -> None:
-    """Each photo in each strength and format: what is seen of it, likeness, survival, time."""
+    """Protect each photo in each strength and format; print visibility, similarity and time."""
     require_extra("worker")
     settings = settings_from()
     photos = _photos(source)
@@ -72,8 +87,8 @@ def photo(  # noqa: PLR0913  # one option each
     else:
         if not quick:
             require_extra("fidelity")
-        chosen = asked(method, preset, shaping, default=settings.engine_method, quick=quick)
-        of = words(formats or ("jpeg" if quick else "all"), "--format", FORMATS) or ()
+        chosen = variants(method, preset, shaping, default=settings.engine_method, quick=quick)
+        of = parse_names(formats or ("jpeg" if quick else "all"), "--format", FORMATS) or ()
         rows, versions = _measured(settings, photos, list(product(chosen, of)), quick=quick)
     found = photo_tables.summary(rows)
     for table in photo_tables.tables(found):
@@ -124,13 +139,16 @@ def _row(name: str, strength: str, before: bytes, after: bytes) -> Row:
         raise BadInput("invalid_option", f"{strength} has another size of {name}.")
     header = sniff(after, Limits(), complete=True)
     return {
-        "photo": name, "strength": strength, "format": header.format if header else "",
-        **seen(*pair).report(), "crop": fidelity.at_100(before, after),
-    }  # fmt: skip
+        "photo": name,
+        "strength": strength,
+        "format": header.format if header else "",
+        **seen(*pair).report(),
+        "crop": fidelity.at_100(before, after),
+    }
 
 
 def _measured(
-    settings: Settings, photos: Photos, ways: Sequence[tuple[Strength, str]], *, quick: bool
+    settings: Settings, photos: Photos, ways: Sequence[tuple[Variant, str]], *, quick: bool
 ) -> tuple[list[Row], Versions]:
     """One row for each photo, strength and format that can hold it; and what to compare by eye."""
     from photoward.core.imaging.sandbox.server import load_codecs  # noqa: PLC0415  # heavy
@@ -153,8 +171,8 @@ def _measured(
 
 
 def _outcomes(
-    settings: Settings, photos: Photos, ways: Sequence[tuple[Strength, str]]
-) -> Iterator[tuple[str, Strength, str, Row, bytes]]:
+    settings: Settings, photos: Photos, ways: Sequence[tuple[Variant, str]]
+) -> Iterator[tuple[str, Variant, str, Row, bytes]]:
     """Photo, strength, format, what its own measure says, and the file."""
     from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
     from photoward.worker.pipeline import Job, Refused  # noqa: PLC0415  # heavy
@@ -169,17 +187,21 @@ def _outcomes(
             if header is None:
                 continue
             size = header.width, header.height
-            asked_for = catalogue.options(label="bench", output_format=output, **asdict(strength))
-            options, _ = catalogue.placed(asked_for, *size)
+            options_of = catalogue.options(label="bench", output_format=output, **asdict(strength))
+            options, _ = catalogue.placed(options_of, *size)
             (outcome,) = pipeline.protect([Job(name, data, options, bytes(32), *size)])
             if isinstance(outcome, Refused):
                 if outcome.error.code != "unsupported_output":
                     raise outcome.error
                 continue
             about = {
-                "photo": name, "megapixels": round(size[0] * size[1] / 1e6, 2),
-                "strength": strength.name, **asdict(strength), "format": output,
-                "bytes": len(outcome.data), **outcome.measured,
-            }  # fmt: skip
+                "photo": name,
+                "megapixels": round(size[0] * size[1] / 1e6, 2),
+                "strength": strength.name,
+                **asdict(strength),
+                "format": output,
+                "bytes": len(outcome.data),
+                **outcome.measured,
+            }
             yield name, strength, output, about, outcome.data
     pipeline.close()

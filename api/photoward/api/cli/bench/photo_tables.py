@@ -48,9 +48,7 @@ def _scaled(row: Row, scale: str) -> dict[str, float | None]:
 
 def _seen(own: Sequence[dict[str, float | None]]) -> Row:
     """Medians, and as ``most`` the largest of all photos."""
-    figures = {
-        name: [found for one in own if (found := one[name]) is not None] for name in SEEN
-    }  # fmt: skip
+    figures = {name: [found for one in own if (found := one[name]) is not None] for name in SEEN}
     return {
         **{name: _median(values) for name, values in figures.items()},
         "most": {name: max(values, default=None) for name, values in figures.items()},
@@ -91,8 +89,9 @@ def _of_the_eye(found: Sequence[Row], scale: str) -> Table:
     shown = list(SEEN) if scale == "whole" else list(SEEN)[:3]
     table = Table(
         "strength, format",
-        *(Column(name.replace("_", " "), no_wrap=True) for name in shown), caption=CAPTIONS[scale],
-    )  # fmt: skip
+        *(Column(name.replace("_", " "), no_wrap=True) for name in shown),
+        caption=CAPTIONS[scale],
+    )
     for row in found:
         table.add_row(_kind(row), *(_both(row[scale], name) for name in shown))
     return table
@@ -105,25 +104,34 @@ def _both(figures: Row, name: str) -> str:
 
 def _of_the_files(found: Sequence[Row]) -> Table:
     table = Table(
-        "strength, format", "PSNR dB", "SSIM", "MS-SSIM", "survival",
+        "strength, format",
+        "PSNR dB",
+        "SSIM",
+        "MS-SSIM",
+        "survival",
         caption="Medians; in brackets the least. Survival in the file → shrunk to 1080 px and "
         "saved as JPEG 75.",
-    )  # fmt: skip
+    )
     for row in found:
         table.add_row(
-            _kind(row), f"{told(row['psnr_db'], 1)} ({told(row['least_psnr_db'], 1)})",
-            f"{told(row['ssim'], 3)} ({told(row['least_ssim'], 3)})", told(row["ms_ssim"], 3),
+            _kind(row),
+            f"{told(row['psnr_db'], 1)} ({told(row['least_psnr_db'], 1)})",
+            f"{told(row['ssim'], 3)} ({told(row['least_ssim'], 3)})",
+            told(row["ms_ssim"], 3),
             f"{told(row['survival'], 2)} → {told(row['survival_hosted'], 2)}",
-        )  # fmt: skip
+        )
     return table
 
 
 def _of_time(found: Sequence[Row]) -> Table:
     table = Table(
-        "strength, format", "s", "% of it", "× codec",
+        "strength, format",
+        "s",
+        "% of it",
+        "× codec",
         caption="Shares: decode, noise, encode, verify and measure. × codec: all but the noise, as "
         "a multiple of what libjpeg-turbo takes to decode and encode.",
-    )  # fmt: skip
+    )
     for row in found:
         shares = " ".join(f"{100 * share:.0f}" for share in row["shares"].values())
         table.add_row(_kind(row), f"{row['seconds']:.2f}", shares, told(row["codec_ratio"], 1))

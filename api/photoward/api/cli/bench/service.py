@@ -22,7 +22,7 @@ from photoward.api.cli.bench.output import Out, console, stages, write
 from photoward.api.cli.client import FINAL, Client
 from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.extras import require_extra
-from photoward.api.cli.service.embedded import running
+from photoward.api.cli.service.embedded import running_service
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable
 
@@ -40,19 +40,22 @@ SMALL = 32
 Url = Annotated[
     str | None,
     typer.Option(
-        help="A running service, asked with the key in PHOTOWARD_API_KEY; default: one of its own."
+        help="URL of a service; the API key comes from PHOTOWARD_API_KEY.",
+        show_default="a private one",
     ),
 ]
 
 
 def latency(
-    runs: Annotated[int, typer.Option(min=1)] = 10,
+    runs: Annotated[int, typer.Option(min=1, help="Measured requests.")] = 10,
     *,
-    photo: Annotated[Path | None, typer.Option(help="A JPEG; default: a synthetic 12 MP.")] = None,
+    photo: Annotated[
+        Path | None, typer.Option(help="JPEG to send.", show_default="a synthetic one")
+    ] = None,
     url: Url = None,
     out: Out = None,
 ) -> None:
-    """One 12 MP JPEG after another through REST, and the share of each stage."""
+    """Measure the time of a 12-megapixel JPEG through the REST API, and of each stage."""
     _require()
     files = _photos(photo, runs + 1)
     items: list[dict[str, Any]] = []
@@ -77,13 +80,13 @@ def latency(
 
 
 def throughput(
-    small: Annotated[int, typer.Option(min=1, help="How many 32 px PNGs.")] = 1000,
-    large: Annotated[int, typer.Option(min=1, help="How many 12 MP JPEGs.")] = 12,
+    small: Annotated[int, typer.Option(min=1, help="Number of 32-pixel PNGs.")] = 1000,
+    large: Annotated[int, typer.Option(min=1, help="Number of 12-megapixel JPEGs.")] = 12,
     *,
     url: Url = None,
     out: Out = None,
 ) -> None:
-    """Pictures a second: the engine alone, and the whole service around it."""
+    """Measure images a second: of the engine alone and of the whole service."""
     _require()
     results: dict[str, Any] = {}
     tiles = [
@@ -95,30 +98,43 @@ def throughput(
     before = _engines(settings, tiles, photos)
     with _service_at(url) as there:
         for name, files, media_type in (
-            ("32px", tiles, "image/png"), ("12MP", photos, "image/jpeg")
-        ):  # fmt: skip
+            ("32px", tiles, "image/png"),
+            ("12MP", photos, "image/jpeg"),
+        ):
             console.print(f"service, {name} …")
             with Client(there) as client:
                 _must_be_done(client.ended(client.submit(files[0], media_type)["id"]))
             results[name] = _service(there, files, media_type)
     after = _engines(settings, tiles, photos)
     table = Table(
-        "pictures", "noise alone /s", "engine alone /s", "service /s", "share of engine",
-        "service after uploads /s", "share of engine",
+        "pictures",
+        "noise alone /s",
+        "engine alone /s",
+        "service /s",
+        "share of engine",
+        "service after uploads /s",
+        "share of engine",
         caption="Client, API and engine share this machine's cores; after the last upload the "
         "engine has them nearly to itself.",
-    )  # fmt: skip
+    )
     for number, name in enumerate(("32px", "12MP")):
         noise, engine = (statistics.mean(run[number][i] for run in (before, after)) for i in (0, 1))
         rate, after_rate = (results[name][key] for key in ("pictures_per_s", "after_uploads_per_s"))
         results[name] |= {
-            "noise_alone_per_s": noise, "engine_alone_per_s": engine,
-            "share_of_engine": rate / engine, "share_of_engine_after_uploads": after_rate / engine,
-        }  # fmt: skip
+            "noise_alone_per_s": noise,
+            "engine_alone_per_s": engine,
+            "share_of_engine": rate / engine,
+            "share_of_engine_after_uploads": after_rate / engine,
+        }
         table.add_row(
-            name, f"{noise:.1f}", f"{engine:.2f}", f"{rate:.2f}", f"{rate / engine:.0%}",
-            f"{after_rate:.2f}", f"{after_rate / engine:.0%}",
-        )  # fmt: skip
+            name,
+            f"{noise:.1f}",
+            f"{engine:.2f}",
+            f"{rate:.2f}",
+            f"{rate / engine:.0%}",
+            f"{after_rate:.2f}",
+            f"{after_rate / engine:.0%}",
+        )
     console.print(table)
     write(out, results)
 
@@ -131,7 +147,7 @@ def _service_at(url: str | None) -> Iterator[str]:
         return
     with (
         tempfile.TemporaryDirectory(prefix="photoward-bench-") as folder,
-        running(Path(folder)) as own,
+        running_service(Path(folder)) as own,
     ):
         yield own
 
@@ -139,9 +155,7 @@ def _service_at(url: str | None) -> Iterator[str]:
 def _engines(
     settings: Settings, tiles: Sequence[bytes], photos: Sequence[bytes]
 ) -> tuple[tuple[float, float], ...]:
-    return (
-        _engine(settings, tiles, (SMALL, SMALL)), _engine(settings, photos, TWELVE_MEGAPIXELS)
-    )  # fmt: skip
+    return (_engine(settings, tiles, (SMALL, SMALL)), _engine(settings, photos, TWELVE_MEGAPIXELS))
 
 
 def _require() -> None:
@@ -208,10 +222,12 @@ def _service(url: str, files: Sequence[bytes], media_type: str) -> dict[str, Any
             _must_be_done(client.ended(item_id))
     wall = time.perf_counter() - began
     return {
-        "pictures": len(files), "upload_s": uploaded, "wall_s": wall,
+        "pictures": len(files),
+        "upload_s": uploaded,
+        "wall_s": wall,
         "pictures_per_s": len(files) / wall,
         "after_uploads_per_s": waiting_then / (wall - uploaded),
-    }  # fmt: skip
+    }
 
 
 def _waiting(client: Client, ids: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""What photos are protected with to be judged: each method, preset and shaping asked for."""
+"""The variants of protection to compare: methods, presets and shapings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from photoward.api.cli.evaluation.preset import words
+from photoward.api.cli.option_values import parse_names
 from photoward.core.catalogue import DEFAULT_PRESET, METHODS, PRESETS, SHAPINGS
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Strength:
+class Variant:
     """One way to protect a photo."""
 
     method: str
@@ -24,14 +24,14 @@ class Strength:
 
     @property
     def name(self) -> str:
-        """As tables and pages call it."""
+        """Name in tables and pages."""
         return ", ".join(filter(None, (self.method, self.preset, self.shaping)))
 
 
-def asked(
+def variants(
     methods: str | None, presets: str | None, shapings: str | None, *, default: str, quick: bool
-) -> Sequence[Strength]:
-    """Every combination that there is.
+) -> Sequence[Variant]:
+    """Every valid combination.
 
     Args:
         methods: names with commas, or ``all``; None: the default one.
@@ -44,14 +44,16 @@ def asked(
         BadInput: ``invalid_option``, an unknown name.
     """
     few = (DEFAULT_PRESET, SHAPINGS[0]) if quick else ("all", "all")
-    pairs = list(product(
-        words(presets or few[0], "--preset", PRESETS) or (),
-        words(shapings or few[1], "--shaping", SHAPINGS) or (),
-    ))  # fmt: skip
+    pairs = list(
+        product(
+            parse_names(presets or few[0], "--preset", PRESETS) or (),
+            parse_names(shapings or few[1], "--shaping", SHAPINGS) or (),
+        )
+    )
     found = []
-    for method in words(methods or default, "--method", METHODS) or ():
+    for method in parse_names(methods or default, "--method", METHODS) or ():
         own = METHODS[method].presets
-        found += [Strength(method, *pair) for pair in pairs if pair[0] in own]
+        found += [Variant(method, *pair) for pair in pairs if pair[0] in own]
         if not own:
-            found.append(Strength(method, None, SHAPINGS[0]))
+            found.append(Variant(method, None, SHAPINGS[0]))
     return found

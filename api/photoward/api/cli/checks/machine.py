@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photoward.api.cli.checks.result import Finding
+from photoward.api.cli.checks.result import CheckResult
 from photoward.core.catalogue import FORMATS, read_cards
 from photoward.core.imaging.sniff import HEIC_IS_READ
 from photoward.core.networks import read_networks, read_sets
@@ -32,50 +32,52 @@ DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 INSTALL_WORKER = "pip install 'photoward[worker]' where pictures are to be protected"
 
 
-def machine() -> Iterator[Finding]:
+def machine() -> Iterator[CheckResult]:
     """Python, cores, memory, what the processor computes quickly."""
     recent = sys.version_info[:2] >= OLDEST_PYTHON
-    yield Finding(
+    yield CheckResult(
         "Python", recent, platform.python_version(), "" if recent else "Install Python 3.11."
     )
-    yield Finding("Cores", ok=True, found=str(len(os.sched_getaffinity(0))))
+    yield CheckResult("Cores", ok=True, found=str(len(os.sched_getaffinity(0))))
     gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     enough = gib >= LEAST_MEMORY_GIB
     remedy = (
         "" if enough else "Lower PHOTOWARD_IMAGING_MAX_MEGAPIXELS and PHOTOWARD_IMAGING_PROCESSES."
     )
-    yield Finding("Memory", enough, f"{gib:.1f} GiB", remedy, needed=False)
-    yield Finding("Processor", ok=True, found=_processor())
+    yield CheckResult("Memory", enough, f"{gib:.1f} GiB", remedy, needed=False)
+    yield CheckResult("Processor", ok=True, found=_processor())
 
 
-def libraries() -> Iterator[Finding]:
+def libraries() -> Iterator[CheckResult]:
     """The worker's libraries; a machine that only runs the HTTP face does without."""
     if importlib.util.find_spec("torch") is None:
-        yield Finding("PyTorch", ok=False, found="missing", remedy=INSTALL_WORKER, needed=False)
+        yield CheckResult("PyTorch", ok=False, found="missing", remedy=INSTALL_WORKER, needed=False)
     else:
-        yield Finding("PyTorch", ok=True, found=f"{version('torch')}, {_device()}")
+        yield CheckResult("PyTorch", ok=True, found=f"{version('torch')}, {_device()}")
     if importlib.util.find_spec("PIL") is None:
-        yield Finding("Pillow", ok=False, found="missing", remedy=INSTALL_WORKER, needed=False)
+        yield CheckResult("Pillow", ok=False, found="missing", remedy=INSTALL_WORKER, needed=False)
     else:
         yield _pillow()
     if importlib.util.find_spec("seccompy") is not None:
         yield _confinement()
 
 
-def surrogates(settings: Settings) -> Iterator[Finding]:
+def surrogates(settings: Settings) -> Iterator[CheckResult]:
     """Each surrogate's weights against the digest on its card."""
     try:
         cards = read_cards(settings.engine_surrogate_dirs)
         networks = read_networks(settings.engine_surrogate_dirs)
         read_sets(networks, settings.engine_surrogate_dirs)
     except (ValueError, OSError) as error:
-        yield Finding("Surrogates", ok=False, found=str(error), remedy="Mend or remove the card.")
+        yield CheckResult(
+            "Surrogates", ok=False, found=str(error), remedy="Mend or remove the card."
+        )
         return
     if not cards:
-        yield Finding("Surrogates", ok=False, found="none", remedy="Reinstall photoward.")
+        yield CheckResult("Surrogates", ok=False, found="none", remedy="Reinstall photoward.")
     for folder in settings.engine_surrogate_dirs:
         if not folder.is_dir():
-            yield Finding(
+            yield CheckResult(
                 "Surrogates",
                 ok=False,
                 found=f"there is no folder {folder}",
@@ -84,13 +86,13 @@ def surrogates(settings: Settings) -> Iterator[Finding]:
     for name, (card, weights) in cards.items():
         intact = weights.exists() and _sha256(weights) == card.sha256
         found = f"{card.architecture}, {card.size} px" if intact else f"{weights}: not as its card"
-        yield Finding(
+        yield CheckResult(
             f"Surrogate {name}", intact, found, "" if intact else "Fetch or train it again."
         )
     for name, (network, weights) in networks.items():
         intact = weights.exists() and _sha256(weights) == network.sha256
         found = f"{network.builder}, {network.size} px" if intact else f"{weights}: not as its card"
-        yield Finding(f"Network {name}", intact, found, "" if intact else "Import it again.")
+        yield CheckResult(f"Network {name}", intact, found, "" if intact else "Import it again.")
 
 
 def _device() -> str:
@@ -102,30 +104,34 @@ def _device() -> str:
     return "no CUDA device, the processor is used"
 
 
-def _pillow() -> Finding:
+def _pillow() -> CheckResult:
     import PIL  # noqa: PLC0415  # belongs to an extra
     from PIL import features  # noqa: PLC0415  # the same
 
     codecs = {"jpeg": "jpg", "png": "zlib", "webp": "webp", "avif": "avif"}
     missing = [name for name in FORMATS if not features.check(codecs[name])]
     heic = "reads HEIC, too" if HEIC_IS_READ else "no HEIC: that needs photoward[heif]"
-    return Finding(
-        "Pillow", not missing,
+    return CheckResult(
+        "Pillow",
+        not missing,
         f"{PIL.__version__}, " + (f"cannot do {', '.join(missing)}" if missing else heic),
         "Install Pillow's own wheel: pip install --force-reinstall pillow" if missing else "",
-    )  # fmt: skip
+    )
 
 
-def _confinement() -> Finding:
+def _confinement() -> CheckResult:
     from photoward.core.imaging.sandbox import confinement  # noqa: PLC0415  # the same
 
     missing = confinement.lacking()
-    return Finding(
-        "Confinement", not missing,
+    return CheckResult(
+        "Confinement",
+        not missing,
         f"there is no {' and no '.join(missing)}" if missing else "Landlock and seccomp",
         "Run workers on Linux 5.13 or newer with both: a decoder taken over has fewer fences here."
-        if missing else "", needed=False,
-    )  # fmt: skip
+        if missing
+        else "",
+        needed=False,
+    )
 
 
 def _processor() -> str:

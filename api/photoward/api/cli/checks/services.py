@@ -9,7 +9,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from photoward.api.cli.checks.result import Finding
+from photoward.api.cli.checks.result import CheckResult
 from photoward.core import tracing
 from photoward.core.errors import PhotowardError
 from photoward.core.key_derivation import SECRET_BYTES
@@ -26,7 +26,7 @@ LEAST_FREE_GIB = 1.0
 LATER = "made at the first start"
 
 
-def findings(settings: Settings) -> Iterator[Finding]:
+def findings(settings: Settings) -> Iterator[CheckResult]:
     """Every check of this module once."""
     yield data_folder(settings)
     yield master_secret(settings)
@@ -37,92 +37,100 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield traces()
 
 
-def data_folder(settings: Settings) -> Finding:
+def data_folder(settings: Settings) -> CheckResult:
     """Whether it (or the folder that it will be made in) can be written and has room."""
     folder = settings.data_dir.absolute()
     present = next(path for path in (folder, *folder.parents) if path.exists())
     if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
-        return Finding(
-            "Data folder", ok=False, found=f"{present} cannot be written",
+        return CheckResult(
+            "Data folder",
+            ok=False,
+            found=f"{present} cannot be written",
             remedy="Choose another folder with PHOTOWARD_DATA_DIR.",
-        )  # fmt: skip
+        )
     free_gib = shutil.disk_usage(present).free / 2**30
-    return Finding(
-        "Data folder", free_gib >= LEAST_FREE_GIB, f"{folder}, {free_gib:.1f} GiB free",
+    return CheckResult(
+        "Data folder",
+        free_gib >= LEAST_FREE_GIB,
+        f"{folder}, {free_gib:.1f} GiB free",
         "" if free_gib >= LEAST_FREE_GIB else "Make room, or choose another disk.",
-    )  # fmt: skip
+    )
 
 
-def master_secret(settings: Settings) -> Finding:
+def master_secret(settings: Settings) -> CheckResult:
     """Whether it is whole and nobody else's to read."""
     path = settings.master_secret
     if not path.exists():
-        return Finding("Master secret", ok=True, found=LATER)
+        return CheckResult("Master secret", ok=True, found=LATER)
     about = path.stat()
     if about.st_mode & 0o077:
-        return Finding(
-            "Master secret", ok=False, found=f"{path} can be read by others",
+        return CheckResult(
+            "Master secret",
+            ok=False,
+            found=f"{path} can be read by others",
             remedy=f"chmod 0400 {path}",
-        )  # fmt: skip
+        )
     whole = about.st_size == SECRET_BYTES
     remedy = "" if whole else "Put the right file back: another secret gives other noise."
-    return Finding("Master secret", whole, f"{path}, {about.st_size} bytes", remedy)
+    return CheckResult("Master secret", whole, f"{path}, {about.st_size} bytes", remedy)
 
 
-def queue(settings: Settings) -> Finding:
+def queue(settings: Settings) -> CheckResult:
     """Whether REDIS_URL answers or, without one, a server program is there to be started."""
     try:
         if settings.redis_url is None:
-            return Finding("Queue server", ok=True, found=" ".join(find_server()))
+            return CheckResult("Queue server", ok=True, found=" ".join(find_server()))
         open_hints(settings).check()
     except PhotowardError as error:
-        return Finding("Queue server", ok=False, found=error.detail, remedy="Mend REDIS_URL.")
-    return Finding("Queue server", ok=True, found="REDIS_URL answers")
+        return CheckResult("Queue server", ok=False, found=error.detail, remedy="Mend REDIS_URL.")
+    return CheckResult("Queue server", ok=True, found="REDIS_URL answers")
 
 
-def ledger(settings: Settings) -> Finding:
+def ledger(settings: Settings) -> CheckResult:
     """Whether the database takes connections; its tables are left as they are."""
     if settings.database_url is None and not (settings.data_dir / "ledger.sqlite").exists():
-        return Finding("Ledger", ok=True, found=f"SQLite, {LATER}")
+        return CheckResult("Ledger", ok=True, found=f"SQLite, {LATER}")
     import sqlalchemy as sa  # noqa: PLC0415  # a third of a second; only here
 
     remedy = "Correct PHOTOWARD_DATABASE_URL, or start the server."
     try:
         address = sa.make_url(settings.database)
         if address.get_backend_name() == "sqlite" and not _exists(address.database):
-            return Finding("Ledger", ok=True, found=f"SQLite, {LATER}")
+            return CheckResult("Ledger", ok=True, found=f"SQLite, {LATER}")
         engine = sa.create_engine(address)
         sa.inspect(engine).get_table_names()  # SQLite looks at its file only when it must
         engine.dispose()
     except sa.exc.ArgumentError:  # its text may hold the password
-        return Finding("Ledger", ok=False, found="not a database URL", remedy=remedy)
+        return CheckResult("Ledger", ok=False, found="not a database URL", remedy=remedy)
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         kind = type(error).__name__
-        return Finding("Ledger", ok=False, found=f"{address!r}: {kind}", remedy=remedy)
-    return Finding("Ledger", ok=True, found=f"{address!r} answers")
+        return CheckResult("Ledger", ok=False, found=f"{address!r}: {kind}", remedy=remedy)
+    return CheckResult("Ledger", ok=True, found=f"{address!r} answers")
 
 
-def store(settings: Settings) -> Finding:
+def store(settings: Settings) -> CheckResult:
     """Whether the object store answers."""
     from photoward.core.storage import open_store  # noqa: PLC0415  # brings obstore
 
     if settings.storage_url is None and not (settings.data_dir / "objects").exists():
-        return Finding("Store", ok=True, found=f"a folder, {LATER}")
+        return CheckResult("Store", ok=True, found=f"a folder, {LATER}")
     try:
         open_store(settings).check()
     except PhotowardError as error:
-        return Finding(
-            "Store", ok=False, found=error.detail,
+        return CheckResult(
+            "Store",
+            ok=False,
+            found=error.detail,
             remedy="Correct PHOTOWARD_STORAGE_URL and the AWS_* variables.",
-        )  # fmt: skip
-    return Finding("Store", ok=True, found=f"{settings.storage} answers")
+        )
+    return CheckResult("Store", ok=True, found=f"{settings.storage} answers")
 
 
-def traces() -> Finding:
+def traces() -> CheckResult:
     """Whether the receiver that the environment names can be told; it is asked nothing."""
     reason = tracing.obstacle()
     found = "told as OTEL_* say" if reason is None else "told nobody"
-    return Finding("Traces", reason is None, found, reason or "", needed=False)
+    return CheckResult("Traces", reason is None, found, reason or "", needed=False)
 
 
 def _exists(path: str | Path | None) -> bool:

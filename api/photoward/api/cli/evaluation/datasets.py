@@ -1,7 +1,4 @@
-"""Where the pictures of an evaluation come from: what was named, a service, or our own shapes.
-
-Gives folders; reading and comparing them is the evaluation's business.
-"""
+"""The data sets of an evaluation: named folders, a service's results, or drawn shapes."""
 
 from __future__ import annotations
 
@@ -24,31 +21,31 @@ from photoward.core.files import write_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,31}(@[A-Za-z0-9]{1,8})?")
-"""Of a protection; after ``@`` stands which secret made it, where several are compared."""
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,31}(@[A-Za-z0-9]{1,8})?")
+"""Name of a protection; ``@`` and which secret made it, where several are compared."""
 SHAPES_EACH, SHAPES_TEST_EACH = 150, 60
-OWN = (
+DRAWN_NOTE = (
     "These are drawn shapes: they show that the machinery works, not what protection photos get. "
     "Give --clean and --protected for that."
 )
 UPLOADERS = 4
 BUSY, BUSY_S, ATTEMPTS = 429, 1.0, 300
-"""A full queue's status, how long to wait then, and how often."""
+"""Status of a full queue, seconds to wait then, and how often."""
 
 MEDIA_TYPES = {suffix: FORMATS[kind] for suffix, kind in FORMAT_OF.items() if kind in FORMATS}
 
 
 @dataclass(frozen=True)
-class Exhibits:
-    """Class folders or manifests."""
+class Datasets:
+    """Paths of class folders or manifests; ``protected`` is name → path."""
 
     clean: Path
     protected: Mapping[str, Path]
     test: Path | None
 
 
-def named(clean: Path, protected: Sequence[str], test: Path | None) -> Exhibits:
-    """What options name: each ``protected`` is ``NAME=PATH``, or a path that gives the name.
+def parse_datasets(clean: Path, protected: Sequence[str], test: Path | None) -> Datasets:
+    """The data sets that options name; each ``protected`` is ``NAME=PATH`` or a path.
 
     Raises:
         BadInput: a name that is none, or given twice.
@@ -58,29 +55,33 @@ def named(clean: Path, protected: Sequence[str], test: Path | None) -> Exhibits:
         name, equals, path = given.partition("=")
         if not equals or "/" in name:
             name, path = ("protected" if len(protected) == 1 else Path(given).stem), given
-        if name == "clean" or name in found or not NAME.fullmatch(name):
+        if name == "clean" or name in found or not NAME_PATTERN.fullmatch(name):
             raise BadInput(
                 "invalid_option",
                 f"--protected {given}: {name!r} is taken or no name; write NAME=PATH with another "
                 "name of letters, digits, '.', '+' and '-', and @N for one of several secrets.",
             )
         found[name] = Path(path)
-    return Exhibits(clean, found, test)
+    return Datasets(clean, found, test)
 
 
-def own_shapes(out: Path, options: Mapping[str, str | None]) -> Exhibits:
-    """Draw our shapes into ``out`` and protect them as ``photoward protect`` does."""
+def draw_shapes(out: Path, options: Mapping[str, str | None]) -> Datasets:
+    """Draw shapes into ``out`` and protect them as ``photoward protect`` does."""
     write_shapes(out / "clean", SHAPES_EACH)
     write_shapes(out / "test", SHAPES_TEST_EACH, seed=1)
     method = options.get("method") or settings_from().engine_method
     protect(
-        out / "clean", out / method, labels_from_folders=True, data_dir=out / "secret",
-        method=options.get("method"), preset=options.get("preset"),
-    )  # fmt: skip
-    return Exhibits(out / "clean", {method: out / method}, out / "test")
+        out / "clean",
+        out / method,
+        labels_from_folders=True,
+        data_dir=out / "secret",
+        method=options.get("method"),
+        preset=options.get("preset"),
+    )
+    return Datasets(out / "clean", {method: out / method}, out / "test")
 
 
-def through_service(  # noqa: PLR0913  # where from, what, where to, how, and who watches
+def protect_through_service(  # noqa: PLR0913  # one parameter an option
     url: str,
     clean: Path,
     files: Sequence[tuple[Path, str]],
@@ -91,11 +92,11 @@ def through_service(  # noqa: PLR0913  # where from, what, where to, how, and wh
 ) -> dict[str, Path]:
     """Protect labelled files below ``clean`` through a service, into ``out``: name → folder.
 
-    What is in ``out`` already is not sent again. The service's copies are deleted.
+    Files that are in ``out`` already are not sent again. The service's copies are deleted.
 
     Raises:
-        BadInput: an address that is none, or a picture that the service refuses.
-        Unavailable: it cannot be reached.
+        BadInput: the URL is not valid, or the service refuses an image.
+        Unavailable: the service cannot be reached.
     """
     address(url, "--service")
 
@@ -116,9 +117,7 @@ def through_service(  # noqa: PLR0913  # where from, what, where to, how, and wh
     return {options.get("method") or "protected": out}
 
 
-def _protected(
-    client: Client, path: Path, label: str, options: Mapping[str, str | None]
-) -> bytes:  # fmt: skip
+def _protected(client: Client, path: Path, label: str, options: Mapping[str, str | None]) -> bytes:
     media_type = MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
     for _ in range(ATTEMPTS):
         try:

@@ -1,7 +1,4 @@
-"""One evaluation from its pictures to its report: gather, train, tell.
-
-What was asked for is decided already; what figures mean is the business of ``models.evaluation``.
-"""
+"""One evaluation: load the data sets, train, write the report."""
 
 from __future__ import annotations
 
@@ -14,9 +11,9 @@ from rich.console import Console
 from rich.progress import TaskID
 from rich.table import Table
 
+from photoward.api.cli import console as terminal
 from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.evaluation import datasets, surrogates_used
-from photoward.api.cli.files import folders
 from photoward.core.errors import BadInput
 from photoward.models.evaluation.matrix import Cell, Matrix, Plan
 from photoward.models.evaluation.metrics.learned_share import told
@@ -31,15 +28,15 @@ from photoward.models.training.data import LabelledPictures, labelled_files, loa
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from photoward.api.cli.evaluation.datasets import Exhibits
-    from photoward.api.cli.evaluation.preset import Effort
+    from photoward.api.cli.evaluation.datasets import Datasets
+    from photoward.api.cli.evaluation.preset import EvaluationPreset
     from photoward.models.evaluation.countermeasures.base import Countermeasure
     from photoward.models.evaluation.pretrained_networks import Networks
 
 
 @dataclass(frozen=True)
-class Leaked:
-    """Pairs that a purifier learns from, as they were typed."""
+class LeakedPairs:
+    """Pairs of original and protected images that a purifier learns from, as typed."""
 
     originals: Path | None = None
     same: list[str] = field(default_factory=list)
@@ -48,8 +45,8 @@ class Leaked:
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Where the pictures come from, as it was typed."""
+class DatasetOptions:
+    """Where the images come from, as typed."""
 
     clean: Path | None
     protected: list[str]
@@ -60,17 +57,25 @@ class Sources:
     options: dict[str, str | None]
     surrogates: list[str] = field(default_factory=list)
     """Each ``PROTECTION=NETWORK,NETWORK``, or a set's name."""
-    leaked: Leaked = field(default_factory=Leaked)
+    leaked: LeakedPairs = field(default_factory=LeakedPairs)
 
 
-class Study:
+class Evaluation:
     """One evaluation from its options to its report."""
 
     def __init__(  # noqa: PLR0913  # the command's options
-        self, effort: Effort, sources: Sources, out: Path, networks: Networks, *, size: int,
-        grid: int | None, first_seed: int, holdout: float,
-    ) -> None:  # fmt: skip
-        self.effort, self.sources, self.holdout = effort, sources, holdout
+        self,
+        preset: EvaluationPreset,
+        sources: DatasetOptions,
+        out: Path,
+        networks: Networks,
+        *,
+        size: int,
+        grid: int | None,
+        first_seed: int,
+        holdout: float,
+    ) -> None:
+        self.preset, self.sources, self.holdout = preset, sources, holdout
         self.networks = networks
         self.size, self.grid, self.first_seed = size, grid, first_seed
         as_file = out.suffix == ".json"
@@ -79,7 +84,7 @@ class Study:
         self.console = Console(stderr=True)
 
     def run(self) -> None:
-        """Gather, train, tell.
+        """Load, train, write the report and print it.
 
         Raises:
             BadInput: the pictures cannot be compared, or a file is where the folder should be.
@@ -95,38 +100,49 @@ class Study:
             raise BadInput("invalid_option", "There is no countermeasure left to try.")
         subjects = self._subjects()
         made_by = self._surrogates(subjects)
-        effort = self.effort
+        preset = self.preset
         recipe = VictimRecipe(
-            width=effort.width, size=self.size, grid=self.grid, epochs=effort.epochs,
-            batch=effort.batch, learning_rate=effort.learning_rate, seed=self.first_seed,
-        )  # fmt: skip
+            width=preset.width,
+            size=self.size,
+            grid=self.grid,
+            epochs=preset.epochs,
+            batch=preset.batch,
+            learning_rate=preset.learning_rate,
+            seed=self.first_seed,
+        )
         derived = Derived(self.folder / "derived")
         matrix = Matrix(subjects, recipe, tried, self.folder / "cells", device, derived)
         found = report.assemble(
-            command=shlex.join(["photoward", *sys.argv[1:]]), cells=self._train(matrix),
-            subjects=subjects, recipe=recipe, countermeasures=tried, device=device,
-            note="" if self.sources.clean or self.sources.data else datasets.OWN,
+            command=shlex.join(["photoward", *sys.argv[1:]]),
+            cells=self._train(matrix),
+            subjects=subjects,
+            recipe=recipe,
+            countermeasures=tried,
+            device=device,
+            note="" if self.sources.clean or self.sources.data else datasets.DRAWN_NOTE,
             surrogates=made_by,
-        )  # fmt: skip
+        )
         report.write(found, self.result)
         web = self.folder / "report.html"
         report.write_text(page.render(found, subjects), web)
-        tell(found)
+        print_report(found)
         Console().print(f"{self.result}\n{web}", soft_wrap=True, highlight=False)
 
     def _countermeasures(self) -> dict[str, Countermeasure]:
-        effort = self.effort
+        preset = self.preset
         known = registry(
-            attack_steps=effort.attack_steps, candidates=effort.candidates,
-            pretrained_side=effort.pretrained_side, fine_tune_epochs=effort.fine_tune_epochs,
-            purifier_epochs=effort.purifier_epochs,
+            attack_steps=preset.attack_steps,
+            candidates=preset.candidates,
+            pretrained_side=preset.pretrained_side,
+            fine_tune_epochs=preset.fine_tune_epochs,
+            purifier_epochs=preset.purifier_epochs,
             networks=self.networks,
-        )  # fmt: skip
-        names = known if effort.countermeasures == ("all",) else effort.countermeasures
+        )
+        names = known if preset.countermeasures == ("all",) else preset.countermeasures
         return {name: self._possible(known[name]) for name in names}
 
     def _possible(self, one: Countermeasure) -> Countermeasure:
-        """The countermeasure, with what it misses here."""
+        """The countermeasure, with what is missing to run it."""
         side = self.grid or self.size
         if one.largest_px and side > one.largest_px:
             return replace(one, missing=f"pictures of at most {one.largest_px} px: give --size")
@@ -137,28 +153,29 @@ class Study:
         return one
 
     def _surrogates(self, subjects: Subjects) -> dict[str, list[str]]:
-        """Who made the protections: as was told, or the default networks for pictures of ours."""
+        """Protection → the networks that made it."""
         own = not (self.sources.clean or self.sources.data)
         drawn = subjects.protected if own else ()
-        known = {name: surrogates_used.by_default(name, self.networks) for name in drawn}
-        return known | surrogates_used.told(
+        known = {name: surrogates_used.default_surrogates(name, self.networks) for name in drawn}
+        return known | surrogates_used.parse_surrogates(
             self.sources.surrogates, subjects.protected, self.networks
         )
 
     def _train(self, matrix: Matrix) -> list[dict[str, Any]]:
-        effort = self.effort
+        preset = self.preset
         plan = Plan(
             protections=list(matrix.subjects.protected),
             countermeasures=[n for n, one in matrix.countermeasures.items() if not one.missing],
-            architectures=effort.architectures,
+            architectures=preset.architectures,
             networks={n: one.network for n, one in matrix.countermeasures.items() if one.network},
-            plain_architectures=effort.plain_architectures,
-            shares=effort.shares, plain_shares=effort.plain_shares,
-            seeds=range(self.first_seed, self.first_seed + effort.seeds),
-        )  # fmt: skip
+            plain_architectures=preset.plain_architectures,
+            shares=preset.shares,
+            plain_shares=preset.plain_shares,
+            seeds=range(self.first_seed, self.first_seed + preset.seeds),
+        )
         cells = plan.cells()
         done: list[dict[str, Any]] = []
-        with folders.progress(self.console) as bar:
+        with terminal.progress(self.console) as bar:
             every = bar.add_task("cells", total=len(cells))
             lines: dict[Cell, TaskID] = {}
 
@@ -174,15 +191,17 @@ class Study:
 
     def _subjects(self) -> Subjects:
         given = self.sources.clean or self.sources.data
-        control = self._load(given) if given else None  # unreadable ones are told before work
-        sources = self._exhibits()
+        control = self._load(given) if given else None  # unreadable files are refused first
+        sources = self._datasets()
         control = control or self._load(sources.clean)
         classes = control.classes
         subjects = assemble(
-            control, {name: self._load(p, classes) for name, p in sources.protected.items()},
+            control,
+            {name: self._load(p, classes) for name, p in sources.protected.items()},
             self._load(sources.test, classes) if sources.test else None,
-            holdout=self.holdout, limit=self.effort.pictures,
-        )  # fmt: skip
+            holdout=self.holdout,
+            limit=self.preset.pictures,
+        )
         return replace(subjects, leaks=self._leaks(subjects))
 
     def _leaks(self, subjects: Subjects) -> dict[str, dict[str, Leak]]:
@@ -193,7 +212,7 @@ class Study:
         originals = self._load(given.originals)
         found: dict[str, dict[str, Leak]] = {}
         for whose, paths in (("same", given.same), ("other", given.other)):
-            named = datasets.named(given.originals, paths, None).protected if paths else {}
+            named = datasets.parse_datasets(given.originals, paths, None).protected if paths else {}
             if named and set(named) != set(subjects.protected):
                 raise BadInput(
                     "invalid_option",
@@ -206,7 +225,7 @@ class Study:
         return found
 
     def _load(self, source: Path, classes: list[str] | None = None) -> LabelledPictures:
-        with folders.progress(self.console) as bar:
+        with terminal.progress(self.console) as bar:
             return load_pictures(
                 source,
                 self.grid or self.size,
@@ -214,24 +233,27 @@ class Study:
                 lambda files: bar.track(files, description=source.name),
             )
 
-    def _exhibits(self) -> Exhibits:
+    def _datasets(self) -> Datasets:
         sources = self.sources
         if sources.clean:
-            return datasets.named(sources.clean, sources.protected, sources.test)
+            return datasets.parse_datasets(sources.clean, sources.protected, sources.test)
         if not (sources.service and sources.data):
-            return datasets.own_shapes(self.folder / "shapes", sources.options)
+            return datasets.draw_shapes(self.folder / "shapes", sources.options)
         files, classes = labelled_files(sources.data)
-        with folders.progress(self.console) as bar:
-            protected = datasets.through_service(
-                sources.service, sources.data, [(path, classes[n]) for path, n in files],
-                self.folder / "protected", options=sources.options,
+        with terminal.progress(self.console) as bar:
+            protected = datasets.protect_through_service(
+                sources.service,
+                sources.data,
+                [(path, classes[n]) for path, n in files],
+                self.folder / "protected",
+                options=sources.options,
                 track=lambda pending: bar.track(pending, description="protect"),
-            )  # fmt: skip
-        return datasets.Exhibits(sources.data, protected, sources.test)
+            )
+        return datasets.Datasets(sources.data, protected, sources.test)
 
 
-def tell(found: dict[str, Any]) -> None:
-    """The report on the terminal: a table, and what it says."""
+def print_report(found: dict[str, Any]) -> None:
+    """Print the table of results and the findings."""
     console = Console()
     protections = ["clean", *found["findings"]]
     table = Table(

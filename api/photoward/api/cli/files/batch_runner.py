@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from photoward.api.cli.files.locations import Folder
-    from photoward.api.cli.files.plan import Entry
+    from photoward.api.cli.files.plan import PlannedFile
     from photoward.core.catalogue import Catalogue
     from photoward.core.settings import Settings
 
-Batch: TypeAlias = "dict[str, tuple[Entry, Job]]"
-Ended: TypeAlias = "Callable[[Entry, Protected | PhotowardError], None]"
+Batch: TypeAlias = "dict[str, tuple[PlannedFile, Job]]"
+Ended: TypeAlias = "Callable[[PlannedFile, Protected | PhotowardError], None]"
 
 
-class Lanes:
+class BatchRunner:
     """Protects entries and writes them.
 
     Args:
@@ -38,9 +38,15 @@ class Lanes:
     """
 
     def __init__(  # noqa: PLR0913  # one of each
-        self, pipeline: Pipeline, catalogue: Catalogue, settings: Settings, *, secret: bytes,
-        out: Folder, ended: Ended,
-    ) -> None:  # fmt: skip
+        self,
+        pipeline: Pipeline,
+        catalogue: Catalogue,
+        settings: Settings,
+        *,
+        secret: bytes,
+        out: Folder,
+        ended: Ended,
+    ) -> None:
         self._pipeline = pipeline
         self._catalogue = catalogue
         self._settings = settings
@@ -48,7 +54,7 @@ class Lanes:
         self._out = out
         self._ended = ended
 
-    def run(self, entries: Iterable[Entry]) -> None:
+    def run(self, entries: Iterable[PlannedFile]) -> None:
         """Decode and encode one batch while the noise of the other is made."""
         going: deque[Future[None]] = deque()
         with ThreadPoolExecutor(2, "lane") as threads:
@@ -59,7 +65,7 @@ class Lanes:
             while going:
                 going.popleft().result()
 
-    def _batches(self, entries: Iterable[Entry]) -> Iterator[Batch]:
+    def _batches(self, entries: Iterable[PlannedFile]) -> Iterator[Batch]:
         """Group entries as a ledger's claim would: compatible, and not too much at once."""
         waiting: dict[str, Batch] = {}
         megapixels: dict[str, float] = {}
@@ -82,7 +88,7 @@ class Lanes:
             batch[job.id] = entry, job
         yield from waiting.values()
 
-    def _job(self, name: str, entry: Entry) -> tuple[Job, str]:
+    def _job(self, name: str, entry: PlannedFile) -> tuple[Job, str]:
         """A job, and the key of its batches. Raises PhotowardError."""
         limits = Limits(
             self._settings.imaging_max_megapixels, self._settings.imaging_max_side_pixels
@@ -117,15 +123,13 @@ class Lanes:
         for name, one in left.items():
             self._protect({name: one}, last=True)
 
-    def _end(self, entry: Entry, outcome: Protected | Refused) -> None:
+    def _end(self, entry: PlannedFile, outcome: Protected | Refused) -> None:
         if isinstance(outcome, Refused):
             self._ended(entry, outcome.error)
             return
         modified_ns = entry.photo.mark.modified_ns
         try:
-            self._out.write(
-                entry.target, outcome.data, entry.made, outcome.media_type, modified_ns
-            )  # fmt: skip
+            self._out.write(entry.target, outcome.data, entry.made, outcome.media_type, modified_ns)
         except PhotowardError as error:
             self._ended(entry, error)
         else:

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import obstore
 
 from photoward.api.cli.configuration import settings_from
-from photoward.api.cli.files.folders import spot, walk
-from photoward.api.cli.files.output_record import Made, Record
+from photoward.api.cli.files.folders import entry_path, walk
+from photoward.api.cli.files.output_record import Origin, OutputRecord
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.files import is_hidden, write_whole
 from photoward.core.storage.adapter import translated
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from obstore.store import S3Store
 
-MADE_FROM, MADE_AS = "photoward-source", "photoward-made"
-"""Metadata of a protected object: the version of the photo; then what else ``Made`` has."""
+SOURCE_VERSION, SOURCE_OPTIONS = "photoward-source", "photoward-made"
+"""Metadata of a protected object: the version of the photo; then what else ``Origin`` has."""
 
 ASKING = 16
 """Objects whose metadata are asked for at a time."""
@@ -39,7 +39,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Mark:
+class FileVersion:
     """What a listing tells of a file."""
 
     version: str
@@ -52,20 +52,20 @@ class Mark:
 class Listing:
     """What lies in a place."""
 
-    files: dict[str, Mark] = field(default_factory=dict)
-    passed: dict[str, str] = field(default_factory=dict)
+    files: dict[str, FileVersion] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     """What could not be looked at, and why."""
 
     def without(self, folder: str) -> Listing:
         """The same without what lies in a folder, which ends in ``/``."""
-        return Listing(_without(folder, self.files), _without(folder, self.passed))
+        return Listing(_without(folder, self.files), _without(folder, self.skipped))
 
 
 def _without(folder: str, part: Mapping[str, Value]) -> dict[str, Value]:
     return {name: value for name, value in part.items() if not f"{name}/".startswith(folder)}
 
 
-class Place(Protocol):
+class Location(Protocol):
     """Files by name; names are relative, with ``/``."""
 
     root: str
@@ -73,30 +73,32 @@ class Place(Protocol):
     name: str
     """Of the folder or prefix itself."""
 
-    def listed(self) -> Listing:
+    def list_files(self) -> Listing:
         """Everything in it that is not hidden. Raises BadInput: there is no such place."""
 
     def read(self, name: str) -> bytes:
         """Raises Unavailable: it cannot be read."""
 
-    def refuses(self, name: str) -> str | None:
+    def name_problem(self, name: str) -> str | None:
         """Why no file can be called so here; None: it can."""
 
-    def write(self, name: str, data: bytes, made: Made, media_type: str, modified_ns: int) -> None:
+    def write(
+        self, name: str, data: bytes, origin: Origin, media_type: str, modified_ns: int
+    ) -> None:
         """Write a file whole, and of what it was made; where it can be told, as old as its photo.
 
         Raises:
             Unavailable: it cannot be written.
         """
 
-    def made(self, files: Mapping[str, Mark]) -> dict[str, Made]:
+    def origins(self, files: Mapping[str, FileVersion]) -> dict[str, Origin]:
         """Of what those of the files were made of which the place remembers it."""
 
-    def within(self, other: Place) -> str | None:
+    def subfolder_of(self, other: Location) -> str | None:
         """The folder of another place that this is, with a ``/`` at its end; None: of none."""
 
 
-def place(text: str) -> Place:
+def open_location(text: str) -> Location:
     """``s3://bucket/prefix``, or a folder's path."""
     url = urlsplit(text)
     if url.scheme == "s3" and url.hostname:
@@ -115,12 +117,12 @@ class Folder:
         self.name = path.resolve().name
 
     @cached_property
-    def record(self) -> Record:
+    def record(self) -> OutputRecord:
         """Of what its files were made."""
-        return Record(self.path)
+        return OutputRecord(self.path)
 
-    def listed(self) -> Listing:
-        """See ``Place``."""
+    def list_files(self) -> Listing:
+        """See ``Location``."""
         if self.path.exists() and not self.path.is_dir():
             raise BadInput("invalid_option", f"{self.path} is not a folder.")
         found = Listing()
@@ -128,22 +130,22 @@ class Folder:
             name = path.relative_to(self.path).as_posix()
             try:
                 if why is None:
-                    found.files[name] = file_mark(path)
+                    found.files[name] = file_version(path)
                 else:
-                    found.passed[name] = why
+                    found.skipped[name] = why
             except OSError as error:
-                found.passed[name] = f"It cannot be read: {error.strerror}."
+                found.skipped[name] = f"It cannot be read: {error.strerror}."
         return found
 
     def read(self, name: str) -> bytes:
-        """See ``Place``."""
+        """See ``Location``."""
         try:
             return (self.path / name).read_bytes()
         except OSError as error:
             raise Unavailable(f"{name} cannot be read: {error.strerror}.") from error
 
-    def refuses(self, name: str) -> str | None:
-        """See ``Place``."""
+    def name_problem(self, name: str) -> str | None:
+        """See ``Location``."""
         if "\0" in name or {"", ".", ".."} & set(name.split("/")):
             return f"No file of {self.path} can be called so."
         try:
@@ -153,31 +155,33 @@ class Folder:
             return f"{self.path / name} cannot be written: {error.strerror}."
         return None
 
-    def spot(self, name: str) -> Path:
+    def entry_path(self, name: str) -> Path:
         """Where a file of that name would lie, whatever links lead there."""
-        return spot(self.path / name)
+        return entry_path(self.path / name)
 
-    def write(self, name: str, data: bytes, made: Made, media_type: str, modified_ns: int) -> None:
-        """See ``Place``."""
+    def write(
+        self, name: str, data: bytes, origin: Origin, media_type: str, modified_ns: int
+    ) -> None:
+        """See ``Location``."""
         del media_type
         write_whole(self.path / name, data, modified_ns)
-        self.record.note(name, made)
+        self.record.note(name, origin)
 
-    def made(self, files: Mapping[str, Mark]) -> dict[str, Made]:
-        """See ``Place``."""
+    def origins(self, files: Mapping[str, FileVersion]) -> dict[str, Origin]:
+        """See ``Location``."""
         return {name: made for name in files if (made := self.record.of(name))}
 
-    def within(self, other: Place) -> str | None:
-        """See ``Place``."""
+    def subfolder_of(self, other: Location) -> str | None:
+        """See ``Location``."""
         if not isinstance(other, Folder) or not self.root.startswith(other.root):
             return None
         return f"{self.path.resolve().relative_to(other.path.resolve()).as_posix()}/"
 
 
-def file_mark(path: Path) -> Mark:
+def file_version(path: Path) -> FileVersion:
     """What a folder tells of a file. Raises OSError."""
     stat = path.stat()
-    return Mark(f"{stat.st_mtime_ns}-{stat.st_size}", stat.st_mtime_ns)
+    return FileVersion(f"{stat.st_mtime_ns}-{stat.st_size}", stat.st_mtime_ns)
 
 
 class Bucket:
@@ -187,64 +191,71 @@ class Bucket:
         self.root = f"s3://{name}/{prefix}/" if prefix else f"s3://{name}/"
         self.name = (prefix or name).rpartition("/")[2]
         self._store: S3Store = open_bucket(name, prefix, endpoint=settings_from().s3_endpoint_url)
-        self._made: dict[tuple[str, str], Made | None] = {}
+        self._made: dict[tuple[str, str], Origin | None] = {}
         """By name and version: what was asked once."""
 
-    def listed(self) -> Listing:
-        """See ``Place``."""
+    def list_files(self) -> Listing:
+        """See ``Location``."""
         with translated():
-            return Listing({
-                meta["path"]: Mark(
-                    str(meta["e_tag"]).strip('"'), int(meta["last_modified"].timestamp() * 1e9)
-                )
-                for page in obstore.list(self._store) for meta in page
-                if not any(map(is_hidden, meta["path"].split("/")))
-            })  # fmt: skip
+            return Listing(
+                {
+                    meta["path"]: FileVersion(
+                        str(meta["e_tag"]).strip('"'), int(meta["last_modified"].timestamp() * 1e9)
+                    )
+                    for page in obstore.list(self._store)
+                    for meta in page
+                    if not any(map(is_hidden, meta["path"].split("/")))
+                }
+            )
 
     def read(self, name: str) -> bytes:
-        """See ``Place``."""
+        """See ``Location``."""
         with translated():
             return obstore.get(self._store, name).bytes().to_bytes()
 
-    def refuses(self, name: str) -> str | None:
-        """See ``Place``."""
+    def name_problem(self, name: str) -> str | None:
+        """See ``Location``."""
         try:
             name.encode()
         except UnicodeEncodeError:
             return "Its name is not UTF-8: no object can be called so."
         return None
 
-    def write(self, name: str, data: bytes, made: Made, media_type: str, modified_ns: int) -> None:
-        """See ``Place``."""
+    def write(
+        self, name: str, data: bytes, origin: Origin, media_type: str, modified_ns: int
+    ) -> None:
+        """See ``Location``."""
         del modified_ns
         attributes = {
-            "Content-Type": media_type, MADE_FROM: made.version,
-            MADE_AS: f"{made.photo}-{made.recipe}-{made.label}",
-        }  # fmt: skip
+            "Content-Type": media_type,
+            SOURCE_VERSION: origin.version,
+            SOURCE_OPTIONS: f"{origin.photo}-{origin.recipe}-{origin.label}",
+        }
         with translated():
             obstore.put(self._store, name, data, attributes=attributes, use_multipart=False)
 
-    def made(self, files: Mapping[str, Mark]) -> dict[str, Made]:
-        """See ``Place``."""
+    def origins(self, files: Mapping[str, FileVersion]) -> dict[str, Origin]:
+        """See ``Location``."""
         new = [
-            (name, mark.version) for name, mark in files.items()
+            (name, mark.version)
+            for name, mark in files.items()
             if (name, mark.version) not in self._made
-        ]  # fmt: skip
+        ]
         with ThreadPoolExecutor(ASKING) as threads:
             self._made.update(zip(new, threads.map(self._ask, new), strict=True))
         every = {name: self._made[name, mark.version] for name, mark in files.items()}
         return {name: made for name, made in every.items() if made}
 
-    def within(self, other: Place) -> str | None:
-        """See ``Place``."""
+    def subfolder_of(self, other: Location) -> str | None:
+        """See ``Location``."""
         return self.root.removeprefix(other.root) if self.root.startswith(other.root) else None
 
-    def _ask(self, file: tuple[str, str]) -> Made | None:
+    def _ask(self, file: tuple[str, str]) -> Origin | None:
         with translated():
             try:
                 told = obstore.get(self._store, file[0], options={"head": True}).attributes
             except FileNotFoundError:  # gone since it was listed
                 return None
-        if MADE_FROM not in told:
+        if SOURCE_VERSION not in told:
             return None
-        return Made(str(told[MADE_FROM]), *str(told.get(MADE_AS, "")).split("-", 2))
+        return Origin(str(told[SOURCE_VERSION]), *str(told.get(SOURCE_OPTIONS, "")).split("-", 2))

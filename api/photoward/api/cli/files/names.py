@@ -42,7 +42,7 @@ def misnamed(name: str, kind: str | None) -> bool:
     return kind is not None and FORMAT_OF.get(_ending(name), kind) != kind
 
 
-def fitting(name: str, kind: str | None, output_format: str | None) -> str:
+def output_name(name: str, kind: str | None, output_format: str | None) -> str:
     """What a photo's protected file is called, whether others are called so or not.
 
     Args:
@@ -58,7 +58,7 @@ def fitting(name: str, kind: str | None, output_format: str | None) -> str:
     return posixpath.splitext(name)[0] + SUFFIXES[written][0]
 
 
-def assigned(
+def assign_targets(
     wanted: Mapping[str, str],
     owner: Callable[[str], str | None],
     files: Callable[[str], tuple[str, ...]] = lambda name: (name,),
@@ -69,7 +69,7 @@ def assigned(
 
     Args:
         wanted: photo → target.
-        owner: of which photo (its ``mark``) a file was made that is there; None: not known.
+        owner: of which photo (its ``digest``) a file was made that is there; None: not known.
         files: what is written under a target.
 
     Returns:
@@ -78,30 +78,30 @@ def assigned(
     held: dict[str, str] = {}
     found: dict[str, str] = {}
     for photo in sorted(wanted, key=lambda name: (wanted[name] != name, name)):
-        own = mark(photo)
-        for target in numbered(wanted[photo]):
+        own = digest(photo)
+        for target in numbered_names(wanted[photo]):
             written = files(target)
-            holders = {held.get(folded(one)) or owner(one) for one in written}
+            holders = {held.get(fold_case(one)) or owner(one) for one in written}
             if holders <= {None, own}:
                 break
         found[photo] = target
-        held.update(dict.fromkeys(map(folded, written), own))
+        held.update(dict.fromkeys(map(fold_case, written), own))
     return found
 
 
-def numbered(name: str) -> Iterator[str]:
+def numbered_names(name: str) -> Iterator[str]:
     """The name, then with ``-2``, ``-3`` … before its end, as archives of the service have it."""
     yield name
     stem, ending = posixpath.splitext(name)
     yield from (f"{stem}-{number}{ending}" for number in itertools.count(2))
 
 
-def folded(name: str) -> str:
+def fold_case(name: str) -> str:
     """The same for names that some file system takes for one."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def mark(photo: str) -> str:
+def digest(photo: str) -> str:
     """What stands for a photo's name where none may be written."""
     return hashlib.sha256(photo.encode(errors="surrogateescape")).hexdigest()[:32]
 

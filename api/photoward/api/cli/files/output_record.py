@@ -11,8 +11,9 @@ import threading
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from photoward.api.cli.files import folders, names, user_data
-from photoward.api.cli.files.names import folded
+from photoward.api.cli import console
+from photoward.api.cli.files import names, user_data
+from photoward.api.cli.files.names import fold_case
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -29,26 +30,26 @@ def is_older(file_ns: int, photo_ns: int) -> bool:
 
 
 @dataclass(frozen=True)
-class Made:
+class Origin:
     """Of what a protected file was made; what was made before this was noted has a version only."""
 
     version: str
     """Another one once the photo has been replaced."""
     photo: str = ""
-    """Its ``names.mark``."""
+    """Its ``names.digest``."""
     recipe: str = ""
     """Of the options but the label, as ``recipe`` gives it."""
     label: str = ""
-    """Its ``names.mark``; empty: none was given."""
+    """Its ``names.digest``; empty: none was given."""
 
     @classmethod
-    def of(cls, photo: str, version: str, options: Mapping[str, Any]) -> Made:
+    def of(cls, photo: str, version: str, options: Mapping[str, Any]) -> Origin:
         """What is made of a version of a photo with these options."""
         label = options.get("label")
         rest = {name: value for name, value in options.items() if name != "label"}
-        return cls(version, names.mark(photo), recipe(rest), names.mark(label) if label else "")
+        return cls(version, names.digest(photo), recipe(rest), names.digest(label) if label else "")
 
-    def fits(self, wanted: Made) -> bool:
+    def fits(self, wanted: Origin) -> bool:
         """Whether it is what is wanted, as far as is known; without a label any label will do."""
         if self.version != wanted.version or not self.photo:
             return self.version == wanted.version
@@ -64,10 +65,10 @@ def recipe(options: Mapping[str, Any]) -> str:
     return hashlib.sha256(repr(given).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-PARTS = tuple(part.name for part in fields(Made))
+PARTS = tuple(part.name for part in fields(Origin))
 
 
-class Record:
+class OutputRecord:
     """What is known of the files of a folder. Threads may share it.
 
     Where it cannot be read or written that is said once, and less is known: files are not at stake.
@@ -91,9 +92,9 @@ class Record:
         for line in text.splitlines():
             self._take(line)
 
-    def of(self, target: str) -> Made | None:
+    def of(self, target: str) -> Origin | None:
         """Of what a file was made; None: it is not there, or another's, or of unknown origin."""
-        row = self._rows.get(folded(target))
+        row = self._rows.get(fold_case(target))
         if row is None:
             return None
         try:
@@ -102,16 +103,20 @@ class Record:
             return None
         if stat.st_size != row["size"] or abs(stat.st_mtime_ns - row["modified"]) > COARSE_NS:
             return None
-        return Made(**{part: row[part] for part in PARTS})
+        return Origin(**{part: row[part] for part in PARTS})
 
-    def note(self, target: str, made: Made) -> None:
+    def note(self, target: str, made: Origin) -> None:
         """Note what a file was made of that was just written."""
         try:
             stat = (self._folder / target).stat()
-            line = json.dumps({
-                "target": target, "size": stat.st_size, "modified": stat.st_mtime_ns,
-                **asdict(made),
-            })  # fmt: skip
+            line = json.dumps(
+                {
+                    "target": target,
+                    "size": stat.st_size,
+                    "modified": stat.st_mtime_ns,
+                    **asdict(made),
+                }
+            )
             with self._lock:
                 self._take(line)
                 user_data.folder().mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,7 +132,7 @@ class Record:
 
     def _lose(self, error: OSError | Unavailable) -> None:
         if not self._lost:
-            folders.say(
+            console.print_line(
                 f"What files were made of cannot be noted: {error}. So a later run knows of those "
                 "that are there only how old they are."
             )
@@ -140,4 +145,4 @@ class Record:
             known |= {key: str(row[key]) for key in ("target", *PARTS)}
         except (ValueError, KeyError, TypeError):  # half of one, or a later version's
             return
-        self._rows[folded(known["target"])] = known
+        self._rows[fold_case(known["target"])] = known

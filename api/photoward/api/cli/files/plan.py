@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from photoward.api.cli.files import names
-from photoward.api.cli.files.folders import spot
-from photoward.api.cli.files.locations import Folder, Mark, file_mark
-from photoward.api.cli.files.output_record import Made, is_older
+from photoward.api.cli.files.folders import entry_path
+from photoward.api.cli.files.locations import FileVersion, Folder, file_version
+from photoward.api.cli.files.output_record import Origin, is_older
 from photoward.core.errors import BadInput, PhotowardError
 from photoward.core.imaging.header import READ_ONLY
 from photoward.core.imaging.sniff import HEAD, kind
@@ -34,13 +34,13 @@ class Photo:
     """Relative, as its protected file's will be."""
     kind: str | None
     """The format of what is in it, if that is one which is read."""
-    mark: Mark
+    mark: FileVersion
     options: Options
 
     @property
     def fitting(self) -> str:
         """What its protected file is called, if nobody else's is."""
-        return names.fitting(self.name, self.kind, self.options.output_format)
+        return names.output_name(self.name, self.kind, self.options.output_format)
 
     @property
     def misnamed(self) -> bool:
@@ -49,7 +49,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlannedFile:
     """One file to be written."""
 
     photo: Photo
@@ -58,22 +58,23 @@ class Entry:
     """Those of the photo, in one size."""
 
     @property
-    def made(self) -> Made:
+    def made(self) -> Origin:
         """Of what it will be made."""
         wanted = {
-            one.name: getattr(self.options, one.name) for one in dataclasses.fields(self.options)
+            one.name: getattr(self.options, one.name)
+            for one in dataclasses.fields(self.options)
             if getattr(self.options, one.name) != one.default
-        }  # fmt: skip
+        }
         read = self.photo.kind or ""
         wanted["output_format"] = self.options.output_format or READ_ONLY.get(read, read)
-        return Made.of(self.photo.name, self.photo.mark.version, wanted)
+        return Origin.of(self.photo.name, self.photo.mark.version, wanted)
 
 
 @dataclass
 class Plan:
     """What is to be done, and what cannot be."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[PlannedFile] = field(default_factory=list)
     refused: dict[Path, object] = field(default_factory=dict)
     """Photo → why."""
 
@@ -111,16 +112,16 @@ def plan(
         else:
             found[photo.name] = photo
     sides = next((one.options.sizes for one in found.values()), ())
-    targets = names.assigned(
+    targets = names.assign_targets(
         {name: photo.fitting for name, photo in found.items()},
         lambda target: one.photo if (one := out.record.of(target)) else None,
         lambda target: tuple(target for _, target in _sized(target, sides)),
     )
-    originals = {spot(photo.source) for photo in found.values()}
+    originals = {entry_path(photo.source) for photo in found.values()}
     for name, target in targets.items():
         for side, sized in _sized(target, sides):
             photo = found[name]
-            entry = Entry(photo, sized, replace(photo.options, sizes=side))
+            entry = PlannedFile(photo, sized, replace(photo.options, sizes=side))
             why = _obstacle(entry, out, originals) or (None if force else _other(entry, out))
             if why is not None:
                 made.refused[photo.source] = why
@@ -133,11 +134,9 @@ def _photo(path: Path, source: Path, options: Options) -> Photo:
     name = path.relative_to(source) if source.is_dir() else Path(path.name)
     try:
         with path.open("rb") as file:
-            return Photo(path, name.as_posix(), kind(file.read(HEAD)), file_mark(path), options)
+            return Photo(path, name.as_posix(), kind(file.read(HEAD)), file_version(path), options)
     except OSError as error:
-        raise BadInput(
-            "corrupt", f"It cannot be read: {error.strerror}.", field="file"
-        ) from error  # fmt: skip
+        raise BadInput("corrupt", f"It cannot be read: {error.strerror}.", field="file") from error
 
 
 def _sized(target: str, sides: tuple[int, ...]) -> list[tuple[tuple[int, ...], str]]:
@@ -148,14 +147,14 @@ def _sized(target: str, sides: tuple[int, ...]) -> list[tuple[tuple[int, ...], s
     return [((side,), str(path.with_stem(f"{path.stem}-{side}"))) for side in sides]
 
 
-def _obstacle(entry: Entry, out: Folder, originals: set[Path]) -> str | None:
+def _obstacle(entry: PlannedFile, out: Folder, originals: set[Path]) -> str | None:
     """Why a file cannot be written."""
-    if out.spot(entry.target) in originals:
+    if out.entry_path(entry.target) in originals:
         return f"{out.path / entry.target} is an original: choose another folder."
-    return out.refuses(entry.target)
+    return out.name_problem(entry.target)
 
 
-def _other(entry: Entry, out: Folder) -> str | None:
+def _other(entry: PlannedFile, out: Folder) -> str | None:
     """Why the file that is there is not the one that is wanted; None: it is, or nobody knows."""
     made = out.record.of(entry.target)
     if made is None:
@@ -169,8 +168,8 @@ def _other(entry: Entry, out: Folder) -> str | None:
     return told and f"{out.path / entry.target} {told}: --force makes it anew."
 
 
-def _is_older(entry: Entry, target: Path) -> bool:
+def _is_older(entry: PlannedFile, target: Path) -> bool:
     try:
-        return is_older(file_mark(target).modified_ns, entry.photo.mark.modified_ns)
+        return is_older(file_version(target).modified_ns, entry.photo.mark.modified_ns)
     except OSError:  # not there
         return False

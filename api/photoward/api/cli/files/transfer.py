@@ -10,15 +10,16 @@ from pathlib import PurePosixPath
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from photoward.api.cli import console
 from photoward.api.cli.client import Client, Refusal
-from photoward.api.cli.files import folders, names
-from photoward.api.cli.files.output_record import Made
+from photoward.api.cli.files import names
+from photoward.api.cli.files.output_record import Origin
 from photoward.core.errors import BadInput, PhotowardError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from photoward.api.cli.files.locations import Place
+    from photoward.api.cli.files.locations import Location
 
 THREADS = 4
 PATIENCE_S = 120.0
@@ -29,7 +30,7 @@ BUSY = frozenset({429, 503})
 OURS, TRIES = 500, 3
 """From which status on the service is at fault, and how often a photo is sent then."""
 
-Found = TypeVar("Found")
+FoundPhotos = TypeVar("FoundPhotos")
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,11 @@ class Transfer:
     """
 
     def __init__(
-        self, url: str, source: Place, out: Place, options: dict[str, Any], *, keep: bool
+        self, url: str, source: Location, out: Location, options: dict[str, Any], *, keep: bool
     ) -> None:
         self._source, self._out, self._keep = source, out, keep
         self._client = Client(url)
-        self._notes = folders.Notes()
+        self._notes = console.Notes()
         self._naming, self._held = Lock(), dict[str, str]()
         self._options = {name: value for name, value in options.items() if value is not None}
 
@@ -71,9 +72,9 @@ class Transfer:
         """Hang up."""
         self._client.close()
 
-    def made(self, photo: Photo) -> Made:
+    def origin_of(self, photo: Photo) -> Origin:
         """Of what a photo's protected file will be made."""
-        return Made.of(photo.name, photo.version, {**self._options, "label": photo.label})
+        return Origin.of(photo.name, photo.version, {**self._options, "label": photo.label})
 
     def run(
         self, photos: Mapping[Photo, str], held: dict[str, str]
@@ -88,9 +89,10 @@ class Transfer:
         self._held = held
         missed: dict[Photo, Refused | PhotowardError] = {}
         with (
-            folders.progress() as bar, ThreadPoolExecutor(THREADS) as sending,
+            console.progress() as bar,
+            ThreadPoolExecutor(THREADS) as sending,
             ThreadPoolExecutor(THREADS) as fetching,
-        ):  # fmt: skip
+        ):
             sent, fetched = (bar.add_task(what, total=len(photos)) for what in ("send", "fetch"))
 
             def send(photo: Photo) -> str:
@@ -115,7 +117,7 @@ class Transfer:
             ]
             for end in ends:
                 end.result()
-        self._notes.tell()
+        self._notes.print()
         return missed
 
     def _batch(self) -> str:
@@ -136,9 +138,13 @@ class Transfer:
         def submit(client: Client) -> str:
             while True:
                 item = client.submit(
-                    data, "application/octet-stream", name=name, key=key, label=photo.label,
+                    data,
+                    "application/octet-stream",
+                    name=name,
+                    key=key,
+                    label=photo.label,
                     batch=batch,
-                )  # fmt: skip
+                )
                 if item["state"] not in {"failed", "cancelled"}:
                     return str(item["id"])
                 client.delete(item["id"])
@@ -163,7 +169,7 @@ class Transfer:
 
     def _write(self, photo: Photo, target: str, item: dict[str, Any]) -> None:
         media_type = item["output"]["media_type"]
-        made = self.made(photo)
+        made = self.origin_of(photo)
         named = self._named(target, media_type.removeprefix("image/"), made.photo)
         data = self._patiently(lambda client: client.content(item["id"]))
         self._out.write(named, data, made, media_type, photo.modified_ns)
@@ -173,18 +179,19 @@ class Transfer:
 
     def _named(self, target: str, kind: str, own: str) -> str:
         """A target that says what the file is, which only the service has seen."""
-        fitting = names.fitting(target, kind, kind)
+        fitting = names.output_name(target, kind, kind)
         if fitting == target:
             return target
         with self._naming:
             free = next(
-                one for one in names.numbered(fitting)
-                if self._held.get(names.folded(one), own) == own
-            )  # fmt: skip
-            self._held[names.folded(free)] = own
+                one
+                for one in names.numbered_names(fitting)
+                if self._held.get(names.fold_case(one), own) == own
+            )
+            self._held[names.fold_case(free)] = own
         return free
 
-    def _patiently(self, ask: Callable[[Client], Found]) -> Found:
+    def _patiently(self, ask: Callable[[Client], FoundPhotos]) -> FoundPhotos:
         """Ask again while the service is away or full."""
         until = time.monotonic() + PATIENCE_S
         pause = 0.2

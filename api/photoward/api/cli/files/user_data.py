@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from photoward.api.cli import console
 from photoward.api.cli.configuration import settings_from
-from photoward.api.cli.files import folders
 from photoward.core.api_keys import DEFAULT_TENANT
 from photoward.core.errors import Unavailable
 
@@ -43,7 +43,7 @@ def settings(data_dir: Path | None) -> Settings:
     if "data_dir" in found.model_fields_set:
         return found
     if (found.data_dir / "master.secret").exists():
-        folders.say(
+        console.print_line(
             f"The secret is that of {found.data_dir.absolute()}, as before; elsewhere it is that "
             f"of {folder()}, unless --data-dir names another."
         )
@@ -69,7 +69,7 @@ def secret(of: Settings) -> bytes:
     finally:
         ledger.close()
     if new:
-        folders.say(
+        console.print_line(
             f"A secret was made in {of.master_secret.parent}. Keep a copy of that folder: with it "
             "the same photo gets the same noise, and who has it can compute the noise."
         )

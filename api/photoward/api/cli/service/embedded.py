@@ -21,21 +21,33 @@ STOP_S = 60.0
 
 
 @contextlib.contextmanager
-def running(data_dir: Path, workers: int = 1, **environment: str) -> Iterator[str]:
+def running_service(data_dir: Path, workers: int = 1, **environment: str) -> Iterator[str]:
     """Run ``photoward up`` on a folder and a free port; yields the service's URL.
 
     Raises:
         Unavailable: it did not become ready; its own words are part of the message.
     """
     command = [
-        sys.executable, "-m", "photoward.api.cli", "up",
-        "--data-dir", str(data_dir), "--port", "0", "--workers", str(workers),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "photoward.api.cli",
+        "up",
+        "--data-dir",
+        str(data_dir),
+        "--port",
+        "0",
+        "--workers",
+        str(workers),
+    ]
     process = subprocess.Popen(  # noqa: S603  # our own command line
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, **environment}, start_new_session=True,
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+        start_new_session=True,
         preexec_fn=functools.partial(die_with, os.getpid()),  # noqa: PLW1509  # one thread so far
-    )  # fmt: skip
+    )
     try:
         line = process.stdout.readline() if process.stdout else ""
         if "ready: " not in line:

@@ -20,7 +20,7 @@ KEPT = 3
 """Older ones, ``NAME.log.1`` to ``.3``."""
 
 
-def shift(log: Path, new: Path | None = None) -> None:
+def rotate(log: Path, new: Path | None = None) -> None:
     """Count the older logs on, the oldest goes; the first of them is ``new``, or the log itself."""
     for number in range(KEPT, 0, -1):
         older = (new or log) if number == 1 else log.with_name(f"{log.name}.{number - 1}")
@@ -28,7 +28,7 @@ def shift(log: Path, new: Path | None = None) -> None:
             older.replace(log.with_name(f"{log.name}.{number}"))
 
 
-def keep_short(log: Path, most: int | None = None) -> None:
+def truncate_long(log: Path, most: int | None = None) -> None:
     """Begin a long log anew, while somebody writes it.
 
     It is copied and emptied, as its writers hold it open: what they append goes on at its new
@@ -54,4 +54,4 @@ def keep_short(log: Path, most: int | None = None) -> None:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
     else:
-        shift(log, draft)
+        rotate(log, draft)

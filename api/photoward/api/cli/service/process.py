@@ -42,7 +42,7 @@ class Program:
     """Its own, beside everybody's."""
 
 
-class Child:
+class ProgramProcess:
     """One program's process, and the next one after an unexpected end."""
 
     def __init__(
@@ -67,11 +67,14 @@ class Child:
         with self._output() as output:
             # preexec_fn is safe here: the supervisor has one thread.
             self._process = subprocess.Popen(  # noqa: S603  # commands come from the code
-                self.program.command, env={**self._environment, **self.program.environment},
+                self.program.command,
+                env={**self._environment, **self.program.environment},
                 stdin=subprocess.DEVNULL,
-                stdout=output, stderr=output, process_group=0,
+                stdout=output,
+                stderr=output,
+                process_group=0,
                 preexec_fn=functools.partial(die_with, os.getpid()),  # noqa: PLW1509  # see above
-            )  # fmt: skip
+            )
 
     def ended(self) -> int | None:
         """The exit status of a process that is gone (its group swept), told once; else None."""
@@ -106,12 +109,12 @@ class Child:
         """Whether the process is still there."""
         return self.ended() is None and self._process is not None
 
-    def keep_log_short(self) -> None:
+    def truncate_long_log(self) -> None:
         """Begin the log anew when it is long."""
         if self._log is not None:
-            log_files.keep_short(self._log)
+            log_files.truncate_long(self._log)
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The end of the log."""
         if self._log is None or not self._log.exists():
             return ""

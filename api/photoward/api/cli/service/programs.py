@@ -33,7 +33,9 @@ LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel takes 107."""
 
 
-def stages(settings: Settings, workers: int, beats: Path | None = None) -> list[list[Program]]:
+def program_stages(
+    settings: Settings, workers: int, beats: Path | None = None
+) -> list[list[Program]]:
     """The programs in the order of their start: queue server, workers, HTTP face.
 
     They end in reverse, so that nothing is accepted that nobody would be told of.
@@ -135,7 +137,7 @@ def fresh_logs(folder: Path) -> Path:
     """Make the folder; logs of the last few runs move to ``NAME.log.1`` … and are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("*.log"):
-        log_files.shift(log)
+        log_files.rotate(log)
     return folder
 
 
@@ -177,9 +179,13 @@ def _worker(name: str, command: Sequence[str], beats: Path | None) -> Program:
     if beats is None:
         return Program(name, command, grace_s=WORKER_GRACE_S)
     return Program(
-        name, command, (beats / name).exists, ready_within_s=math.inf,
-        grace_s=WORKER_GRACE_S, environment={"PHOTOWARD_WORKER_HEARTBEAT_FILE": str(beats / name)},
-    )  # fmt: skip
+        name,
+        command,
+        (beats / name).exists,
+        ready_within_s=math.inf,
+        grace_s=WORKER_GRACE_S,
+        environment={"PHOTOWARD_WORKER_HEARTBEAT_FILE": str(beats / name)},
+    )
 
 
 def _queue_server(settings: Settings) -> Program:
@@ -188,7 +194,8 @@ def _queue_server(settings: Settings) -> Program:
     path = settings.data_dir.absolute() / "redis.sock"
     if len(str(path).encode()) > LONGEST_SOCKET_PATH:
         raise BadInput(
-            "invalid_option", f"The path of {settings.data_dir} is too long to hold a socket. "
+            "invalid_option",
+            f"The path of {settings.data_dir} is too long to hold a socket. "
             "Choose another --data-dir, or set REDIS_URL.",
-        )  # fmt: skip
+        )
     return Program("queue", server_command(settings.data_dir), lambda: answers_ping(path))

@@ -11,7 +11,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from photoward.api.cli.service.process import Child
+from photoward.api.cli.service.process import ProgramProcess
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -51,14 +51,16 @@ class Supervisor:
         self._longest_delay_s = backoff_s[1]
         self._stages = [
             [
-                Child(
-                    program, environment, logs / f"{program.name}.log" if logs else None,
+                ProgramProcess(
+                    program,
+                    environment,
+                    logs / f"{program.name}.log" if logs else None,
                     backoff_s[0],
                 )
                 for program in stage
             ]
             for stage in stages
-        ]  # fmt: skip
+        ]
         self._signals = 0
 
     def run(self, when_ready: Callable[[], None]) -> None:
@@ -87,7 +89,7 @@ class Supervisor:
             for child in stage:
                 self._await(child)
 
-    def _await(self, child: Child) -> None:
+    def _await(self, child: ProgramProcess) -> None:
         program, began, told = child.program, time.monotonic(), 0.0
         while program.ready is not None and not self._signals and not program.ready():
             status = child.ended()
@@ -96,7 +98,7 @@ class Supervisor:
             if status is not None or late:
                 happened = f"ended with status {status}" if status is not None else "hangs"
                 raise Unavailable(
-                    f"{program.name} did not start, it {happened}.\n{child.last_words()}".rstrip()
+                    f"{program.name} did not start, it {happened}.\n{child.log_tail()}".rstrip()
                 )
             if waited > told + PATIENT_S:
                 told = waited
@@ -105,7 +107,7 @@ class Supervisor:
 
     def _mend(self) -> None:
         for child in (child for stage in self._stages for child in stage):
-            child.keep_log_short()
+            child.truncate_long_log()
             status = child.ended()
             if child.due is not None and child.due <= time.monotonic():
                 child.start()

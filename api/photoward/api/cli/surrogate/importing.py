@@ -1,4 +1,4 @@
-"""``photoward surrogate import``: add a pretrained network, and a set that holds it."""
+"""``photoward surrogate import``: add a pretrained network and a set that contains it."""
 
 from __future__ import annotations
 
@@ -20,24 +20,28 @@ NAME = re.compile(r"[^a-z0-9._-]+")
 
 def import_network(  # noqa: PLR0913  # one option each
     builder: Annotated[
-        str, typer.Argument(metavar="timm:NAME|torchvision:NAME", help="Its architecture.")
+        str, typer.Argument(metavar="timm:NAME|torchvision:NAME", help="Architecture.")
     ],
     *,
     out: Annotated[Path, typer.Option(help="Folder for the network and the set.")],
     weights: Annotated[
         Path | None,
-        typer.Option(help="safetensors file. Default: timm fetches its own from its hub."),
+        typer.Option(help="safetensors file.", show_default="timm downloads its own"),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Default: as the architecture is called.")
+        str | None,
+        typer.Option(help="Name of the network.", show_default="that of the architecture"),
     ] = None,
     family: Annotated[
-        str | None, typer.Option(help="Networks of one family err alike. Default: its first word.")
+        str | None,
+        typer.Option(
+            help="Family; networks of one family err alike.", show_default="first word of the name"
+        ),
     ] = None,
     into: Annotated[
-        str, typer.Option(help="Name of the set that holds it beside the default set's members.")
+        str, typer.Option(help="Name of the set: the default set's members and this network.")
     ] = "own",
-    licence: Annotated[str, typer.Option(help="Of the weights, SPDX.")] = "unknown",
+    licence: Annotated[str, typer.Option(help="Licence of the weights, SPDX.")] = "unknown",
 ) -> None:
     """Add a pretrained network to a set of networks.
 
@@ -52,9 +56,15 @@ def import_network(  # noqa: PLR0913  # one option each
         network: Any = build(builder, 1000)
         stored, told = _stored(builder, weights, network)
         card = write_network(
-            out, name=called, builder=builder, family=family or called.partition("_")[0],
-            licence=licence, weights=stored, source=str(weights or f"{builder}, its hub"), **told,
-        )  # fmt: skip
+            out,
+            name=called,
+            builder=builder,
+            family=family or called.partition("_")[0],
+            licence=licence,
+            weights=stored,
+            source=str(weights or f"{builder}, its hub"),
+            **told,
+        )
         settings = settings_from()
         known = read_networks([*settings.engine_surrogate_dirs, out])
         usual = read_sets(known, settings.engine_surrogate_dirs).get(settings.engine_networks)
@@ -71,8 +81,10 @@ def import_network(  # noqa: PLR0913  # one option each
 
 
 def _stored(
-    builder: str, weights: Path | None, network: Any  # noqa: ANN401  # timm's or torchvision's
-) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:  # fmt: skip
+    builder: str,
+    weights: Path | None,
+    network: Any,  # noqa: ANN401  # timm's or torchvision's
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The weights, and size and normalisation as the architecture's authors have them."""
     from safetensors.torch import load_file  # noqa: PLC0415  # heavy
 

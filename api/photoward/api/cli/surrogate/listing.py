@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def list_surrogates() -> None:
-    """Say which surrogates are installed."""
+    """List the installed surrogates, pretrained networks and sets."""
     from photoward.core.catalogue import read_cards  # noqa: PLC0415  # only here
     from photoward.core.networks import read_networks, read_sets  # noqa: PLC0415  # the same
 
@@ -25,19 +25,26 @@ def list_surrogates() -> None:
         mark = " (default)" if card.name == settings.engine_surrogate else ""
         converged = card.figures.get("protected_accuracy_under_attack", "")
         table.add_row(
-            card.name + mark, f"{card.size} px", _labels(card), str(converged),
+            card.name + mark,
+            f"{card.size} px",
+            _labels(card),
+            str(converged),
             card.sha256[:12],
-        )  # fmt: skip
+        )
     Console().print(table)
     known = read_networks(settings.engine_surrogate_dirs)
     pretrained = Table("network", "family", "input", "weights", "licence", "SHA-256")
     for network, _ in known.values():
         pretrained.add_row(
-            network.name, network.family, f"{network.size} px", f"{network.parameters / 1e6:.1f} M",
-            network.licence, network.sha256[:12],
-        )  # fmt: skip
+            network.name,
+            network.family,
+            f"{network.size} px",
+            f"{network.parameters / 1e6:.1f} M",
+            network.licence,
+            network.sha256[:12],
+        )
     Console().print(pretrained)
-    sets = Table("set", "its networks")
+    sets = Table("set", "networks")
     for one in read_sets(known, settings.engine_surrogate_dirs).values():
         mark = " (default)" if one.name == settings.engine_networks else ""
         sets.add_row(one.name + mark, ", ".join(one.networks))

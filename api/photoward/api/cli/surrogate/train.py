@@ -15,7 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
-)  # fmt: skip
+)
 
 from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.extras import require_extra
@@ -27,55 +27,69 @@ if TYPE_CHECKING:
     from photoward.core.catalogue import SurrogateCard
 
 
-def train(  # noqa: PLR0913  # one option each
+def train(  # noqa: PLR0913  # one parameter an option
     *,
-    data: Annotated[Path, typer.Option(help="Folder of class folders with pictures.")],
+    data: Annotated[Path, typer.Option(help="Folder of class folders with images.")],
     out: Annotated[Path, typer.Option(help="Folder for the surrogate and the checkpoint.")],
     name: Annotated[str, typer.Option(help="Name of the surrogate.")] = "surrogate",
-    holdout: Annotated[Path | None, typer.Option(help="Unseen pictures, same classes.")] = None,
+    holdout: Annotated[
+        Path | None,
+        typer.Option(help="Class folders to test on, with the same classes.", show_default="none"),
+    ] = None,
     code: Annotated[
         str | None,
         typer.Option(
-            help="Learn codewords instead of the folders' classes: their alphabets, as 64 or 16,16."
+            help="Learn codewords over these alphabets instead of classes, as 64 or 16,16.",
+            show_default="learn classes",
         ),
     ] = None,
     start: Annotated[
         str | None,
         typer.Option(
-            help="An installed surrogate whose features to start from; guesses labels for one of "
-            "codewords.",
+            help="Installed surrogate to start from; it predicts labels for one of codewords.",
+            show_default="random weights",
         ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1)] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Training steps.", show_default="those of the recipe"),
+    ] = None,
     width: Annotated[int, typer.Option(min=16, help="Channels of the first stage.")] = 16,
     photos: Annotated[
         bool,
         typer.Option(
-            "--photos",
-            help="Look at pictures of twice the input's side, as photos are worked on.",
+            "--photos", help="Train on random crops of images of twice the side, as of photos."
         ),
     ] = False,
     size: Annotated[int, typer.Option(min=16, help="Side of the input in pixels.")] = 32,
     stride: Annotated[
         int,
-        typer.Option(min=1, help="Of the stem: with 3, 96 pixels cost about what 32 do with 1."),
+        typer.Option(min=1, help="Stride of the stem: 96 pixels with 3 cost about 32 with 1."),
     ] = 1,
-    batch: Annotated[int, typer.Option(min=2)] = 128,
+    batch: Annotated[int, typer.Option(min=2, help="Images per step.")] = 128,
     select: Annotated[
         str | None,
-        typer.Option(help="bullettrain: attack only pictures near the decision boundary."),
+        typer.Option(
+            help="bullettrain: attack only images near the decision boundary.",
+            show_default="attack all",
+        ),
     ] = None,
     prune: Annotated[
-        str | None, typer.Option(help="rsr: learn to do with fewer channels, to serve faster.")
+        str | None,
+        typer.Option(
+            help="rsr: learn to work with fewer channels, to be faster.", show_default="none"
+        ),
     ] = None,
     pruned: Annotated[
-        float, typer.Option(min=0.1, max=0.9, help="Share of the inner channels that go.")
+        float, typer.Option(min=0.1, max=0.9, help="Share of the inner channels to prune.")
     ] = 0.5,
-    seed: int = 0,
-    description: Annotated[str, typer.Option(help="The data in words, for the card.")] = "",
-    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    description: Annotated[
+        str, typer.Option(help="Description of the data, for the card.", show_default="--data")
+    ] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the weights, SPDX.")] = "Apache-2.0",
 ) -> None:
-    """Train a SEM surrogate; an interrupted run goes on where its checkpoint stands."""
+    """Train a surrogate for SEM; an interrupted run continues from its checkpoint."""
     require_extra("worker")
     from photoward.models.surrogates.cache import pick_device  # noqa: PLC0415  # heavy
     from photoward.models.training.data import load_folders  # noqa: PLC0415  # heavy
@@ -88,12 +102,19 @@ def train(  # noqa: PLR0913  # one option each
     features, card = _start(start)
     recipe = replace(CODED, code=_alphabets(code)) if code else Recipe()
     recipe = replace(
-        recipe, steps=steps or recipe.steps, width=width, size=size, stride=stride, batch=batch,
+        recipe,
+        steps=steps or recipe.steps,
+        width=width,
+        size=size,
+        stride=stride,
+        batch=batch,
         seed=seed,
-        grid=2 * size if photos else 0, start=card.sha256 if card else "",
-        select=_known(select, "--select", BULLETTRAIN), prune=_known(prune, "--prune", RSR),
+        grid=2 * size if photos else 0,
+        start=card.sha256 if card else "",
+        select=_known(select, "--select", BULLETTRAIN),
+        prune=_known(prune, "--prune", RSR),
         pruned=pruned,
-    )  # fmt: skip
+    )
     if card and card.inner:
         raise BadInput("invalid_option", f"{card.name} is pruned: start from one that is whole.")
     if card and (card.architecture, card.width) != (recipe.architecture, width):
@@ -118,17 +139,23 @@ def train(  # noqa: PLR0913  # one option each
 
         def report(step: Step) -> None:
             bar.update(
-                task, completed=step.step,
+                task,
+                completed=step.step,
                 description=f"train  loss {step.loss:.2f}  "
                 f"protected accuracy under attack {trainer.converged:.1%}",
-            )  # fmt: skip
+            )
 
         trainer.run(report, checkpoint=out)
         made = export(
-            trainer, out, name=name, data=description or data.name,
-            data_sha256=pictures.digest(), licence=licence, holdout=unseen,
+            trainer,
+            out,
+            name=name,
+            data=description or data.name,
+            data_sha256=pictures.digest(),
+            licence=licence,
+            holdout=unseen,
             labeller=_labeller(card) if code else None,
-        )  # fmt: skip
+        )
     Console().print(f"{out / name}.safetensors  {made.figures}", highlight=False)
 
 
@@ -177,6 +204,10 @@ def _start(name: str | None) -> tuple[nn.Module | None, SurrogateCard | None]:
 
 def _bar() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True),
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
