@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from rich.table import Table
 
 from benchmarks.results import write
 from photoward.api.cli.bench.output import Out, console
-from photoward.api.cli.extras import require_extra
 from photoward.core.errors import BadInput
+from photoward.models.evaluation.metrics.learned_share import kept, learns, peak
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,6 @@ def dimension(
     out: Out = None,
 ) -> None:
     """Correlate the intrinsic dimension of at least five sets with the accuracy that remains."""
-    require_extra("worker")
     if len(reports) < FEWEST:
         raise BadInput(
             "invalid_option",
@@ -55,8 +55,6 @@ def dimension(
 
 def _row(path: Path, protection: str, trainer: str) -> dict[str, Any]:
     """One set: its figures, and what is kept of the trainer's learning."""
-    from photoward.models.evaluation.metrics.learned_share import kept, learns, peak  # noqa: PLC0415  # heavy
-
     try:
         found = json.loads(path.read_bytes())
         measured = found["data"]["clean"]["intrinsic"]
@@ -104,8 +102,6 @@ def _ranks(values: Sequence[float]) -> list[float]:
 
 def _pearson(one: Sequence[float], other: Sequence[float]) -> float | None:
     """None where one of them does not vary."""
-    import numpy as np  # noqa: PLC0415  # of the extra
-
     if len(set(one)) == 1 or len(set(other)) == 1:
         return None
     return round(float(np.corrcoef(one, other)[0, 1]), 3)

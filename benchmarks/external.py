@@ -11,39 +11,39 @@ from rich.table import Table
 from benchmarks.results import write
 from photoward.api.cli.bench.output import Out, console
 from photoward.api.cli.configuration import settings_from
-from photoward.api.cli.extras import require_extra
 from photoward.core.errors import BadInput
+from photoward.models.evaluation import picture_sets
+from photoward.models.evaluation.countermeasures.external_transform import transform
+from photoward.models.evaluation.metrics import adversarial_robustness
+from photoward.models.evaluation.pretrained_networks import Networks
+from photoward.models.evaluation.result_cache import Derived
+from photoward.models.evaluation.trainer_run import Scene, VictimRecipe
+from photoward.models.surrogates.cache import pick_device
+from photoward.models.training.data import load_pictures
 
 
-def external(  # noqa: PLR0913  # one option each
+def external(  # noqa: PLR0913  # one parameter an option
     data: Annotated[Path, typer.Argument(help="Class folders, or a manifest of labels.")],
     *,
-    network: Annotated[str, typer.Option(help="The external one.")] = "mobilenet-v2",
-    epsilon: Annotated[int, typer.Option(min=1, max=64, help="Of the transform, in 1/255.")] = 8,
-    attack: Annotated[int, typer.Option(min=1, max=64, help="The attacker's, in 1/255.")] = 8,
-    steps: Annotated[int, typer.Option(min=1, help="Of the attacker's PGD.")] = 10,
-    attacked: Annotated[int, typer.Option(min=1, help="Test pictures that are attacked.")] = 100,
-    pictures: Annotated[int | None, typer.Option(min=4, help="Train on no more.")] = 2000,
-    size: Annotated[int, typer.Option(min=16, max=224, help="Side of the pictures.")] = 32,
-    side: Annotated[int, typer.Option(min=16, help="Pixels that the network is shown.")] = 64,
-    epochs: Annotated[int, typer.Option(min=1)] = 15,
-    batch: Annotated[int, typer.Option(min=2)] = 64,
+    network: Annotated[str, typer.Option(help="Network of the transform.")] = "mobilenet-v2",
+    epsilon: Annotated[
+        int, typer.Option(min=1, max=64, help="Budget of the transform, in 1/255.")
+    ] = 8,
+    attack: Annotated[int, typer.Option(min=1, max=64, help="Budget of the attack, in 1/255.")] = 8,
+    steps: Annotated[int, typer.Option(min=1, help="PGD steps of the attack.")] = 10,
+    attacked: Annotated[int, typer.Option(min=1, help="Number of attacked test images.")] = 100,
+    pictures: Annotated[int | None, typer.Option(min=4, help="Most images to train on.")] = 2000,
+    size: Annotated[int, typer.Option(min=16, max=224, help="Side of the images in pixels.")] = 32,
+    side: Annotated[int, typer.Option(min=16, help="Input side of the network in pixels.")] = 64,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 15,
+    batch: Annotated[int, typer.Option(min=2, help="Images per step.")] = 64,
     kept: Annotated[
-        Path | None, typer.Option(help="Folder that keeps what was transformed.")
+        Path | None,
+        typer.Option(help="Folder for transformed images.", show_default="none"),
     ] = None,
     out: Out = None,
 ) -> None:
     """Train a classifier plainly and one behind the transform, and attack both (CVPR 2020)."""
-    require_extra("worker")
-    from photoward.models.evaluation import picture_sets  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.countermeasures.external_transform import transform  # noqa: PLC0415
-    from photoward.models.evaluation.metrics import adversarial_robustness  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.pretrained_networks import Networks  # noqa: PLC0415
-    from photoward.models.evaluation.result_cache import Derived  # noqa: PLC0415
-    from photoward.models.evaluation.trainer_run import Scene, VictimRecipe  # noqa: PLC0415
-    from photoward.models.surrogates.cache import pick_device  # noqa: PLC0415
-    from photoward.models.training.data import load_pictures  # noqa: PLC0415
-
     settings = settings_from()
     networks = Networks.installed(settings.engine_surrogate_dirs)
     if network not in networks.known:

@@ -46,7 +46,7 @@ SQLITE = "sqlite"
 Row = dict[str, Any]
 
 
-def ledger(  # noqa: PLR0913  # one option each
+def ledger(  # noqa: PLR0913  # one parameter an option
     *,
     database: Annotated[
         list[str] | None,

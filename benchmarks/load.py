@@ -14,7 +14,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
+import aiohttp
 import typer
+from PIL import Image
 from rich.table import Table
 
 from benchmarks.results import write
@@ -62,7 +64,7 @@ class Stream:
         }
 
 
-def load(  # noqa: PLR0913  # an option each
+def load(  # noqa: PLR0913  # one parameter an option
     url: Annotated[str, typer.Option(help="URL of the service.")],
     *,
     reads: Annotated[
@@ -91,8 +93,6 @@ def load(  # noqa: PLR0913  # an option each
 
 
 async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str) -> dict[str, Any]:
-    import aiohttp  # noqa: PLC0415  # for one command of several
-
     photos = [_photo(seed) for seed in range(PHOTOS)]
     async with aiohttp.ClientSession(
         f"{address(url)}/",
@@ -118,7 +118,7 @@ async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str
             return answer.status
 
         async def read() -> int:
-            async with client.get(f"v1/images/{random.choice(known)}") as answer:  # noqa: S311  # the same
+            async with client.get(f"v1/images/{random.choice(known)}") as answer:  # noqa: S311  # no secret
                 await answer.read()
             return answer.status
 
@@ -142,8 +142,6 @@ async def _stream(stream: Stream, ask: Callable[[], Awaitable[int]], seconds: fl
 
 
 async def _timed(stream: Stream, ask: Callable[[], Awaitable[int]], due: float) -> None:
-    import aiohttp  # noqa: PLC0415  # as above
-
     try:
         code = str(await ask())
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -153,8 +151,6 @@ async def _timed(stream: Stream, ask: Callable[[], Awaitable[int]], due: float) 
 
 
 def _photo(seed: int) -> bytes:
-    from PIL import Image  # noqa: PLC0415  # heavy
-
     pixels = random.Random(seed).randbytes(SIDE * SIDE * 3)  # noqa: S311  # to be the same again
     file = io.BytesIO()
     Image.frombytes("RGB", (SIDE, SIDE), pixels).save(file, "PNG", compress_level=1)

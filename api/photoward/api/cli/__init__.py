@@ -122,7 +122,7 @@ def _not_called() -> None:
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  # Typer's signature for option callbacks
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415  # brings a parser of mail
+        from importlib.metadata import version  # brings a parser of mail
 
         typer.echo(version("photoward"))
         raise typer.Exit

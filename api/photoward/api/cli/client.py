@@ -80,7 +80,7 @@ class Client:
     """
 
     def __init__(self, url: str, timeout_s: float = 120.0) -> None:
-        import httpx  # noqa: PLC0415  # a tenth of a second, for commands that ask a service
+        import httpx  # a tenth of a second, for commands that ask a service
 
         base = httpx.URL(address(url))
         self._http = httpx.Client(
@@ -185,7 +185,7 @@ class Client:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        import httpx  # noqa: PLC0415  # is there since the client was made
+        import httpx
 
         try:
             answer = self._http.request(method, path, content=body, headers=headers)

@@ -34,7 +34,7 @@ def require_api_key(settings: Settings) -> None:
         Unavailable: the ledger, which holds the keys, cannot be opened.
     """
     if settings.keys_required:
-        from photoward.core.ledger import open_ledger, require_keys  # noqa: PLC0415  # heavy
+        from photoward.core.ledger import open_ledger, require_keys
 
         ledger = open_ledger(settings)
         try:

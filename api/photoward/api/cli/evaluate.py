@@ -146,10 +146,10 @@ def evaluate(  # noqa: PLR0913  # one parameter an option
     stay in the folder, so that an interrupted evaluation continues.
     """
     require_extra("worker")
-    from photoward.api.cli.evaluation.runner import DatasetOptions, Evaluation, LeakedPairs  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.pretrained_networks import Networks  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.registry import named, registry  # noqa: PLC0415  # heavy
-    from photoward.models.surrogates.architectures import ARCHITECTURES  # noqa: PLC0415  # heavy
+    from photoward.api.cli.evaluation.runner import DatasetOptions, Evaluation, LeakedPairs
+    from photoward.models.evaluation.pretrained_networks import Networks
+    from photoward.models.evaluation.registry import named, registry
+    from photoward.models.surrogates.architectures import ARCHITECTURES
 
     networks = Networks.installed(settings_from().engine_surrogate_dirs)
     if quick and full:

@@ -31,7 +31,7 @@ def inspect(
     Trains no network: it uses the distances between the images.
     """
     require_extra("worker")
-    from photoward.models.evaluation.metrics.intrinsic_dimension import intrinsic  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.metrics.intrinsic_dimension import intrinsic
 
     found = intrinsic(_load(source, size)).described()
     if as_json:
@@ -65,7 +65,7 @@ def sentences(found: dict[str, Any], size: int) -> list[str]:
 
 
 def _load(source: Path, size: int) -> LabelledPictures:
-    from photoward.models.training.data import load_pictures  # noqa: PLC0415  # heavy
+    from photoward.models.training.data import load_pictures
 
     with terminal.progress(Console(stderr=True)) as bar:
         return load_pictures(source, size, track=lambda files: bar.track(files, description="read"))

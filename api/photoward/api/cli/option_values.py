@@ -45,7 +45,7 @@ def parse_percentages(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     found = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() and 1 <= int(word) <= 100 for word in found):  # noqa: PLR2004  # %
+    if not all(word.isdecimal() and 1 <= int(word) <= 100 for word in found):  # noqa: PLR2004  # 100 percent
         raise BadInput(
             "invalid_option", f"--shares {text}: give whole numbers from 1 to 100, as in 20,60,100."
         )

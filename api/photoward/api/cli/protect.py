@@ -224,9 +224,9 @@ def _run(
     settings: Settings, catalogue: Catalogue, entries: list[PlannedFile], out: Folder, tally: Tally
 ) -> None:
     """Protect and write all of them."""
-    from photoward.api.cli.files.batch_runner import BatchRunner  # noqa: PLC0415  # heavy
-    from photoward.core.ledger import open_ledger  # noqa: PLC0415  # the same
-    from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # the same
+    from photoward.api.cli.files.batch_runner import BatchRunner
+    from photoward.core.ledger import open_ledger
+    from photoward.worker.lifecycle import open_pipeline
 
     secret = user_data.secret(settings)
     ledger = open_ledger(settings)  # keeps what labels are steered to

@@ -20,9 +20,9 @@ def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> 
     require_api_key(settings)
     require_extra("api")
     _raise_file_limit()
-    import uvicorn  # noqa: PLC0415  # belongs to an extra
+    import uvicorn
 
-    from photoward.api.http.app import open_app  # noqa: PLC0415  # the same
+    from photoward.api.http.app import open_app
 
     uvicorn.run(
         functools.partial(open_app, settings),

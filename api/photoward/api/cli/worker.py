@@ -14,6 +14,6 @@ def worker(*, data_dir: DataDir = None) -> None:
     settings = settings_from(data_dir=data_dir)
     require_extra("worker")
     os.nice(settings.worker_niceness)
-    from photoward.worker.celery_app import run_worker  # noqa: PLC0415  # brings tensors
+    from photoward.worker.celery_app import run_worker
 
     run_worker(settings)

@@ -52,9 +52,9 @@ def engine(
 ) -> None:
     """Measure the noise loop beside the published one, and its share of the machine's peak."""
     require_extra("worker")
-    import torch  # noqa: PLC0415  # heavy
+    import torch
 
-    from photoward.models.surrogates.cache import SurrogateCache, pick_device  # noqa: PLC0415
+    from photoward.models.surrogates.cache import SurrogateCache, pick_device
 
     settings = settings_from()
     device = pick_device(settings.engine_device)
@@ -92,7 +92,7 @@ def _timed(
 
     A spell in which the machine is busy with something else meets all of them alike.
     """
-    from photoward.models.evaluation.metrics import throughput  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.metrics import throughput
 
     walls: dict[str, list[float]] = {part.name: [] for part in parts}
     peaks: dict[torch.dtype, list[float]] = {part.dtype: [] for part in parts}
@@ -108,12 +108,12 @@ def _timed(
 
 def _published(surrogate: Surrogate, shown: np.ndarray[Any, Any], width: int) -> NoiseLoop:
     """One pass of the published loop is timed: the other 49 are the same work."""
-    import torch  # noqa: PLC0415  # heavy
+    import torch
 
-    from photoward.models.evaluation.metrics.reference_loop import ReferenceLoop  # noqa: PLC0415  # heavy
-    from photoward.models.evaluation.metrics.throughput import pass_flops  # noqa: PLC0415  # heavy
-    from photoward.models.pixels import from_bytes  # noqa: PLC0415  # heavy
-    from photoward.models.surrogates.architectures import build  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.metrics.reference_loop import ReferenceLoop
+    from photoward.models.evaluation.metrics.throughput import pass_flops
+    from photoward.models.pixels import from_bytes
+    from photoward.models.surrogates.architectures import build
 
     card, device = surrogate.card, surrogate.device
     classes = sum(card.alphabets)
@@ -134,9 +134,9 @@ def _published(surrogate: Surrogate, shown: np.ndarray[Any, Any], width: int) ->
 
 def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> NoiseLoop:
     """The method that ships, from 8-bit samples to 8-bit noise."""
-    from photoward.models.evaluation.metrics.throughput import pass_flops  # noqa: PLC0415  # heavy
-    from photoward.models.methods.base import Brief  # noqa: PLC0415  # heavy
-    from photoward.models.methods.sem import SEM  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.metrics.throughput import pass_flops
+    from photoward.models.methods.base import Brief
+    from photoward.models.methods.sem import SEM
 
     method, card = SEM(surrogate), surrogate.card
     random = np.random.default_rng(0)

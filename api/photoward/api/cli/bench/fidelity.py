@@ -46,8 +46,8 @@ def at_100(before: bytes, after: bytes) -> dict[str, Any]:
 
 def ms_ssim(before: bytes, after: bytes) -> float | None:
     """Of the middle; None where it is too small."""
-    import pytorch_msssim  # noqa: PLC0415  # of an extra
-    import torch  # noqa: PLC0415  # heavy
+    import pytorch_msssim
+    import torch
 
     old, new = middle(before), middle(after)
     if min(old.size) < LEAST_SIDE:
@@ -133,7 +133,7 @@ def _places(image: Image.Image) -> dict[str, tuple[int, int]]:
 
 def codec_s(data: bytes) -> float:
     """Seconds that libjpeg-turbo takes to decode a JPEG and encode it, the best of three."""
-    import simplejpeg  # noqa: PLC0415  # of an extra
+    import simplejpeg
 
     spent: list[float] = []
     for _ in range(3):

@@ -30,7 +30,7 @@ def write(out: Path | None, result: dict[str, Any], program: str = "photoward") 
     """The result with what it was measured on."""
     if out is None:
         return
-    from photoward.models.evaluation.reports import report  # noqa: PLC0415  # heavy
+    from photoward.models.evaluation.reports import report
 
     report.write({**report.about(f"{program} {shlex.join(sys.argv[1:])}"), **result}, out)
 

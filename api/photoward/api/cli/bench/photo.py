@@ -37,7 +37,7 @@ CODEC_STEPS = ("decode", "encode", "verify")
 BEFORE = "as it came"
 
 
-def photo(  # noqa: PLR0913  # one option each
+def photo(  # noqa: PLR0913  # one parameter an option
     source: Annotated[
         Path | None, typer.Argument(help="Folder of photos.", show_default="drawn scenes")
     ] = None,
@@ -113,7 +113,7 @@ def _photos(source: Path | None) -> list[tuple[str, bytes]]:
 
 def _judged(photos: Photos, protected: Sequence[str]) -> tuple[list[Row], Versions]:
     """What is seen of files that somebody has made, found by their photos' names."""
-    from photoward.core.imaging.sandbox.server import load_codecs  # noqa: PLC0415  # heavy
+    from photoward.core.imaging.sandbox.server import load_codecs
 
     load_codecs()
     rows: list[Row] = []
@@ -151,7 +151,7 @@ def _measured(
     settings: Settings, photos: Photos, ways: Sequence[tuple[Variant, str]], *, quick: bool
 ) -> tuple[list[Row], Versions]:
     """One row for each photo, strength and format that can hold it; and what to compare by eye."""
-    from photoward.core.imaging.sandbox.server import load_codecs  # noqa: PLC0415  # heavy
+    from photoward.core.imaging.sandbox.server import load_codecs
 
     load_codecs()
     versions: Versions = {name: {BEFORE: data} for name, data in photos}
@@ -174,8 +174,8 @@ def _outcomes(
     settings: Settings, photos: Photos, ways: Sequence[tuple[Variant, str]]
 ) -> Iterator[tuple[str, Variant, str, Row, bytes]]:
     """Photo, strength, format, what its own measure says, and the file."""
-    from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
-    from photoward.worker.pipeline import Job, Refused  # noqa: PLC0415  # heavy
+    from photoward.worker.lifecycle import open_pipeline
+    from photoward.worker.pipeline import Job, Refused
 
     catalogue = Catalogue.of(settings)
     limits = Limits(settings.imaging_max_megapixels, settings.imaging_max_side_pixels)

@@ -179,8 +179,8 @@ def _engine(
     settings: Settings, files: Sequence[bytes], size: tuple[int, int]
 ) -> tuple[float, float]:
     """Pictures a second of the noise alone and of the worker's pipeline alone, in this process."""
-    from photoward.worker.lifecycle import open_pipeline  # noqa: PLC0415  # heavy
-    from photoward.worker.pipeline import Job, Protected  # noqa: PLC0415  # heavy
+    from photoward.worker.lifecycle import open_pipeline
+    from photoward.worker.pipeline import Job, Protected
 
     catalogue = Catalogue.of(settings)
     options, _ = catalogue.placed(catalogue.options(label="bench"), *size)

@@ -97,7 +97,7 @@ def surrogates(settings: Settings) -> Iterator[CheckResult]:
 
 def _device() -> str:
     if any(Path(driver).exists() for driver in DRIVERS):
-        import torch  # noqa: PLC0415  # seconds; only where there may be something to tell
+        import torch  # seconds; only where there may be something to tell
 
         if torch.cuda.is_available():
             return torch.cuda.get_device_name()
@@ -105,8 +105,8 @@ def _device() -> str:
 
 
 def _pillow() -> CheckResult:
-    import PIL  # noqa: PLC0415  # belongs to an extra
-    from PIL import features  # noqa: PLC0415  # the same
+    import PIL
+    from PIL import features
 
     codecs = {"jpeg": "jpg", "png": "zlib", "webp": "webp", "avif": "avif"}
     missing = [name for name in FORMATS if not features.check(codecs[name])]
@@ -120,7 +120,7 @@ def _pillow() -> CheckResult:
 
 
 def _confinement() -> CheckResult:
-    from photoward.core.imaging.sandbox import confinement  # noqa: PLC0415  # the same
+    from photoward.core.imaging.sandbox import confinement
 
     missing = confinement.lacking()
     return CheckResult(

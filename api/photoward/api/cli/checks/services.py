@@ -90,7 +90,7 @@ def ledger(settings: Settings) -> CheckResult:
     """Whether the database takes connections; its tables are left as they are."""
     if settings.database_url is None and not (settings.data_dir / "ledger.sqlite").exists():
         return CheckResult("Ledger", ok=True, found=f"SQLite, {LATER}")
-    import sqlalchemy as sa  # noqa: PLC0415  # a third of a second; only here
+    import sqlalchemy as sa  # a third of a second; only here
 
     remedy = "Correct PHOTOWARD_DATABASE_URL, or start the server."
     try:
@@ -110,7 +110,7 @@ def ledger(settings: Settings) -> CheckResult:
 
 def store(settings: Settings) -> CheckResult:
     """Whether the object store answers."""
-    from photoward.core.storage import open_store  # noqa: PLC0415  # brings obstore
+    from photoward.core.storage import open_store
 
     if settings.storage_url is None and not (settings.data_dir / "objects").exists():
         return CheckResult("Store", ok=True, found=f"a folder, {LATER}")

@@ -63,7 +63,7 @@ class DatasetOptions:
 class Evaluation:
     """One evaluation from its options to its report."""
 
-    def __init__(  # noqa: PLR0913  # the command's options
+    def __init__(  # noqa: PLR0913  # one parameter an option
         self,
         preset: EvaluationPreset,
         sources: DatasetOptions,

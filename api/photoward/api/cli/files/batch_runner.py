@@ -37,7 +37,7 @@ class BatchRunner:
         ended: told of each entry how it ended, from any thread.
     """
 
-    def __init__(  # noqa: PLR0913  # one of each
+    def __init__(  # noqa: PLR0913  # one parameter an option
         self,
         pipeline: Pipeline,
         catalogue: Catalogue,

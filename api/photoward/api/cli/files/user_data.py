@@ -57,8 +57,8 @@ def secret(of: Settings) -> bytes:
     Raises:
         Unavailable: it cannot be read or made.
     """
-    from photoward.core.key_derivation import read_or_make_master, tenant_secret  # noqa: PLC0415  # heavy
-    from photoward.core.ledger import open_ledger  # noqa: PLC0415  # the same
+    from photoward.core.key_derivation import read_or_make_master, tenant_secret
+    from photoward.core.ledger import open_ledger
 
     new = not of.master_secret.exists()
     ledger = open_ledger(of)

@@ -73,7 +73,7 @@ class ProgramProcess:
                 stdout=output,
                 stderr=output,
                 process_group=0,
-                preexec_fn=functools.partial(die_with, os.getpid()),  # noqa: PLW1509  # see above
+                preexec_fn=functools.partial(die_with, os.getpid()),  # noqa: PLW1509  # this process has one thread
             )
 
     def ended(self) -> int | None:

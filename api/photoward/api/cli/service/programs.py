@@ -189,7 +189,7 @@ def _worker(name: str, command: Sequence[str], beats: Path | None) -> Program:
 
 
 def _queue_server(settings: Settings) -> Program:
-    from photoward.core.queue.server import server_command  # noqa: PLC0415  # only up needs it
+    from photoward.core.queue.server import server_command
 
     path = settings.data_dir.absolute() / "redis.sock"
     if len(str(path).encode()) > LONGEST_SOCKET_PATH:

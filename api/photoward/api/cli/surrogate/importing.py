@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[^a-z0-9._-]+")
 
 
-def import_network(  # noqa: PLR0913  # one option each
+def import_network(  # noqa: PLR0913  # one parameter an option
     builder: Annotated[
         str, typer.Argument(metavar="timm:NAME|torchvision:NAME", help="Architecture.")
     ],
@@ -47,9 +47,9 @@ def import_network(  # noqa: PLR0913  # one option each
 
     Afterwards name the folder in PHOTOWARD_ENGINE_SURROGATE_DIRS.
     """
-    from photoward.core.networks import SetCard, read_networks, read_sets  # noqa: PLC0415  # heavy
-    from photoward.models.surrogates.importing import write_card, write_network  # noqa: PLC0415
-    from photoward.models.surrogates.pretrained import build  # noqa: PLC0415  # heavy
+    from photoward.core.networks import SetCard, read_networks, read_sets
+    from photoward.models.surrogates.importing import write_card, write_network
+    from photoward.models.surrogates.pretrained import build
 
     called = NAME.sub("-", (name or builder.partition(":")[2]).lower()).strip("-")
     try:
@@ -86,7 +86,7 @@ def _stored(
     network: Any,  # noqa: ANN401  # timm's or torchvision's
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The weights, and size and normalisation as the architecture's authors have them."""
-    from safetensors.torch import load_file  # noqa: PLC0415  # heavy
+    from safetensors.torch import load_file
 
     told = getattr(network, "pretrained_cfg", None)
     if not told or not told.get("mean"):
@@ -125,7 +125,7 @@ def _require_fit(
 
 def _fetched(builder: str) -> dict[str, torch.Tensor]:
     """From timm's hub."""
-    import timm  # noqa: PLC0415  # heavy
+    import timm
 
     try:
         network = timm.create_model(builder.removeprefix("timm:"), pretrained=True)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def list_surrogates() -> None:
     """List the installed surrogates, pretrained networks and sets."""
-    from photoward.core.catalogue import read_cards  # noqa: PLC0415  # only here
-    from photoward.core.networks import read_networks, read_sets  # noqa: PLC0415  # the same
+    from photoward.core.catalogue import read_cards
+    from photoward.core.networks import read_networks, read_sets
 
     settings = settings_from()
     table = Table("name", "input", "labels", "protected accuracy under attack", "SHA-256")

@@ -91,13 +91,13 @@ def train(  # noqa: PLR0913  # one parameter an option
 ) -> None:
     """Train a surrogate for SEM; an interrupted run continues from its checkpoint."""
     require_extra("worker")
-    from photoward.models.surrogates.cache import pick_device  # noqa: PLC0415  # heavy
-    from photoward.models.training.data import load_folders  # noqa: PLC0415  # heavy
-    from photoward.models.training.export import export  # noqa: PLC0415  # heavy
-    from photoward.models.training.loop import CODED, Recipe, Trainer  # noqa: PLC0415  # heavy
-    from photoward.models.training.loop import Progress as Step  # noqa: PLC0415  # heavy
-    from photoward.models.training.selection import BULLETTRAIN  # noqa: PLC0415  # heavy
-    from photoward.models.training.sparsity import RSR  # noqa: PLC0415  # heavy
+    from photoward.models.surrogates.cache import pick_device
+    from photoward.models.training.data import load_folders
+    from photoward.models.training.export import export
+    from photoward.models.training.loop import CODED, Recipe, Trainer
+    from photoward.models.training.loop import Progress as Step
+    from photoward.models.training.selection import BULLETTRAIN
+    from photoward.models.training.sparsity import RSR
 
     features, card = _start(start)
     recipe = replace(CODED, code=_alphabets(code)) if code else Recipe()
@@ -186,8 +186,8 @@ def _start(name: str | None) -> tuple[nn.Module | None, SurrogateCard | None]:
     """The network to start from, and its card."""
     if name is None:
         return None, None
-    from photoward.core.catalogue import read_cards  # noqa: PLC0415  # only here
-    from photoward.models.surrogates.surrogate import (  # noqa: PLC0415  # heavy
+    from photoward.core.catalogue import read_cards
+    from photoward.models.surrogates.surrogate import (
         DigestMismatch,
         load_network,
     )
