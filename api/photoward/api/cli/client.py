@@ -1,7 +1,7 @@
-"""The service seen from outside: what commands need of the REST interface.
+"""A client of the service's REST API, over httpx.
 
-The protocol is httpx's business, imported with the first client: certificates are verified,
-``SSL_CERT_FILE`` names further ones, and no answer leads the API key to another address.
+Certificates are verified; ``SSL_CERT_FILE`` names further authorities. Redirects are not followed,
+so that the API key goes to no other address.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 FINAL = frozenset({"done", "failed", "cancelled"})
 POLL_S = 0.1
 IDLE_S = 2.0
-"""A connection that rested longer is not used again: the server closes it after five seconds."""
+"""Longest idle time of a reused connection; the server closes it after five seconds."""
 
 
 def address(url: str, option: str = "--url") -> str:
-    """The address of a service, without a slash at its end; it may have a path.
+    """The URL of a service, without a final slash; it may have a path.
 
     Raises:
-        BadInput: it is another scheme's, or none; it is not quoted, as it may hold a password.
+        BadInput: it is not a valid ``http`` or ``https`` URL; the message does not quote it, as it
+            may contain a password.
     """
     try:
         parts = urlsplit(url)
@@ -52,10 +53,10 @@ def address(url: str, option: str = "--url") -> str:
 
 
 def credentials() -> dict[str, str]:
-    """The header with the API key in ``PHOTOWARD_API_KEY``, if there is one.
+    """The header with the API key of the settings, if there is one.
 
     Raises:
-        BadInput: it cannot be one; it is not quoted.
+        BadInput: it is not a valid key; the message does not quote it.
     """
     given = settings_from().api_key
     key = given.get_secret_value().strip() if given else ""
@@ -65,7 +66,7 @@ def credentials() -> dict[str, str]:
 
 
 class Refusal(Exception):  # noqa: N818  # it is what happened
-    """The service said no."""
+    """The service refused a request: HTTP status and problem document."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         super().__init__(f"{status} {problem.get('code')}: {problem.get('detail')}")
@@ -74,9 +75,9 @@ class Refusal(Exception):  # noqa: N818  # it is what happened
 
 
 class Client:
-    """A service by its address; threads may share it.
+    """A client of the service at a URL; thread-safe.
 
-    Sends the API key in ``PHOTOWARD_API_KEY``, if there is one.
+    Sends the API key of the settings, if there is one.
     """
 
     def __init__(self, url: str, timeout_s: float = 120.0) -> None:
@@ -106,7 +107,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Hang up, for good."""
+        """Close all connections."""
         self._http.close()
 
     def submit(
@@ -119,7 +120,9 @@ class Client:
         key: str | None = None,
         **options: object,
     ) -> dict[str, Any]:
-        """Upload a picture, once under a ``key``; the item, finished if it was within ``wait_s``.
+        """Upload an image and return its item, finished if that took at most ``wait_s``.
+
+        A repeated ``key`` (``Idempotency-Key``) uploads nothing.
 
         Raises:
             Refusal: the service refused it.
@@ -138,20 +141,20 @@ class Client:
         return self._json("POST", f"/v1/images?{query}", data, headers)
 
     def make_batch(self, name: str, options: Mapping[str, object], key: str) -> str:
-        """A batch for further uploads, one under a ``key``; its id."""
+        """Create a batch, once for a ``key``; its id."""
         body = json.dumps({"name": name, "options": dict(options)}).encode()
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         return str(self._json("POST", "/v1/batches", body, headers)["id"])
 
     def item(self, item_id: str) -> dict[str, Any]:
-        """The item as it stands."""
+        """The current state of an item."""
         return self._json("GET", f"/v1/images/{item_id}")
 
     def ended(self, item_id: str, timeout_s: float = 300.0) -> dict[str, Any]:
-        """The item when it has ended.
+        """Wait until an item is in a final state.
 
         Raises:
-            Unavailable: it has not ended in time.
+            Unavailable: it is not after ``timeout_s``.
         """
         until = time.monotonic() + timeout_s
         while (item := self.item(item_id))["state"] not in FINAL:
@@ -165,7 +168,7 @@ class Client:
         return self._exchange("GET", f"/v1/images/{item_id}/content")
 
     def delete(self, item_id: str) -> None:
-        """Remove an item and its files."""
+        """Delete an item and its files."""
         self._exchange("DELETE", f"/v1/images/{item_id}")
 
     def _json(
@@ -203,7 +206,7 @@ class Client:
 
 
 def _problem(answer: httpx.Response) -> dict[str, Any]:
-    """Why an answer is none."""
+    """The problem document of a refusal."""
     if answer.has_redirect_location:
         return {"detail": f"It leads to {answer.headers['location']}: give that address."}
     try:
@@ -221,7 +224,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _certificate_fails(error: BaseException | None) -> bool:
-    """Whether that is why, somewhere down the line."""
+    """Whether an invalid certificate is among an error's causes."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

@@ -238,7 +238,9 @@ def _run(
             tally.end(entry, outcome)
             bar.advance(task)
 
-        BatchRunner(pipeline, catalogue, settings, secret=secret, out=out, ended=ended).run(entries)
+        BatchRunner(pipeline, catalogue, settings, secret=secret, out=out, on_end=ended).run(
+            entries
+        )
     pipeline.close()
     ledger.close()
     tally.notes.print()

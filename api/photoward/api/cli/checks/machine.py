@@ -1,6 +1,6 @@
-"""What ``photoward doctor`` looks at: the machine, the libraries, the surrogates.
+"""Checks of ``photoward doctor``: the machine, the libraries, the surrogates.
 
-A check changes nothing, never raises for what it was made to find, and says what to do.
+A check changes nothing, reports faults instead of raising, and says what to do.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
 
 LEAST_MEMORY_GIB = 3.0
-"""API, queue, one worker with its decoder children at the 50 megapixel limit."""
+"""Memory of API, queue and one worker with its decoders, for images of 50 megapixels."""
 OLDEST_PYTHON = (3, 11)
 DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Of graphics cards: NVIDIA's, AMD's, Windows' under Linux."""
+"""Device files of graphics drivers: NVIDIA, AMD, WSL."""
 INSTALL_WORKER = "pip install 'photoward[worker]' where pictures are to be protected"
 
 
 def machine() -> Iterator[CheckResult]:
-    """Python, cores, memory, what the processor computes quickly."""
+    """Python, cores, memory, vector instructions."""
     recent = sys.version_info[:2] >= OLDEST_PYTHON
     yield CheckResult(
         "Python", recent, platform.python_version(), "" if recent else "Install Python 3.11."
@@ -49,7 +49,7 @@ def machine() -> Iterator[CheckResult]:
 
 
 def libraries() -> Iterator[CheckResult]:
-    """The worker's libraries; a machine that only runs the HTTP face does without."""
+    """The worker's libraries; a machine that only runs the HTTP API works without them."""
     if importlib.util.find_spec("torch") is None:
         yield CheckResult("PyTorch", ok=False, found="missing", remedy=INSTALL_WORKER, needed=False)
     else:

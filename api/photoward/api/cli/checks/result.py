@@ -1,4 +1,4 @@
-"""What a check of the doctor tells."""
+"""The result of a check of ``photoward doctor``."""
 
 from __future__ import annotations
 

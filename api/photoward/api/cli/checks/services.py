@@ -1,6 +1,6 @@
-"""The doctor's checks of the service's parts: data folder, secret, queue, ledger, store, traces.
+"""Checks of ``photoward doctor``: data folder, secret, queue, ledger, object store, traces.
 
-What the embedded service makes at its first start is not made here.
+Files that the embedded service creates at its first start are not created here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def findings(settings: Settings) -> Iterator[CheckResult]:
 
 
 def data_folder(settings: Settings) -> CheckResult:
-    """Whether it (or the folder that it will be made in) can be written and has room."""
+    """Whether it (or the folder that will contain it) is writable and has free space."""
     folder = settings.data_dir.absolute()
     present = next(path for path in (folder, *folder.parents) if path.exists())
     if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
@@ -58,7 +58,7 @@ def data_folder(settings: Settings) -> CheckResult:
 
 
 def master_secret(settings: Settings) -> CheckResult:
-    """Whether it is whole and nobody else's to read."""
+    """Whether it is complete and not readable by others."""
     path = settings.master_secret
     if not path.exists():
         return CheckResult("Master secret", ok=True, found=LATER)

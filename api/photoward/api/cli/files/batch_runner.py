@@ -1,6 +1,6 @@
-"""Photos through the worker's pipeline in this process, two batches at a time.
+"""Runs the worker's pipeline over planned files in this process, two batches at a time.
 
-One bad photo, or one folder that cannot be written, never stops the rest.
+A photo or output that fails does not stop the others.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ Ended: TypeAlias = "Callable[[PlannedFile, Protected | PhotowardError], None]"
 
 
 class BatchRunner:
-    """Protects entries and writes them.
+    """Protects planned files and writes them.
 
     Args:
-        pipeline: belongs to the caller.
-        catalogue: places a photo's options once its size is known.
-        settings: give the limits of a photo and of a batch.
-        secret: the tenant's.
-        out: where the files go.
-        ended: told of each entry how it ended, from any thread.
+        pipeline: protects the batches; the caller closes it.
+        catalogue: completes a photo's options once its size is known.
+        settings: limits of a photo and of a batch.
+        secret: the tenant's secret.
+        out: folder of the outputs.
+        on_end: called with each file's result, from any thread.
     """
 
     def __init__(  # noqa: PLR0913  # one parameter an option
@@ -45,19 +45,19 @@ class BatchRunner:
         *,
         secret: bytes,
         out: Folder,
-        ended: Ended,
+        on_end: Ended,
     ) -> None:
         self._pipeline = pipeline
         self._catalogue = catalogue
         self._settings = settings
         self._secret = secret
         self._out = out
-        self._ended = ended
+        self._on_end = on_end
 
     def run(self, entries: Iterable[PlannedFile]) -> None:
         """Decode and encode one batch while the noise of the other is made."""
         going: deque[Future[None]] = deque()
-        with ThreadPoolExecutor(2, "lane") as threads:
+        with ThreadPoolExecutor(2, "batch") as threads:
             for batch in self._batches(entries):
                 going.append(threads.submit(self._protect, batch))
                 if len(going) > 1:
@@ -66,14 +66,14 @@ class BatchRunner:
                 going.popleft().result()
 
     def _batches(self, entries: Iterable[PlannedFile]) -> Iterator[Batch]:
-        """Group entries as a ledger's claim would: compatible, and not too much at once."""
+        """Group files as a worker's claim does: compatible, and within the limits of a batch."""
         waiting: dict[str, Batch] = {}
         megapixels: dict[str, float] = {}
         for number, entry in enumerate(entries):
             try:
                 job, key = self._job(str(number), entry)
             except PhotowardError as error:
-                self._ended(entry, error)
+                self._on_end(entry, error)
                 continue
             size = job.width * job.height / 1e6
             batch = waiting.setdefault(key, {})
@@ -89,7 +89,7 @@ class BatchRunner:
         yield from waiting.values()
 
     def _job(self, name: str, entry: PlannedFile) -> tuple[Job, str]:
-        """A job, and the key of its batches. Raises PhotowardError."""
+        """A job, and the key that jobs of one batch share. Raises PhotowardError."""
         limits = Limits(
             self._settings.imaging_max_megapixels, self._settings.imaging_max_side_pixels
         )
@@ -105,7 +105,7 @@ class BatchRunner:
         return Job(name, data, options, self._secret, *leaving), key
 
     def _protect(self, batch: Batch, *, last: bool = False) -> None:
-        """Protect a batch; what fails by our fault once more, by itself."""
+        """Protect a batch; try jobs that failed by our fault once more, each alone."""
         left = dict(batch)
 
         def end(outcome: Protected | Refused) -> None:
@@ -125,12 +125,14 @@ class BatchRunner:
 
     def _end(self, entry: PlannedFile, outcome: Protected | Refused) -> None:
         if isinstance(outcome, Refused):
-            self._ended(entry, outcome.error)
+            self._on_end(entry, outcome.error)
             return
         modified_ns = entry.photo.mark.modified_ns
         try:
-            self._out.write(entry.target, outcome.data, entry.made, outcome.media_type, modified_ns)
+            self._out.write(
+                entry.target, outcome.data, entry.origin, outcome.media_type, modified_ns
+            )
         except PhotowardError as error:
-            self._ended(entry, error)
+            self._on_end(entry, error)
         else:
-            self._ended(entry, outcome)
+            self._on_end(entry, outcome)

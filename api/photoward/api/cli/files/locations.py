@@ -1,6 +1,6 @@
-"""Where photos are taken from and brought to: folders and S3 buckets, and which version lies there.
+"""Locations that photos are read from and outputs are written to: folders and S3 buckets.
 
-A place remembers of what a protected file was made: a folder in its record, a bucket in the
+A location remembers the origin of each output: a folder in its ``OutputRecord``, a bucket in the
 object's metadata.
 """
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 SOURCE_VERSION, SOURCE_OPTIONS = "photoward-source", "photoward-made"
-"""Metadata of a protected object: the version of the photo; then what else ``Origin`` has."""
+"""Metadata of an output in a bucket: the photo's version; the other fields of ``Origin``."""
 
-ASKING = 16
-"""Objects whose metadata are asked for at a time."""
+METADATA_THREADS = 16
+"""Objects whose metadata are read at a time."""
 
 
 Value = TypeVar("Value")
@@ -40,24 +40,24 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class FileVersion:
-    """What a listing tells of a file."""
+    """The version of a file, as a listing gives it."""
 
     version: str
-    """Another one when the file is replaced by another."""
+    """Changes when the file is replaced."""
     modified_ns: int
-    """Nanoseconds since the epoch."""
+    """Time of the last change, in nanoseconds since 1970."""
 
 
 @dataclass
 class Listing:
-    """What lies in a place."""
+    """The files of a location, by name."""
 
     files: dict[str, FileVersion] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
-    """What could not be looked at, and why."""
+    """Name of a file that cannot be read → reason."""
 
     def without(self, folder: str) -> Listing:
-        """The same without what lies in a folder, which ends in ``/``."""
+        """The listing without the files of a folder, whose name ends in ``/``."""
         return Listing(_without(folder, self.files), _without(folder, self.skipped))
 
 
@@ -66,40 +66,53 @@ def _without(folder: str, part: Mapping[str, Value]) -> dict[str, Value]:
 
 
 class Location(Protocol):
-    """Files by name; names are relative, with ``/``."""
+    """A set of files by name; names are relative, with ``/``."""
 
     root: str
-    """Its URL, with a ``/`` at the end."""
+    """URL, with a final ``/``."""
     name: str
-    """Of the folder or prefix itself."""
+    """Name of the folder or prefix itself."""
 
     def list_files(self) -> Listing:
-        """Everything in it that is not hidden. Raises BadInput: there is no such place."""
+        """All files that are not hidden.
+
+        Raises:
+            BadInput: there is no such folder.
+            Unavailable: the bucket cannot be read.
+        """
 
     def read(self, name: str) -> bytes:
-        """Raises Unavailable: it cannot be read."""
+        """A file's bytes.
+
+        Raises:
+            Unavailable: it cannot be read.
+        """
 
     def name_problem(self, name: str) -> str | None:
-        """Why no file can be called so here; None: it can."""
+        """Why no file can have this name here; None: it can."""
 
     def write(
         self, name: str, data: bytes, origin: Origin, media_type: str, modified_ns: int
     ) -> None:
-        """Write a file whole, and of what it was made; where it can be told, as old as its photo.
+        """Write a file whole, with its origin and, in a folder, its photo's date.
 
         Raises:
             Unavailable: it cannot be written.
         """
 
     def origins(self, files: Mapping[str, FileVersion]) -> dict[str, Origin]:
-        """Of what those of the files were made of which the place remembers it."""
+        """The origins of those files whose origin is known."""
 
     def subfolder_of(self, other: Location) -> str | None:
-        """The folder of another place that this is, with a ``/`` at its end; None: of none."""
+        """The path of this location below another one, with a final ``/``; None: outside."""
 
 
 def open_location(text: str) -> Location:
-    """``s3://bucket/prefix``, or a folder's path."""
+    """The location that ``s3://bucket/prefix`` or a path names.
+
+    Raises:
+        BadInput: it is neither.
+    """
     url = urlsplit(text)
     if url.scheme == "s3" and url.hostname:
         return Bucket(url.netloc, url.path.strip("/"))
@@ -109,7 +122,7 @@ def open_location(text: str) -> Location:
 
 
 class Folder:
-    """Of this machine."""
+    """A folder of this machine."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -118,11 +131,16 @@ class Folder:
 
     @cached_property
     def record(self) -> OutputRecord:
-        """Of what its files were made."""
+        """The origins of its files."""
         return OutputRecord(self.path)
 
     def list_files(self) -> Listing:
-        """See ``Location``."""
+        """All files that are not hidden.
+
+        Raises:
+            BadInput: there is no such folder.
+            Unavailable: the bucket cannot be read.
+        """
         if self.path.exists() and not self.path.is_dir():
             raise BadInput("invalid_option", f"{self.path} is not a folder.")
         found = Listing()
@@ -138,14 +156,18 @@ class Folder:
         return found
 
     def read(self, name: str) -> bytes:
-        """See ``Location``."""
+        """A file's bytes.
+
+        Raises:
+            Unavailable: it cannot be read.
+        """
         try:
             return (self.path / name).read_bytes()
         except OSError as error:
             raise Unavailable(f"{name} cannot be read: {error.strerror}.") from error
 
     def name_problem(self, name: str) -> str | None:
-        """See ``Location``."""
+        """Why no file can have this name here; None: it can."""
         if "\0" in name or {"", ".", ".."} & set(name.split("/")):
             return f"No file of {self.path} can be called so."
         try:
@@ -156,46 +178,55 @@ class Folder:
         return None
 
     def entry_path(self, name: str) -> Path:
-        """Where a file of that name would lie, whatever links lead there."""
+        """The path of a file of that name, links resolved in its folder's path."""
         return entry_path(self.path / name)
 
     def write(
         self, name: str, data: bytes, origin: Origin, media_type: str, modified_ns: int
     ) -> None:
-        """See ``Location``."""
+        """Write a file whole, with its origin and, in a folder, its photo's date.
+
+        Raises:
+            Unavailable: it cannot be written.
+        """
         del media_type
         write_whole(self.path / name, data, modified_ns)
         self.record.note(name, origin)
 
     def origins(self, files: Mapping[str, FileVersion]) -> dict[str, Origin]:
-        """See ``Location``."""
+        """The origins of those files whose origin is known."""
         return {name: made for name in files if (made := self.record.of(name))}
 
     def subfolder_of(self, other: Location) -> str | None:
-        """See ``Location``."""
+        """The path of this location below another one, with a final ``/``; None: outside."""
         if not isinstance(other, Folder) or not self.root.startswith(other.root):
             return None
         return f"{self.path.resolve().relative_to(other.path.resolve()).as_posix()}/"
 
 
 def file_version(path: Path) -> FileVersion:
-    """What a folder tells of a file. Raises OSError."""
+    """The version of a file of this machine. Raises OSError."""
     stat = path.stat()
     return FileVersion(f"{stat.st_mtime_ns}-{stat.st_size}", stat.st_mtime_ns)
 
 
 class Bucket:
-    """Of an S3 service."""
+    """A bucket of an S3 service, or the keys below a prefix."""
 
     def __init__(self, name: str, prefix: str) -> None:
         self.root = f"s3://{name}/{prefix}/" if prefix else f"s3://{name}/"
         self.name = (prefix or name).rpartition("/")[2]
         self._store: S3Store = open_bucket(name, prefix, endpoint=settings_from().s3_endpoint_url)
-        self._made: dict[tuple[str, str], Origin | None] = {}
-        """By name and version: what was asked once."""
+        self._origins: dict[tuple[str, str], Origin | None] = {}
+        """Name and version → origin, as read once."""
 
     def list_files(self) -> Listing:
-        """See ``Location``."""
+        """All files that are not hidden.
+
+        Raises:
+            BadInput: there is no such folder.
+            Unavailable: the bucket cannot be read.
+        """
         with translated():
             return Listing(
                 {
@@ -209,12 +240,16 @@ class Bucket:
             )
 
     def read(self, name: str) -> bytes:
-        """See ``Location``."""
+        """A file's bytes.
+
+        Raises:
+            Unavailable: it cannot be read.
+        """
         with translated():
             return obstore.get(self._store, name).bytes().to_bytes()
 
     def name_problem(self, name: str) -> str | None:
-        """See ``Location``."""
+        """Why no file can have this name here; None: it can."""
         try:
             name.encode()
         except UnicodeEncodeError:
@@ -224,7 +259,11 @@ class Bucket:
     def write(
         self, name: str, data: bytes, origin: Origin, media_type: str, modified_ns: int
     ) -> None:
-        """See ``Location``."""
+        """Write a file whole, with its origin and, in a folder, its photo's date.
+
+        Raises:
+            Unavailable: it cannot be written.
+        """
         del modified_ns
         attributes = {
             "Content-Type": media_type,
@@ -235,27 +274,29 @@ class Bucket:
             obstore.put(self._store, name, data, attributes=attributes, use_multipart=False)
 
     def origins(self, files: Mapping[str, FileVersion]) -> dict[str, Origin]:
-        """See ``Location``."""
+        """The origins of those files whose origin is known."""
         new = [
             (name, mark.version)
             for name, mark in files.items()
-            if (name, mark.version) not in self._made
+            if (name, mark.version) not in self._origins
         ]
-        with ThreadPoolExecutor(ASKING) as threads:
-            self._made.update(zip(new, threads.map(self._ask, new), strict=True))
-        every = {name: self._made[name, mark.version] for name, mark in files.items()}
+        with ThreadPoolExecutor(METADATA_THREADS) as threads:
+            self._origins.update(zip(new, threads.map(self._read_origin, new), strict=True))
+        every = {name: self._origins[name, mark.version] for name, mark in files.items()}
         return {name: made for name, made in every.items() if made}
 
     def subfolder_of(self, other: Location) -> str | None:
-        """See ``Location``."""
+        """The path of this location below another one, with a final ``/``; None: outside."""
         return self.root.removeprefix(other.root) if self.root.startswith(other.root) else None
 
-    def _ask(self, file: tuple[str, str]) -> Origin | None:
+    def _read_origin(self, file: tuple[str, str]) -> Origin | None:
         with translated():
             try:
-                told = obstore.get(self._store, file[0], options={"head": True}).attributes
+                stored = obstore.get(self._store, file[0], options={"head": True}).attributes
             except FileNotFoundError:  # gone since it was listed
                 return None
-        if SOURCE_VERSION not in told:
+        if SOURCE_VERSION not in stored:
             return None
-        return Origin(str(told[SOURCE_VERSION]), *str(told.get(SOURCE_OPTIONS, "")).split("-", 2))
+        return Origin(
+            str(stored[SOURCE_VERSION]), *str(stored.get(SOURCE_OPTIONS, "")).split("-", 2)
+        )

@@ -1,6 +1,6 @@
-"""What protected files are called: as their photos, fitly ended, and never as another's.
+"""Names of outputs: the photo's name, with the suffix of its format, unique in the location.
 
-Names are relative, with ``/``; knows no folders and no buckets.
+Names are relative, with ``/``.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ SUFFIXES = {
     "tiff": (".tif", ".tiff"),
     "heic": (".heic", ".heif", ".hif"),
 }
-"""Format → what its files' names end in; what is written gets the first."""
+"""Format → suffixes of its files; outputs get the first."""
 
 FORMAT_OF = {suffix: kind for kind, suffixes in SUFFIXES.items() for suffix in suffixes}
 
-MISNAMED = "It is not what its name says; its protected file is called by what it is."
+MISNAMED = "Its suffix is that of another format; the protected file has the right one."
 
 
 def is_picture(name: str) -> bool:
-    """Whether its end says so."""
+    """Whether the suffix is a photo's."""
     return _ending(name) in FORMAT_OF
 
 
 def misnamed(name: str, kind: str | None) -> bool:
-    """Whether a name says that a file of this kind is of another one."""
+    """Whether the suffix is that of another format than ``kind``."""
     return kind is not None and FORMAT_OF.get(_ending(name), kind) != kind
 
 
 def output_name(name: str, kind: str | None, output_format: str | None) -> str:
-    """What a photo's protected file is called, whether others are called so or not.
+    """The name of a photo's output, before it is made unique.
 
     Args:
-        name: of the photo.
-        kind: the format of what is in it; None: nobody has looked, and its name says it.
-        output_format: in which it shall leave; None: its own, or what stands for that.
+        name: name of the photo.
+        kind: format of its content; None: not known, its suffix says it.
+        output_format: format of the output; None: the photo's, or the one that replaces it.
     """
     own = FORMAT_OF.get(_ending(name))
     read = kind or own or ""
@@ -63,17 +63,17 @@ def assign_targets(
     owner: Callable[[str], str | None],
     files: Callable[[str], tuple[str, ...]] = lambda name: (name,),
 ) -> dict[str, str]:
-    """A target for each photo: what it wants, or with a number where that is another's.
+    """A unique output name for each photo: the wanted one, or one with a number.
 
-    Who keeps the own name goes first, so that nobody loses it to a photo of another format.
+    Photos whose output has their own name come first.
 
     Args:
-        wanted: photo → target.
-        owner: of which photo (its ``digest``) a file was made that is there; None: not known.
-        files: what is written under a target.
+        wanted: photo → wanted output name.
+        owner: existing output → ``digest`` of the photo that it was made of; None: not known.
+        files: output name → names of the files that are written.
 
     Returns:
-        Photo → target. No two write one file, be capitals told apart there or not.
+        Photo → output name. No two photos write one file, even where case is ignored.
     """
     held: dict[str, str] = {}
     found: dict[str, str] = {}
@@ -90,19 +90,19 @@ def assign_targets(
 
 
 def numbered_names(name: str) -> Iterator[str]:
-    """The name, then with ``-2``, ``-3`` … before its end, as archives of the service have it."""
+    """The name, then the name with ``-2``, ``-3`` … before its suffix."""
     yield name
     stem, ending = posixpath.splitext(name)
     yield from (f"{stem}-{number}{ending}" for number in itertools.count(2))
 
 
 def fold_case(name: str) -> str:
-    """The same for names that some file system takes for one."""
+    """The same text for names that a file system may treat as equal."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def digest(photo: str) -> str:
-    """What stands for a photo's name where none may be written."""
+    """A digest that stands for a name, 32 hexadecimal digits."""
     return hashlib.sha256(photo.encode(errors="surrogateescape")).hexdigest()[:32]
 
 

@@ -1,6 +1,6 @@
-"""Of what the protected files of a folder were made, kept in the user's own folder (decision 30).
+"""The origins of a folder's outputs, recorded in the user's data folder (decision 30).
 
-One JSON object a line, of which the last one of a file counts; labels are not among it.
+One JSON object per line; the last one of a file counts. Labels are stored as digests.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COARSE_NS = 2_000_000_000
-"""Some file systems tell when a file was changed in steps of two seconds."""
+"""Coarsest time stamp of a file system, in nanoseconds: two seconds."""
 
 
 def is_older(file_ns: int, photo_ns: int) -> bool:
-    """Whether a file was surely changed before a photo: in doubt it was not."""
+    """Whether a file was certainly changed before a photo; both in nanoseconds."""
     return file_ns + COARSE_NS < photo_ns
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Of what a protected file was made; what was made before this was noted has a version only."""
+    """What an output was made of; older outputs have only ``version``."""
 
     version: str
-    """Another one once the photo has been replaced."""
+    """Version of the photo: changes when it is replaced."""
     photo: str = ""
     """Its ``names.digest``."""
     recipe: str = ""
-    """Of the options but the label, as ``recipe`` gives it."""
+    """``recipe`` of the options without the label."""
     label: str = ""
     """Its ``names.digest``; empty: none was given."""
 
     @classmethod
     def of(cls, photo: str, version: str, options: Mapping[str, Any]) -> Origin:
-        """What is made of a version of a photo with these options."""
+        """The origin of an output of a photo's version with these options."""
         label = options.get("label")
         rest = {name: value for name, value in options.items() if name != "label"}
         return cls(version, names.digest(photo), recipe(rest), names.digest(label) if label else "")
 
     def fits(self, wanted: Origin) -> bool:
-        """Whether it is what is wanted, as far as is known; without a label any label will do."""
+        """Whether it is the wanted origin, as far as is known; no wanted label fits every label."""
         if self.version != wanted.version or not self.photo:
             return self.version == wanted.version
         same = (self.photo, self.recipe) == (wanted.photo, wanted.recipe)
@@ -58,7 +58,7 @@ class Origin:
 
 
 def recipe(options: Mapping[str, Any]) -> str:
-    """Stands for options; those that are None or empty do not count."""
+    """A digest of options, 16 hexadecimal digits; None and empty values do not count."""
     given = sorted(
         (name, repr(value)) for name, value in options.items() if value not in (None, "", ())
     )
@@ -69,9 +69,9 @@ PARTS = tuple(part.name for part in fields(Origin))
 
 
 class OutputRecord:
-    """What is known of the files of a folder. Threads may share it.
+    """The recorded origins of a folder's files; thread-safe.
 
-    Where it cannot be read or written that is said once, and less is known: files are not at stake.
+    If the record cannot be read or written, that is printed once and origins stay unknown.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -93,7 +93,7 @@ class OutputRecord:
             self._take(line)
 
     def of(self, target: str) -> Origin | None:
-        """Of what a file was made; None: it is not there, or another's, or of unknown origin."""
+        """The origin of a file; None: unknown, missing, or changed since."""
         row = self._rows.get(fold_case(target))
         if row is None:
             return None
@@ -106,7 +106,7 @@ class OutputRecord:
         return Origin(**{part: row[part] for part in PARTS})
 
     def note(self, target: str, made: Origin) -> None:
-        """Note what a file was made of that was just written."""
+        """Record the origin of a file that was just written."""
         try:
             stat = (self._folder / target).stat()
             line = json.dumps(

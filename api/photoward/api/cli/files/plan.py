@@ -1,7 +1,6 @@
-"""What ``photoward protect`` is to do: which files, under which names, and what is there already.
+"""The plan of ``photoward protect``: which files it writes, and which it refuses.
 
-Looks at names, at the first bytes of photos and at what is known of the folder's files; protects
-nothing.
+Reads names, the first bytes of photos and the folder's record; protects nothing.
 """
 
 from __future__ import annotations
@@ -27,39 +26,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Photo:
-    """A file that was found, and what is wanted of it."""
+    """A photo that was found, and its options."""
 
     source: Path
     name: str
-    """Relative, as its protected file's will be."""
+    """Relative path, also of its output."""
     kind: str | None
-    """The format of what is in it, if that is one which is read."""
+    """Format of its content; None: not one that is read."""
     mark: FileVersion
     options: Options
 
     @property
-    def fitting(self) -> str:
-        """What its protected file is called, if nobody else's is."""
+    def output_name(self) -> str:
+        """Name of its output, before it is made unique."""
         return names.output_name(self.name, self.kind, self.options.output_format)
 
     @property
     def misnamed(self) -> bool:
-        """Whether its name says that it is of another kind."""
+        """Whether its suffix is that of another format."""
         return names.misnamed(self.name, self.kind)
 
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """One file to be written."""
+    """One output to write."""
 
     photo: Photo
     target: str
     options: Options
-    """Those of the photo, in one size."""
+    """The photo's options with one size."""
 
     @property
-    def made(self) -> Origin:
-        """Of what it will be made."""
+    def origin(self) -> Origin:
+        """What it will be made of."""
         wanted = {
             one.name: getattr(self.options, one.name)
             for one in dataclasses.fields(self.options)
@@ -72,11 +71,11 @@ class PlannedFile:
 
 @dataclass
 class Plan:
-    """What is to be done, and what cannot be."""
+    """The files to write, and the photos that are refused."""
 
     entries: list[PlannedFile] = field(default_factory=list)
     refused: dict[Path, object] = field(default_factory=dict)
-    """Photo → why."""
+    """Photo → reason."""
 
 
 def plan(
@@ -87,15 +86,14 @@ def plan(
     *,
     force: bool,
 ) -> Plan:
-    """Name the files, and leave out what is there.
+    """Assign output names, and leave out existing outputs.
 
     Args:
-        photos: as they were found in ``source``.
+        photos: paths in ``source``.
         source: a folder, or the one photo.
-        out: where the files go.
-        options_of: what is wanted of each photo; what is wrong with its label is wrong with it
-            alone.
-        force: whether files that are there are made anew.
+        out: folder of the outputs.
+        options_of: photo → options; an invalid label refuses that photo alone.
+        force: whether existing outputs are replaced.
 
     Raises:
         BadInput: an option is not valid.
@@ -113,7 +111,7 @@ def plan(
             found[photo.name] = photo
     sides = next((one.options.sizes for one in found.values()), ())
     targets = names.assign_targets(
-        {name: photo.fitting for name, photo in found.items()},
+        {name: photo.output_name for name, photo in found.items()},
         lambda target: one.photo if (one := out.record.of(target)) else None,
         lambda target: tuple(target for _, target in _sized(target, sides)),
     )
@@ -122,7 +120,7 @@ def plan(
         for side, sized in _sized(target, sides):
             photo = found[name]
             entry = PlannedFile(photo, sized, replace(photo.options, sizes=side))
-            why = _obstacle(entry, out, originals) or (None if force else _other(entry, out))
+            why = _obstacle(entry, out, originals) or (None if force else _conflict(entry, out))
             if why is not None:
                 made.refused[photo.source] = why
             elif force or not (out.path / sized).exists():
@@ -140,28 +138,28 @@ def _photo(path: Path, source: Path, options: Options) -> Photo:
 
 
 def _sized(target: str, sides: tuple[int, ...]) -> list[tuple[tuple[int, ...], str]]:
-    """The sides of each file of a photo, and its name; one needs no number in it."""
-    if len(sides) < 2:  # noqa: PLR2004  # see above
+    """The sides of each output of a photo, and its name; a single output needs no number."""
+    if len(sides) < 2:  # noqa: PLR2004  # a single output
         return [(sides, target)]
     path = PurePosixPath(target)
     return [((side,), str(path.with_stem(f"{path.stem}-{side}"))) for side in sides]
 
 
 def _obstacle(entry: PlannedFile, out: Folder, originals: set[Path]) -> str | None:
-    """Why a file cannot be written."""
+    """Why an output cannot be written; None: it can."""
     if out.entry_path(entry.target) in originals:
         return f"{out.path / entry.target} is an original: choose another folder."
     return out.name_problem(entry.target)
 
 
-def _other(entry: PlannedFile, out: Folder) -> str | None:
-    """Why the file that is there is not the one that is wanted; None: it is, or nobody knows."""
+def _conflict(entry: PlannedFile, out: Folder) -> str | None:
+    """Why the existing file is not the wanted output; None: it is, or that is not known."""
     made = out.record.of(entry.target)
     if made is None:
         told = "is older than the photo" if _is_older(entry, out.path / entry.target) else None
-    elif made.fits(entry.made):
+    elif made.fits(entry.origin):
         told = None
-    elif made.version == entry.made.version:
+    elif made.version == entry.origin.version:
         told = "was made of it with other options"
     else:
         told = "was made of it before it was replaced"

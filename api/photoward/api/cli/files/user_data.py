@@ -1,7 +1,4 @@
-"""What is kept of a user, in one place: the secret of commands that need no service, and records.
-
-What ``photoward up`` keeps stays in the folder that it runs from.
-"""
+"""The user's data folder: the master secret of ``photoward protect``, and records of outputs."""
 
 from __future__ import annotations
 
@@ -18,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def folder() -> Path:
-    """``photoward`` in the user's data folder (XDG Base Directory Specification 0.8).
+    """The folder ``photoward`` in the user's data folder (XDG Base Directory Specification 0.8).
 
     Raises:
-        Unavailable: there is none.
+        Unavailable: the user has no home folder.
     """
     base = settings_from().xdg_data_home
     try:
@@ -31,9 +28,10 @@ def folder() -> Path:
 
 
 def settings(data_dir: Path | None) -> Settings:
-    """Settings whose data folder is what was named, or the user's own.
+    """Settings with the given data folder, or else the user's.
 
-    A secret in the folder where one stands goes before that, as it gave earlier files their noise.
+    A secret in the working directory's data folder precedes the user's: earlier files were
+    protected with it.
 
     Raises:
         BadInput: as ``settings_from``.
@@ -52,7 +50,7 @@ def settings(data_dir: Path | None) -> Settings:
 
 
 def secret(of: Settings) -> bytes:
-    """The secret that noise follows from; who has it made is told where it is.
+    """The secret that noise is derived from; prints where a new one was created.
 
     Raises:
         Unavailable: it cannot be read or made.

@@ -1,4 +1,4 @@
-"""A whole service of one's own for as long as a command needs it."""
+"""A private service for the duration of a command."""
 
 from __future__ import annotations
 
@@ -24,8 +24,13 @@ STOP_S = 60.0
 def running_service(data_dir: Path, workers: int = 1, **environment: str) -> Iterator[str]:
     """Run ``photoward up`` on a folder and a free port; yields the service's URL.
 
+    Args:
+        data_dir: the service's data folder.
+        workers: number of worker processes.
+        environment: variables besides this process's own.
+
     Raises:
-        Unavailable: it did not become ready; its own words are part of the message.
+        Unavailable: it did not become ready; the message contains its output.
     """
     command = [
         sys.executable,

@@ -1,7 +1,4 @@
-"""Log files of programs that run for months: how long they get, and what is kept of before.
-
-Knows nothing of who writes them, but that it appends.
-"""
+"""Rotation of log files that other processes append to."""
 
 from __future__ import annotations
 
@@ -14,30 +11,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES = 20 * 2**20
-"""Of a log; at a hundred requests a second that is a quarter of an hour."""
+"""Largest size of a log; a quarter of an hour at a hundred requests a second."""
 
-KEPT = 3
-"""Older ones, ``NAME.log.1`` to ``.3``."""
+OLD_LOGS = 3
+"""Old logs that are kept, ``NAME.log.1`` to ``.3``."""
 
 
 def rotate(log: Path, new: Path | None = None) -> None:
-    """Count the older logs on, the oldest goes; the first of them is ``new``, or the log itself."""
-    for number in range(KEPT, 0, -1):
+    """Rename the log (or ``new``) to ``.1``, older logs to the next number; remove the oldest."""
+    for number in range(OLD_LOGS, 0, -1):
         older = (new or log) if number == 1 else log.with_name(f"{log.name}.{number - 1}")
         if older.exists():
             older.replace(log.with_name(f"{log.name}.{number}"))
 
 
 def truncate_long(log: Path, most: int | None = None) -> None:
-    """Begin a long log anew, while somebody writes it.
+    """Rotate a long log that another process has open.
 
-    It is copied and emptied, as its writers hold it open: what they append goes on at its new
-    beginning. What they write in the instant between is lost, and so is all of it where there is
-    no room for a copy.
+    The log is copied and truncated, and its writer continues at the new start. What is written
+    between copy and truncation is lost; without room for a copy the whole log is.
 
     Args:
-        log: there or not.
-        most: bytes; ``MAX_BYTES`` if nothing is said.
+        log: need not exist.
+        most: bytes; None: ``MAX_BYTES``.
     """
     try:
         if log.stat().st_size <= (MAX_BYTES if most is None else most):

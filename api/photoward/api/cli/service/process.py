@@ -1,4 +1,4 @@
-"""One program's process: how it starts, how its end is seen, how it is ended.
+"""The process of one program: start, exit status, restart delay, end.
 
 A process runs in a group of its own, so that a terminal's Ctrl-C reaches only the supervisor, and
 on Linux the kernel ends it with the process that started it.
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STABLE_S = 30.0
-"""A program that ran for this long is restarted as patiently as at first."""
+"""After so many seconds a restart has the first delay again."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run, when it counts as started, and how long it may take to leave."""
+    """A command, when it counts as started, and how long it may take to stop."""
 
     name: str
     command: Sequence[str]
     ready: Callable[[], bool] | None = None
-    """None: started is ready."""
+    """Whether it is ready; None: as soon as it runs."""
     ready_within_s: float = 300.0
-    """Long, as the machine may be busy: who ends before is noticed at once."""
+    """Seconds; long, as the machine may be busy. An early exit is noticed at once."""
     grace_s: float = 5.0
-    """Between SIGTERM and SIGKILL."""
+    """Seconds between SIGTERM and SIGKILL."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Its own, beside everybody's."""
+    """Its variables besides those of all programs."""
 
 
 class ProgramProcess:
-    """One program's process, and the next one after an unexpected end."""
+    """The process of a program, and its successors after unexpected ends."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ProgramProcess:
         self._started = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self.due: float | None = None
-        """When to start it again; None: it runs, or was never started."""
+        """Monotonic time of the next start; None: it runs, or was never started."""
 
     def start(self) -> None:
         """Run the program in a process group of its own, its output in the log."""
@@ -77,7 +77,7 @@ class ProgramProcess:
             )
 
     def ended(self) -> int | None:
-        """The exit status of a process that is gone (its group swept), told once; else None."""
+        """The exit status of a process that has ended, once, its group killed; else None."""
         if self._process is None or self._process.poll() is None:
             return None
         self.kill()
@@ -94,23 +94,23 @@ class ProgramProcess:
         return delay
 
     def terminate(self) -> None:
-        """Ask the process, not its group, to leave: it knows how to end its own children."""
+        """Send SIGTERM to the process, not to its group: it ends its own children."""
         self.due = None
         if self._process is not None:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End whatever is left of the process group."""
+        """Kill what is left of the process group."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def running(self) -> bool:
-        """Whether the process is still there."""
+        """Whether the process still runs."""
         return self.ended() is None and self._process is not None
 
     def truncate_long_log(self) -> None:
-        """Begin the log anew when it is long."""
+        """Rotate the log when it is long."""
         if self._log is not None:
             log_files.truncate_long(self._log)
 

@@ -1,7 +1,4 @@
-"""What the embedded service consists of: its programs, its folders, its lock, its port.
-
-Knows how each part shows that it is ready; not how processes are kept alive.
-"""
+"""The programs of the embedded service, and when each is ready; its folder, lock and port."""
 
 from __future__ import annotations
 
@@ -28,38 +25,38 @@ if TYPE_CHECKING:
 
 WORKER_GRACE_S = 30.0
 WORKER_NICENESS = "10"
-"""Unless the environment says another: the HTTP face answers on a busy machine."""
+"""Default for workers of ``photoward up``: the HTTP API stays responsive."""
 LONGEST_SOCKET_PATH = 100
-"""Bytes; the kernel takes 107."""
+"""Most bytes of a socket's path; the kernel allows 107."""
 
 
 def program_stages(
-    settings: Settings, workers: int, beats: Path | None = None
+    settings: Settings, workers: int, heartbeats: Path | None = None
 ) -> list[list[Program]]:
     """The programs in the order of their start: queue server, workers, HTTP face.
 
-    They end in reverse, so that nothing is accepted that nobody would be told of.
+    They stop in reverse order, so that no photo is accepted that no worker hears of.
 
     Args:
-        settings: of all of them.
-        workers: how many.
-        beats: an empty folder, in which they show that they are ready; None: nobody waits for it.
+        settings: of all programs.
+        workers: number of workers.
+        heartbeats: empty folder in which workers show that they are ready; None: not awaited.
     """
     own = [sys.executable, "-m", "photoward.api.cli"]
     queue = [] if settings.redis_url else [_queue_server(settings)]
     return [
         queue,
-        [_worker(f"worker-{n}", [*own, "worker"], beats) for n in range(1, workers + 1)],
+        [_worker(f"worker-{n}", [*own, "worker"], heartbeats) for n in range(1, workers + 1)],
         [Program("api", [*own, "serve"], ready=lambda: answers_http(settings))],
     ]
 
 
 def environment(settings: Settings, metrics: Path) -> dict[str, str]:
-    """The environment of the programs: the caller's, and what options and ``up`` itself set.
+    """The environment of the programs: this process's, options, and what ``up`` itself sets.
 
     Args:
-        settings: of all of them.
-        metrics: an empty folder in which the processes share their metrics.
+        settings: with the options applied.
+        metrics: empty folder in which the processes share their metrics.
     """
     inherited = {
         name: value
@@ -78,15 +75,15 @@ def environment(settings: Settings, metrics: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def only_one(folder: Path, program: str, option: str) -> Iterator[None]:
-    """Hold the folder (made 0700 if missing) for this process alone.
+    """Lock the folder (created with mode 0700) for this process.
 
     Args:
-        folder: of everything that the program keeps.
-        program: what else may hold it, as a person calls it.
-        option: names another folder.
+        folder: data folder of the program.
+        program: name of the program, for the message.
+        option: the option that sets the folder, for the message.
 
     Raises:
-        Unavailable: another process holds it, or it cannot be written.
+        Unavailable: another process has locked it, or it cannot be written.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,14 +124,14 @@ def free_port(settings: Settings) -> int:
 
 
 def empty_folder(folder: Path) -> Path:
-    """Make the folder, without what an earlier run left in it."""
+    """Create the folder, without what an earlier run left in it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
 
 
 def fresh_logs(folder: Path) -> Path:
-    """Make the folder; logs of the last few runs move to ``NAME.log.1`` … and are kept."""
+    """Create the folder; logs of earlier runs are kept as ``NAME.log.1`` …."""
     folder.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("*.log"):
         log_files.rotate(log)
@@ -142,13 +139,13 @@ def fresh_logs(folder: Path) -> Path:
 
 
 def url(settings: Settings) -> str:
-    """Where a browser on this machine finds the service."""
+    """URL of the service for a browser on this machine."""
     host = settings.http_host if settings.http_host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104  # not bound, only compared
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
 
 
 def answers_http(settings: Settings) -> bool:
-    """Whether the HTTP face and what it needs are ready."""
+    """Whether the HTTP API and the servers that it needs are ready."""
     connection = http.client.HTTPConnection(url(settings).removeprefix("http://"), timeout=5)
     try:
         connection.request("GET", "/readyz")
@@ -171,20 +168,20 @@ def answers_ping(path: Path) -> bool:
             return False
 
 
-def _worker(name: str, command: Sequence[str], beats: Path | None) -> Program:
-    """A worker, which is ready once its heart beats.
+def _worker(name: str, command: Sequence[str], heartbeats: Path | None) -> Program:
+    """A worker, which is ready at its first heartbeat.
 
-    It imports PyTorch and makes noise once: seconds, but on a busy machine nobody knows how many.
+    Before that it imports PyTorch and makes noise once: seconds, on a busy machine minutes.
     """
-    if beats is None:
+    if heartbeats is None:
         return Program(name, command, grace_s=WORKER_GRACE_S)
     return Program(
         name,
         command,
-        (beats / name).exists,
+        (heartbeats / name).exists,
         ready_within_s=math.inf,
         grace_s=WORKER_GRACE_S,
-        environment={"PHOTOWARD_WORKER_HEARTBEAT_FILE": str(beats / name)},
+        environment={"PHOTOWARD_WORKER_HEARTBEAT_FILE": str(heartbeats / name)},
     )
 
 

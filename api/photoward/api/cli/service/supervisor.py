@@ -1,7 +1,6 @@
-"""Programs that live and die together: started in order, restarted, stopped in reverse.
+"""Supervision of programs: started in order, restarted after an exit, stopped in reverse order.
 
-Knows processes, signals and time; nothing of queues, HTTP or pictures. Programs cannot outlive
-the supervisor, however it ends: on Linux the kernel kills them with it.
+Programs cannot outlive the supervisor: on Linux the kernel kills them with it.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from photoward.api.cli.service.process import Program
 
 TICK_S = 0.1
-PATIENT_S = 30.0
-"""Who waits for a program's start is told so often."""
+REPORT_INTERVAL_S = 30.0
+"""Seconds between two messages while a program is not ready."""
 
 
 class Supervisor:
@@ -100,7 +99,7 @@ class Supervisor:
                 raise Unavailable(
                     f"{program.name} did not start, it {happened}.\n{child.log_tail()}".rstrip()
                 )
-            if waited > told + PATIENT_S:
+            if waited > told + REPORT_INTERVAL_S:
                 told = waited
                 self._tell(f"{program.name} is not ready after {waited:.0f} s; still waiting.")
             time.sleep(TICK_S)
