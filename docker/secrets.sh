@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes the secrets that docker-compose.yml names, once: what is there is left as it is.
+# Creates the secrets that docker-compose.yml names; existing ones stay as they are.
 # Usage: docker/secrets.sh [FOLDER]   (default: secrets, beside docker-compose.yml)
 set -eu
 folder=${1:-$(dirname "$0")/../secrets}
-# Only the owner may enter the folder; the files, mounted one by one, are read by each container's
-# own user.
+# Only the owner may enter the folder; each file is mounted on its own and read by the container's
+# user.
 mkdir -p "$folder"
 chmod 0700 "$folder"
 cd "$folder"
@@ -20,7 +20,7 @@ keep() { # NAME: the standard input becomes the file NAME
 [ -e grafana_password ] || fresh | keep grafana_password
 [ -e valkey_conf ] || echo "requirepass $(fresh)" | keep valkey_conf
 
-# What follows from them.
+# Derived from the secrets above.
 echo "postgresql+psycopg://photoward:$(cat postgres_password)@postgres:5432/photoward" |
     keep photoward_database_url
 echo "redis://:$(sed -n 's/^requirepass //p' valkey_conf)@valkey:6379/0" | keep photoward_redis_url

@@ -108,7 +108,9 @@ def test_pods_have_time_to_leave_and_are_replaced_without_a_gap(manifests: Manif
 def test_decoders_have_room_for_the_dearest_picture() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())["worker"]
     room = values["resources"]["limits"]["memory"]
-    assert int(room.removesuffix("Gi")) * 1024 >= WORKER_MIB + values["children"] * DEAREST_MIB
+    assert (
+        int(room.removesuffix("Gi")) * 1024 >= WORKER_MIB + values["imagingProcesses"] * DEAREST_MIB
+    )
 
 
 def test_what_an_operator_adds_arrives() -> None:

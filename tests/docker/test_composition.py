@@ -41,7 +41,7 @@ def test_it_follows_the_specification() -> None:
 
 @of_each(SERVICES)
 def test_each_service_is_locked_up(service: Service) -> None:
-    said = service.said
+    said = service.spec
     assert said["user"].partition(":")[0] not in ("", "0", "root")
     assert said["read_only"] is True
     assert said["cap_drop"] == ["ALL"]
@@ -53,47 +53,47 @@ def test_each_service_is_locked_up(service: Service) -> None:
 
 @of_each(SERVICES)
 def test_logs_do_not_fill_the_disk(service: Service) -> None:
-    assert {"max-size", "max-file"} <= service.said["logging"]["options"].keys()
+    assert {"max-size", "max-file"} <= service.spec["logging"]["options"].keys()
 
 
 @of_each(SERVICES)
 def test_each_image_has_a_version_or_is_built_here(service: Service) -> None:
-    assert "build" in service.said or re.search(r":v?\d+(\.\d+)*(-\w+)?$", service.said["image"])
+    assert "build" in service.spec or re.search(r":v?\d+(\.\d+)*(-\w+)?$", service.spec["image"])
 
 
 @of_each(LASTING)
 def test_each_service_says_whether_it_is_well_and_has_time_to_leave(service: Service) -> None:
-    assert service.said["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+    assert service.spec["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
     assert service.seconds("stop_grace_period", default=0) >= 10
-    assert service.said["restart"] == "unless-stopped"
+    assert service.spec["restart"] == "unless-stopped"
 
 
 def test_who_leaves_has_time_for_what_is_under_way() -> None:
     grace = {name: one.seconds("stop_grace_period", default=0) for name, one in LASTING.items()}
     assert min(grace["worker"], grace["worker-gpu"]) > LEAVE_S
     assert grace["api"] > DRAIN_HTTP_S
-    assert SERVICES["nginx"].said["stop_signal"] == "SIGQUIT", "SIGTERM breaks answers off"
+    assert SERVICES["nginx"].spec["stop_signal"] == "SIGQUIT", "SIGTERM breaks answers off"
 
 
 def test_the_ledger_has_connections_for_everybody() -> None:
     pool = make_engine("postgresql://nowhere/").pool
     assert isinstance(pool, QueuePool)
     most = pool.size() + pool._max_overflow
-    (said,) = re.findall(r"max_connections=(\d+)", str(SERVICES["postgres"].said["command"]))
+    (said,) = re.findall(r"max_connections=(\d+)", str(SERVICES["postgres"].spec["command"]))
     processes = sum(SERVICES[name].replicas for name in OURS)
     assert processes * most + RESERVED <= int(said)
 
 
 @pytest.mark.parametrize("name", ["worker", "worker-gpu"])
 def test_decoders_have_room_for_the_dearest_picture(name: str) -> None:
-    children = int(SERVICES[name].said["environment"].get("PHOTOWARD_IMAGING_PROCESSES", 4))
-    room = SERVICES[name].said["deploy"]["resources"]["limits"]["memory"]
+    children = int(SERVICES[name].spec["environment"].get("PHOTOWARD_IMAGING_PROCESSES", 4))
+    room = SERVICES[name].spec["deploy"]["resources"]["limits"]["memory"]
     assert int(room.removesuffix("G")) * 1024 >= WORKER_MIB + children * DEAREST_MIB
 
 
 @of_each(SERVICES)
 def test_ports_are_published_on_loopback_only(service: Service) -> None:
-    for entry in service.said.get("ports", ()):
+    for entry in service.spec.get("ports", ()):
         address, _, inside = entry.split(":")
         assert ipaddress.ip_address(address).is_loopback
         assert int(inside) >= 1024, "who is not root cannot listen there"
@@ -104,31 +104,31 @@ def test_only_the_proxy_and_the_dashboards_are_seen_from_outside(service: Servic
     if service.name in ("nginx", "grafana"):
         assert service.published
     else:
-        assert "edge" not in service.said.get("networks", ())
+        assert "edge" not in service.spec.get("networks", ())
         assert not service.published
-    if "network_mode" in service.said:
+    if "network_mode" in service.spec:
         assert service.home in SERVICES
 
 
 def test_data_have_no_way_out() -> None:
     assert SAID["networks"]["inner"]["internal"] is True
     for name in ("postgres", "valkey", "seaweedfs", "api"):
-        assert SERVICES[name].said["networks"] == ["inner"]
+        assert SERVICES[name].spec["networks"] == ["inner"]
 
 
 @of_each(SERVICES)
 def test_secrets_are_files(service: Service) -> None:
-    for name, value in service.said.get("environment", {}).items():
+    for name, value in service.spec.get("environment", {}).items():
         secret = re.search(r"PASSWORD|SECRET|TOKEN|REDIS_URL|DATABASE_URL", name)
         assert not secret or str(value).startswith("/run/secrets"), name
-    assert "://:" not in str(service.said), "no URL with a password"
-    for name in re.findall(r"/run/secrets/(\w+)", str(service.said)):
-        assert name in service.said["secrets"]
+    assert "://:" not in str(service.spec), "no URL with a password"
+    for name in re.findall(r"/run/secrets/(\w+)", str(service.spec)):
+        assert name in service.spec["secrets"]
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_the_door_is_locked_to_keys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = SERVICES[name].said["environment"]
+    environment = SERVICES[name].spec["environment"]
     for variable, value in environment.items():
         monkeypatch.setenv(variable, str(value))
     monkeypatch.delenv("PHOTOWARD_SECRETS_DIR")
@@ -144,9 +144,9 @@ def test_the_api_image_has_no_tensors_and_the_workers_do() -> None:
     stages = Path(FILE.parent / "docker/Dockerfile").read_text().split("\nFROM ")
     (api,) = (stage for stage in stages if stage.startswith("wheel AS api-venv"))
     assert "[api,heif,otel]" in api
-    assert SERVICES["api"].said["build"]["target"] == "api"
+    assert SERVICES["api"].spec["build"]["target"] == "api"
     for name in ("worker", "worker-gpu"):
-        assert SERVICES[name].said["build"]["target"] == "worker"
+        assert SERVICES[name].spec["build"]["target"] == "worker"
 
 
 def test_workers_run_with_their_profile_alone() -> None:

@@ -14,7 +14,7 @@ from photoward.api.http.schemas.images import Problem
 from tests.support.loopback import programs
 from tests.support.loopback.composition import services
 from tests.support.loopback.instance import Instance
-from tests.support.loopback.layout import LOOPBACK, Places
+from tests.support.loopback.layout import LOOPBACK, Layout
 from tests.support.servers import Server, missing, running
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     if not programs.installed(nginx.image):
         missing("nginx (Debian package nginx-light) or wget")
     programs.gather([nginx.image], state / "bin")
-    places = Places(state, CHOSEN, 0)
-    instance = Instance(nginx, 1, places)
+    layout = Layout(state, CHOSEN, 0)
+    instance = Instance(nginx, 1, layout)
     instance.prepare()
-    port = places.ports(nginx)[8080]
+    port = layout.ports(nginx)[8080]
 
     def answers() -> bool:
         with socket.socket() as door:

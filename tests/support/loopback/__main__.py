@@ -17,7 +17,7 @@ from photoward.core.errors import Unavailable
 from tests.support.loopback import cluster, configuration, programs
 from tests.support.loopback.composition import FILE, Service, services, stages
 from tests.support.loopback.instance import Instance, instances
-from tests.support.loopback.layout import LOOPBACK, Places
+from tests.support.loopback.layout import LOOPBACK, Layout
 
 if TYPE_CHECKING:
     from photoward.api.cli.service.process import Program
@@ -50,17 +50,17 @@ def _run(state: Path, port: int | None) -> None:
     chosen = [one for one in services(os.environ, PROFILES) if _runs_here(one)]
     programs.gather({one.image for one in chosen}, state / "bin")
     try:
-        places = Places(state, chosen, port)
+        layout = Layout(state, chosen, port)
     except OSError as error:
         raise Unavailable(f"The published port is taken ({error.strerror}): use --port.") from None
     made = state / "secrets"
     subprocess.run([FILE.parent / "docker" / "secrets.sh", made], check=True)  # ours
-    configuration.rename_secrets(places, made)
+    configuration.rename_secrets(layout, made)
     nginx = next(one for one in chosen if one.published)
-    url = f"http://{LOOPBACK}:{next(iter(places.ports(nginx).values()))}"
+    url = f"http://{LOOPBACK}:{next(iter(layout.ports(nginx).values()))}"
     try:
         Supervisor(
-            [[*_programs(stage, chosen, places)] for stage in stages(chosen)],
+            [[*_programs(stage, chosen, layout)] for stage in stages(chosen)],
             environment=os.environ,
             tell=lambda line: typer.echo(line, err=True),
             logs=fresh_logs(state / "logs"),
@@ -72,38 +72,38 @@ def _run(state: Path, port: int | None) -> None:
         )
     finally:
         for service in chosen:
-            programs.sweep(places.ports(service).values())
+            programs.sweep(layout.ports(service).values())
 
 
-def _programs(stage: list[Service], chosen: list[Service], places: Places) -> list[Program]:
+def _programs(stage: list[Service], chosen: list[Service], layout: Layout) -> list[Program]:
     found = []
     for service in stage:
         if service.ends:
             continue  # run after what it waits for
-        for instance in instances(service, places):
+        for instance in instances(service, layout):
             instance.prepare()
             if service.image == "postgres":
                 cluster.make(instance)
-            found.append(instance.program(partial(_after, service.name, chosen, places)))
+            found.append(instance.program(partial(_after, service.name, chosen, layout)))
     return found
 
 
-def _after(name: str, chosen: list[Service], places: Places) -> bool:
+def _after(name: str, chosen: list[Service], layout: Layout) -> bool:
     """Whether what only has to be done once after a service is ready has gone well."""
     for service in chosen:
-        if service.ends and name in service.said["depends_on"]:
-            job = Instance(service, 1, places)
+        if service.ends and name in service.spec["depends_on"]:
+            job = Instance(service, 1, layout)
             job.prepare()
             if not job.runs(service.command):
                 return False
-    return name != "postgres" or _key(chosen, places)
+    return name != "postgres" or _key(chosen, layout)
 
 
-def _key(chosen: list[Service], places: Places) -> bool:
+def _key(chosen: list[Service], layout: Layout) -> bool:
     """Whether there is an API key; without one no face starts."""
-    path = places.state / "key"
+    path = layout.state / "key"
     if not path.exists():
-        face = Instance(next(one for one in chosen if one.name == "api"), 1, places)
+        face = Instance(next(one for one in chosen if one.name == "api"), 1, layout)
         face.prepare()
         done = subprocess.run(
             face.command(NEW_KEY), capture_output=True, text=True, check=False
@@ -116,7 +116,7 @@ def _key(chosen: list[Service], places: Places) -> bool:
 
 def _runs_here(service: Service) -> bool:
     """Whether it can run without its image; what is only looked with may be left out."""
-    observes = "observe" in service.said.get("profiles", ())
+    observes = "observe" in service.spec.get("profiles", ())
     if observes and not (service.command and programs.installed(service.image)):
         typer.echo(f"Left out: {service.name}, which is not installed here.", err=True)
         return False

@@ -20,7 +20,7 @@ def make(postgres: Instance) -> None:
     Raises:
         Unavailable: it cannot be made; PostgreSQL's own words are part of the message.
     """
-    inside, name = (postgres.service.said["environment"][of] for of in ("PGDATA", "POSTGRES_USER"))
+    inside, name = (postgres.service.spec["environment"][of] for of in ("PGDATA", "POSTGRES_USER"))
     if (Path(postgres.environment["PGDATA"]) / "PG_VERSION").exists():
         return
     # A copy: PostgreSQL's user may not enter where secrets lie.
@@ -69,5 +69,5 @@ def _run(postgres: Instance, *words: str, said: str = "") -> None:
     if done.returncode:
         raise Unavailable(
             "PostgreSQL cannot make its cluster. As root it runs as the user postgres, who must "
-            f"be able to enter {postgres.places.state}; --state names another.\n{done.stdout}"
+            f"be able to enter {postgres.layout.state}; --state names another.\n{done.stdout}"
         )

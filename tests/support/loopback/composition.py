@@ -25,52 +25,52 @@ class Service:
     """One service, and what is asked of it here."""
 
     name: str
-    said: Mapping[str, Any]
+    spec: Mapping[str, Any]
 
     @property
     def image(self) -> str:
         """The image's name without its version."""
-        return str(self.said["image"]).partition(":")[0]
+        return str(self.spec["image"]).partition(":")[0]
 
     @property
     def command(self) -> list[str]:
         """The whole command; empty where only the image knows it."""
-        return [*self.said.get("entrypoint", ()), *self.said.get("command", ())]
+        return [*self.spec.get("entrypoint", ()), *self.spec.get("command", ())]
 
     @property
     def replicas(self) -> int:
         """How many of it run."""
-        return int(self.said.get("deploy", {}).get("replicas", 1))
+        return int(self.spec.get("deploy", {}).get("replicas", 1))
 
     @property
     def home(self) -> str:
         """The service in whose network it lives: mostly itself."""
-        return str(self.said.get("network_mode", f"service:{self.name}")).removeprefix("service:")
+        return str(self.spec.get("network_mode", f"service:{self.name}")).removeprefix("service:")
 
     @property
     def ends(self) -> bool:
         """Whether it does one thing and is done."""
-        return self.said.get("restart") == "on-failure"
+        return self.spec.get("restart") == "on-failure"
 
     @property
     def published(self) -> dict[int, int]:
         """Container port → port of this machine."""
-        pairs = (entry.split(":")[-2:] for entry in self.said.get("ports", ()))
+        pairs = (entry.split(":")[-2:] for entry in self.spec.get("ports", ()))
         return {int(inside): int(outside) for outside, inside in pairs}
 
     @property
     def ports(self) -> list[int]:
         """Every port that it listens on."""
-        return [*self.published, *(int(port) for port in self.said.get("expose", ()))]
+        return [*self.published, *(int(port) for port in self.spec.get("expose", ()))]
 
     @property
     def mounts(self) -> list[tuple[str, str]]:
         """Source (a volume's name, or a path beginning with a dot) and target of each mount."""
-        return [(*entry.split(":")[:2],) for entry in self.said.get("volumes", ())]
+        return [(*entry.split(":")[:2],) for entry in self.spec.get("volumes", ())]
 
     def seconds(self, *path: str, default: float) -> float:
         """A duration such as ``90s`` or ``2m``."""
-        found: Any = self.said
+        found: Any = self.spec
         for name in path:
             found = found.get(name, {})
         return float(found[:-1]) * UNITS[found[-1]] if found else default
@@ -97,7 +97,7 @@ def stages(chosen: Sequence[Service]) -> list[list[Service]]:
     """The services in groups, each of which needs only what stands in earlier ones."""
     by_name = {service.name: service for service in chosen}
     needs = {
-        service.name: set(service.said.get("depends_on", ())) & by_name.keys() for service in chosen
+        service.name: set(service.spec.get("depends_on", ())) & by_name.keys() for service in chosen
     }
     sorter = graphlib.TopologicalSorter(needs)
     sorter.prepare()

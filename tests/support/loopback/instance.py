@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.loopback.composition import Service
-    from tests.support.loopback.layout import Places
+    from tests.support.loopback.layout import Layout
 
 INHERITED = ("HOME", "LANG", "PYTHONPATH", "USER")
 """What of the caller's environment programs see."""
@@ -33,7 +33,7 @@ class Instance:
 
     service: Service
     number: int
-    places: Places
+    layout: Layout
 
     @property
     def name(self) -> str:
@@ -43,24 +43,24 @@ class Instance:
     def prepare(self) -> None:
         """Make its folders, empty where an engine would give memory, and its configuration."""
         for folder in self.folders.values():
-            if folder.is_relative_to(self.places.state / "tmp"):
+            if folder.is_relative_to(self.layout.state / "tmp"):
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
             folder.parent.chmod(0o711)
             if self._user:
                 shutil.chown(folder, self._user, self._user)
-        configuration.write(self.service, self.number, self.places)
+        configuration.write(self.service, self.number, self.layout)
 
     @property
     def folders(self) -> dict[str, Path]:
         """Path inside → path here."""
-        return self.places.folders(self.service, self.number)
+        return self.layout.folders(self.service, self.number)
 
     @property
     def environment(self) -> dict[str, str]:
         """Its variables: those of the file, and what every process needs."""
-        said = self.service.said.get("environment", {})
-        path = f"{self.places.state / 'bin'}:{os.environ.get('PATH', os.defpath)}"
+        said = self.service.spec.get("environment", {})
+        path = f"{self.layout.state / 'bin'}:{os.environ.get('PATH', os.defpath)}"
         given = {name: os.environ[name] for name in INHERITED if name in os.environ}
         return {**given, "PATH": path, **{name: self._here(str(said[name])) for name in said}}
 
@@ -70,13 +70,13 @@ class Instance:
         if self._user:  # PostgreSQL does not run as root
             ids = [f"--reuid={self._user}", f"--regid={self._user}", "--clear-groups"]
             user = ["setpriv", *ids, "--pdeathsig=KILL"]
-        folder = self.folders.get(self.service.said.get("working_dir", ""), self.places.state)
+        folder = self.folders.get(self.service.spec.get("working_dir", ""), self.layout.state)
         pairs = [f"{name}={value}" for name, value in self.environment.items()]
         return [*user, "env", "-i", "-C", str(folder), *pairs, *map(self._here, words)]
 
     def healthy(self) -> bool:
         """Whether the file's own health check passes."""
-        kind, *words = self.service.said["healthcheck"]["test"]
+        kind, *words = self.service.spec["healthcheck"]["test"]
         words = ["sh", "-c", *words] if kind == "CMD-SHELL" else words
         return self.runs(words)
 
@@ -112,9 +112,9 @@ class Instance:
         return pwd.getpwnam("postgres").pw_name if is_root else None
 
     def _here(self, text: str) -> str:
-        return self.places.rewritten(text, self.service, self.number)
+        return self.layout.rewritten(text, self.service, self.number)
 
 
-def instances(service: Service, places: Places) -> list[Instance]:
+def instances(service: Service, layout: Layout) -> list[Instance]:
     """All processes of a service."""
-    return [Instance(service, number, places) for number in numbers(service)]
+    return [Instance(service, number, layout) for number in numbers(service)]

@@ -19,7 +19,7 @@ LOOPBACK = "127.0.0.1"
 SECRETS = "/run/secrets"
 
 
-class Places:
+class Layout:
     """The ports and folders of every instance of every service.
 
     Args:
@@ -66,7 +66,7 @@ class Places:
             for source, target in service.mounts
             if not source.startswith(".")
         }
-        inside = [entry.partition(":")[0] for entry in service.said.get("tmpfs", ())]
+        inside = [entry.partition(":")[0] for entry in service.spec.get("tmpfs", ())]
         own = self.state / "tmp" / f"{service.name}-{number}"
         return volumes | {one: own / one.rpartition("/")[2] for one in inside}
 
