@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from photoward.api.cli import main
+from photoward.api.cli.bench.latency import _shares
 from photoward.api.cli.bench.scenes import scenes
-from photoward.api.cli.bench.service import _shares, _waiting
+from photoward.api.cli.bench.throughput import _waiting
 from photoward.api.cli.bench.variants import variants
 from photoward.core import catalogue
 from photoward.core.catalogue import DEFAULT_PRESET, SHAPINGS

@@ -5,8 +5,9 @@ from __future__ import annotations
 import typer
 
 from photoward.api.cli.bench.engine import engine
+from photoward.api.cli.bench.latency import latency
 from photoward.api.cli.bench.photo import photo
-from photoward.api.cli.bench.service import latency, throughput
+from photoward.api.cli.bench.throughput import throughput
 
 app = typer.Typer(no_args_is_help=True)
 for command in (latency, throughput, engine, photo):

@@ -1,41 +1,25 @@
-"""``photoward bench latency`` and ``throughput``: the whole service, and where its time goes."""
+"""What both benchmarks of a service share: the service itself, and its photos."""
 
 from __future__ import annotations
 
-import bisect
 import contextlib
-import statistics
 import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from PIL import Image
-from rich.progress import track
-from rich.table import Table
 
 from photoward.api.cli import sample_images
-from photoward.api.cli.bench.output import Out, console, stages, write
-from photoward.api.cli.client import FINAL, Client
-from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.extras import require_extra
 from photoward.api.cli.service.embedded import running_service
-from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from photoward.core.settings import Settings
-
-UPLOADERS = 4
-"""Connections that upload side by side in ``throughput``."""
 
 TWELVE_MEGAPIXELS = (4000, 3000)
-SMALL = 32
+"""Width and height in pixels."""
 
 Url = Annotated[
     str | None,
@@ -46,102 +30,9 @@ Url = Annotated[
 ]
 
 
-def latency(
-    runs: Annotated[int, typer.Option(min=1, help="Measured requests.")] = 10,
-    *,
-    photo: Annotated[
-        Path | None, typer.Option(help="JPEG to send.", show_default="a synthetic one")
-    ] = None,
-    url: Url = None,
-    out: Out = None,
-) -> None:
-    """Measure the time of a 12-megapixel JPEG through the REST API, and of each stage."""
-    _require()
-    files = _photos(photo, runs + 1)
-    items: list[dict[str, Any]] = []
-    walls: list[float] = []
-    with _service_at(url) as there, Client(there) as client:
-        for number, data in enumerate(track(files, "latency", console=console)):
-            began = time.perf_counter()
-            item = client.submit(data, "image/jpeg", wait_s=60, label="bench")
-            wall = time.perf_counter() - began
-            _must_be_done(item)
-            if number:  # the first one warms up
-                items.append(item)
-                walls.append(wall)
-    shares = _shares(items, walls)
-    table = Table("stage", "median s", "share", title=f"12 MP JPEG, {runs} runs")
-    for stage, seconds in shares.items():
-        table.add_row(stage, f"{seconds:.3f}", f"{seconds / sum(shares.values()):.0%}")
-    total = statistics.median(walls)
-    table.add_row("whole request", f"{total:.3f}", f"(min {min(walls):.3f}, max {max(walls):.3f})")
-    console.print(table)
-    write(out, {"median_s": total, "runs_s": walls, "stages_median_s": shares})
-
-
-def throughput(
-    small: Annotated[int, typer.Option(min=1, help="Number of 32-pixel PNGs.")] = 1000,
-    large: Annotated[int, typer.Option(min=1, help="Number of 12-megapixel JPEGs.")] = 12,
-    *,
-    url: Url = None,
-    out: Out = None,
-) -> None:
-    """Measure images a second: of the engine alone and of the whole service."""
-    _require()
-    results: dict[str, Any] = {}
-    tiles = [
-        sample_images.encoded(Image.fromarray(tile), "PNG")
-        for tile in sample_images.small_pictures(small, 3)
-    ]
-    photos = _photos(None, large)
-    settings = settings_from()
-    before = _engines(settings, tiles, photos)
-    with _service_at(url) as there:
-        for name, files, media_type in (
-            ("32px", tiles, "image/png"),
-            ("12MP", photos, "image/jpeg"),
-        ):
-            console.print(f"service, {name} …")
-            with Client(there) as client:
-                _must_be_done(client.ended(client.submit(files[0], media_type)["id"]))
-            results[name] = _service(there, files, media_type)
-    after = _engines(settings, tiles, photos)
-    table = Table(
-        "pictures",
-        "noise alone /s",
-        "engine alone /s",
-        "service /s",
-        "share of engine",
-        "service after uploads /s",
-        "share of engine",
-        caption="Client, API and engine share this machine's cores; after the last upload the "
-        "engine has them nearly to itself.",
-    )
-    for number, name in enumerate(("32px", "12MP")):
-        noise, engine = (statistics.mean(run[number][i] for run in (before, after)) for i in (0, 1))
-        rate, after_rate = (results[name][key] for key in ("pictures_per_s", "after_uploads_per_s"))
-        results[name] |= {
-            "noise_alone_per_s": noise,
-            "engine_alone_per_s": engine,
-            "share_of_engine": rate / engine,
-            "share_of_engine_after_uploads": after_rate / engine,
-        }
-        table.add_row(
-            name,
-            f"{noise:.1f}",
-            f"{engine:.2f}",
-            f"{rate:.2f}",
-            f"{rate / engine:.0%}",
-            f"{after_rate:.2f}",
-            f"{after_rate / engine:.0%}",
-        )
-    console.print(table)
-    write(out, results)
-
-
 @contextlib.contextmanager
-def _service_at(url: str | None) -> Iterator[str]:
-    """The service that was named, or one of its own for as long as it is needed."""
+def service_at(url: str | None) -> Iterator[str]:
+    """The URL of the named service, or of a private one for the duration of the block."""
     if url is not None:
         yield url
         return
@@ -152,19 +43,14 @@ def _service_at(url: str | None) -> Iterator[str]:
         yield own
 
 
-def _engines(
-    settings: Settings, tiles: Sequence[bytes], photos: Sequence[bytes]
-) -> tuple[tuple[float, float], ...]:
-    return (_engine(settings, tiles, (SMALL, SMALL)), _engine(settings, photos, TWELVE_MEGAPIXELS))
-
-
-def _require() -> None:
+def require_service_extras() -> None:
+    """Refuse where the libraries of API and worker are not installed."""
     for extra in ("api", "worker"):
         require_extra(extra)
 
 
-def _photos(photo: Path | None, count: int) -> list[bytes]:
-    """``count`` different 12 MP JPEGs: shifted cuts of one picture."""
+def photos_to_send(photo: Path | None, count: int) -> list[bytes]:
+    """``count`` JPEGs of 12 megapixels: the given photo, or shifted cuts of a synthetic one."""
     width, height = TWELVE_MEGAPIXELS
     if photo is not None:
         return [photo.read_bytes()] * count
@@ -175,75 +61,7 @@ def _photos(photo: Path | None, count: int) -> list[bytes]:
     ]
 
 
-def _engine(
-    settings: Settings, files: Sequence[bytes], size: tuple[int, int]
-) -> tuple[float, float]:
-    """Pictures a second of the noise alone and of the worker's pipeline alone, in this process."""
-    from photoward.worker.lifecycle import open_pipeline
-    from photoward.worker.pipeline import Job, Protected
-
-    catalogue = Catalogue.of(settings)
-    options, _ = catalogue.placed(catalogue.options(label="bench"), *size)
-    pipeline, pool = open_pipeline(settings)
-    each = int(max(settings.worker_max_batch_megapixels * 1e6 // (size[0] * size[1]), 1))
-    each = min(each, settings.worker_max_batch_items)
-    noise_s = 0.0
-    with pool:
-        pipeline.warm_up(Catalogue.of(settings))
-        began = time.perf_counter()
-        for first in range(0, len(files), each):
-            jobs = [
-                Job(str(i), data, options, bytes(32), *size)
-                for i, data in enumerate(files[first : first + each])
-            ]
-            for outcome in pipeline.protect(jobs):
-                if not isinstance(outcome, Protected):
-                    raise outcome.error
-                noise_s += outcome.measured["seconds"]["perturb"]
-        wall = time.perf_counter() - began
-    pipeline.close()
-    return len(files) / noise_s, len(files) / wall
-
-
-def _service(url: str, files: Sequence[bytes], media_type: str) -> dict[str, Any]:
-    """Upload everything, wait for the last one to end; from the first byte to the last ``done``."""
-
-    def upload(part: Sequence[bytes]) -> list[str]:
-        with Client(url) as client:
-            return [client.submit(data, media_type, label="bench")["id"] for data in part]
-
-    began = time.perf_counter()
-    with ThreadPoolExecutor(UPLOADERS) as threads:
-        parts = list(threads.map(upload, [files[n::UPLOADERS] for n in range(UPLOADERS)]))
-    uploaded = time.perf_counter() - began
-    with Client(url) as client:
-        waiting_then = sum(_waiting(client, ids) for ids in parts)
-        for item_id in chain.from_iterable(parts):
-            _must_be_done(client.ended(item_id))
-    wall = time.perf_counter() - began
-    return {
-        "pictures": len(files),
-        "upload_s": uploaded,
-        "wall_s": wall,
-        "pictures_per_s": len(files) / wall,
-        "after_uploads_per_s": waiting_then / (wall - uploaded),
-    }
-
-
-def _waiting(client: Client, ids: Sequence[str]) -> int:
-    """How many of what was uploaded one after the other still wait; first come, first served."""
-    return len(ids) - bisect.bisect_left(
-        ids, 1, key=lambda item_id: int(client.item(item_id)["state"] not in FINAL)
-    )
-
-
-def _shares(items: Sequence[dict[str, Any]], walls: Sequence[float]) -> dict[str, float]:
-    """Median seconds of decode, noise, encode, and of everything else in a request."""
-    seconds = [item["measured"]["seconds"] for item in items]
-    rest = [wall - sum(own.values()) for wall, own in zip(walls, seconds, strict=True)]
-    return {**stages(seconds), "everything else": statistics.median(rest)}
-
-
-def _must_be_done(item: dict[str, Any]) -> None:
+def require_done(item: dict[str, Any]) -> None:
+    """Raise Unavailable unless the item has succeeded."""
     if item["state"] != "done":
         raise Unavailable(f"The item is {item['state']}: {item}")
