@@ -1,4 +1,4 @@
-"""The same work in several processes at a time, begun at one moment."""
+"""Runs the same work in several processes at once."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ READY_S = 60.0
 
 @dataclass(frozen=True)
 class Cost:
-    """What it took."""
+    """Time that the work took, in seconds."""
 
     wall_s: float
     processor_s: float
-    """Of the processes run_parallel; what servers did meanwhile is not in it."""
+    """Processor time of the processes; without that of servers."""
 
 
 def run_parallel(count: int, prepare: Callable[..., Callable[[int], None]], *given: Any) -> Cost:  # noqa: ANN401  # whatever it takes
-    """Have ``count`` processes call ``prepare(*given)``, and at one moment what that returns.
+    """Run ``prepare(*given)`` in ``count`` processes, then start the returned work in all at once.
 
-    Each gets its number, from 0 on. All that is given must be picklable.
+    The work gets the process's number, from 0. All arguments must be picklable.
 
     Raises:
         Unavailable: one of them failed.

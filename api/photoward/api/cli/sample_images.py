@@ -1,4 +1,4 @@
-"""Pictures to show and measure with: some that scikit-image ships, some of our own making."""
+"""Sample images for demonstrations and measurements: from scikit-image, and synthetic ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OCTAVES = 7
 
 @dataclass(frozen=True)
 class Sample:
-    """One encoded picture."""
+    """An encoded image and its label."""
 
     name: str
     data: bytes
@@ -38,7 +38,7 @@ class Sample:
 
 
 def demonstration() -> list[Sample]:
-    """A dozen pictures: photos from scikit-image where it is installed, and our own."""
+    """Up to twelve images: photos of scikit-image if it is installed, and synthetic ones."""
     found = list(_own())
     if importlib.util.find_spec("skimage") is not None:
         folder = importlib.resources.files("skimage") / "data"
@@ -50,7 +50,7 @@ def demonstration() -> list[Sample]:
 
 
 def synthetic_photo(width: int, height: int, seed: int) -> Image.Image:
-    """Something with a photo's spectrum: power falling with the square of the frequency.
+    """A synthetic image with a photo's spectrum: power falls with the square of the frequency.
 
     Layers of random cells, each octave half as strong as the one before.
     """
@@ -65,7 +65,7 @@ def synthetic_photo(width: int, height: int, seed: int) -> Image.Image:
 
 
 def encoded(image: Image.Image, kind: str) -> bytes:
-    """The picture as a file: ``JPEG`` (quality 92, 4:4:4) or ``PNG``."""
+    """The image as a file: ``JPEG`` (quality 92, 4:4:4) or ``PNG``."""
     buffer = io.BytesIO()
     options = {"quality": 92, "subsampling": 0} if kind == "JPEG" else {"compress_level": 1}
     image.save(buffer, kind, **options)
@@ -73,7 +73,7 @@ def encoded(image: Image.Image, kind: str) -> bytes:
 
 
 def small_pictures(count: int, seed: int, size: int = 32) -> NDArray[np.uint8]:
-    """``[count, size, size, 3]`` smooth random pictures."""
+    """``[count, size, size, 3]`` smooth random images, 8-bit RGB."""
     random = np.random.default_rng(seed)
     return np.stack(
         [

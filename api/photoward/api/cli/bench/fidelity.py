@@ -1,6 +1,6 @@
-"""How alike two files look at 100 %, by what is too slow for every upload; and crops to look at.
+"""Fidelity of protected files at 100 %: visibility, MS-SSIM, and a page of crops.
 
-MS-SSIM (Wang, Simoncelli, Bovik, Asilomar 2003) comes with the extra ``likeness``.
+MS-SSIM (Wang, Simoncelli, Bovik, Asilomar 2003) needs the extra ``fidelity``.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDE = 1024
-"""Of the middle of a photo, in its own pixels, that is compared."""
+"""Side in pixels of the middle of a photo that is compared."""
 
 BLOCK = 8
 LEAST_SIDE = 161
-"""MS-SSIM halves the picture four times and needs eleven pixels then."""
+"""Smallest side in pixels: MS-SSIM halves the image four times and then needs eleven."""
 
 CROP = 192
-"""Side of a crop on the page."""
+"""Side of a crop on the page, in pixels."""
 
 STYLE = (
     "body{font:15px system-ui;margin:1rem;background:#777;color:#fff}.row{white-space:nowrap}"
@@ -40,12 +40,12 @@ STYLE = (
 
 
 def at_100(before: bytes, after: bytes) -> dict[str, Any]:
-    """What is seen of the middle at 100 %, as ``visibility.Seen`` reports it."""
+    """The visibility of the change in the middle at 100 %."""
     return seen(middle(before), middle(after)).report()
 
 
 def ms_ssim(before: bytes, after: bytes) -> float | None:
-    """Of the middle; None where it is too small."""
+    """MS-SSIM of the middle, 0 to 1; None if it is too small."""
     import pytorch_msssim
     import torch
 
@@ -79,7 +79,9 @@ def flatness(image: Image.Image) -> NDArray[np.float64]:
 
 
 def page(photos: Sequence[tuple[str, dict[str, bytes]]], out: Path) -> None:
-    """Crops of each photo in each version, at 100 % and at 200 %: its flattest part and its middle.
+    """Write a page with crops of each photo in each version, at 100 % and 200 %.
+
+    The crops show its flattest part and its middle.
 
     Args:
         photos: name, and file by version; the first version is the original.

@@ -1,7 +1,4 @@
-"""A page of whole photos, before and after, as a screen shows them; and their difference.
-
-One HTML file that needs no other. Looking is the last judge: figures are beside each pair.
-"""
+"""A page of whole photos before and after protection, and their difference, in one HTML file."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GAIN = 10
-"""How many times the difference is enlarged, around middle grey."""
+"""Factor of the difference, around middle grey."""
 
 STYLE = """
 body { font: 16px/1.5 system-ui; margin: 1.5rem; background: #777; color: #fff }

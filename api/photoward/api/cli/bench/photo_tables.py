@@ -1,4 +1,4 @@
-"""What a benchmark of photos says: medians over the photos and the worst of them, as tables."""
+"""Summary of ``photoward bench photo``: medians over the photos and the worst one, as tables."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-SEEN = {"visibility": 2, "flip": 3, "flat_delta_e": 1, "low_chroma": 2, "low_luma": 2}
-"""Figures of what is seen → digits that are shown."""
+VISIBILITY_DIGITS = {"visibility": 2, "flip": 3, "flat_delta_e": 1, "low_chroma": 2, "low_luma": 2}
+"""Figure of visibility → digits after the point in tables."""
 
 CAPTIONS = {
     "whole": "Whole photos fitted to 1200 px: medians, in brackets the worst photo. Visibility 1: "
@@ -23,7 +23,7 @@ CAPTIONS = {
     "third. Low: share of the change below 24 cycles a picture.",
     "crop": "Their middles at 100 %.",
 }
-"""What is looked at → what is said of its table."""
+"""Scale of the comparison → caption of its table."""
 
 FILE = ("psnr_db", "ssim", "ms_ssim", "survival", "survival_hosted", "codec_ratio")
 
@@ -35,20 +35,23 @@ def summary(rows: Sequence[Row]) -> list[Row]:
         own = [row for row in rows if (row["strength"], row["format"]) == (strength, output)]
         one: Row = {"strength": strength, "format": output, "photos": len(own)}
         for scale in CAPTIONS:
-            one[scale] = _seen([_scaled(row, scale) for row in own])
+            one[scale] = _visibility([_scaled(row, scale) for row in own])
         found.append({**one, **_of_files(own)})
     return found
 
 
 def _scaled(row: Row, scale: str) -> dict[str, float | None]:
-    """What is seen of the whole photo, or of its middle at 100 %."""
+    """The visibility of the whole photo, or of its middle at 100 %."""
     of = row if scale == "whole" else row["crop"]
     return {"visibility": of["visibility"], **of["seen"]}
 
 
-def _seen(own: Sequence[dict[str, float | None]]) -> Row:
-    """Medians, and as ``most`` the largest of all photos."""
-    figures = {name: [found for one in own if (found := one[name]) is not None] for name in SEEN}
+def _visibility(own: Sequence[dict[str, float | None]]) -> Row:
+    """Medians of all photos, and their maxima as ``most``."""
+    figures = {
+        name: [found for one in own if (found := one[name]) is not None]
+        for name in VISIBILITY_DIGITS
+    }
     return {
         **{name: _median(values) for name, values in figures.items()},
         "most": {name: max(values, default=None) for name, values in figures.items()},
@@ -56,7 +59,7 @@ def _seen(own: Sequence[dict[str, float | None]]) -> Row:
 
 
 def _of_files(own: Sequence[Row]) -> Row:
-    """Of what we have protected ourselves: likeness, survival, time."""
+    """Similarity, survival and time; empty for files that were not protected here."""
     if not all("seconds" in row for row in own):
         return {}
     figures = {name: [row[name] for row in own if row.get(name) is not None] for name in FILE}
@@ -76,17 +79,17 @@ def _median(values: Sequence[Any]) -> float | None:
 
 
 def tables(found: Sequence[Row]) -> Iterator[Table]:
-    """What is seen; what the files show; what they took."""
+    """The tables: visibility, the files, their time."""
     for scale in CAPTIONS:
-        yield _of_the_eye(found, scale)
+        yield _visibility_table(found, scale)
     ours = [row for row in found if "seconds" in row]
     if ours:
-        yield _of_the_files(ours)
-        yield _of_time(ours)
+        yield _file_table(ours)
+        yield _time_table(ours)
 
 
-def _of_the_eye(found: Sequence[Row], scale: str) -> Table:
-    shown = list(SEEN) if scale == "whole" else list(SEEN)[:3]
+def _visibility_table(found: Sequence[Row], scale: str) -> Table:
+    shown = list(VISIBILITY_DIGITS) if scale == "whole" else list(VISIBILITY_DIGITS)[:3]
     table = Table(
         "strength, format",
         *(Column(name.replace("_", " "), no_wrap=True) for name in shown),
@@ -98,11 +101,11 @@ def _of_the_eye(found: Sequence[Row], scale: str) -> Table:
 
 
 def _both(figures: Row, name: str) -> str:
-    most = told(figures["most"][name], SEEN[name])
-    return f"{told(figures[name], SEEN[name])}\n({most})" if most else ""
+    most = told(figures["most"][name], VISIBILITY_DIGITS[name])
+    return f"{told(figures[name], VISIBILITY_DIGITS[name])}\n({most})" if most else ""
 
 
-def _of_the_files(found: Sequence[Row]) -> Table:
+def _file_table(found: Sequence[Row]) -> Table:
     table = Table(
         "strength, format",
         "PSNR dB",
@@ -123,7 +126,7 @@ def _of_the_files(found: Sequence[Row]) -> Table:
     return table
 
 
-def _of_time(found: Sequence[Row]) -> Table:
+def _time_table(found: Sequence[Row]) -> Table:
     table = Table(
         "strength, format",
         "s",

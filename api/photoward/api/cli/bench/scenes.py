@@ -1,7 +1,4 @@
-"""Pictures in which noise is seen first, to judge protection by: drawn here, or from free packages.
-
-Sky, snow, a white page, a screenshot, skin, black-and-white, foliage, fur, night; as files.
-"""
+"""Scenes in which noise is most visible: drawn here, or from packages with free photos."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from photoward.api.cli.sample_images import encoded, synthetic_photo
 
-TAKEN = {
+PACKAGED = {
     "sky": ("sklearn.datasets", "images/china.jpg"),
     "foliage": ("sklearn.datasets", "images/flower.jpg"),
     "skin": ("skimage", "data/astronaut.png"),
@@ -34,11 +31,11 @@ WORDS = (
 
 
 def scenes() -> list[tuple[str, bytes]]:
-    """Name and file of each, as many as the installed packages allow."""
+    """Name and file of each scene that the installed packages provide."""
     drawn = {"snow": _snow(), "white-page": _page(), "screenshot": _screenshot()}
     kinds = {"snow": "JPEG", "white-page": "PNG", "screenshot": "PNG"}
     found = [(name, encoded(image, kinds[name])) for name, image in drawn.items()]
-    for name, (package, file) in TAKEN.items():
+    for name, (package, file) in PACKAGED.items():
         if importlib.util.find_spec(package.partition(".")[0]) is not None:
             found.append((name, (importlib.resources.files(package) / file).read_bytes()))
     return found

@@ -1,6 +1,6 @@
-"""Sample data of our own making: four classes of drawn shapes on photo-like backgrounds.
+"""A drawn data set: four classes of shapes on photo-like backgrounds.
 
-Hard enough that a small network must look at form: position, size, angle and colours tell nothing.
+Only the form tells the class: position, size, angle and colours are random.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CLASSES = ("bars", "cross", "disc", "triangle")
 
 
 def write_shapes(folder: Path, each: int, seed: int = 0) -> None:
-    """Write ``folder/CLASS/NUMBER.png``, ``each`` pictures of 32 × 32 a class."""
+    """Write ``folder/CLASS/NUMBER.png``, ``each`` images of 32 × 32 pixels per class."""
     random = np.random.default_rng(seed)
     for name in CLASSES:
         (folder / name).mkdir(parents=True, exist_ok=True)
