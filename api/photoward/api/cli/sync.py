@@ -36,22 +36,22 @@ MAX_EVENT_BYTES = 1 << 20
 
 
 @dataclass
-class _Inventory:
-    """What was found at one look."""
+class _SyncPlan:
+    """The result of one comparison of the two locations."""
 
-    left: dict[Photo, str] = field(default_factory=dict)
-    """What is to be done → its target."""
-    held: dict[str, str] = field(default_factory=dict)
-    """Names that are taken, as ``Transfer.run`` wants them."""
+    pending: dict[Photo, str] = field(default_factory=dict)
+    """Photo to protect → name of its output."""
+    taken: dict[str, str] = field(default_factory=dict)
+    """Output names in use (``fold_case``) → digest of the photo's name."""
     refused: dict[str, str] = field(default_factory=dict)
-    """What cannot be done, and why."""
-    already: int = 0
+    """Name of a photo that cannot be protected → reason."""
+    existing: int = 0
     others: int = 0
 
 
 @dataclass
 class _Synchronizer:
-    """Looks from time to time, and brings over what is missing."""
+    """Compares the locations and protects the photos without an output."""
 
     source: Location
     out: Location
@@ -60,16 +60,16 @@ class _Synchronizer:
     label: str | None
     labels_from_folders: bool
     refused: set[Photo] = field(default_factory=set)
-    """Of before: they are not sent again until they are replaced."""
-    brought: set[Photo] = field(default_factory=set)
-    named: set[str] = field(default_factory=set)
-    """What was said to be passed over."""
+    """Photos refused earlier: not sent again until they are replaced."""
+    done: set[Photo] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
+    """Names whose refusal was printed."""
 
-    def look(self) -> _Inventory:
-        """What is there, and what is to be done."""
+    def compare(self) -> _SyncPlan:
+        """List both locations and find what is missing."""
         found, there = self.source.list_files(), self.out.list_files()
         if inside := self.out.subfolder_of(self.source):
-            found = found.without(inside)  # what was made is not made again
+            found = found.without(inside)  # outputs are not protected again
         made = self.out.origins(there.files)
         photos = {
             name: Photo(name, mark.version, self._label(name), mark.modified_ns)
@@ -80,25 +80,25 @@ class _Synchronizer:
             {name: names.output_name(name, None, self.output_format) for name in photos},
             lambda target: made[target].photo or None if target in made else None,
         )
-        look = _Inventory(refused=dict(found.skipped), others=len(found.files) - len(photos))
-        look.held = {
+        plan = _SyncPlan(refused=dict(found.skipped), others=len(found.files) - len(photos))
+        plan.taken = {
             names.fold_case(name): made[name].photo if name in made else "" for name in there.files
         }
-        look.held |= {
+        plan.taken |= {
             names.fold_case(target): names.digest(name) for name, target in targets.items()
         }
-        self._sort(photos, targets, there.files, made, look)
-        return look
+        self._classify(photos, targets, there.files, made, plan)
+        return plan
 
-    def _sort(
+    def _classify(
         self,
         photos: dict[str, Photo],
         targets: dict[str, str],
         there: dict[str, FileVersion],
         made: dict[str, Origin],
-        look: _Inventory,
+        plan: _SyncPlan,
     ) -> None:
-        """Tell what is to be done from what is there, and from what cannot be."""
+        """Sort the photos into existing, refused and pending ones."""
         known: defaultdict[str, list[Origin]] = defaultdict(list)
         for one in made.values():
             known[one.photo].append(one)
@@ -106,15 +106,15 @@ class _Synchronizer:
         for name, photo in photos.items():
             target, wanted = targets[name], self.transfer.origin_of(photo)
             if (
-                photo in self.brought
+                photo in self.done
                 or any(one.fits(wanted) for one in known[wanted.photo])
                 or _is_there(photo, wanted, there.get(target), made.get(target))
             ):
-                look.already += 1
+                plan.existing += 1
             elif why := self._obstacle(photo, target, originals):
-                look.refused[name] = why
+                plan.refused[name] = why
             elif photo not in self.refused:
-                look.left[photo] = target
+                plan.pending[photo] = target
 
     def _obstacle(self, photo: Photo, target: str, originals: set[Path]) -> str | None:
         if photo.label is not None and not photo.label.isprintable():
@@ -123,16 +123,16 @@ class _Synchronizer:
             return "Its protected file would replace an original."
         return self.out.name_problem(target)
 
-    def bring(self, look: _Inventory) -> int:
-        """Have them protected, and say what cannot be; how many were not."""
-        for name in sorted(look.refused.keys() - self.named):
-            console.print_refusal(self.source.root + name, look.refused[name])
-        self.named |= look.refused.keys()
-        missed = self.transfer.run(look.left, look.held) if look.left else {}
+    def protect(self, plan: _SyncPlan) -> int:
+        """Protect the pending photos and print refusals; the number of photos without an output."""
+        for name in sorted(plan.refused.keys() - self.reported):
+            console.print_refusal(self.source.root + name, plan.refused[name])
+        self.reported |= plan.refused.keys()
+        missed = self.transfer.run(plan.pending, plan.taken) if plan.pending else {}
         for photo, why in missed.items():
             console.print_refusal(self.source.root + photo.name, why)
         self.refused |= {photo for photo, why in missed.items() if isinstance(why, Refused)}
-        self.brought |= look.left.keys() - missed.keys()
+        self.done |= plan.pending.keys() - missed.keys()
         return len(missed)
 
     def _label(self, name: str) -> str | None:
@@ -142,14 +142,14 @@ class _Synchronizer:
 
 
 def _is_there(photo: Photo, wanted: Origin, found: FileVersion | None, made: Origin | None) -> bool:
-    """Whether a target is the photo's: its place says so, or nobody knows and it is younger."""
+    """Whether an output is the photo's: by its origin, or if that is unknown, by its date."""
     if found is None:
         return False
     return made.fits(wanted) if made else not is_older(found.modified_ns, photo.modified_ns)
 
 
 def _entry_paths(where: Location, files: Iterable[str]) -> set[Path]:
-    """Where files lie on this machine, if they do."""
+    """Paths of files, if the location is a folder."""
     return {where.entry_path(name) for name in files} if isinstance(where, Folder) else set()
 
 
@@ -237,21 +237,21 @@ def sync(  # noqa: PLR0913  # one parameter an option
 
 
 def _once(job: _Synchronizer, source: str) -> None:
-    look = job.look()
-    if not (look.left or look.already or look.refused):
+    plan = job.compare()
+    if not (plan.pending or plan.existing or plan.refused):
         raise BadInput("invalid_option", f"{source} contains no photo.")
-    missed = job.bring(look)
+    missed = job.protect(plan)
     console.print_summary(
-        protected=len(look.left) - missed,
-        refused=missed + len(look.refused),
-        existing=look.already,
-        others=look.others,
+        protected=len(plan.pending) - missed,
+        refused=missed + len(plan.refused),
+        existing=plan.existing,
+        others=plan.others,
     )
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends it at once, whatever its threads wait for: nothing is ever half-written."""
+    """Let Ctrl-C end the process at once; outputs are never half-written."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
@@ -260,31 +260,31 @@ def _interruptible() -> Iterator[None]:
 
 
 def _watch(job: _Synchronizer, every: float, listen: str | None) -> NoReturn:
-    """Look now, at each event and from time to time, until Ctrl-C."""
-    reason = threading.Event()
+    """Compare now, at each event and periodically, until Ctrl-C."""
+    wake_up = threading.Event()
     with ExitStack() as closing:
         if listen is not None:
-            closing.enter_context(_listening(listen, reason))
+            closing.enter_context(_listening(listen, wake_up))
         while True:
-            reason.clear()
+            wake_up.clear()
             try:
-                look = job.look()
-                missed = job.bring(look)
-                if look.left:
-                    console.print_line(f"{len(look.left) - missed} protected, {missed} refused.")
+                plan = job.compare()
+                missed = job.protect(plan)
+                if plan.pending:
+                    console.print_line(f"{len(plan.pending) - missed} protected, {missed} refused.")
             except Unavailable as error:
-                console.print_line(f"{error.detail} Looking again in {every:g} s.")
-            reason.wait(every)
+                console.print_line(f"{error.detail} Trying again in {every:g} s.")
+            wake_up.wait(every)
 
 
 @contextmanager
-def _listening(address: str, reason: threading.Event) -> Iterator[None]:
-    class Ear(BaseHTTPRequestHandler):
+def _listening(address: str, wake_up: threading.Event) -> Iterator[None]:
+    class EventHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:  # the base class calls it so
             length = self.headers.get("Content-Length", "")
             if length.isdigit():
                 self.rfile.read(min(int(length), MAX_EVENT_BYTES))
-            reason.set()
+            wake_up.set()
             self.send_response(204)
             self.end_headers()
 
@@ -295,7 +295,7 @@ def _listening(address: str, reason: threading.Event) -> Iterator[None]:
     if not host or not port.isdigit():
         raise BadInput("invalid_option", "--listen takes HOST:PORT.")
     try:
-        server = ThreadingHTTPServer((host.strip("[]"), int(port)), Ear)
+        server = ThreadingHTTPServer((host.strip("[]"), int(port)), EventHandler)
     except (OSError, OverflowError) as error:
         raise BadInput("invalid_option", f"Cannot listen on {address}: {error}.") from error
     thread = threading.Thread(target=server.serve_forever, daemon=True)

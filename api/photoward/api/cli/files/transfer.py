@@ -22,40 +22,40 @@ if TYPE_CHECKING:
     from photoward.api.cli.files.locations import Location
 
 THREADS = 4
-PATIENCE_S = 120.0
-"""How long a service that is away or full is waited for, a file."""
+RETRY_S = 120.0
+"""Seconds that a service that is unreachable or full is retried, per file."""
 
 BUSY = frozenset({429, 503})
 
-OURS, TRIES = 500, 3
-"""From which status on the service is at fault, and how often a photo is sent then."""
+SERVER_FAULT, TRIES = 500, 3
+"""Lowest status of a fault of the service, and how often a photo is sent then."""
 
 FoundPhotos = TypeVar("FoundPhotos")
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One version of a file to protect."""
+    """One version of a photo."""
 
     name: str
     version: str
     label: str | None
     modified_ns: int
-    """When it was changed, nanoseconds since the epoch."""
+    """Time of the last change, in nanoseconds since 1970."""
 
 
 class Refused(Exception):  # noqa: N818  # it is what happened
-    """The service cannot protect a photo, and will not when it is asked again."""
+    """The service cannot protect a photo, now or later."""
 
 
 class Transfer:
-    """Sends photos and writes what comes back.
+    """Sends photos to a service and writes the outputs.
 
     Args:
-        url: of the service.
-        source: where the photos are.
-        out: where the protected files go.
-        options: what the service is asked for.
+        url: URL of the service.
+        source: location of the photos.
+        out: location of the outputs.
+        options: options of the request; None values are left out.
         keep: whether photos stay in the service.
     """
 
@@ -69,17 +69,17 @@ class Transfer:
         self._options = {name: value for name, value in options.items() if value is not None}
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         self._client.close()
 
     def origin_of(self, photo: Photo) -> Origin:
-        """Of what a photo's protected file will be made."""
+        """The origin that a photo's output will have."""
         return Origin.of(photo.name, photo.version, {**self._options, "label": photo.label})
 
     def run(
         self, photos: Mapping[Photo, str], held: dict[str, str]
     ) -> dict[Photo, Refused | PhotowardError]:
-        """Send and fetch, several at a time; for which there is no file now, and why.
+        """Send photos and fetch outputs, several at a time; photos without an output, and why.
 
         Args:
             photos: photo → target.
@@ -121,16 +121,16 @@ class Transfer:
         return missed
 
     def _batch(self) -> str:
-        """One for all that goes from here to there with these options within a day."""
+        """One batch for all transfers with the same locations and options within a day."""
         key = _key(self._source.root, self._out.root, *sorted(map(str, self._options.items())))
         name = f"{self._source.root} → {self._out.root}"[-128:]
         try:
-            return self._patiently(lambda client: client.make_batch(name, self._options, key))
+            return self._retry(lambda client: client.make_batch(name, self._options, key))
         except Refusal as refusal:
             raise BadInput("invalid_option", str(refusal.problem.get("detail"))) from None
 
     def _sent(self, photo: Photo, batch: str) -> str:
-        """The item of this version: a run before may have sent it; what failed is sent anew."""
+        """The item of this version, perhaps of an earlier run; a failed one is sent again."""
         data = self._source.read(photo.name)
         name = PurePosixPath(photo.name).name
         key = _key(batch, photo.name, photo.version, str(photo.label))
@@ -149,20 +149,20 @@ class Transfer:
                     return str(item["id"])
                 client.delete(item["id"])
 
-        return self._patiently(submit)
+        return self._retry(submit)
 
     def _fetch(self, photo: Photo, target: str, item_id: str, batch: str) -> None:
-        """Write the finished file; what fails by the service's fault is sent again a few times."""
+        """Write the finished file; send a photo again that failed by the service's fault."""
         for left in reversed(range(TRIES)):
-            item = self._patiently(lambda client: client.ended(item_id, float("inf")))  # noqa: B023  # called at once
-            if not left or (item["error"] or {}).get("status", 0) < OURS:
+            item = self._retry(lambda client: client.ended(item_id, float("inf")))  # noqa: B023  # called at once
+            if not left or (item["error"] or {}).get("status", 0) < SERVER_FAULT:
                 break
             item_id = self._sent(photo, batch)
         done = item["state"] == "done"
         if done:
             self._write(photo, target, item)
         if not self._keep:
-            self._patiently(lambda client: client.delete(item_id))
+            self._retry(lambda client: client.delete(item_id))
         if not done:
             problem = item["error"] or {}
             raise Refused(problem.get("detail") or f"It ended {item['state']}.")
@@ -171,14 +171,14 @@ class Transfer:
         media_type = item["output"]["media_type"]
         made = self.origin_of(photo)
         named = self._named(target, media_type.removeprefix("image/"), made.photo)
-        data = self._patiently(lambda client: client.content(item["id"]))
+        data = self._retry(lambda client: client.content(item["id"]))
         self._out.write(named, data, made, media_type, photo.modified_ns)
         self._notes.add(self._source.root + photo.name, item["measured"].get("notes", []))
         if named != target:
             self._notes.add(self._source.root + photo.name, [names.MISNAMED])
 
     def _named(self, target: str, kind: str, own: str) -> str:
-        """A target that says what the file is, which only the service has seen."""
+        """An output name with the suffix of the format that the service has found."""
         fitting = names.output_name(target, kind, kind)
         if fitting == target:
             return target
@@ -191,9 +191,9 @@ class Transfer:
             self._held[names.fold_case(free)] = own
         return free
 
-    def _patiently(self, ask: Callable[[Client], FoundPhotos]) -> FoundPhotos:
-        """Ask again while the service is away or full."""
-        until = time.monotonic() + PATIENCE_S
+    def _retry(self, ask: Callable[[Client], FoundPhotos]) -> FoundPhotos:
+        """Repeat a call while the service is unreachable or full."""
+        until = time.monotonic() + RETRY_S
         pause = 0.2
         while True:
             try:
