@@ -16,10 +16,11 @@ Manifests: TypeAlias = "dict[tuple[str, str], dict[str, Any]]"
 
 CHART = FILE.parent / "docker/helm/photoward"
 EVERYTHING = {
-    "keda": {"enabled": True}, "ingress": {"enabled": True, "tlsSecret": "tls"},
+    "keda": {"enabled": True},
+    "ingress": {"enabled": True, "tlsSecret": "tls"},
     "worker": {"gpu": True},
     "store": {"endpoint": "http://s3:8333", "publicUrl": "https://s3.example"},
-}  # fmt: skip
+}
 RENDER = """\
 import helm_python, json, sys
 values = json.load(sys.stdin)
@@ -33,9 +34,12 @@ with helm_python.Chart.load(sys.argv[1]) as chart:
 
 def ran(values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", RENDER, CHART], input=json.dumps(values), text=True,
-        capture_output=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", RENDER, CHART],
+        input=json.dumps(values),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
 
 
 def rendered(values: dict[str, Any]) -> Manifests:
@@ -48,5 +52,8 @@ def rendered(values: dict[str, Any]) -> Manifests:
 
 
 def pods(manifests: Manifests) -> list[dict[str, Any]]:
-    return [one["spec"]["template"]["spec"] for (kind, _), one in manifests.items()
-            if kind == "Deployment"]  # fmt: skip
+    return [
+        one["spec"]["template"]["spec"]
+        for (kind, _), one in manifests.items()
+        if kind == "Deployment"
+    ]

@@ -28,9 +28,11 @@ def of_the_runbook(program: str, database: str, said: bytes = b"") -> bytes:
     words = line.replace("-U photoward", f"-U {url.username}").split()
     done = subprocess.run(
         [POSTGRES_BIN / program, *(here.get(word, word) for word in words)],
-        input=said, stdout=subprocess.PIPE, check=True,
+        input=said,
+        stdout=subprocess.PIPE,
+        check=True,
         env=os.environ | {"PGHOST": str(url.host), "PGPORT": str(url.port)},
-    )  # fmt: skip
+    )
     return done.stdout
 
 

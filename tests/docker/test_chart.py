@@ -56,13 +56,15 @@ def test_pods_are_restricted(manifests: Manifests) -> None:
         assert pod["automountServiceAccountToken"] is False
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
         assert {tuple(volume.keys() - {"name"}) for volume in pod["volumes"]} <= {
-            ("secret",), ("emptyDir",)
-        }  # fmt: skip
+            ("secret",),
+            ("emptyDir",),
+        }
         for container in pod["containers"]:
             assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
-            }  # fmt: skip
+            }
             assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
             assert "memory" in container["resources"]["limits"]
             assert container["livenessProbe"]
@@ -76,8 +78,9 @@ def test_every_object_lies_where_the_release_does(manifests: Manifests) -> None:
 def test_what_selects_pods_finds_the_right_ones(manifests: Manifests) -> None:
     labels = {
         name: one["spec"]["template"]["metadata"]["labels"].items()
-        for (kind, name), one in manifests.items() if kind == "Deployment"
-    }  # fmt: skip
+        for (kind, name), one in manifests.items()
+        if kind == "Deployment"
+    }
 
     def found(wanted: dict[str, str]) -> list[str]:
         return [name for name, own in labels.items() if wanted.items() <= own]
@@ -116,10 +119,15 @@ def test_decoders_have_room_for_the_dearest_picture() -> None:
 def test_what_an_operator_adds_arrives() -> None:
     mine = {"PHOTOWARD_QUEUE_MAX_MEGAPIXELS": "50000"}
     card = {"key": "nvidia.com/gpu", "operator": "Exists"}
-    face, worker = pods(rendered({
-        "environment": mine, "image": {"pullSecrets": [{"name": "mine"}]},
-        "worker": {"tolerations": [card], "nodeSelector": {"card": "yes"}},
-    }))  # fmt: skip
+    face, worker = pods(
+        rendered(
+            {
+                "environment": mine,
+                "image": {"pullSecrets": [{"name": "mine"}]},
+                "worker": {"tolerations": [card], "nodeSelector": {"card": "yes"}},
+            }
+        )
+    )
     for pod in (face, worker):
         assert {"name": "mine"} in pod["imagePullSecrets"]
         given = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
@@ -166,8 +174,9 @@ def test_uploads_are_passed_on_as_they_come() -> None:
     name = "nginx.ingress.kubernetes.io/proxy-request-buffering"
     found = {
         one["spec"]["rules"][0]["http"]["paths"][0]["path"]: one["metadata"]["annotations"]
-        for (kind, _), one in rendered(EVERYTHING).items() if kind == "Ingress"
-    }  # fmt: skip
+        for (kind, _), one in rendered(EVERYTHING).items()
+        if kind == "Ingress"
+    }
     assert {path: own[name] for path, own in found.items()} == {"/": "on", "/v1/uploads": "off"}
     assert found["/"] | {name: "off"} == found["/v1/uploads"]
 

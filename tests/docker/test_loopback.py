@@ -45,10 +45,12 @@ def test_nothing_starts_before_what_it_needs() -> None:
 def test_no_two_listen_on_one_port(layout: Layout) -> None:
     api, worker = named("api"), named("worker")
     every = [
-        here for service in CHOSEN if not service.ends
+        here
+        for service in CHOSEN
+        if not service.ends
         for number in range(1, service.replicas + 1)
         for here in layout.ports(service, number).values()
-    ]  # fmt: skip
+    ]
     assert len(set(every)) == len(every) > 15
     assert api.replicas == worker.replicas == 2
 
@@ -121,8 +123,10 @@ def test_nginx_takes_the_configuration(layout: Layout) -> None:
     instance.prepare()
     done = subprocess.run(
         [nginx, "-t", "-c", layout.state / "config/nginx-1/nginx.conf"],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert "test is successful" in done.stderr
 

@@ -71,8 +71,9 @@ def test_what_is_asked_for_is_exported(expression: str, exported: Labels) -> Non
 
 def test_states_and_jobs_are_spelt_as_they_are() -> None:
     everything = "\n".join(EXPRESSIONS)
-    states = {one for found in re.findall(r"state=~?\"([^\"]*)\"", everything)
-              for one in found.split("|")}  # fmt: skip
+    states = {
+        one for found in re.findall(r"state=~?\"([^\"]*)\"", everything) for one in found.split("|")
+    }
     assert states
     assert states <= set(State)
     jobs = {job["job_name"] for job in JOBS}
@@ -89,13 +90,16 @@ def test_a_name_that_nobody_exports_is_found_out(exported: Labels) -> None:
 def test_every_service_that_tells_metrics_is_asked() -> None:
     asked = {
         (name, where["port"])
-        for job in JOBS for where in job["dns_sd_configs"] for name in where["names"]
-    }  # fmt: skip
+        for job in JOBS
+        for where in job["dns_sd_configs"]
+        for name in where["names"]
+    }
     port = "PHOTOWARD_METRICS_PORT"
     telling = {
         (name, int(said["environment"][port]))
-        for name, said in SERVICES.items() if port in said.get("environment", ())
-    }  # fmt: skip
+        for name, said in SERVICES.items()
+        if port in said.get("environment", ())
+    }
     assert asked == telling
 
 

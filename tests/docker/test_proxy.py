@@ -63,10 +63,21 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         (b"GET /v1/methods HTTP/1.1\r\n" + HOST + b"\r\n", "unavailable"),
     ],
     ids=[
-        "garbage", "no host", "two hosts", "long address", "long header", "HTTP/3.1", "encoding",
-        "no length", "too long", "method", "metrics", "own address", "nobody there",
+        "garbage",
+        "no host",
+        "two hosts",
+        "long address",
+        "long header",
+        "HTTP/3.1",
+        "encoding",
+        "no length",
+        "too long",
+        "method",
+        "metrics",
+        "own address",
+        "nobody there",
     ],
-)  # fmt: skip
+)
 def test_its_refusals_are_problems(proxy: int, request_: bytes, code: str) -> None:
     with socket.create_connection((LOOPBACK, proxy), timeout=10) as door:
         door.sendall(request_)

@@ -56,8 +56,10 @@ def deployed(state: Path) -> Iterator[Deployment]:
     runner = subprocess.Popen(
         [sys.executable, "-m", "tests.support.loopback", "--state", state, "--port", "0"],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(FILE.parent), *sys.path])},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     assert runner.stdout
     said, family = "", []
     try:
@@ -138,8 +140,9 @@ def assert_an_upload_goes_on_after_its_line_broke(stack: Deployment) -> None:
 def assert_only_loopback_is_listened_on(stack: Deployment) -> None:
     listening = [
         (one.cmdline()[0], at.laddr.ip)
-        for one in stack.family() for at in one.net_connections("inet")
+        for one in stack.family()
+        for at in one.net_connections("inet")
         if at.status == psutil.CONN_LISTEN
-    ]  # fmt: skip
+    ]
     assert len(listening) > 10
     assert {address for _, address in listening} == {"127.0.0.1"}, listening

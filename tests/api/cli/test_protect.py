@@ -292,7 +292,7 @@ def test_a_file_is_as_old_as_its_photo_and_a_replaced_photo_is_noticed(
     said(capsys)
     assert protect(source) == 1
     told = said(capsys)
-    assert "cat.png was made of it before it was replaced: --force makes it anew" in told
+    assert "cat.png was made of it before it was replaced: --force replaces it" in told
     assert "0 protected, 1 refused, 0 already there" in told
     assert (out / "cat.png").read_bytes() == first
     assert protect(source, "--force") == 0
@@ -303,7 +303,7 @@ def test_a_file_is_as_old_as_its_photo_and_a_replaced_photo_is_noticed(
     said(capsys)
     assert protect(source) == 1
     told = said(capsys)
-    assert "dog.png is older than the photo: --force makes it anew" in told
+    assert "dog.png is older than the photo: --force replaces it" in told
     assert "0 protected, 1 refused, 1 already there" in told
     assert protect(source, "--preset", "subtle") == 1
     assert "made of it with other options: --force" in said(capsys)

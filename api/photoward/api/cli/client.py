@@ -91,7 +91,7 @@ class Client:
             limits=httpx.Limits(keepalive_expiry=IDLE_S),
             # To read the certificates takes 30 ms; where there is no TLS nobody is trusted.
             verify=base.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            # This machine is not asked for through a proxy.
+            # No proxy for this machine.
             mounts={f"all://{base.netloc.decode()}": None} if _is_loopback(base.host) else {},
         )
 
@@ -210,10 +210,10 @@ def _problem(answer: httpx.Response) -> dict[str, Any]:
     if answer.has_redirect_location:
         return {"detail": f"It leads to {answer.headers['location']}: give that address."}
     try:
-        told = json.loads(answer.content)
+        problem = json.loads(answer.content)
     except ValueError:
-        told = None
-    return told if isinstance(told, dict) else {"detail": answer.text[:200]}
+        problem = None
+    return problem if isinstance(problem, dict) else {"detail": answer.text[:200]}
 
 
 def _is_loopback(host: str) -> bool:

@@ -183,14 +183,14 @@ def protect(  # noqa: PLR0913  # one parameter an option
     there = Folder(out)
     todo = plan(found.photos, source, there, lambda path: options(label_of(path)), force=force)
     _refuse(found.skipped | todo.refused)
-    tally = Tally(set(todo.refused))
+    results = Results(set(todo.refused))
     if todo.entries:
-        _run(settings, catalogue, todo.entries, there, tally)
-    done = {entry.photo.source for entry in todo.entries} - tally.refused
+        _run(settings, catalogue, todo.entries, there, results)
+    done = {entry.photo.source for entry in todo.entries} - results.refused
     console.print_summary(
         protected=len(done),
-        refused=len(tally.refused) + len(found.skipped),
-        existing=len(found.photos) - len(done) - len(tally.refused),
+        refused=len(results.refused) + len(found.skipped),
+        existing=len(found.photos) - len(done) - len(results.refused),
         others=found.others,
     )
 
@@ -201,15 +201,15 @@ def _refuse(why: Mapping[Path, object]) -> None:
 
 
 @dataclass
-class Tally:
-    """How photos end, told as they do; threads share it."""
+class Results:
+    """Counts and prints the results of photos; thread-safe."""
 
     refused: set[Path]
     notes: console.Notes = field(default_factory=console.Notes)
     lock: Lock = field(default_factory=Lock)
 
     def end(self, entry: PlannedFile, outcome: Protected | PhotowardError) -> None:
-        """Take note of one."""
+        """Record the result of one file."""
         with self.lock:
             if not isinstance(outcome, PhotowardError):
                 self.notes.add(entry.photo.source, outcome.measured.get("notes", []))
@@ -221,7 +221,11 @@ class Tally:
 
 
 def _run(
-    settings: Settings, catalogue: Catalogue, entries: list[PlannedFile], out: Folder, tally: Tally
+    settings: Settings,
+    catalogue: Catalogue,
+    entries: list[PlannedFile],
+    out: Folder,
+    results: Results,
 ) -> None:
     """Protect and write all of them."""
     from photoward.api.cli.files.batch_runner import BatchRunner
@@ -235,7 +239,7 @@ def _run(
         task = bar.add_task("protect", total=len(entries))
 
         def ended(entry: PlannedFile, outcome: Protected | PhotowardError) -> None:
-            tally.end(entry, outcome)
+            results.end(entry, outcome)
             bar.advance(task)
 
         BatchRunner(pipeline, catalogue, settings, secret=secret, out=out, on_end=ended).run(
@@ -243,4 +247,4 @@ def _run(
         )
     pipeline.close()
     ledger.close()
-    tally.notes.print()
+    results.notes.print()

@@ -101,8 +101,8 @@ def _visibility_table(found: Sequence[Row], scale: str) -> Table:
 
 
 def _both(figures: Row, name: str) -> str:
-    most = told(figures["most"][name], VISIBILITY_DIGITS[name])
-    return f"{told(figures[name], VISIBILITY_DIGITS[name])}\n({most})" if most else ""
+    most = shown_figure(figures["most"][name], VISIBILITY_DIGITS[name])
+    return f"{shown_figure(figures[name], VISIBILITY_DIGITS[name])}\n({most})" if most else ""
 
 
 def _file_table(found: Sequence[Row]) -> Table:
@@ -118,10 +118,10 @@ def _file_table(found: Sequence[Row]) -> Table:
     for row in found:
         table.add_row(
             _kind(row),
-            f"{told(row['psnr_db'], 1)} ({told(row['least_psnr_db'], 1)})",
-            f"{told(row['ssim'], 3)} ({told(row['least_ssim'], 3)})",
-            told(row["ms_ssim"], 3),
-            f"{told(row['survival'], 2)} → {told(row['survival_hosted'], 2)}",
+            f"{shown_figure(row['psnr_db'], 1)} ({shown_figure(row['least_psnr_db'], 1)})",
+            f"{shown_figure(row['ssim'], 3)} ({shown_figure(row['least_ssim'], 3)})",
+            shown_figure(row["ms_ssim"], 3),
+            f"{shown_figure(row['survival'], 2)} → {shown_figure(row['survival_hosted'], 2)}",
         )
     return table
 
@@ -137,7 +137,9 @@ def _time_table(found: Sequence[Row]) -> Table:
     )
     for row in found:
         shares = " ".join(f"{100 * share:.0f}" for share in row["shares"].values())
-        table.add_row(_kind(row), f"{row['seconds']:.2f}", shares, told(row["codec_ratio"], 1))
+        table.add_row(
+            _kind(row), f"{row['seconds']:.2f}", shares, shown_figure(row["codec_ratio"], 1)
+        )
     return table
 
 
@@ -145,6 +147,6 @@ def _kind(row: Row) -> str:
     return f"{row['strength']}, {row['format']}"
 
 
-def told(figure: float | None, digits: int) -> str:
+def shown_figure(figure: float | None, digits: int) -> str:
     """A figure, if there is one."""
     return "" if figure is None else f"{figure:.{digits}f}"

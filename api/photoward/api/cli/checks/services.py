@@ -127,9 +127,9 @@ def store(settings: Settings) -> CheckResult:
 
 
 def traces() -> CheckResult:
-    """Whether the receiver that the environment names can be told; it is asked nothing."""
+    """Whether traces can be exported to the receiver that the environment names."""
     reason = tracing.obstacle()
-    found = "told as OTEL_* say" if reason is None else "told nobody"
+    found = "exported as OTEL_* set" if reason is None else "not exported"
     return CheckResult("Traces", reason is None, found, reason or "", needed=False)
 
 

@@ -57,5 +57,5 @@ def default_surrogates(method: str, networks: Networks) -> list[str]:
     """The networks that a method uses unless options name others."""
     settings = settings_from()
     sets = read_sets(networks.known, settings.engine_surrogate_dirs)
-    asked = sets[settings.engine_networks].networks if METHODS[method].networks else []
-    return [settings.engine_surrogate, *asked]
+    used = sets[settings.engine_networks].networks if METHODS[method].networks else []
+    return [settings.engine_surrogate, *used]

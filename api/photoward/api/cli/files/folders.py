@@ -100,7 +100,7 @@ def label_function(
     """The function that gives a photo's label: its folder's name, or one for all.
 
     Raises:
-        BadInput: both are asked for, or there is no folder.
+        BadInput: both are given, or ``source`` is not a folder.
     """
     if from_folders and (label is not None or not source.is_dir()):
         raise BadInput("invalid_option", "--labels-from-folders needs a folder and no --label.")

@@ -75,17 +75,17 @@ def assign_targets(
     Returns:
         Photo → output name. No two photos write one file, even where case is ignored.
     """
-    held: dict[str, str] = {}
+    taken: dict[str, str] = {}
     found: dict[str, str] = {}
     for photo in sorted(wanted, key=lambda name: (wanted[name] != name, name)):
         own = digest(photo)
         for target in numbered_names(wanted[photo]):
             written = files(target)
-            holders = {held.get(fold_case(one)) or owner(one) for one in written}
+            holders = {taken.get(fold_case(one)) or owner(one) for one in written}
             if holders <= {None, own}:
                 break
         found[photo] = target
-        held.update(dict.fromkeys(map(fold_case, written), own))
+        taken.update(dict.fromkeys(map(fold_case, written), own))
     return found
 
 

@@ -156,14 +156,14 @@ def _conflict(entry: PlannedFile, out: Folder) -> str | None:
     """Why the existing file is not the wanted output; None: it is, or that is not known."""
     made = out.record.of(entry.target)
     if made is None:
-        told = "is older than the photo" if _is_older(entry, out.path / entry.target) else None
+        reason = "is older than the photo" if _is_older(entry, out.path / entry.target) else None
     elif made.fits(entry.origin):
-        told = None
+        reason = None
     elif made.version == entry.origin.version:
-        told = "was made of it with other options"
+        reason = "was made of it with other options"
     else:
-        told = "was made of it before it was replaced"
-    return told and f"{out.path / entry.target} {told}: --force makes it anew."
+        reason = "was made of it before it was replaced"
+    return reason and f"{out.path / entry.target} {reason}: --force replaces it."
 
 
 def _is_older(entry: PlannedFile, target: Path) -> bool:

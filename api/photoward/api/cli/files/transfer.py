@@ -65,7 +65,7 @@ class Transfer:
         self._source, self._out, self._keep = source, out, keep
         self._client = Client(url)
         self._notes = console.Notes()
-        self._naming, self._held = Lock(), dict[str, str]()
+        self._naming, self._taken = Lock(), dict[str, str]()
         self._options = {name: value for name, value in options.items() if value is not None}
 
     def close(self) -> None:
@@ -77,16 +77,16 @@ class Transfer:
         return Origin.of(photo.name, photo.version, {**self._options, "label": photo.label})
 
     def run(
-        self, photos: Mapping[Photo, str], held: dict[str, str]
+        self, photos: Mapping[Photo, str], taken: dict[str, str]
     ) -> dict[Photo, Refused | PhotowardError]:
         """Send photos and fetch outputs, several at a time; photos without an output, and why.
 
         Args:
             photos: photo → target.
-            held: ``folded`` names that are taken → of whose photo.
+            taken: output names in use (``fold_case``) → digest of the photo's name.
         """
         batch = self._batch()
-        self._held = held
+        self._taken = taken
         missed: dict[Photo, Refused | PhotowardError] = {}
         with (
             console.progress() as bar,
@@ -186,9 +186,9 @@ class Transfer:
             free = next(
                 one
                 for one in names.numbered_names(fitting)
-                if self._held.get(names.fold_case(one), own) == own
+                if self._taken.get(names.fold_case(one), own) == own
             )
-            self._held[names.fold_case(free)] = own
+            self._taken[names.fold_case(free)] = own
         return free
 
     def _retry(self, ask: Callable[[Client], FoundPhotos]) -> FoundPhotos:

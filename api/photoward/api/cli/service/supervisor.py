@@ -89,7 +89,7 @@ class Supervisor:
                 self._await(child)
 
     def _await(self, child: ProgramProcess) -> None:
-        program, began, told = child.program, time.monotonic(), 0.0
+        program, began, reported = child.program, time.monotonic(), 0.0
         while program.ready is not None and not self._signals and not program.ready():
             status = child.ended()
             waited = time.monotonic() - began
@@ -99,8 +99,8 @@ class Supervisor:
                 raise Unavailable(
                     f"{program.name} did not start, it {happened}.\n{child.log_tail()}".rstrip()
                 )
-            if waited > told + REPORT_INTERVAL_S:
-                told = waited
+            if waited > reported + REPORT_INTERVAL_S:
+                reported = waited
                 self._tell(f"{program.name} is not ready after {waited:.0f} s; still waiting.")
             time.sleep(TICK_S)
 

@@ -54,7 +54,7 @@ def import_network(  # noqa: PLR0913  # one parameter an option
     called = NAME.sub("-", (name or builder.partition(":")[2]).lower()).strip("-")
     try:
         network: Any = build(builder, 1000)
-        stored, told = _stored(builder, weights, network)
+        stored, description = _stored(builder, weights, network)
         card = write_network(
             out,
             name=called,
@@ -63,7 +63,7 @@ def import_network(  # noqa: PLR0913  # one parameter an option
             licence=licence,
             weights=stored,
             source=str(weights or f"{builder}, its hub"),
-            **told,
+            **description,
         )
         settings = settings_from()
         known = read_networks([*settings.engine_surrogate_dirs, out])
@@ -88,13 +88,13 @@ def _stored(
     """The weights, and size and normalisation as the architecture's authors have them."""
     from safetensors.torch import load_file
 
-    told = getattr(network, "pretrained_cfg", None)
-    if not told or not told.get("mean"):
+    config = getattr(network, "pretrained_cfg", None)
+    if not config or not config.get("mean"):
         raise ValueError(
             f"{builder} does not say how its pictures are normalised; name a network of timm's "
             "that does."
         )
-    card = {"size": told["input_size"][-1], "mean": told["mean"], "std": told["std"]}
+    card = {"size": config["input_size"][-1], "mean": config["mean"], "std": config["std"]}
     if weights is None:
         return _fetched(builder), card
     try:
