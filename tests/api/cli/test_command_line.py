@@ -6,12 +6,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.main import get_command
 
 from photoward.api import cli
 from photoward.api.cli.checks import machine
 from photoward.core.errors import BadInput, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HEAVY = {"torch", "celery", "fastapi", "uvicorn", "sqlalchemy", "numpy", "PIL", "obstore"}
 
@@ -103,3 +108,21 @@ def test_an_old_command_names_the_new_one(
         cli.main([*old, "--items", "5"])
     assert caught.value.code == 2
     assert f"is called `{cli.RENAMED[old]}` now" in capsys.readouterr().err
+
+
+def options(command: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  # Click's
+    for name, one in getattr(command, "commands", {}).items():
+        yield from options(one, f"{path} {name}")
+    for parameter in command.params:
+        if parameter.name != "help":
+            yield f"{path} {parameter.name}", parameter
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_option_says_what_it_does_and_its_default(name: str) -> None:
+    command: Any = get_command(cli.application([name]))
+    for place, option in options(command.commands[name], name):
+        assert option.help, place
+        if option.param_type_name == "option" and not option.required:
+            shown = option.default is not None or isinstance(option.show_default, str)
+            assert shown or option.is_flag, f"{place} has no default in its help"

@@ -22,32 +22,46 @@ PRESET = "of the preset"
 def evaluate(  # noqa: PLR0913  # one parameter an option
     *,
     clean: Annotated[
-        Path | None, typer.Option(help="Unprotected photos: class folders, or a manifest.")
+        Path | None,
+        typer.Option(help="Unprotected photos: class folders, or a manifest.", show_default="none"),
     ] = None,
     protected: Annotated[
         list[str] | None,
-        typer.Option(help="The same photos, protected, as NAME=PATH; repeat it for each method."),
+        typer.Option(
+            help="The same photos, protected, as NAME=PATH; repeat it for each method.",
+            show_default="none",
+        ),
     ] = None,
     test: Annotated[
         Path | None,
         typer.Option(help="Other unprotected photos to test on.", show_default="part of --clean"),
     ] = None,
     originals: Annotated[
-        Path | None, typer.Option(help="Photos whose unprotected originals leaked.")
+        Path | None,
+        typer.Option(help="Photos whose unprotected originals leaked.", show_default="none"),
     ] = None,
     leaked: Annotated[
         list[str] | None,
-        typer.Option(help="The photos of --originals as this tenant protected them: NAME=PATH."),
+        typer.Option(
+            help="The photos of --originals as this tenant protected them: NAME=PATH.",
+            show_default="none",
+        ),
     ] = None,
     leaked_elsewhere: Annotated[
         list[str] | None,
-        typer.Option(help="The photos of --originals as another tenant did: NAME=PATH."),
+        typer.Option(
+            help="The photos of --originals as another tenant did: NAME=PATH.", show_default="none"
+        ),
     ] = None,
     service: Annotated[
-        str | None, typer.Option(help="URL of a service that protects the photos of --data.")
+        str | None,
+        typer.Option(
+            help="URL of a service that protects the photos of --data.", show_default="none"
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Class folders of photos to protect first.")
+        Path | None,
+        typer.Option(help="Class folders of photos to protect first.", show_default="none"),
     ] = None,
     out: Annotated[
         Path, typer.Option(help="Folder for cells, report.json and report.html; or FILE.json.")
@@ -62,7 +76,8 @@ def evaluate(  # noqa: PLR0913  # one parameter an option
     surrogates: Annotated[
         list[str] | None,
         typer.Option(
-            help="Networks that made a protection: NAME=NETWORK,NETWORK, NAME=SET or NAME=none."
+            help="Networks that made a protection: NAME=NETWORK,NETWORK, NAME=SET or NAME=none.",
+            show_default="none",
         ),
     ] = None,
     countermeasures: Annotated[

@@ -61,7 +61,8 @@ def photo(  # noqa: PLR0913  # one parameter an option
     protected: Annotated[
         list[str] | None,
         typer.Option(
-            help="Judge existing protected files instead: NAME=FOLDER, with the photos' names."
+            help="Judge existing protected files instead: NAME=FOLDER, with the photos' names.",
+            show_default="none",
         ),
     ] = None,
     quick: Annotated[
