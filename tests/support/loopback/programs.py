@@ -88,5 +88,5 @@ def _where(name: str) -> str | None:
         return None
     servers = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     own = Path(sys.executable).parent
-    layout = [own, *os.environ.get("PATH", os.defpath).split(os.pathsep), *servers, "/usr/sbin"]
-    return shutil.which(name, path=os.pathsep.join(map(str, layout)))
+    folders = [own, *os.environ.get("PATH", os.defpath).split(os.pathsep), *servers, "/usr/sbin"]
+    return shutil.which(name, path=os.pathsep.join(map(str, folders)))

@@ -30,7 +30,7 @@ BUSY = frozenset({429, 503})
 SERVER_FAULT, TRIES = 500, 3
 """Lowest status of a fault of the service, and how often a photo is sent then."""
 
-FoundPhotos = TypeVar("FoundPhotos")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class Transfer:
             self._taken[names.fold_case(free)] = own
         return free
 
-    def _retry(self, ask: Callable[[Client], FoundPhotos]) -> FoundPhotos:
+    def _retry(self, ask: Callable[[Client], Answer]) -> Answer:
         """Repeat a call while the service is unreachable or full."""
         until = time.monotonic() + RETRY_S
         pause = 0.2
