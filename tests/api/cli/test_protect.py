@@ -273,7 +273,7 @@ def test_a_name_that_belies_its_file_is_mended_and_said(
     save(source / "really-a-jpeg.jpg", "JPEG", seed=1)
     assert protect(source) == 0
     assert tree(out) == {"really-a-jpeg.jpg", "really-a-jpeg-2.jpg"}
-    assert "in/really-a-jpeg.png: It is not what its name says" in said(capsys)
+    assert "in/really-a-jpeg.png: Its suffix is that of another format" in said(capsys)
     assert change(source / "really-a-jpeg.png", out / "really-a-jpeg-2.jpg") < 40
     assert protect(source) == 0
     assert "2 already there" in said(capsys)

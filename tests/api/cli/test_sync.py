@@ -241,7 +241,7 @@ def test_a_name_that_belies_its_photo_is_mended_and_said(
     put(source / "a.png", "PNG", (42, 30))
     assert run(source, out, "--url", service.url) == 0
     assert {name: width(out / name) for name in tree(out)} == {"a.png": 42, "a-2.png": 41}
-    assert "a.jpg: It is not what its name says" in said(capsys)
+    assert "a.jpg: Its suffix is that of another format" in said(capsys)
     assert run(source, out, "--url", service.url) == 0
     assert "2 already there" in said(capsys)
     put(source / "a.jpg", "PNG", (61, 30))
