@@ -90,7 +90,10 @@ class Budget:
         flat = _column([s.flat / LEVELS if s else 0.0 for s in strengths], fine.device)
         self._rms = _column([s.rms / LEVELS if s else 1.0 for s in strengths], fine.device)
         self._kept = _kept(allowed, grid).to(fine.device)
-        hidden, light = (functional.avg_pool2d(one, detail) for one in masking(fine))
+        hidden, light = (
+            functional.avg_pool2d(torch.cat(share), detail)
+            for share in zip(*map(masking, fine.split(1)), strict=True)
+        )  # one at a time: a convolution's last bits depend on how many pictures it is given
         shaped = torch.minimum((flat + (whole - flat) * hidden) * light, whole)
         self.limit = torch.where(self._chosen, shaped, whole)
 
