@@ -34,6 +34,10 @@ PLANTS = {
         "import photoward.models.evaluation.reports.charts",
     ),
     "worker": ("worker/photoward/worker/claim.py", "import photoward.worker.job_group"),
+    "api": ("api/photoward/api/ingest/digest.py", "import photoward.api.http.headers.prefer"),
+    "http": ("api/photoward/api/http/headers/prefer.py", "import photoward.api.http.errors"),
+    "ingest": ("api/photoward/api/ingest/digest.py", "import photoward.api.ingest.submit"),
+    "transport": ("api/photoward/api/ingest/digest.py", "import starlette"),
     "faces": ("api/photoward/api/http/headers/prefer.py", "import photoward.api.cli.configuration"),
     "light": ("core/photoward/core/jobs.py", "import torch"),
     "tensors": ("models/photoward/models/views.py", "import httpx"),
@@ -94,9 +98,18 @@ def test_a_planted_import_breaks_its_contract(
     assert broken(copy) == {contract}
 
 
-@pytest.mark.parametrize("room", ["core", "models", "worker"])
+@pytest.mark.parametrize(
+    ("contract", "package"),
+    [
+        ("core", "core/photoward/core"),
+        ("models", "models/photoward/models"),
+        ("worker", "worker/photoward/worker"),
+        ("http", "api/photoward/api/http"),
+        ("ingest", "api/photoward/api/ingest"),
+    ],
+)
 def test_a_module_without_a_layer_is_refused(
-    room: str, copy: Path, broken: Callable[[Path], set[str]]
+    contract: str, package: str, copy: Path, broken: Callable[[Path], set[str]]
 ) -> None:
-    (copy / room / "photoward" / room / "newcomer.py").touch()
-    assert broken(copy) == {room}
+    (copy / package / "newcomer.py").touch()
+    assert broken(copy) == {contract}

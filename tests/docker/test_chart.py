@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from photoward.api.cli.serve import DRAIN_HTTP_S
-from photoward.api.http.routes.operations import Depth
+from photoward.api.http.routes.operations import QueueCollector
 from photoward.core.ledger import open_ledger
 from photoward.core.ledger.turns import LEAST_WORK
 from photoward.core.settings import Settings
@@ -163,7 +163,7 @@ def test_the_autoscaler_looks_at_the_work_that_waits(tmp_path: Path) -> None:
     (trigger,) = scaled["spec"]["triggers"]
     query = trigger["metadata"]["query"]
     ledger = open_ledger(Settings(data_dir=tmp_path))
-    told = {metric.name for metric in Depth(ledger).collect()}
+    told = {metric.name for metric in QueueCollector(ledger).collect()}
     ledger.close()
     assert set(re.findall(r"photoward_\w+", query)) <= told
     assert f"{LEAST_WORK} * sum(max by (lane) (photoward_queued_items))" in query

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
-from photoward.api.http.routes.operations import Depth
+from photoward.api.http.routes.operations import QueueCollector
 from photoward.core import telemetry
 from photoward.core.jobs import State
 from photoward.core.ledger import open_ledger
@@ -48,7 +48,7 @@ def exported(tmp_path: Path) -> Labels:
         elif isinstance(metric, Gauge):
             found[metric._name] = set(metric._labelnames)
     ledger = open_ledger(Settings(data_dir=tmp_path, database_url=None))
-    for family in (*Depth(ledger).collect(), *REGISTRY.collect()):
+    for family in (*QueueCollector(ledger).collect(), *REGISTRY.collect()):
         if family.name.startswith("process_") or family.type == "gauge":
             for sample in family.samples:
                 found.setdefault(sample.name, set()).update(sample.labels)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from photoward.api.http.errors import MEDIA_TYPE
-from photoward.api.http.schemas.images import Problem
+from photoward.api.http.schemas.problems import Problem
 from tests.support.loopback import programs
 from tests.support.loopback.composition import services
 from tests.support.loopback.instance import Instance

@@ -17,7 +17,7 @@ import uvicorn
 from PIL import Image, ImageOps
 
 from photoward.api.http.app import create_app
-from photoward.api.http.server.header_timeout import Door
+from photoward.api.http.server.header_timeout import HeaderTimeoutProtocol
 from photoward.core import key_derivation
 from photoward.core.catalogue import Catalogue, SurrogateCard
 from photoward.core.errors import Unavailable
@@ -134,7 +134,12 @@ def serving(
 def listening(app: FastAPI) -> Iterator[str]:
     server = uvicorn.Server(
         uvicorn.Config(
-            app, port=0, http=Door, log_config=None, access_log=False, timeout_graceful_shutdown=3
+            app,
+            port=0,
+            http=HeaderTimeoutProtocol,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=3,
         )
     )
     thread = threading.Thread(target=server.run)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from photoward.api.http import auth_failures as refusals
+from photoward.api.http import auth_failures
 from photoward.core import api_keys
 from photoward.core.api_keys import ALL, Scope
 from tests.api.http.service import PEPPER, picture, serving, working
@@ -89,8 +89,8 @@ def test_refusals_are_told_once_a_minute(closed: Service, monkeypatch: pytest.Mo
     assert told == [
         (reader.id, reader.id, "forbidden"), (reader.id, "stranger", "unauthenticated")
     ]  # fmt: skip
-    monkeypatch.setattr(refusals, "WINDOW_S", 0)
-    closed.app.state.parts.refusals._until = 0
+    monkeypatch.setattr(auth_failures, "WINDOW_S", 0)
+    closed.app.state.services.auth_failures._until = 0
     for _ in range(2):
         closed.client.get("/v1/audit")
     everybody = closed.ledger.entries(None, after=0, limit=99)
@@ -98,12 +98,12 @@ def test_refusals_are_told_once_a_minute(closed: Service, monkeypatch: pytest.Mo
 
 
 def test_who_knocks_without_end_fills_no_ledger(closed: Service) -> None:
-    for _ in range(2 * refusals.MOST):
+    for _ in range(2 * auth_failures.MAX_ENTRIES):
         text = api_keys.mint(PEPPER).text
         assert_problem(
             closed.client.get("/v1/audit", headers={"X-API-Key": text}), "unauthenticated"
         )
-    assert len(closed.ledger.entries(None, after=0, limit=999)) == refusals.MOST
+    assert len(closed.ledger.entries(None, after=0, limit=999)) == auth_failures.MAX_ENTRIES
     reader, admin = key(closed, "alice", frozenset({Scope.READ})), key(closed, "alice", ALL)
     for headers in (
         {"X-API-Key": reader.text},  # it is another's refusal that tells of a stolen key
@@ -115,8 +115,8 @@ def test_who_knocks_without_end_fills_no_ledger(closed: Service) -> None:
 
 
 def test_who_knocks_from_everywhere_fills_no_ledger(closed: Service) -> None:
-    for place in range(refusals.MOST_PLACES + 20):
+    for place in range(auth_failures.MAX_NETWORKS + 20):
         for host in (1, 2):
             forwarded = {"X-Forwarded-For": f"2001:db8:0:{place:x}::{host}"}
             assert_problem(closed.client.get("/v1/audit", headers=forwarded), "unauthenticated")
-    assert len(closed.ledger.entries(None, after=0, limit=999)) == refusals.MOST_PLACES
+    assert len(closed.ledger.entries(None, after=0, limit=999)) == auth_failures.MAX_NETWORKS

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from photoward.api.http.pagination import after, cursor
+from photoward.api.http.pagination import decode_cursor, encode_cursor
 from photoward.api.ingest import filenames
-from photoward.api.ingest.admission import ARCHIVES
+from photoward.api.ingest.admission import MAX_BODIES
 from photoward.api.ingest.archives import base as archives
 from photoward.core import api_keys
 from photoward.core.api_keys import ALL
@@ -263,7 +263,7 @@ def test_a_fault_of_ours_over_one_file_never_stops_the_rest(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = made(service)
-    options, calls = service.app.state.parts.catalogue.options, []
+    options, calls = service.app.state.services.catalogue.options, []
 
     def broken(**wanted: Any) -> Any:  # noqa: ANN401  # passed on
         calls.append(wanted)
@@ -271,7 +271,7 @@ def test_a_fault_of_ours_over_one_file_never_stops_the_rest(
             raise RuntimeError("password=hunter2")
         return options(**wanted)
 
-    monkeypatch.setattr(service.app.state.parts.catalogue, "options", broken)
+    monkeypatch.setattr(service.app.state.services.catalogue, "options", broken)
     answer = send(service, batch, zipped(dict.fromkeys(("a.png", "b.png", "c.png"), PHOTO)))
     told = lines(answer)
     assert [one.get("problem", {}).get("code") for one in told[:-1]] == [
@@ -376,7 +376,7 @@ def test_when_the_queue_is_full_the_rest_is_told(
         if error:
             raise error
 
-    monkeypatch.setattr(service.app.state.parts.admission, "check_now", check_now)
+    monkeypatch.setattr(service.app.state.services.admission, "check_now", check_now)
     data = zipped({f"{n}.png": PHOTO for n in range(60)})
     told = lines(send(service, made(service), data))
     assert told[-1] == {"accepted": 50, "refused": 10}
@@ -410,11 +410,11 @@ def test_work_on_an_archive_begins_with_its_first_file(make_service: ServiceFact
 def test_only_a_few_archives_are_taken_in_at_a_time(service: Service) -> None:
     batch, data = made(service), zipped({"a.png": PHOTO})
     with ExitStack() as others:
-        for _ in range(ARCHIVES // 2):
-            others.enter_context(service.app.state.parts.admission.one_archive("default"))
+        for _ in range(MAX_BODIES // 2):
+            others.enter_context(service.app.state.services.admission.body_slot("default"))
         assert_problem(send(service, batch, data), "queue_full")
-        others.enter_context(service.app.state.parts.admission.one_archive("bob"))
-    for _ in range(2 * ARCHIVES):
+        others.enter_context(service.app.state.services.admission.body_slot("bob"))
+    for _ in range(2 * MAX_BODIES):
         assert lines(send(service, batch, data))[-1]["accepted"] == 1
         assert_problem(send(service, batch, b"nonsense"), "corrupt")
 
@@ -503,13 +503,13 @@ def test_what_a_batch_holds_its_tenant_alone_may_add_to(make_service: ServiceFac
 
 @given(st.integers(0, 10**18 - 1))
 def test_a_cursor_leads_back(seq: int) -> None:
-    assert after(cursor(seq)) == seq
+    assert decode_cursor(encode_cursor(seq)) == seq
 
 
 @given(st.text(max_size=30))
 def test_no_cursor_does_harm(text: str) -> None:
     with contextlib.suppress(BadInput):
-        assert after(text) >= 0
+        assert decode_cursor(text) >= 0
 
 
 @given(st.text(max_size=80))

@@ -13,9 +13,8 @@ import pytest
 import structlog
 
 from photoward.api.cli import serve as command
-from photoward.api.http.server import connection_limit as crowd
-from photoward.api.http.server import header_timeout as door
-from photoward.api.http.server.connection_limit import Crowd
+from photoward.api.http.server import connection_limit, header_timeout
+from photoward.api.http.server.connection_limit import ConnectionLimit
 from tests.api.http.service import picture
 from tests.api.http.test_streaming import Wire
 
@@ -30,7 +29,7 @@ HALF = b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nX-Never: "
 def test_the_rest_of_a_refused_body_is_not_waited_for(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "REST_S", GRACE_S)
+    monkeypatch.setattr(header_timeout, "UNREAD_BODY_TIMEOUT_S", GRACE_S)
     wire = Wire(service)
     with closing(wire.socket):
         wire.post("Content-Type: text/plain", "Content-Length: 9000")
@@ -44,7 +43,7 @@ def test_the_rest_of_a_refused_body_is_not_waited_for(
 def test_a_connection_without_a_request_is_closed(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "HEAD_S", GRACE_S)
+    monkeypatch.setattr(header_timeout, "HEADER_TIMEOUT_S", GRACE_S)
     wire = Wire(service)
     with closing(wire.socket):
         began = time.monotonic()
@@ -57,7 +56,7 @@ def test_a_connection_without_a_request_is_closed(
 def test_every_header_of_a_connection_must_come_in_time(
     again: int, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "HEAD_S", GRACE_S)
+    monkeypatch.setattr(header_timeout, "HEADER_TIMEOUT_S", GRACE_S)
     wire = Wire(service)
     with closing(wire.socket):
         for _ in range(again):
@@ -80,7 +79,7 @@ def test_every_header_of_a_connection_must_come_in_time(
 def test_a_request_under_way_may_take_longer_than_a_header(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "HEAD_S", GRACE_S)
+    monkeypatch.setattr(header_timeout, "HEADER_TIMEOUT_S", GRACE_S)
     data = picture()
     wire = Wire(service)
     with closing(wire.socket):
@@ -93,7 +92,7 @@ def test_a_request_under_way_may_take_longer_than_a_header(
 @pytest.fixture
 def small(make_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch) -> Service:
     """It has room for 40 connections."""
-    monkeypatch.setattr(crowd, "MOST", 40)
+    monkeypatch.setattr(connection_limit, "MAX_CONNECTIONS", 40)
     return make_service(http_require_keys=True)
 
 
@@ -119,7 +118,7 @@ def test_rests_of_refused_bodies_make_room_as_well(small: Service) -> None:
 def test_who_is_being_answered_stays_and_the_next_is_told(
     make_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowd, "MOST", 5)
+    monkeypatch.setattr(connection_limit, "MAX_CONNECTIONS", 5)
     service, data = make_service(), picture()
     with ExitStack() as held:
         wires = [Wire(service) for _ in range(5)]
@@ -143,16 +142,16 @@ class Guest:
         self.client = None if address is None else (address, 1)
         self.there = True
 
-    def give_way(self) -> None:
+    def abort(self) -> None:
         self.there = False
 
 
 def test_one_address_takes_at_most_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "MOST", 8)
-    crowded = Crowd("127.0.0.1")
+    monkeypatch.setattr(connection_limit, "MAX_CONNECTIONS", 8)
+    crowded = ConnectionLimit("127.0.0.1")
     others = [Guest(f"192.0.2.{n}") for n in range(4)]
     flood = [Guest("2001:db8::1") for _ in range(20)]
-    assert all(crowded.enter(guest) for guest in [*others, *flood])
+    assert all(crowded.add(guest) for guest in [*others, *flood])
     assert all(guest.there for guest in others)
     assert [guest.there for guest in flood] == [False] * 16 + [True] * 4
 
@@ -161,30 +160,32 @@ def test_one_address_takes_at_most_its_share(monkeypatch: pytest.MonkeyPatch) ->
 def test_through_a_proxy_many_may_come(
     address: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowd, "MOST", 8)
-    crowded = Crowd("/run/proxy.sock, 10.0.0.0/8")
+    monkeypatch.setattr(connection_limit, "MAX_CONNECTIONS", 8)
+    crowded = ConnectionLimit("/run/proxy.sock, 10.0.0.0/8")
     guests = [Guest(address) for _ in range(9)]
-    assert all(crowded.enter(guest) for guest in guests)
+    assert all(crowded.add(guest) for guest in guests)
     assert [guest.there for guest in guests] == [False] + [True] * 8
 
 
 def test_a_crowd_is_told_in_the_log_and_not_by_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "MOST", 4)
-    crowded = Crowd("*")
+    monkeypatch.setattr(connection_limit, "MAX_CONNECTIONS", 4)
+    crowded = ConnectionLimit("*")
     with structlog.testing.capture_logs() as lines:
         for guest in [Guest("192.0.2.1") for _ in range(50)]:
-            assert crowded.enter(guest)
-        crowded.leave(guest)
-        crowded.leave(guest)
-        assert crowded.enter(Guest("192.0.2.1"))
-    assert [(line["event"], line["open"], line["most"]) for line in lines] == [("crowded", 3, 4)]
+            assert crowded.add(guest)
+        crowded.remove(guest)
+        crowded.remove(guest)
+        assert crowded.add(Guest("192.0.2.1"))
+    assert [(line["event"], line["open"], line["limit"]) for line in lines] == [
+        ("connection_limit", 3, 4)
+    ]
 
 
 def test_where_few_files_may_be_open_there_are_fewer_connections(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
-    assert crowd.most() == 512
+    assert connection_limit.max_connections() == 512
     wanted = []
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: wanted.append(limits))
     command._raise_file_limit()

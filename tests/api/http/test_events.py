@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.setattr(events, "EVERY_S", 0.02)
+    monkeypatch.setattr(events, "POLL_INTERVAL_S", 0.02)
     with serving(tmp_path) as made:
         yield made
 
@@ -104,7 +104,7 @@ def test_who_comes_again_is_not_told_the_same(service: Service) -> None:
 def test_silence_is_broken_by_comments(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(events, "PING_S", 0.05)
+    monkeypatch.setattr(events, "KEEPALIVE_S", 0.05)
     place = service.upload().headers["Location"]
     with service.client.stream("GET", f"{place}/events") as answer:
         heard = (line for line in answer.iter_lines() if line.startswith(":"))
@@ -112,7 +112,7 @@ def test_silence_is_broken_by_comments(
 
 
 def test_a_stream_ends_in_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "LONGEST_S", 0.1)
+    monkeypatch.setattr(events, "MAX_STREAM_S", 0.1)
     assert len(list(listen(service, service.upload().headers["Location"]))) == 1
 
 
@@ -126,7 +126,7 @@ def test_a_stream_ends_with_its_photo(service: Service) -> None:
 
 
 def test_only_so_many_listen(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "LISTENERS", 1)
+    monkeypatch.setattr(admission, "MAX_EVENT_STREAMS", 1)
     place = service.upload(picture()).headers["Location"]
     heard = listen(service, place)
     next(heard)
@@ -138,13 +138,13 @@ def test_only_so_many_listen(service: Service, monkeypatch: pytest.MonkeyPatch) 
 
 def test_no_tenant_takes_all_places(make_service: ServiceFactory) -> None:
     service = make_service(http_require_keys=True)
-    places: Admission = service.app.state.parts.admission
+    places: Admission = service.app.state.services.admission
     taken: Counter[str] = Counter()
     with ExitStack() as held:
         for tenant in ("alice", "bob", "carol"):
             with suppress(Overloaded):
                 while True:
-                    held.enter_context(places.one_listener(tenant))
+                    held.enter_context(places.event_stream_slot(tenant))
                     taken[tenant] += 1
         assert taken == {"alice": 100, "bob": 50, "carol": 25}
         minted = api_keys.mint(PEPPER)
@@ -153,13 +153,13 @@ def test_no_tenant_takes_all_places(make_service: ServiceFactory) -> None:
         place = service.upload(headers=headers).headers["Location"]
         with service.client.stream("GET", f"{place}/events", headers=headers) as answer:
             assert next(answer.iter_lines()).startswith("event: progress")
-    places.check_listener("alice")
+    places.check_event_streams("alice")
 
 
 def test_a_refusal_for_want_of_room_tells_nothing_of_others(
     make_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "FRESH_S", -1)
+    monkeypatch.setattr(admission, "CACHE_S", -1)
     service = make_service(queue_max_items=7)
     for _ in range(7):
         assert service.upload().status_code == 202

@@ -13,8 +13,7 @@ import obstore
 import pytest
 from sqlalchemy import select, update
 
-from photoward.api.ingest import fetcher
-from photoward.api.ingest import json_lines as lines
+from photoward.api.ingest import fetcher, ndjson
 from photoward.core import fetches, webhooks
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Failure, State, new_id
@@ -240,7 +239,7 @@ def test_a_cancelled_batch_fetches_nothing_more(fetching: Service, web: Site) ->
     web.hold.set()
     time.sleep(0.5)
     assert fetching.client.get(batch["links"]["self"]).json()["counts"] == {"cancelled": 8}
-    assert sum(web.asked.values()) <= fetcher.AT_ONCE
+    assert sum(web.asked.values()) <= fetcher.THREADS
     assert fetching.ledger.depth() == {State.CANCELLED: 8}
 
 
@@ -358,7 +357,7 @@ BAD: dict[str, tuple[bytes, str, str | None]] = {
     "not UTF-8": (b'{"url": "\xff"}', "malformed_request", None),
     "too deep": (b"[" * 9000, "malformed_request", None),
     "a number too long": (b'{"epsilon": ' + b"9" * 9000 + b"}", "malformed_request", None),
-    "too long": (b'{"url": "' + b"x" * lines.MAX_LINE + b'"}', "malformed_request", None),
+    "too long": (b'{"url": "' + b"x" * ndjson.MAX_LINE_BYTES + b'"}', "malformed_request", None),
     "no source": (b'{"file": "a.png"}', "invalid_option", None),
     "two sources": (b'{"url": "https://a.example/x", "key": "a/b"}', "invalid_option", None),
     "an empty source": (b'{"url": ""}', "invalid_option", "url"),
@@ -441,14 +440,14 @@ def test_a_manifest_has_a_type_and_limits(strict: Service, monkeypatch: pytest.M
         send(strict, batch, b"{}", **{"Content-Type": "text/plain"}), "unsupported_content_type"
     )
     assert told_in(send(strict, batch, b"")) == [{"accepted": 0, "refused": 0}]
-    monkeypatch.setattr(lines, "MAX_JSON", 100)
+    monkeypatch.setattr(ndjson, "MAX_LIST_BYTES", 100)
     long = json.dumps([{"url": URL + "/x" * 99}]).encode()
     answer = send(strict, batch, long, **{"Content-Type": "application/json"})
     assert_problem(answer, "body_too_large")
-    monkeypatch.setattr(lines, "MAX_LINES", 2)
+    monkeypatch.setattr(ndjson, "MAX_LINES", 2)
     for kind, body in ((NDJSON, b"{}\n" * 3), ("application/json", b"[1, 2, 3]")):
         assert_problem(send(strict, batch, body, **{"Content-Type": kind}), "body_too_large")
-    monkeypatch.setattr(lines, "MAX_BYTES", 10)
+    monkeypatch.setattr(ndjson, "MAX_BYTES", 10)
     assert_problem(send(strict, batch, b"{}\n" * 4), "body_too_large")
     assert strict.client.get(batch["links"]["self"]).json()["total"] == 0
 
@@ -474,10 +473,10 @@ def test_nothing_is_fetched_unless_it_is_allowed(service: Service, web: Site) ->
 def test_what_is_no_longer_allowed_is_not_fetched(make_service: ServiceFactory, web: Site) -> None:
     service = make_service()
     batch = made(service)
-    options = service.app.state.parts.catalogue.options()
+    options = service.app.state.services.catalogue.options()
     expected = fetches.Expected(new_id(), "url", f"{web.url}/a.png", options, "a.png")
     service.ledger.expect("default", batch["id"], [expected])
-    service.app.state.parts.expecting.set()
+    service.app.state.services.fetch_wake_up.set()
     assert arrived(service, batch) == {"failed": 1}
     assert codes(service, batch) == {"a.png": "source_blocked"}
 
@@ -510,12 +509,12 @@ def test_who_died_over_it_three_times_does_not_die_again(
     )  # it looks when it is told to
     time.sleep(0.2)
     batch = made(service)
-    options = service.app.state.parts.catalogue.options()
+    options = service.app.state.services.catalogue.options()
     expected = fetches.Expected(new_id(), "url", f"{web.url}/a.png", options, "a.png")
     service.ledger.expect("default", batch["id"], [expected])
     for _ in range(fetches.MAX_TRIES):
         assert service.ledger.take_arrival(timedelta(0)) is not None
-    service.app.state.parts.expecting.set()
+    service.app.state.services.fetch_wake_up.set()
     assert arrived(service, batch) == {"failed": 1}
     assert codes(service, batch) == {"a.png": "worker_lost"}
     assert not web.asked
@@ -529,7 +528,7 @@ def test_a_fault_of_ours_ends_no_thread(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(fetching.app.state.parts.kinds["url"], "opened", broken)
+    monkeypatch.setattr(fetching.app.state.services.sources["url"], "opened", broken)
     batch = made(fetching)
     send(fetching, batch, [{"url": f"{web.url}/a.png"}])
     assert arrived(fetching, batch) == {"failed": 1}
@@ -635,11 +634,11 @@ def test_uploads_become_photos_once(fetching: Service) -> None:
 def test_of_two_lines_that_use_an_upload_one_gets_it(fetching: Service) -> None:
     upload = brought(fetching).rpartition("/")[2]
     batches = [made(fetching) for _ in range(2)]
-    options = fetching.app.state.parts.catalogue.options()
+    options = fetching.app.state.services.catalogue.options()
     for batch in batches:
         expected = fetches.Expected(new_id(), "upload", upload, options, None)
         fetching.ledger.expect("default", batch["id"], [expected])
-    fetching.app.state.parts.expecting.set()
+    fetching.app.state.services.fetch_wake_up.set()
     counts = [arrived(fetching, batch) for batch in batches]
     assert sorted(counts, key=str) == [{"failed": 1}, {"queued": 1}]
     originals = [key for key in fetching.kept() if key.startswith("originals/")]
@@ -694,7 +693,7 @@ def test_what_the_body_says_of_a_batch_goes_before_the_query(service: Service) -
         ("application/json", b'{"options": {"label": "a", "label": "b"}}', "invalid_option"),
         ("application/json", b'[{"key": "a"}]', "malformed_request"),
         ("application/json", b'{"items": [%s]}' % b",".join([b"0"] * 10_001), "body_too_large"),
-        ("application/json", b'{"items": ["%s"]}' % (b"a" * lines.MAX_JSON), "body_too_large"),
+        ("application/json", b'{"items": ["%s"]}' % bytes(ndjson.MAX_LIST_BYTES), "body_too_large"),
         (NDJSON, b"\n" * 10_001, "body_too_large"),
         ("text/csv", b"a,b", "unsupported_content_type"),
         ("", b"{}", "unsupported_content_type"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from photoward.api.http.routes.operations import Depth
+from photoward.api.http.routes.operations import QueueCollector
 from photoward.core.catalogue import METHODS, PRESETS
 from photoward.core.errors import PROBLEMS, Unavailable
 from photoward.core.telemetry import serve_metrics
@@ -202,7 +202,7 @@ def test_a_proxys_request_id_is_kept_if_it_is_one(service: Service) -> None:
 
 def test_on_a_port_of_their_own_metrics_take_no_key(service: Service) -> None:
     (port,) = free_ports(1)
-    serve_metrics("127.0.0.1", port, Depth(service.ledger))
+    serve_metrics("127.0.0.1", port, QueueCollector(service.ledger))
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:  # ours
         told = {name for name, _ in samples(answer.read().decode())}
     assert {"photoward_ledger_up", "photoward_megapixels_total"} <= told

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photoward.api.http.body.multipart import Form
-from photoward.api.http.headers.prefer import wanted_wait_s
-from photoward.api.http.schemas.images import RequestedImage
+from photoward.api.http.body.multipart import FormReader
+from photoward.api.http.headers.content_disposition import attachment, parse_filename
+from photoward.api.http.headers.prefer import parse_wait_s
 from photoward.api.ingest import filenames
-from photoward.api.ingest.options import Asked
+from photoward.api.ingest.options import ImageRequest, OptionsBuilder
 from photoward.api.ingest.spool import Spool
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import BadInput
@@ -31,18 +31,18 @@ PHOTO = picture()
 
 
 def parse(chunks: Iterable[bytes]) -> tuple[Source, Options]:
-    asked = Asked(
-        Catalogue({"test": card()}, "test", default_method="sem"), RequestedImage(), lambda _: {}
+    options = OptionsBuilder(
+        Catalogue({"test": card()}, "test", default_method="sem"), ImageRequest(), lambda _: {}
     )
     with ExitStack() as closing:
 
         def spool(declared: str | None, name: str | None) -> Spool:
             return closing.enter_context(Spool(Limits(), 10**6, declared=declared, filename=name))
 
-        parsed = Form(b"x", asked, spool)
+        parsed = FormReader(b"x", options, spool)
         for chunk in chunks:
             parsed.feed(chunk)
-        return parsed.finish().finish(), asked.complete()
+        return parsed.finish().finish(), options.build()
 
 
 def cut(body: bytes, places: list[int]) -> list[bytes]:
@@ -85,12 +85,12 @@ def test_noise_is_no_form(body: bytes) -> None:
     ],
 )  # fmt: skip
 def test_the_preferred_wait(headers: list[str], seconds: int | None) -> None:
-    assert wanted_wait_s(headers) == seconds
+    assert parse_wait_s(headers) == seconds
 
 
 @given(st.lists(st.text('wait=,;"\\ 0123456789x', max_size=60), max_size=3))
 def test_any_preference_is_read_or_ignored(headers: list[str]) -> None:
-    seconds = wanted_wait_s(headers)
+    seconds = parse_wait_s(headers)
     assert seconds is None or 0 <= seconds < 10**9
 
 
@@ -102,7 +102,7 @@ def test_no_name_leaves_its_folder_or_its_header(name: str) -> None:
         assert cleaned.isprintable()
         assert not {"/", "\\"} & set(cleaned)
         assert cleaned not in {".", ".."}
-    header = filenames.attachment(cleaned, "image/jpeg", "ab" * 16)
+    header = attachment(cleaned, "image/jpeg", "ab" * 16)
     assert header.isascii()
     assert header.isprintable()
     assert header.count('"') == 2
@@ -122,9 +122,9 @@ def test_no_name_leaves_its_folder_or_its_header(name: str) -> None:
 def test_clients_that_know_one_name_get_one_that_tells_photos_apart(
     name: str | None, plain: str
 ) -> None:
-    header = filenames.attachment(name, "image/jpeg", "ab" * 16)
+    header = attachment(name, "image/jpeg", "ab" * 16)
     assert f'filename="{plain}"' in header
-    sized = filenames.attachment("cat.png", "image/webp", "ab" * 16, 1080)
+    sized = attachment("cat.png", "image/webp", "ab" * 16, 1080)
     assert 'filename="cat-protected-1080.webp"' in sized
 
 
@@ -140,7 +140,7 @@ def test_clients_that_know_one_name_get_one_that_tells_photos_apart(
     ],
 )  # fmt: skip
 def test_names_in_headers(header: str | None, name: str | None) -> None:
-    assert filenames.of_disposition(header) == name
+    assert parse_filename(header) == name
 
 
 def test_a_hidden_header_is_looked_for_in_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:

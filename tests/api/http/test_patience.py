@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.api.ingest.admission import ARCHIVES
+from photoward.api.ingest.admission import MAX_BODIES
 from tests.api.http.service import picture, serving
 from tests.api.http.test_batches import zipped
 from tests.api.http.test_streaming import Wire
@@ -61,13 +61,13 @@ def test_who_sends_steadily_may_take_longer(hasty: Service) -> None:
 
 def test_slow_archives_do_not_keep_others_out(hasty: Service) -> None:
     batch = hasty.client.post("/v1/batches", json={}).json()["links"]["self"]
-    slow = [Wire(hasty) for _ in range(ARCHIVES // 2)]
+    slow = [Wire(hasty) for _ in range(MAX_BODIES // 2)]
     try:
         for wire in slow:
             wire.post(
                 "Content-Type: application/zip", "Content-Length: 9999", path=f"{batch}/archive"
             )
-        assert [wire.answer() for wire in slow] == [(408, "too_slow")] * (ARCHIVES // 2)
+        assert [wire.answer() for wire in slow] == [(408, "too_slow")] * (MAX_BODIES // 2)
         headers = {"Content-Type": "application/zip"}
         whole = zipped({"a.png": picture()})
         assert hasty.client.post(f"{batch}/archive", content=whole, headers=headers).is_success

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.api.ingest.sources import NAMED, Web, kinds
+from photoward.api.ingest.sources import SOURCE_FIELDS, UrlSource, open_sources
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings
@@ -24,7 +24,7 @@ INSIDE = [*DISGUISED, *(f"https://{f'[{one}]' if ':' in one else one}/x" for one
 @pytest.mark.parametrize("url", INSIDE)
 def test_no_url_leads_inside(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid_connections(monkeypatch, url)
-    web = Web(Settings(data_dir=tmp_path, fetch_allow_urls=True))
+    web = UrlSource(Settings(data_dir=tmp_path, fetch_allow_urls=True))
     with pytest.raises((BadInput, Unavailable)) as refused, web.opened("alice", url):
         pass
     assert refused.value.code in {"source_blocked", "source_unreachable"}
@@ -33,12 +33,12 @@ def test_no_url_leads_inside(url: str, tmp_path: Path, monkeypatch: pytest.Monke
 def test_every_kind_is_described(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     ledger = open_ledger(settings)
-    assert kinds(settings, ledger, open_store(settings)).keys() == NAMED.keys()
+    assert open_sources(settings, ledger, open_store(settings)).keys() == SOURCE_FIELDS.keys()
     ledger.close()
 
 
 def test_a_file_is_called_what_its_url_ends_with(tmp_path: Path) -> None:
-    web = Web(Settings(data_dir=tmp_path, fetch_allow_urls=True))
+    web = UrlSource(Settings(data_dir=tmp_path, fetch_allow_urls=True))
     assert web.name("alice", "https://a.example/b/c%20d.jpg?e=f#g") == "c d.jpg"
     assert not web.name("alice", "https://a.example")
 

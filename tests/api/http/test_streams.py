@@ -78,8 +78,8 @@ BODIES: dict[str, tuple[bytes, str]] = {
 
 @pytest.fixture
 def asked(make_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch) -> Service:
-    monkeypatch.setattr(operations, "CHECK_S", 0.3)
-    monkeypatch.setattr(app, "MOST_AT_STORE", FEW)
+    monkeypatch.setattr(operations, "CHECK_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(app, "MAX_STORE_CALLS", FEW)
     service = make_service(http_max_wait_seconds=0.1)
 
     async def shrink() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from photoward.api.ingest.archives import tar as tars
 from photoward.api.ingest.archives.base import MANIFEST
-from photoward.api.ingest.archives.tar import Untarred, gunzipped
+from photoward.api.ingest.archives.tar import TarArchive, decompress
 from photoward.core.errors import BadInput
 from tests.api.http.service import picture, work
 from tests.api.http.test_batches import lines, made
@@ -178,7 +178,7 @@ def test_a_bomb_goes_off_at_the_limit(make_service: ServiceFactory) -> None:
 def test_a_bomb_goes_off_long_before_the_limit(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tars, "FREE", 1 << 20)
+    monkeypatch.setattr(tars, "ALWAYS_ALLOWED", 1 << 20)
     bomb = gzip.compress(bytes(64 << 20))
     began = time.monotonic()
     assert_problem(send(service, made(service), bomb, GZIP), "body_too_large")
@@ -215,7 +215,7 @@ def test_many_headers_take_little_memory() -> None:
     data = tarfile.TarInfo.create_pax_global_header(properties)
     data += b"".join(entry(f"{n}.png").tobuf() for n in range(5000)) + bytes(1024)
     tracemalloc.start()
-    found = Untarred(io.BytesIO(data))
+    found = TarArchive(io.BytesIO(data))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(list(found.members())) == 5000
@@ -227,7 +227,7 @@ def test_no_tar_breaks_the_reader(noise: bytes, at: int) -> None:
     whole = bytearray(tarred({"a.png": PHOTO, "b/c.png": PHOTO}))
     whole[at : at + len(noise)] = noise
     try:
-        archive = Untarred(io.BytesIO(bytes(whole)))
+        archive = TarArchive(io.BytesIO(bytes(whole)))
         for member in archive.members():
             assert sum(map(len, archive.chunks(member.at))) <= len(whole)
         json.dumps([str(line) for line in archive.manifest()])
@@ -237,6 +237,6 @@ def test_no_tar_breaks_the_reader(noise: bytes, at: int) -> None:
 
 def test_what_is_unpacked_is_gone_when_it_is_refused() -> None:
     with pytest.raises(BadInput):
-        gunzipped(io.BytesIO(gzip.compress(bytes(100))), 99)
-    with gunzipped(io.BytesIO(gzip.compress(bytes(100))), 100) as whole:
+        decompress(io.BytesIO(gzip.compress(bytes(100))), 99)
+    with decompress(io.BytesIO(gzip.compress(bytes(100))), 100) as whole:
         assert whole.tell() == 100

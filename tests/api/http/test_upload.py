@@ -245,7 +245,7 @@ def test_uploads_leave_room_on_the_disk(make_service: ServiceFactory) -> None:
 def test_a_missing_default_surrogate_is_not_the_callers_fault(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service.app.state.parts.catalogue, "default_surrogate", "gone")
+    monkeypatch.setattr(service.app.state.services.catalogue, "default_surrogate", "gone")
     assert service.upload().json()["code"] == "unavailable"
     assert service.upload(params={"surrogate": "test"}).status_code == 202
     assert service.upload(params={"surrogate": "gone"}).json()["code"] == "unknown_surrogate"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from photoward.api import cli
-from photoward.api.http.routes.images import REFUSALS
+from photoward.api.http.routes.images import IMAGE_REFUSALS
 from photoward.api.http.routes.page import WEB
 from photoward.core.errors import ADVICE, PROBLEMS, BadInput
 
@@ -33,7 +33,7 @@ def test_the_page_advises_on_problems_that_exist() -> None:
     assert len(PAGE_ADVICE) > 15
 
 
-@pytest.mark.parametrize("code", sorted(set(REFUSALS) - NOT_BY_THE_PAGE))
+@pytest.mark.parametrize("code", sorted(set(IMAGE_REFUSALS) - NOT_BY_THE_PAGE))
 def test_the_page_advises_people(code: str) -> None:
     assert not FOR_PROGRAMS.search(PAGE_ADVICE.get(code, PROBLEMS[code].remedy))
 

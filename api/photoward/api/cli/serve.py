@@ -29,7 +29,7 @@ def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> 
         factory=True,
         # httptools would save 2 ms of an upload's 7, but answers in plain text, and for the request
         # under way, when a method is made up or a body is longer than announced.
-        http="photoward.api.http.server.header_timeout:Door",  # over h11
+        http="photoward.api.http.server.header_timeout:HeaderTimeoutProtocol",  # over h11
         host=settings.http_host,
         port=settings.http_port,
         access_log=False,

@@ -1,4 +1,4 @@
-"""The application: which routes there are, what is around them, and what they work with."""
+"""The application: its routes, what surrounds them, and the services that they work with."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
 from photoward.api.http import errors
-from photoward.api.http.auth_failures import Refusals
-from photoward.api.http.body.reader import pass_over
-from photoward.api.http.deps import Parts
-from photoward.api.http.middleware.origin_check import Neighbours
-from photoward.api.http.middleware.request_context import Envelope
-from photoward.api.http.middleware.slow_body import Patience
-from photoward.api.http.responses import MOST_AT_STORE, MOST_STORING
+from photoward.api.http.auth_failures import AuthFailureAudit
+from photoward.api.http.body.reader import discard_unexpected_body
+from photoward.api.http.deps import Services
+from photoward.api.http.middleware.origin_check import OriginCheckMiddleware
+from photoward.api.http.middleware.request_context import RequestContextMiddleware
+from photoward.api.http.middleware.slow_body import SlowBodyMiddleware
+from photoward.api.http.responses import MAX_STORE_CALLS, MAX_STORE_WRITES
 from photoward.api.http.routes import (
     audit,
     batches,
@@ -35,8 +35,8 @@ from photoward.api.http.routes import (
 from photoward.api.http.routes import catalogue as catalogue_routes
 from photoward.api.ingest.admission import Admission
 from photoward.api.ingest.fetcher import Fetcher
-from photoward.api.ingest.notifier import Announcer
-from photoward.api.ingest.sources import kinds
+from photoward.api.ingest.notifier import WorkerNotifier
+from photoward.api.ingest.sources import open_sources
 from photoward.core.catalogue import Catalogue
 from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger, require_keys
@@ -53,9 +53,21 @@ if TYPE_CHECKING:
     from photoward.core.tracing import Tracer
 
 ROUTES = (
-    images, content, protect, uploads, batches, manifests, events, webhooks, keys, audit,
-    catalogue_routes, operations, page,
-)  # fmt: skip
+    images,
+    content,
+    protect,
+    uploads,
+    batches,
+    manifests,
+    events,
+    webhooks,
+    keys,
+    audit,
+    catalogue_routes,
+    operations,
+    page,
+)
+"""In the order of the API's description."""
 
 DESCRIPTION = """Adds noise to photos that is hard to see and makes them unprofitable to train on.
 
@@ -74,7 +86,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     master: bytes,
     tracer: Tracer = SILENT,
 ) -> FastAPI:
-    """The ASGI application over the given adapters, which stay the caller's to close."""
+    """The ASGI application over the given adapters, which the caller closes."""
     app = FastAPI(
         title="Photoward",
         version=version("photoward"),
@@ -83,35 +95,53 @@ def create_app(  # noqa: PLR0913  # one collaborator each
         docs_url=None,  # they load scripts from other hosts
         redoc_url=None,
         lifespan=_lifespan,
-        dependencies=[Depends(pass_over)],
+        dependencies=[Depends(discard_unexpected_body)],
         # Its own spans hold queries, and so labels; what it logs holds what exceptions say.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    announcer = Announcer(hints)
+    notifier = WorkerNotifier(hints)
     app.state.closing = ExitStack()
-    app.state.closing.callback(announcer.close)
-    app.state.parts = Parts(
-        settings=settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue,
-        admission=Admission(ledger, settings), announcer=announcer,
-        storing=CapacityLimiter(MOST_STORING), at_store=CapacityLimiter(MOST_AT_STORE),
-        checks={part: CapacityLimiter(operations.MOST_CHECKS) for part in operations.PARTS},
-        kinds=kinds(settings, ledger, store),
-        expecting=threading.Event(), master=master, tracer=tracer, refusals=Refusals(ledger),
-    )  # fmt: skip
-    app.state.fetcher = Fetcher(app.state.parts)
+    app.state.closing.callback(notifier.close)
+    app.state.services = Services(
+        settings=settings,
+        ledger=ledger,
+        store=store,
+        hints=hints,
+        catalogue=catalogue,
+        admission=Admission(ledger, settings),
+        notifier=notifier,
+        sources=open_sources(settings, ledger, store),
+        fetch_wake_up=threading.Event(),
+        tracer=tracer,
+        master=master,
+        auth_failures=AuthFailureAudit(ledger),
+        store_writes=CapacityLimiter(MAX_STORE_WRITES),
+        store_calls=CapacityLimiter(MAX_STORE_CALLS),
+        health_checks={
+            name: CapacityLimiter(operations.MAX_CHECKS) for name in operations.COMPONENTS
+        },
+    )
+    app.state.fetcher = Fetcher(app.state.services)
     for routes in ROUTES:
         app.include_router(routes.router)
     app.mount("/static", page.files)
     errors.install(app)
+    _add_middleware(app, settings, tracer)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, tracer: Tracer) -> None:
+    """From the inside outwards."""
     app.add_middleware(
-        Patience,
-        grace_s=settings.http_body_timeout_seconds,
-        bytes_per_s=settings.http_body_min_bytes_per_second,
+        SlowBodyMiddleware,
+        timeout_s=settings.http_body_timeout_seconds,
+        min_rate=settings.http_body_min_bytes_per_second,
     )
     if not settings.keys_required:
-        app.add_middleware(Neighbours, own=settings.http_host, named=settings.http_allowed_hosts)
-    app.add_middleware(Envelope, tracer=tracer)
-    return app
+        app.add_middleware(
+            OriginCheckMiddleware, own=settings.http_host, allowed=settings.http_allowed_hosts
+        )
+    app.add_middleware(RequestContextMiddleware, tracer=tracer)
 
 
 def open_app(settings: Settings) -> FastAPI:
@@ -125,7 +155,7 @@ def open_app(settings: Settings) -> FastAPI:
     ledger = open_ledger(settings)
     require_keys(settings, ledger)
     if settings.metrics_port:
-        serve_metrics(settings.http_host, settings.metrics_port, operations.Depth(ledger))
+        serve_metrics(settings.http_host, settings.metrics_port, operations.QueueCollector(ledger))
     tracer = open_tracer("api")
     app = create_app(
         settings,

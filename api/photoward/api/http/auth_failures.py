@@ -1,7 +1,7 @@
-"""Refused keys on their way into the audit log: who knocks without end fills no ledger.
+"""Refused API keys in the audit log, at a limited rate, so that repeated attempts do not fill it.
 
-The log lines and metrics of requests tell of every refusal; here one of each kind a minute is kept
-of each caller, and so many a minute of any one: nobody's noise covers what others do.
+Requests' log lines and metrics record every refusal. The audit log gets one of each kind a minute
+from each caller, and at most ``MAX_ENTRIES`` a minute from any one.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from photoward.core.ports import Ledger
 
 WINDOW_S = 60.0
-MOST = 20
-"""Entries that this process writes of one caller in a window …"""
+MAX_ENTRIES = 20
+"""Of one caller in a window, by one process."""
 
-MOST_PLACES = 100
-"""… and of how many places, if they have no good key; who has one is always heard."""
+MAX_NETWORKS = 100
+"""Callers without a valid key in a window; those with one always count."""
 
 PREFIX = {4: 32, 6: 64}
-"""IP version → bits of an address that one caller has for itself."""
+"""IP version → bits of the network that counts as one caller."""
 
 
-class Refusals:
-    """Keeps some of the refusals that it is told of."""
+class AuthFailureAudit:
+    """Records refused API keys in the audit log."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -38,29 +38,29 @@ class Refusals:
         self._seen: dict[str, set[tuple[str, str | None]]] = {}
         self._until = 0.0
 
-    def note(self, code: str, key_id: str | None) -> None:
-        """Keep it, unless as much is known; without the ledger only the answer tells."""
-        if self._is_news(acting(), (code, key_id)):
+    def record(self, code: str, key_id: str | None) -> None:
+        """Write an entry, unless it repeats another; nothing is raised if the ledger is away."""
+        if self._is_new(acting(), (code, key_id)):
             with suppress(Unavailable):
                 self._ledger.note_refusal(code, key_id)
 
-    def _is_news(self, actor: Actor, what: tuple[str, str | None]) -> bool:
-        is_stranger = actor.name == STRANGER
-        who = _place(actor.address) if is_stranger else actor.name
+    def _is_new(self, actor: Actor, failure: tuple[str, str | None]) -> bool:
+        is_unauthenticated = actor.name == STRANGER
+        caller = _network(actor.address) if is_unauthenticated else actor.name
         with self._lock:
             if time.monotonic() >= self._until:
                 self._until = time.monotonic() + WINDOW_S
                 self._seen.clear()
-            if is_stranger and who not in self._seen and len(self._seen) >= MOST_PLACES:
+            if is_unauthenticated and caller not in self._seen and len(self._seen) >= MAX_NETWORKS:
                 return False
-            seen = self._seen.setdefault(who, set())
-            if what in seen or len(seen) >= MOST:
+            seen = self._seen.setdefault(caller, set())
+            if failure in seen or len(seen) >= MAX_ENTRIES:
                 return False
-            seen.add(what)
+            seen.add(failure)
             return True
 
 
-def _place(address: str | None) -> str:
+def _network(address: str | None) -> str:
     if address is None:
         return "nowhere"
     version = 6 if ":" in address else 4

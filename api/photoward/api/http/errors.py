@@ -1,22 +1,19 @@
-"""How every refusal leaves the HTTP face: one form, RFC 9457 problems.
-
-Knows statuses and headers; what a code means stands in ``photoward.core.errors``.
-"""
+"""Every error as a response in the form of RFC 9457; ``photoward.core.errors`` has the codes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
-from photoward.api.http.schemas.images import Problem
-from photoward.core.errors import PROBLEMS, BadInput, PhotowardError
+from photoward.api.http.schemas.problems import Problem
+from photoward.api.ingest.validation import as_refusal
+from photoward.core.errors import PROBLEMS, PhotowardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,19 +22,20 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/problem+json"
 
-Told = TypeVar("Told", bound=BaseModel)
-
 RETRY_AFTER_S = {429: 5, 503: 5}
-"""Status → seconds after which asking again makes sense."""
+"""Status → seconds after which the client should try again."""
 
 HTTP_CODES = {
-    404: "not_found", 405: "method_not_allowed", 406: "not_acceptable", 408: "too_slow",
-}  # fmt: skip
-"""What the router itself refuses; anything else of its own is ``malformed_request``."""
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    408: "too_slow",
+}
+"""Statuses of the router's own refusals; any other is ``malformed_request``."""
 
 
-def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """The problem as a response, named after the request and with ``Retry-After`` where due."""
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """A problem as a response, with the request's id and, where due, ``Retry-After``."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     if request_id:
         problem = problem.model_copy(update={"instance": f"urn:uuid:{request_id}"})
@@ -51,12 +49,12 @@ def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Respo
 
 
 def internal_error() -> Response:
-    """The answer to a fault of our own: it says nothing about its cause."""
-    return respond(Problem.of("internal_error", "The fault has been written to the log."))
+    """The response to an unexpected error: it says nothing of the cause."""
+    return problem_response(Problem.of("internal_error", "The fault has been written to the log."))
 
 
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's ``responses`` for an operation that may refuse with these codes."""
+    """OpenAPI's ``responses`` of an operation that may refuse with these codes."""
     shown: dict[int | str, dict[str, Any]] = {"default": _response("Any other problem.", {})}
     for status in sorted({PROBLEMS[code].status for code in codes}):
         of_status = [code for code in codes if PROBLEMS[code].status == status]
@@ -78,7 +76,7 @@ def _example(code: str) -> dict[str, Any]:
 
 
 def install(app: FastAPI) -> None:
-    """Answer everything that endpoints and the router raise."""
+    """Make problems of everything that endpoints and the router raise."""
     app.add_exception_handler(PhotowardError, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(RequestValidationError, _not_valid)
@@ -89,7 +87,7 @@ def _refused(_request: Request, error: Exception) -> Response:
     if not isinstance(error, PhotowardError):
         raise TypeError(error)
     challenge = {"WWW-Authenticate": "Bearer"} if error.code == "unauthenticated" else None
-    return respond(Problem.of(error.code, error.detail, field=error.field), challenge)
+    return problem_response(Problem.of_error(error), challenge)
 
 
 def _not_routed(request: Request, error: Exception) -> Response:
@@ -101,41 +99,25 @@ def _not_routed(request: Request, error: Exception) -> Response:
     allowed = _allowed(request) if code == "method_not_allowed" else ()
     if allowed:
         headers["Allow"] = ", ".join(sorted(allowed))
-    return respond(Problem.of(code, detail, status=error.status_code), headers)
+    return problem_response(Problem.of(code, detail, status=error.status_code), headers)
 
 
 def _allowed(request: Request) -> set[str]:
     """Every method that is described for this path; the router names those of one route alone."""
     return {
-        method.upper() for path, operations in request.app.openapi()["paths"].items()
-        if compile_path(path)[0].fullmatch(request.url.path) for method in operations
-    }  # fmt: skip
+        method.upper()
+        for path, operations in request.app.openapi()["paths"].items()
+        if compile_path(path)[0].fullmatch(request.url.path)
+        for method in operations
+    }
 
 
 def _not_valid(_request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise TypeError(error)
-    first = error.errors()[0]
-    return respond(invalid(first))
-
-
-def invalid(error: Mapping[str, Any]) -> Problem:
-    """One of pydantic's complaints as a problem."""
-    field = str(error["loc"][-1])[:64]
-    return Problem.of("invalid_option", f"{field}: {error['msg']}.", field=field)
-
-
-def validated(model: type[Told], values: Mapping[str, Any]) -> Told:
-    """Values as a model. Raises BadInput: the first that cannot be."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        first = invalid(error.errors()[0])
-        raise BadInput(first.code, first.detail, field=first.field) from error
+    return problem_response(Problem.of_error(as_refusal(error.errors()[0])))
 
 
 def _gone(_request: Request, _error: Exception) -> Response:
     # Nobody reads it; it ends the request quietly, without a traceback.
-    return respond(
-        Problem.of("length_mismatch", "The client disconnected before the end of the body.")
-    )
+    return problem_response(Problem.of("length_mismatch", "The client disconnected before the end of the body."))

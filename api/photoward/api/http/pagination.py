@@ -1,4 +1,4 @@
-"""Opaque places in a list: where a page ended, for the next one to begin."""
+"""Pages of a list: the cursor names where one ended and the next one begins."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from photoward.core.errors import BadInput
 _FORM = re.compile(r"after:(\d{1,18})")
 
 
-def cursor(seq: int) -> str:
-    """What a caller is given of a place."""
+def encode_cursor(seq: int) -> str:
+    """The cursor of the page after a row with this sequence number."""
     return base64.urlsafe_b64encode(f"after:{seq}".encode()).decode().rstrip("=")
 
 
-def after(given: str | None) -> int:
-    """The place; 0, before everything, if none is given.
+def decode_cursor(given: str | None) -> int:
+    """The sequence number of the last row seen; 0: none has been.
 
     Raises:
-        BadInput: it is none of ours.
+        BadInput: it is not a cursor of this service.
     """
     if given is None:
         return 0
@@ -37,16 +37,17 @@ def after(given: str | None) -> int:
     return int(found[1])
 
 
-def following(places: Sequence[int], limit: int) -> str | None:
-    """The cursor of the page after one with these places; None after the last."""
-    return cursor(places[-1]) if len(places) == limit else None
+def next_cursor(seqs: Sequence[int], limit: int) -> str | None:
+    """The cursor of the page after one with these rows; None after the last page."""
+    return encode_cursor(seqs[-1]) if len(seqs) == limit else None
 
 
-async def place(
-    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+async def after(
+    cursor: Annotated[str | None, Query(description="`next` of the previous page.")] = None,
 ) -> int:
-    """The place that the request's cursor names."""
-    return after(cursor)
+    """The sequence number in the request's cursor."""
+    return decode_cursor(cursor)
 
 
-PlaceDep = Annotated[int, Depends(place)]
+AfterDep = Annotated[int, Depends(after)]
+"""The sequence number after which the page begins; 0: at the beginning."""

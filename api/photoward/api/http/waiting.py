@@ -1,4 +1,4 @@
-"""Waiting for an item's end by asking the ledger, ever more slowly."""
+"""Waiting for an image's end by polling the ledger, at growing intervals."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item
     from photoward.core.ports import Ledger
 
-FIRST_S, LONGEST_S, GROWTH = 0.01, 0.1, 1.3
+FIRST_S, MAX_S, GROWTH = 0.01, 0.1, 1.3
+"""First and longest interval, and the factor from one to the next."""
 
 
-async def until_final(request: Request, ledger: Ledger, item: Item, seconds: float) -> Item:
-    """The item as it stands when it ends, when the time is up or when the caller leaves.
+async def wait_until_ended(request: Request, ledger: Ledger, item: Item, seconds: float) -> Item:
+    """The image as it is when it ends, when the time is up or when the client leaves.
 
     Raises:
-        NotFound: somebody deleted it meanwhile.
+        NotFound: it was deleted meanwhile.
     """
     deadline = time.monotonic() + seconds
     pause = FIRST_S
@@ -31,6 +32,6 @@ async def until_final(request: Request, ledger: Ledger, item: Item, seconds: flo
         if await request.is_disconnected():
             break
         await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic())))
-        pause = min(pause * GROWTH, LONGEST_S)
+        pause = min(pause * GROWTH, MAX_S)
         item = await to_thread.run_sync(ledger.get, item.tenant, item.id)
     return item

@@ -1,4 +1,4 @@
-"""Whether there is room for one more upload, asked before its body is read."""
+"""Whether there is room for one more upload, checked before its body is read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from photoward.api.ingest.tenant_slots import Seats
+from photoward.api.ingest.tenant_slots import TenantSlots
 from photoward.core.errors import Overloaded, Unavailable
 from photoward.core.jobs import Waiting
 
@@ -20,72 +20,71 @@ if TYPE_CHECKING:
     from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
 
-FRESH_S = 0.5
-"""How long the ledger's answer serves: a flood must not become a flood of queries."""
+CACHE_S = 0.5
+"""How long the ledger's answer is used again: a burst of uploads must not become one of queries."""
 
+MAX_BODIES = 4
+"""Archives and manifests that one process reads at a time."""
 
-ARCHIVES = 4
-"""Taken in at a time, by one process."""
-
-LISTENERS = 200
-"""Of events, likewise: each asks the ledger every second. Half of them are for one tenant."""
+MAX_EVENT_STREAMS = 200
+"""Open at a time in one process: each asks the ledger every second."""
 
 
 class Admission:
-    """The queue's depth against its limits."""
+    """Compares what is queued, and the free space of disks, with their limits."""
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self._ledger = ledger
         self._settings = settings
-        self._asked_at = float("-inf")
+        self._checked_at = float("-inf")
         self._waiting = Waiting()
         self._lock = asyncio.Lock()
-        self._archives = Seats("You have as many archives being taken in as you may.")
-        self._listeners = Seats("You listen to as many events as you may.")
+        self._bodies = TenantSlots("You have as many archives being taken in as you may.")
+        self._event_streams = TenantSlots("You listen to as many events as you may.")
 
     async def check(self) -> None:
-        """Let the caller pass.
+        """Return if one more photo may be queued.
 
         Raises:
             Overloaded: as many items or megapixels are queued as may be.
-            Unavailable: the ledger is away, or a disk has too little room.
+            Unavailable: the ledger does not answer, or a disk has too little free space.
         """
         async with self._lock:
-            if time.monotonic() - self._asked_at > FRESH_S:
-                self._waiting = await to_thread.run_sync(self._ask)
-                self._asked_at = time.monotonic()
+            if time.monotonic() - self._checked_at > CACHE_S:
+                self._waiting = await to_thread.run_sync(self._query)
+                self._checked_at = time.monotonic()
         self._compare(self._waiting)
 
     def check_now(self) -> None:
-        """The same for a thread that hands in many, with a fresh look each time."""
-        self._compare(self._ask())
+        """As ``check``, from a thread that submits many photos; never uses an older answer."""
+        self._compare(self._query())
 
-    def one_archive(self, tenant: str) -> AbstractContextManager[None]:
-        """One of a few archives that may be taken in at a time: each holds a photo in memory.
+    def body_slot(self, tenant: str) -> AbstractContextManager[None]:
+        """Hold one of ``MAX_BODIES``: each reads a photo or a manifest into memory.
 
         Raises:
-            Overloaded: the tenant has as many being taken in as it may.
+            Overloaded: the tenant holds as many as it may.
         """
-        return self._archives.one(tenant, ARCHIVES)
+        return self._bodies.acquire(tenant, MAX_BODIES)
 
-    def check_listener(self, tenant: str) -> None:
-        """Raises Overloaded: the tenant listens to as many events as it may."""
-        self._listeners.check(tenant, LISTENERS)
+    def check_event_streams(self, tenant: str) -> None:
+        """Raises Overloaded: the tenant has as many event streams open as it may."""
+        self._event_streams.check(tenant, MAX_EVENT_STREAMS)
 
-    def one_listener(self, tenant: str) -> AbstractContextManager[None]:
-        """Somebody listens. Raises as ``check_listener`` does."""
-        return self._listeners.one(tenant, LISTENERS)
+    def event_stream_slot(self, tenant: str) -> AbstractContextManager[None]:
+        """Hold one of ``MAX_EVENT_STREAMS``. Raises as ``check_event_streams`` does."""
+        return self._event_streams.acquire(tenant, MAX_EVENT_STREAMS)
 
-    def require_space(self) -> None:
-        """Raises Unavailable (``storage_full``): a disk of this machine has too little room."""
+    def require_disk_space(self) -> None:
+        """Raises Unavailable (``storage_full``): a disk of this machine has too little space."""
         for folder in self._settings.folders:
-            with suppress(FileNotFoundError):  # who needs it says so
+            with suppress(FileNotFoundError):  # whoever writes there reports it
                 found = os.statvfs(folder)
                 if found.f_bavail * found.f_frsize < self._settings.upload_min_free_bytes:
                     raise Unavailable("The disk has too little free space.", code="storage_full")
 
-    def _ask(self) -> Waiting:
-        self.require_space()
+    def _query(self) -> Waiting:
+        self.require_disk_space()
         return sum(self._ledger.waiting().values(), Waiting())
 
     def _compare(self, waiting: Waiting) -> None:

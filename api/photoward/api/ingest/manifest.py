@@ -1,6 +1,6 @@
-"""Manifests: lists of photos with what each of them wants, in an archive or instead of one.
+"""Manifests: lists of photos with the options of each, in an archive or in place of the photos.
 
-A line that cannot be is refused alone, by its number and field.
+A line that is not valid is refused alone, by its number and field.
 """
 
 from __future__ import annotations
@@ -10,167 +10,214 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from photoward.api.http.errors import validated
-from photoward.api.http.schemas.images import Requested
+import structlog
+
 from photoward.api.ingest import filenames
-from photoward.api.ingest.json_lines import read
-from photoward.api.ingest.options import merged
-from photoward.core.errors import BadInput
+from photoward.api.ingest.ndjson import parse_object
+from photoward.api.ingest.options import ImageOptions, merge_options
+from photoward.api.ingest.validation import validated
+from photoward.core.errors import BadInput, Overloaded
 from photoward.core.fetches import Expected
+from photoward.core.jobs import State, new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from photoward.api.ingest.json_lines import Line
-    from photoward.api.ingest.sources import Kind
-    from photoward.core.catalogue import Catalogue
+    from photoward.api.ingest.ndjson import Line
+    from photoward.api.ingest.services import IngestServices
     from photoward.core.jobs import Options
 
 FILE = "file"
-"""What a line calls a photo's name."""
+"""The field with a photo's file name."""
+
+log = structlog.get_logger("photoward.batches")
 
 
-def by_file(
+@dataclass(frozen=True)
+class LineResult:
+    """The outcome of one line."""
+
+    number: int
+    """From 1, empty lines counted."""
+    file: str | None
+    outcome: Expected | BadInput
+
+
+def options_by_file(
     lines: Iterable[Line], where: str
 ) -> tuple[dict[str, dict[str, Any]], dict[str, BadInput]]:
-    """Of an archive's manifest: options by file, and what is wrong, by file or by line.
+    """An archive's manifest: options by file name, and refusals by file name or line.
 
     Args:
         lines: each names a file.
-        where: what the manifest is called.
+        where: what the manifest is called in refusals.
     """
-    own: dict[str, dict[str, Any]] = {}
-    bad: dict[str, BadInput] = {}
+    options: dict[str, dict[str, Any]] = {}
+    refusals: dict[str, BadInput] = {}
     for number, line in _numbered(lines):
         here = f"{where}, line {number}"
         try:
-            name, entry = _named(line)
+            name, entry = _split_name(line)
         except BadInput as error:
-            bad[here] = _at(here, error)
+            refusals[here] = _located(here, error)
             continue
-        if name in own or name in bad:
-            bad[here] = BadInput("invalid_option", f"{here}: {name} is named twice.")
+        if name in options or name in refusals:
+            refusals[here] = BadInput("invalid_option", f"{here}: {name} is named twice.")
             continue
         try:
-            own[name] = _options(entry)
+            options[name] = _options(entry)
         except BadInput as error:
-            bad[name] = _at(here, error)
-    return own, bad
+            refusals[name] = _located(here, error)
+    return options, refusals
 
 
-def _named(line: Line) -> tuple[str, dict[str, Any]]:
-    entry = read(line)
+def require_fetch_room(services: IngestServices, count: int) -> None:
+    """Raises Overloaded: with ``count`` more, too many photos would wait to be fetched."""
+    waiting = services.ledger.depth().get(State.RECEIVED, 0)
+    if waiting + count > services.settings.fetch_max_pending:
+        raise Overloaded("The limit of photos that wait to be fetched is reached.")
+
+
+def import_manifest(  # noqa: PLR0913  # what a manifest is, and for whom
+    services: IngestServices,
+    tenant: str,
+    batch_id: str,
+    lines: Sequence[Line],
+    *,
+    defaults: Mapping[str, Any],
+    key: str | None,
+) -> list[LineResult]:
+    """Make an image of each valid line, to be fetched; durable when this returns.
+
+    Args:
+        services: the process's.
+        tenant: whose.
+        batch_id: of the images' batch.
+        lines: as they came.
+        defaults: the batch's options.
+        key: an idempotency key: the same manifest under it gives the images of then.
+
+    Raises:
+        BadInput: ``request_differs``: the key was used for another manifest.
+        NotFound: there is no such batch.
+        Overloaded: too many photos wait to be fetched.
+    """
+    request = key and _request_digest(batch_id, key, lines)  # before the lines are taken apart
+    checker = _LineChecker(services, tenant, defaults, f"{tenant}\0{batch_id}\0{key or new_id()}")
+    results = list(checker.check(lines, find_accepted=key is not None))
+    accepted = [one.outcome for one in results if isinstance(one.outcome, Expected)]
+    require_fetch_room(services, len(accepted))
+    services.ledger.expect(tenant, batch_id, accepted, services.tracer.here(), request)
+    services.fetch_wake_up.set()
+    log.info("manifest", batch=batch_id, accepted=len(accepted), lines=len(results))
+    return results
+
+
+@dataclass(frozen=True)
+class _ParsedLine:
+    number: int
+    file: str | None
+    kind: str
+    location: str
+    options: Options
+    image_id: str
+
+
+class _LineChecker:
+    """Checks the lines of one manifest.
+
+    Args:
+        services: the process's.
+        tenant: whose.
+        defaults: the batch's options.
+        request: names the request: the same line under the same name is the same image.
+    """
+
+    def __init__(
+        self, services: IngestServices, tenant: str, defaults: Mapping[str, Any], request: str
+    ) -> None:
+        self._services, self._tenant = services, tenant
+        self._defaults, self._request = defaults, request
+        self._seen: set[tuple[str, str]] = set()
+
+    def check(self, lines: Iterable[Line], *, find_accepted: bool) -> Iterator[LineResult]:
+        """A result for each line that is not empty.
+
+        ``find_accepted``: look for images that the same request made before: what their source says
+        now no longer matters.
+        """
+        parsed = [self._parse(number, line) for number, line in _numbered(lines)]
+        ids = [one.image_id for one in parsed if isinstance(one, _ParsedLine)]
+        accepted = self._services.ledger.states(ids) if find_accepted else ()
+        for one in parsed:
+            yield one if isinstance(one, LineResult) else self._result(one, accepted)
+
+    def _parse(self, number: int, line: Line) -> _ParsedLine | LineResult:
+        file: str | None = None
+        try:
+            entry = parse_object(line)
+            file = _pop_text(entry, FILE)
+            kind, location = self._pop_source(entry)
+            own = _options(entry)
+            options = self._services.catalogue.options(**merge_options(self._defaults, own))
+        except BadInput as error:
+            return LineResult(number, file, error)
+        said = json.dumps([self._request, kind, location, file, own], sort_keys=True)
+        image_id = hashlib.sha256(said.encode()).hexdigest()[:32]
+        return _ParsedLine(number, file, kind, location, options, image_id)
+
+    def _result(self, line: _ParsedLine, accepted: Collection[str]) -> LineResult:
+        try:
+            default_name = self._default_name(line, accepted)
+            self._require_new((line.kind, line.location), (FILE, line.file or ""))
+        except BadInput as error:
+            return LineResult(line.number, line.file, error)
+        name = filenames.clean_path(line.file or default_name)
+        expected = Expected(line.image_id, line.kind, line.location, line.options, name)
+        return LineResult(line.number, name, expected)
+
+    def _default_name(self, line: _ParsedLine, accepted: Collection[str]) -> str:
+        try:
+            return self._services.sources[line.kind].name(self._tenant, line.location)
+        except BadInput:
+            if line.image_id in accepted:
+                return ""
+            raise
+
+    def _pop_source(self, entry: dict[str, Any]) -> tuple[str, str]:
+        sources = self._services.sources
+        named = [field for field in sources if field in entry]
+        if len(named) != 1:
+            raise BadInput("invalid_option", f"It must have one of {', '.join(sources)}.")
+        location = _pop_text(entry, named[0])
+        if not location:
+            raise BadInput("invalid_option", f"{named[0]} is empty.", field=named[0])
+        return named[0], location
+
+    def _require_new(self, *fields: tuple[str, str]) -> None:
+        for field, value in fields:
+            if value and (field, value) in self._seen:
+                raise BadInput("invalid_option", f"This {field} is named twice.", field=field)
+        self._seen.update(fields)
+
+
+def _request_digest(batch_id: str, key: str, lines: Sequence[Line]) -> str:
+    """Two halves: the first says what the manifest was sent under, the second what it says."""
+    said = [line.detail if isinstance(line, BadInput) else line for line in lines]
+    halves = f"{batch_id}\0{key}", json.dumps(said, sort_keys=True)
+    return "".join(hashlib.sha256(half.encode()).hexdigest()[:32] for half in halves)
+
+
+def _split_name(line: Line) -> tuple[str, dict[str, Any]]:
+    entry = parse_object(line)
     name = entry.pop(FILE, None)
     if not isinstance(name, str):
         raise BadInput("malformed_request", f'No object with "{FILE}".')
     return name, entry
 
 
-def _at(where: str, error: BadInput) -> BadInput:
+def _located(where: str, error: BadInput) -> BadInput:
     return BadInput(error.code, f"{where}: {error.detail}", field=error.field)
-
-
-@dataclass(frozen=True)
-class _Named:
-    """What a line says."""
-
-    number: int
-    file: str | None
-    kind: str
-    place: str
-    wanted: Options
-    item_id: str
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What became of a line."""
-
-    number: int
-    file: str | None
-    outcome: Expected | BadInput
-
-
-class Manifest:
-    """Checks lines that name sources.
-
-    Args:
-        tenant: whose.
-        kinds: of sources, by what a line calls a place of theirs.
-        catalogue: of options.
-        defaults: the batch's options.
-        name: of this request: the same line under the same name is the same item.
-    """
-
-    def __init__(
-        self, tenant: str, kinds: Mapping[str, Kind], catalogue: Catalogue,
-        defaults: Mapping[str, Any], name: str,
-    ) -> None:  # fmt: skip
-        self._tenant, self._kinds, self._catalogue = tenant, kinds, catalogue
-        self._defaults, self._name = defaults, name
-        self._seen: set[tuple[str, str]] = set()
-
-    def checked(
-        self, lines: Iterable[Line], known: Callable[[Sequence[str]], Collection[str]]
-    ) -> Iterator[Checked]:
-        """Each line that is not empty.
-
-        Args:
-            lines: as they came.
-            known: tells of ids which items are there: what such a line named has been accepted
-                before, whatever its source says now.
-        """
-        found = [self._read(number, line) for number, line in _numbered(lines)]
-        there = known([one.item_id for one in found if isinstance(one, _Named)])
-        for one in found:
-            yield one if isinstance(one, Checked) else self._expected(one, there)
-
-    def _read(self, number: int, line: Line) -> _Named | Checked:
-        file: str | None = None
-        try:
-            entry = read(line)
-            file = _taken(entry, FILE)
-            kind, place = self._source(entry)
-            own = _options(entry)
-            wanted = self._catalogue.options(**merged(self._defaults, own))
-        except BadInput as error:
-            return Checked(number, file, error)
-        said = json.dumps([self._name, kind, place, file, own], sort_keys=True)
-        item_id = hashlib.sha256(said.encode()).hexdigest()[:32]
-        return _Named(number, file, kind, place, wanted, item_id)
-
-    def _expected(self, named: _Named, there: Collection[str]) -> Checked:
-        try:
-            usual = self._usual(named, there)
-            self._require_new((named.kind, named.place), (FILE, named.file or ""))
-        except BadInput as error:
-            return Checked(named.number, named.file, error)
-        name = filenames.clean_path(named.file or usual)
-        expected = Expected(named.item_id, named.kind, named.place, named.wanted, name)
-        return Checked(named.number, expected.filename, expected)
-
-    def _usual(self, named: _Named, there: Collection[str]) -> str:
-        try:
-            return self._kinds[named.kind].name(self._tenant, named.place)
-        except BadInput:
-            if named.item_id in there:
-                return ""
-            raise
-
-    def _source(self, entry: dict[str, Any]) -> tuple[str, str]:
-        named = [kind for kind in self._kinds if kind in entry]
-        if len(named) != 1:
-            raise BadInput("invalid_option", f"It must have one of {', '.join(self._kinds)}.")
-        place = _taken(entry, named[0])
-        if not place:
-            raise BadInput("invalid_option", f"{named[0]} is empty.", field=named[0])
-        return named[0], place
-
-    def _require_new(self, *names: tuple[str, str]) -> None:
-        for name, value in names:
-            if value and (name, value) in self._seen:
-                raise BadInput("invalid_option", f"This {name} is named twice.", field=name)
-        self._seen.update(names)
 
 
 def _numbered(lines: Iterable[Line]) -> Iterator[tuple[int, Line]]:
@@ -179,12 +226,12 @@ def _numbered(lines: Iterable[Line]) -> Iterator[tuple[int, Line]]:
             yield number, line
 
 
-def _taken(entry: dict[str, Any], name: str) -> str | None:
-    value = entry.pop(name, None)
+def _pop_text(entry: dict[str, Any], field: str) -> str | None:
+    value = entry.pop(field, None)
     if value is not None and not isinstance(value, str):
-        raise BadInput("invalid_option", f"{name} must be text.", field=name)
+        raise BadInput("invalid_option", f"{field} must be text.", field=field)
     return value
 
 
 def _options(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return validated(Requested, entry).model_dump(exclude_unset=True)
+    return validated(ImageOptions, entry).model_dump(exclude_unset=True)

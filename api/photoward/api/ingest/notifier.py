@@ -1,4 +1,4 @@
-"""Hints that leave after the answer: nobody waits for the broker, and nothing breaks without it."""
+"""Wake-ups for the workers, sent after the answer: no request waits for the broker."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from photoward.core.failpoints import failpoint
 if TYPE_CHECKING:
     from photoward.core.ports import Hints
 
-APART_S = 0.05
-"""Between two hints. A hint says that there is work, not which: a flood of uploads needs no
-flood of messages, each of which would cost a worker a look at the ledger."""
+MIN_INTERVAL_S = 0.05
+"""Between two wake-ups. One says that there is work, not which: many uploads need not as many
+messages, each of which would cost a worker a query."""
 
 
-class Announcer:
-    """Gives hints in a thread of its own: the first at once, those of a flood as one."""
+class WorkerNotifier:
+    """Sends wake-ups from a thread of its own: the first at once, those of a burst as one."""
 
     def __init__(self, hints: Hints) -> None:
         self._hints = hints
         self._latest: str | None = None
         self._changed = threading.Condition()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hint", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._thread.start()
 
-    def announce(self, item_id: str) -> None:
-        """Return at once; a hint goes out as soon as it can, or never."""
+    def notify(self, image_id: str) -> None:
+        """Return at once; the wake-up is sent as soon as possible, or never."""
         with self._changed:
-            self._latest = item_id
+            self._latest = image_id
             self._changed.notify()
 
     def close(self) -> None:
-        """End; what has not gone out is the reconciler's."""
+        """Stop; the reconciler sends what was not sent."""
         self._closed.set()
         with self._changed:
             self._changed.notify()
@@ -43,8 +43,8 @@ class Announcer:
         while not self._closed.is_set():
             with self._changed:
                 self._changed.wait_for(lambda: self._latest or self._closed.is_set())
-                item_id, self._latest = self._latest, None
-            if item_id is not None:
-                self._hints.hint(item_id)
+                image_id, self._latest = self._latest, None
+            if image_id is not None:
+                self._hints.hint(image_id)
                 failpoint("hinted")
-                self._closed.wait(APART_S)
+                self._closed.wait(MIN_INTERVAL_S)

@@ -1,93 +1,246 @@
-"""The options of one upload, gathered from the query and from form fields as they come in."""
+"""The options of one photo: what may be chosen, and how request, form and batch are combined."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import to_thread
+from pydantic import BaseModel, ConfigDict, Field
 
-from photoward.api.http.errors import validated
-from photoward.api.http.schemas.images import RequestedImage
-from photoward.core.catalogue import METHODS
+from photoward.api.ingest.validation import validated
+from photoward.core.catalogue import (
+    DEFAULT_PRESET,
+    FORMATS,
+    LEAST_SIDE,
+    MAX_EPSILON,
+    MAX_LABEL,
+    METADATA,
+    METHODS,
+    MOST_SIZES,
+    PRESETS,
+    SHAPINGS,
+)
 from photoward.core.errors import BadInput
 from photoward.core.jobs import well_formed
+from photoward.core.rights import CHOICES, DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from photoward.core.catalogue import Catalogue
     from photoward.core.jobs import Options
 
+EXAMPLE_ID = "3f2a9c0d5b7e41868d0c6a1f2e9b4d77"
 
-def merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """A batch's options under an item's own; either way of saying the strength replaces both."""
+
+class ImageOptions(BaseModel):
+    """What may be chosen for a photo: by form fields, query parameters or a manifest's line."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: Annotated[
+        str | None,
+        Field(
+            description=f"What the photo shows, in any 1 to {MAX_LABEL} printable characters. "
+            "None: what pretrained networks see in it.",
+            examples=["tabby cat"],
+        ),
+    ] = None
+    method: Annotated[str | None, Field(description="See `GET /v1/methods`.", examples=["sem"])] = (
+        None
+    )
+    target: Annotated[
+        str | None,
+        Field(
+            description="What the noise says: a secret that is made of the label, or a class. "
+            "`GET /v1/methods` lists each method's.",
+            examples=["prototype"],
+        ),
+    ] = None
+    surrogate: Annotated[str | None, Field(description="See `GET /v1/surrogates`.")] = None
+    networks: Annotated[
+        str | None,
+        Field(
+            description="The set of pretrained networks, see `GET /v1/surrogates`; for methods "
+            "that ask one.",
+            examples=["imagenet"],
+        ),
+    ] = None
+    preset: Annotated[
+        str | None,
+        Field(
+            description=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if nothing is said. "
+            "`GET /v1/methods` lists each method's.",
+            examples=[DEFAULT_PRESET],
+        ),
+    ] = None
+    epsilon: Annotated[
+        float | None,
+        Field(
+            description=f"Instead of a preset: largest change in 1/255, 1 to {MAX_EPSILON:g}, of "
+            "methods that are `bounded`; for `sem+cuda` that of its second half.",
+            examples=[8],
+        ),
+    ] = None
+    output_format: Annotated[
+        str | None,
+        Field(
+            description=f"{', '.join(FORMATS)}; the input's own if nothing is said.",
+            examples=["png"],
+        ),
+    ] = None
+    sizes: Annotated[
+        str | None,
+        Field(
+            description="For renditions: longer sides in pixels, at least "
+            f"{LEAST_SIDE}, up to {MOST_SIZES} of them with commas; for each the photo is shrunk "
+            "and then protected, and never enlarged.",
+            examples=["2048,1080,320"],
+        ),
+    ] = None
+    shaping: Annotated[
+        str | None,
+        Field(
+            description="perceptual: within what the eye overlooks, less where a picture is flat "
+            "and none of slow changes; even: all of epsilon everywhere. "
+            f"{SHAPINGS[0]} if nothing is said.",
+            examples=["perceptual"],
+        ),
+    ] = None
+    metadata: Annotated[
+        str | None,
+        Field(
+            description=f"What of EXIF to keep beside copyright and artist: {', '.join(METADATA)}, "
+            "several with commas. Nothing if nothing is said.",
+            examples=["date,camera"],
+        ),
+    ] = None
+    data_mining: Annotated[
+        str | None,
+        Field(
+            description=f"What the file's XMP says about being trained on: {', '.join(CHOICES)}; "
+            f"{DEFAULT} if nothing is said. A stricter word of the photo's own stays.",
+            examples=[DEFAULT],
+        ),
+    ] = None
+
+    creator: Annotated[
+        str | None,
+        Field(
+            description="Who made the photo, for a file that does not say so any more.",
+            examples=["Jane Doe"],
+        ),
+    ] = None
+    credit: Annotated[
+        str | None,
+        Field(
+            description="Whom to credit, for a file that does not say so.",
+            examples=["Jane Doe / Example Pictures"],
+        ),
+    ] = None
+    rights: Annotated[
+        str | None,
+        Field(
+            description="The copyright notice, for a file that has none.",
+            examples=["© 2026 Jane Doe"],
+        ),
+    ] = None
+    licence_url: Annotated[
+        str | None,
+        Field(
+            description="Where the terms of use stand, for a file that does not say so.",
+            examples=["https://example.org/licence"],
+        ),
+    ] = None
+
+
+class ImageRequest(ImageOptions):
+    """The same, and the batch that the photo shall belong to."""
+
+    batch: Annotated[
+        str | None,
+        Field(
+            description="The batch that it belongs to; its options are taken where none are given.",
+            examples=[EXAMPLE_ID],
+        ),
+    ] = None
+
+
+def merge_options(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A batch's options overridden by a photo's own; a preset or an epsilon replaces both."""
     strength = {"preset", "epsilon"}
     if strength & own.keys():
         defaults = {name: value for name, value in defaults.items() if name not in strength}
     return {**defaults, **own}
 
 
-class Asked:
-    """Refuses an option when it is seen, and what does not go together at the end.
+class OptionsBuilder:
+    """Collects a photo's options while its request is read.
+
+    An impossible value is refused when it is added, an impossible combination by ``build``.
 
     Args:
         catalogue: says what there is.
-        query: what is asked for there.
-        options_of: a batch's options, by its id; blocks, and raises NotFound.
+        query: the options in the request's query.
+        batch_options: gives a batch's options by its id; blocks, and raises NotFound.
     """
 
     batch: str | None = None
-    """Where the photo belongs."""
+    """Id of the batch that the photo belongs to."""
 
     def __init__(
-        self, catalogue: Catalogue, query: RequestedImage,
-        options_of: Callable[[str], Mapping[str, Any]],
-    ) -> None:  # fmt: skip
+        self,
+        catalogue: Catalogue,
+        query: ImageRequest,
+        batch_options: Callable[[str], Mapping[str, Any]],
+    ) -> None:
         self._catalogue = catalogue
-        self._options_of = options_of
+        self._batch_options = batch_options
         self._defaults: Mapping[str, Any] | None = None
         self._values: dict[str, Any] = {}
         self.include(query)
 
-    def include(self, requested: RequestedImage) -> None:
-        """Take all options that are in the query or in a body. Raises BadInput as ``add`` does."""
-        for name in RequestedImage.model_fields:
-            if name in requested.model_fields_set:
-                self._take(name, getattr(requested, name))
+    def include(self, request: ImageRequest) -> None:
+        """Add all options of a query or of a JSON body. Raises BadInput as ``add`` does."""
+        for name in ImageRequest.model_fields:
+            if name in request.model_fields_set:
+                self._add(name, getattr(request, name))
 
     def add(self, name: str, text: str) -> None:
-        """Take a form field.
+        """Add a form field.
 
         Raises:
-            BadInput: there is no such option, it came before, or its value is not possible.
+            BadInput: there is no such option, it was added before, or its value is not possible.
         """
-        self._take(name, getattr(validated(RequestedImage, {name: text}), name))
+        self._add(name, getattr(validated(ImageRequest, {name: text}), name))
 
-    async def find_batch(self) -> None:
-        """Take the options of the batch for what is not said. Raises NotFound: there is none."""
+    async def load_batch(self) -> None:
+        """Take the batch's options as defaults. Raises NotFound: there is no such batch."""
         if self.batch is not None and self._defaults is None:
-            batch = well_formed(self.batch)
-            self._defaults = await to_thread.run_sync(self._options_of, batch)
+            batch_id = well_formed(self.batch)
+            self._defaults = await to_thread.run_sync(self._batch_options, batch_id)
 
-    def complete(self) -> Options:
-        """Everything asked for, with defaults filled in.
+    def build(self) -> Options:
+        """All options with defaults filled in.
 
         Raises:
-            BadInput: options that do not go together.
+            BadInput: they do not go together.
         """
-        return self._catalogue.options(**merged(self._defaults or {}, self._values))
+        return self._catalogue.options(**merge_options(self._defaults or {}, self._values))
 
-    def _take(self, name: str, value: object) -> None:
+    def _add(self, name: str, value: object) -> None:
         if name in self._values or (name == "batch" and self.batch is not None):
             raise BadInput("invalid_option", f"{name} is given twice.", field=name)
         if name == "batch":
             self.batch = None if value is None else str(value)
             return
         self._values[name] = value
-        # Alone first: what is wrong whatever else may follow is refused before a photo is read.
+        self._check_alone(name, value)
+
+    def _check_alone(self, name: str, value: object) -> None:
+        """Refuse a value that no other option can make possible, before a photo is read."""
         alone: dict[str, Any] = {name: value}
         if name == "target":  # not every method has each
-            having = [method for method in METHODS.values() if value in method.targets]
-            having.sort(key=lambda method: method.networks)  # those first that need no more
-            alone["method"] = having[0].name if having else None
+            methods = [method for method in METHODS.values() if value in method.targets]
+            methods.sort(key=lambda method: method.networks)  # those first that need no more
+            alone["method"] = methods[0].name if methods else None
         self._catalogue.options(**alone)

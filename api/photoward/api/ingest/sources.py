@@ -1,4 +1,4 @@
-"""Where a manifest may have photos fetched from: one row a kind of source."""
+"""From where a manifest may have photos fetched: one class for each kind of source."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
-from photoward.api.http.headers import tus
-from photoward.api.ingest import uploads
+from photoward.api.ingest.upload_content import parse_metadata, read_upload
 from photoward.core.errors import BadInput, Conflict, NotFound, Unavailable
 from photoward.core.fetches import UPLOAD
 from photoward.core.jobs import well_formed
@@ -23,63 +22,71 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
     from photoward.core.uploads import Upload
 
-TRY_AGAIN = frozenset({
-    HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS,
-})  # fmt: skip
-"""What does not mean no, besides 5xx."""
+RETRYABLE = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+"""Statuses that are no final refusal, besides 5xx."""
 
 
-class Kind(Protocol):
-    """Gives photos out by what a manifest calls their places."""
+class PhotoSource(Protocol):
+    """Reads photos by the locations that a manifest gives."""
 
     def name(self, tenant: str, place: str) -> str:
-        """What a photo is called if nobody says it.
+        """The file name of a photo, where the manifest gives none.
 
         Raises:
-            BadInput: ``source_blocked``: the tenant may have nothing fetched from there.
+            BadInput: ``source_blocked``: the tenant may not fetch from there.
         """
 
     def opened(self, tenant: str, place: str) -> AbstractContextManager[Iterator[bytes]]:
         """A photo's bytes.
 
         Raises:
-            BadInput: it cannot be had, and will not be.
-            Unavailable: ``source_unreachable``: another time, perhaps.
+            BadInput: ``source_missing`` or ``source_blocked``, for good.
+            Unavailable: ``source_unreachable``, for now.
         """
 
 
-NAMED = {
+SOURCE_FIELDS = {
     "key": "bucket/key of an object in a bucket that the operator has opened",
     "url": "an https URL, where the operator allows them",
     UPLOAD: "the id of an upload, which becomes the photo",
 }
-"""What a line of a manifest calls a place → what that is."""
+"""The field of a manifest's line that gives a location → what it holds."""
 
 
-def kinds(settings: Settings, ledger: Ledger, store: ObjectStore) -> dict[str, Kind]:
-    """The sources by ``NAMED``."""
-    return {"key": Inboxes(settings), "url": Web(settings), UPLOAD: Brought(ledger, store)}
+def open_sources(settings: Settings, ledger: Ledger, store: ObjectStore) -> dict[str, PhotoSource]:
+    """One source for each of ``SOURCE_FIELDS``."""
+    return {
+        "key": Inboxes(settings),
+        "url": UrlSource(settings),
+        UPLOAD: UploadSource(ledger, store),
+    }
 
 
-class Brought:
-    """Uploads: bytes that the tenant has brought in before."""
+class UploadSource:
+    """The tenant's uploads, by id; each can be used once."""
 
     def __init__(self, ledger: Ledger, store: ObjectStore) -> None:
         self._ledger = ledger
         self._store = store
 
     def name(self, tenant: str, place: str) -> str:
-        """See ``Kind``."""
-        return tus.metadata(self._upload(tenant, place).metadata).get("filename", "")
+        """The file name in the upload's metadata. Raises BadInput: ``source_missing``."""
+        return parse_metadata(self._upload(tenant, place).metadata).get("filename", "")
 
     @contextmanager
     def opened(self, tenant: str, place: str) -> Iterator[Iterator[bytes]]:
-        """See ``Kind``."""
+        """The upload's bytes. Raises BadInput: ``source_missing``."""
         yield self._read(self._upload(tenant, place))
 
     def _read(self, upload: Upload) -> Iterator[bytes]:
         try:
-            yield from uploads.whole(self._store, upload)
+            yield from read_upload(self._store, upload)
         except (Conflict, NotFound) as error:
             raise BadInput("source_missing", error.detail, field=UPLOAD) from None
 
@@ -93,18 +100,18 @@ class Brought:
         return upload
 
 
-class Web:
-    """The Internet, if the operator lets it be asked."""
+class UrlSource:
+    """Web servers, by URL, where the operator has allowed it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._open = settings.fetch_allow_urls
+        self._enabled = settings.fetch_allow_urls
         self._private = settings.fetch_allow_private
-        self._whole_s = settings.fetch_timeout_seconds
+        self._timeout_s = settings.fetch_timeout_seconds
 
     def name(self, tenant: str, place: str) -> str:
-        """See ``Kind``."""
+        """The last part of the URL's path. Raises BadInput: ``source_blocked``."""
         del tenant
-        if not self._open:
+        if not self._enabled:
             raise _blocked("This service fetches no URLs.")
         if len(place) > MAX_URL:
             raise _blocked(f"It is longer than {MAX_URL} characters.")
@@ -115,13 +122,13 @@ class Web:
 
     @contextmanager
     def opened(self, tenant: str, place: str) -> Iterator[Iterator[bytes]]:
-        """See ``Kind``; only what is asked for and answered with 200, from where it was asked."""
+        """The body of an answer 200; redirects are not followed. Raises as ``PhotoSource`` does."""
         self.name(tenant, place)
-        asked = fetching(place, private=self._private, whole_s=self._whole_s)
+        request = fetching(place, private=self._private, whole_s=self._timeout_s)
         with ExitStack() as closing:
-            with _reached():
-                answer = closing.enter_context(asked)
-            _require_ok(answer.status)
+            with _translated():
+                answer = closing.enter_context(request)
+            _require_success(answer.status)
             yield _read(answer.chunks)
 
 
@@ -129,10 +136,10 @@ def _blocked(detail: str) -> BadInput:
     return BadInput("source_blocked", detail, field="url")
 
 
-def _require_ok(status: int) -> None:
+def _require_success(status: int) -> None:
     if status == HTTPStatus.OK:
         return
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRY_AGAIN:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in RETRYABLE:
         raise Unavailable(f"The source answers {status}.", "source_unreachable")
     away = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
     detail = " Redirects are not followed." if away else ""
@@ -140,12 +147,12 @@ def _require_ok(status: int) -> None:
 
 
 def _read(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    with _reached():
+    with _translated():
         yield from chunks
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
+def _translated() -> Iterator[None]:
     try:
         yield
     except Blocked as blocked:

@@ -1,6 +1,6 @@
 """A photo while it arrives: hashed, counted, and refused as soon as its header shows why.
 
-Knows bytes only; nothing is decoded. What is spooled is gone when the spool is closed.
+Nothing is decoded. The bytes are gone when the spool is closed.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import tempfile
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from photoward.core.errors import BadInput, Unavailable
@@ -17,24 +18,38 @@ from photoward.core.jobs import Source
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from photoward.core.jobs import Options
     from photoward.core.settings import Settings
 
 IN_MEMORY = 1 << 18
 """Bytes of one upload that are kept in memory; the rest goes to an unnamed file."""
 
-SMALL_HEAD = 1 << 16
+SMALL_HEADER = 1 << 16
 """Up to here the header is looked for in every chunk; beyond, whenever a quarter more is there,
 so that a picture that hides its size behind megabytes of metadata costs linear time."""
 
-UNTOLD = "application/octet-stream"
+ANY_TYPE = "application/octet-stream"
 ALIASES = {
-    "image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png",
-    "image/heif": "image/heic", "image/tif": "image/tiff",
-}  # fmt: skip
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "image/heif": "image/heic",
+    "image/tif": "image/tiff",
+}
+
+
+@dataclass(frozen=True)
+class CheckedImage:
+    """A photo that came whole, with a header and options that can be accepted."""
+
+    source: Source
+    options: Options
+    file: BinaryIO
+    """Its bytes, from the start; closed with the spool."""
 
 
 class Spool:
-    """The bytes of one photo.
+    """The bytes of one photo, in memory while they are few, then in an unnamed file.
 
     Args:
         limits: what a header may say.
@@ -46,7 +61,7 @@ class Spool:
     def __init__(
         self, limits: Limits, max_bytes: int, *, declared: str | None, filename: str | None
     ) -> None:
-        self._declared = media_type(declared)
+        self._declared = declared_type(declared)
         self._limits = limits
         self._max_bytes = max_bytes
         self._filename = filename
@@ -57,8 +72,8 @@ class Spool:
         self._header: Header | None = None
 
     @classmethod
-    def of(cls, settings: Settings, *, declared: str | None, filename: str | None) -> Self:
-        """One with the service's limits."""
+    def for_service(cls, settings: Settings, *, declared: str | None, filename: str | None) -> Self:
+        """A spool with the service's limits."""
         limits = Limits(settings.imaging_max_megapixels, settings.imaging_max_side_pixels)
         return cls(limits, settings.upload_max_bytes, declared=declared, filename=filename)
 
@@ -87,12 +102,12 @@ class Spool:
         try:
             self._spooled.write(chunk)
         except OSError as error:
-            raise no_room(error, "photo") from error
+            raise write_failed(error, "photo") from error
         if self._header is None and self._size >= self._look_at:
             self._look(complete=False)
 
     def finish(self) -> Source:
-        """What arrived, once all of it has.
+        """What is known of the photo, once all of it has come.
 
         Raises:
             BadInput: nothing came, or it ended before the header did.
@@ -104,21 +119,28 @@ class Spool:
         if self._header is None:
             raise BadInput("truncated", "The file ends before its header does.")
         return Source(
-            sha256=self._digest.hexdigest(), size=self._size,
-            media_type=self._header.media_type, width=self._header.width,
-            height=self._header.height, filename=self._filename,
-        )  # fmt: skip
+            sha256=self._digest.hexdigest(),
+            size=self._size,
+            media_type=self._header.media_type,
+            width=self._header.width,
+            height=self._header.height,
+            filename=self._filename,
+        )
 
     def file(self) -> BinaryIO:
         """The bytes, to be read from the start."""
         self._spooled.seek(0)
         return cast("BinaryIO", self._spooled)  # typed as IO[bytes], which is the same to readers
 
+    def checked(self, options: Options) -> CheckedImage:
+        """The photo with its options, once all of it has come. Raises as ``finish`` does."""
+        return CheckedImage(self.finish(), options, self.file())
+
     def _look(self, *, complete: bool) -> None:
         self._spooled.seek(0)
         self._header = sniff(self._spooled.read(), self._limits, complete=complete)
         if self._header is None:
-            self._look_at = self._size + (self._size // 4 if self._size > SMALL_HEAD else 1)
+            self._look_at = self._size + (self._size // 4 if self._size > SMALL_HEADER else 1)
         elif self._declared not in {None, self._header.media_type}:
             raise BadInput(
                 "content_type_mismatch",
@@ -126,20 +148,20 @@ class Spool:
             )
 
 
-def no_room(error: OSError, what: str) -> Unavailable:
-    """How a failed write of what arrives is told."""
+def write_failed(error: OSError, what: str) -> Unavailable:
+    """The refusal when a temporary file cannot be written."""
     code = "storage_full" if error.errno == errno.ENOSPC else "unavailable"
     return Unavailable(f"There is no disk space to receive the {what}.", code)
 
 
-def media_type(announced: str | None) -> str | None:
-    """The picture type in a ``Content-Type``; None when it leaves the type open.
+def declared_type(announced: str | None) -> str | None:
+    """The image type in a ``Content-Type``; None when it leaves the type open.
 
     Raises:
-        BadInput: ``unsupported_content_type``: it is no type of a picture.
+        BadInput: ``unsupported_content_type``: it is not an image type.
     """
-    kind = (announced or UNTOLD).partition(";")[0].strip().lower()
-    if kind == UNTOLD:
+    kind = (announced or ANY_TYPE).partition(";")[0].strip().lower()
+    if kind == ANY_TYPE:
         return None
     if not kind.startswith("image/"):
         raise BadInput("unsupported_content_type", f"{kind[:64]!r} is not the type of a picture.")

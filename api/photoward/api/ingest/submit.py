@@ -1,4 +1,8 @@
-"""The way of an upload from its request to an item: object first, row second, hint last."""
+"""How a checked photo becomes an image: object first, row second, wake-up last.
+
+A row without its object would be a promise that nobody can keep; an object without its row is
+removed by the reconciler.
+"""
 
 from __future__ import annotations
 
@@ -13,83 +17,117 @@ from photoward.core.object_keys import object_keys, original_key
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from photoward.api.http.body.reader import Upload
-    from photoward.api.http.deps import Parts
+    from photoward.api.ingest.services import IngestServices
+    from photoward.api.ingest.spool import CheckedImage
     from photoward.core.fetches import Arrival
     from photoward.core.jobs import Item, Options
 
-REFUSED = (BadInput, Conflict, NotFound, Overloaded)
-"""How the ledger says that it has written nothing. After anything else it may have: its answer can
-be lost behind a commit, and what the row promises must lie in the store."""
+REFUSALS = (BadInput, Conflict, NotFound, Overloaded)
+"""How the ledger says that it has written nothing. After any other error it may have committed, and
+then the object that the row names must stay."""
 
 
-def accept(  # noqa: PLR0913, PLR0917  # what makes an item
-    parts: Parts, tenant: str, upload: Upload, batch_id: str | None, request: str | None = None,
+def submit_image(  # noqa: PLR0913  # what makes an image
+    services: IngestServices,
+    tenant: str,
+    image: CheckedImage,
+    *,
+    batch_id: str | None = None,
+    request: str | None = None,
     upload_id: str | None = None,
-) -> Item:  # fmt: skip
-    """Object first, row second: a row without its object would be a promise nobody can keep.
+) -> Item:
+    """Store a photo and queue it.
 
-    ``upload_id``: what was brought in before, and becomes this item in the same transaction.
+    Args:
+        services: the process's.
+        tenant: whose.
+        image: what came.
+        batch_id: of the batch that it belongs to.
+        request: the digest of an idempotency key: under the same one the image of then is returned.
+        upload_id: of the upload that it is made of, and that is used up in the same transaction.
+
+    Raises:
+        BadInput: ``request_differs``.
+        Conflict: ``upload_used``.
+        NotFound: there is no such batch or upload.
+        Overloaded: ``over_quota``.
+        Unavailable: the store or the ledger does not answer.
     """
-    item_id = new_id()
-    options, batch_key = _stored(parts, tenant, item_id, upload)
-    with withdrawn(parts, original_key(tenant, item_id)):
-        kept = parts.ledger.add(
-            item_id, tenant, options, upload.source, batch_key, batch=batch_id, request=request,
-            trace=parts.tracer.here(), upload=upload_id,
+    image_id = new_id()
+    options, batch_key = _store_original(services, tenant, image_id, image)
+    with discard_if_refused(services, original_key(tenant, image_id)):
+        item = services.ledger.add(
+            image_id, tenant, options, image.source, batch_key, batch=batch_id, request=request,
+            trace=services.tracer.here(), upload=upload_id,
         )  # fmt: skip
-    if kept.id != item_id:
-        discard(parts, original_key(tenant, item_id))
+    if item.id != image_id:
+        discard(services, original_key(tenant, image_id))
     failpoint("row-committed")
-    return kept
+    return item
 
 
-def arrived(parts: Parts, arrival: Arrival, upload: Upload) -> Item | None:
-    """The same for a photo whose item is there already; None: nobody waits for it any more.
+def complete_fetch(services: IngestServices, job: Arrival, image: CheckedImage) -> Item | None:
+    """Store a fetched photo and queue the image that waits for it; None: nothing waits any more.
 
     Raises:
         Overloaded: ``over_quota``.
-        BadInput: ``source_missing``: somebody has used it meanwhile.
+        BadInput: ``source_missing``: its upload was used meanwhile.
+        Unavailable: the store or the ledger does not answer.
     """
-    tenant, item_id = arrival.tenant, arrival.item_id
-    options, batch_key = _stored(parts, tenant, item_id, upload)
+    tenant, image_id = job.tenant, job.item_id
+    options, batch_key = _store_original(services, tenant, image_id, image)
     try:
-        with withdrawn(parts, original_key(tenant, item_id)):
-            kept = parts.ledger.arrive(arrival, options, upload.source, batch_key)
+        with discard_if_refused(services, original_key(tenant, image_id)):
+            item = services.ledger.arrive(job, options, image.source, batch_key)
     except (Conflict, NotFound) as error:
-        raise BadInput("source_missing", error.detail, field=arrival.kind) from None
-    if kept is None and item_id not in parts.ledger.states([item_id]):
-        discard(parts, original_key(tenant, item_id))  # deleted, or its tenant was
+        raise BadInput("source_missing", error.detail, field=job.kind) from None
+    if item is None and image_id not in services.ledger.states([image_id]):
+        discard(services, original_key(tenant, image_id))  # deleted, or its tenant was
     failpoint("row-committed")
-    return kept
+    return item
+
+
+def delete_image(
+    services: IngestServices, tenant: str, image_id: str, *, audited: bool = True
+) -> None:
+    """Cancel and hide an image, and remove its objects.
+
+    Args:
+        services: the process's.
+        tenant: whose.
+        image_id: of the image.
+        audited: whether the audit log records it, as what the caller asked for.
+
+    Raises:
+        NotFound: the tenant has no such image.
+    """
+    item = services.ledger.cancel(tenant, image_id, asked=audited)
+    for key in object_keys(item):
+        services.store.delete(key)
 
 
 @contextlib.contextmanager
-def withdrawn(parts: Parts, key: str) -> Iterator[None]:
-    """An object goes if the ledger refuses its row in the block."""
+def discard_if_refused(services: IngestServices, key: str) -> Iterator[None]:
+    """Remove an object if the ledger refuses its row in the block."""
     try:
         yield
-    except REFUSED:
-        discard(parts, key)
+    except REFUSALS:
+        discard(services, key)
         raise
 
 
-def discard(parts: Parts, key: str) -> None:
-    """Remove an object that no row names."""
-    with contextlib.suppress(Unavailable):  # the reconciler finds it; the first error is told
-        parts.store.delete(key)
+def discard(services: IngestServices, key: str) -> None:
+    """Remove an object that no row names; what the store does not remove, the reconciler does."""
+    with contextlib.suppress(Unavailable):  # the error that led here is the one to report
+        services.store.delete(key)
 
 
-def _stored(parts: Parts, tenant: str, item_id: str, upload: Upload) -> tuple[Options, str]:
-    source = upload.source
-    placed = parts.catalogue.placed(upload.options, source.width, source.height)
-    parts.store.put(original_key(tenant, item_id), upload.file)
+def _store_original(
+    services: IngestServices, tenant: str, image_id: str, image: CheckedImage
+) -> tuple[Options, str]:
+    """The image's final options and its batch key."""
+    source = image.source
+    options, batch_key = services.catalogue.placed(image.options, source.width, source.height)
+    services.store.put(original_key(tenant, image_id), image.file)
     failpoint("original-stored")
-    return placed
-
-
-def remove(parts: Parts, tenant: str, item_id: str, *, asked: bool = True) -> None:
-    """Hide an item and remove its objects; ``asked``: it is the caller's deed. Raises NotFound."""
-    item = parts.ledger.cancel(tenant, item_id, asked=asked)
-    for key in object_keys(item):
-        parts.store.delete(key)
+    return options, batch_key

@@ -1,4 +1,4 @@
-"""Places of which there are few, shared among tenants: none of them can take all."""
+"""A limit on things done at a time, shared among tenants so that none can use all of it."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Seats:
-    """Each tenant may have at most half of the places that the others leave.
+class TenantSlots:
+    """Each tenant may hold at most half of the slots that the others leave.
 
     So there is one left for whoever comes first, however many hold on to theirs.
 
     Args:
-        why: is told to who gets none; it must say nothing of others.
+        detail: the refusal's sentence; it must say nothing of other tenants.
     """
 
-    def __init__(self, why: str) -> None:
-        self._why = why
-        self._taken: Counter[str] = Counter()
+    def __init__(self, detail: str) -> None:
+        self._detail = detail
+        self._held: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def check(self, tenant: str, count: int) -> None:
-        """Raises Overloaded: of ``count`` places there is none for the tenant now."""
+    def check(self, tenant: str, limit: int) -> None:
+        """Raises Overloaded: of ``limit`` slots there is none for the tenant now."""
         with self._lock:
-            self._require(tenant, count)
+            self._require(tenant, limit)
 
     @contextmanager
-    def one(self, tenant: str, count: int) -> Iterator[None]:
-        """One of ``count``. Raises Overloaded."""
+    def acquire(self, tenant: str, limit: int) -> Iterator[None]:
+        """Hold one of ``limit`` slots until the end of the block. Raises Overloaded."""
         with self._lock:
-            self._require(tenant, count)
-            self._taken[tenant] += 1
+            self._require(tenant, limit)
+            self._held[tenant] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._taken[tenant] -= 1
-                self._taken += Counter()  # forgets who has none
+                self._held[tenant] -= 1
+                self._held += Counter()  # forgets tenants that hold none
 
-    def _require(self, tenant: str, count: int) -> None:
-        own = self._taken[tenant]
-        if 2 * own >= count - (self._taken.total() - own):
-            raise Overloaded(self._why)
+    def _require(self, tenant: str, limit: int) -> None:
+        own = self._held[tenant]
+        if 2 * own >= limit - (self._held.total() - own):
+            raise Overloaded(self._detail)

@@ -1,4 +1,4 @@
-"""multipart/form-data taken apart while it arrives: a photo is refused at its header."""
+"""multipart/form-data, parsed while it arrives."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from photoward.core.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from photoward.api.ingest.options import Asked
+    from photoward.api.ingest.options import OptionsBuilder
     from photoward.api.ingest.spool import Spool
 
 FILE = "file"
-"""Name of the part that holds the photo; every other part is an option."""
+"""Name of the part with the photo; every other part is an option."""
 
 MAX_FIELD_BYTES = 4096
 
 
-class Form:
-    """One form: options go to ``asked``, the file into a spool made by ``new_spool``.
+class FormReader:
+    """Reads one form: fields into ``options``, the file into a spool made by ``new_spool``.
 
     Args:
         boundary: as the request's Content-Type has it.
-        asked: takes the option fields.
+        options: takes the fields.
         new_spool: called with the file part's declared type and cleaned name.
     """
 
     def __init__(
         self,
         boundary: bytes,
-        asked: Asked,
+        options: OptionsBuilder,
         new_spool: Callable[[str | None, str | None], Spool],
     ) -> None:
-        self._asked = asked
+        self._options = options
         self._new_spool = new_spool
         self._spool: Spool | None = None
         self._ended = False
@@ -47,28 +47,31 @@ class Form:
         self._field = ""
         self._value = bytearray()
         try:
-            self._parser = MultipartParser(boundary, {
-                "on_part_begin": self._begin_part,
-                "on_header_field": self._header_field,
-                "on_header_value": self._on_header_value,
-                "on_header_end": self._end_header,
-                "on_headers_finished": self._end_headers,
-                "on_part_data": self._part_data,
-                "on_part_end": self._end_part,
-                "on_end": self._end,
-            })  # fmt: skip
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin_part,
+                    "on_header_field": self._header_field,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._end_header,
+                    "on_headers_finished": self._end_headers,
+                    "on_part_data": self._part_data,
+                    "on_part_end": self._end_part,
+                    "on_end": self._end,
+                },
+            )
         except FormParserError as error:
             raise BadInput("malformed_request", f"The boundary is not valid: {error}.") from error
 
     def feed(self, chunk: bytes) -> None:
-        """Take the body's next bytes. Raises BadInput as soon as something is wrong."""
+        """Parse the next bytes. Raises BadInput as soon as something is wrong."""
         try:
             self._parser.write(chunk)
         except FormParserError as error:
             raise BadInput("malformed_request", f"The form cannot be parsed: {error}.") from error
 
     def finish(self) -> Spool:
-        """The spooled photo. Raises BadInput when the form or its file is not whole."""
+        """The spool with the photo. Raises BadInput: the form or its file is not complete."""
         if not self._ended:
             raise BadInput("malformed_request", "The form ends before its last boundary.")
         if self._spool is None:
@@ -96,9 +99,10 @@ class Form:
         if self._field != FILE:
             if b"filename" in named:
                 raise BadInput(
-                    "invalid_option", f"The photo's part must be named {FILE}.",
+                    "invalid_option",
+                    f"The photo's part must be named {FILE}.",
                     field=self._field[:64],
-                )  # fmt: skip
+                )
             return
         if self._spool is not None:
             raise BadInput("invalid_option", "One request takes one photo.", field=FILE)
@@ -117,7 +121,7 @@ class Form:
 
     def _end_part(self) -> None:
         if self._field != FILE:
-            self._asked.add(self._field, _text(bytes(self._value), self._field[:64]))
+            self._options.add(self._field, _text(bytes(self._value), self._field[:64]))
 
     def _end(self) -> None:
         self._ended = True

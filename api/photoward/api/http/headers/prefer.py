@@ -13,7 +13,7 @@ _NAMED_WAIT = re.compile(r"\s*wait\s*(?:[=;]|$)", re.IGNORECASE)
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 
 
-def wanted_wait_s(headers: Iterable[str]) -> int | None:
+def parse_wait_s(headers: Iterable[str]) -> int | None:
     """The seconds of the first ``wait`` in the ``Prefer`` headers.
 
     None when there is none or it is malformed: the RFC has such preferences ignored, and a

@@ -1,4 +1,4 @@
-"""Parts of a file that are asked for (RFC 9110, 14): whose download broke off goes on with it."""
+"""``Range`` (RFC 9110, 14): one part of a file, so that a download that broke off can go on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNOREC
 
 
 @dataclass(frozen=True)
-class Part:
+class ByteRange:
     """Bytes of a file, from ``start`` and before ``end``."""
 
     start: int
@@ -17,15 +17,17 @@ class Part:
 
     @property
     def length(self) -> int:
-        """How many."""
+        """Number of bytes."""
         return self.end - self.start
 
 
-def wanted(header: str | None, if_range: str | None, etag: str, length: int) -> Part | None:
-    """The part that a request asks for; None: the whole.
+def parse_range(
+    header: str | None, if_range: str | None, etag: str, length: int
+) -> ByteRange | None:
+    """The part that a request asks for; None: the whole file.
 
-    Several parts, other units and what cannot be read are not honoured, as the RFC lets one; nor
-    is a part of what has another tag by now. An empty part is one that there is not.
+    Several ranges, other units and malformed headers are ignored, as the RFC permits, and so is a
+    range of a file with another tag. An empty part means that the range cannot be satisfied.
 
     Args:
         header: ``Range``.
@@ -38,8 +40,8 @@ def wanted(header: str | None, if_range: str | None, etag: str, length: int) -> 
         return None
     first, last = found.groups()
     if not first:
-        return Part(max(0, length - int(last)), length) if last else None
+        return ByteRange(max(0, length - int(last)), length) if last else None
     start, end = int(first), length if not last else int(last) + 1
     if last and end <= start:
         return None
-    return Part(start, max(start, min(end, length)))
+    return ByteRange(start, max(start, min(end, length)))

@@ -1,6 +1,6 @@
-"""What goes around every request: its id, security headers, log line, metrics and trace.
+"""Every request's id, security headers, log line, metrics and trace.
 
-Plain ASGI, outside of everything else, so that no answer escapes it. Knows no route.
+Plain ASGI and the outermost layer, so that it sees every response.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"}
 log = structlog.get_logger("photoward.http")
 
 
-class Envelope:
-    """The outermost layer of the application."""
+class RequestContextMiddleware:
+    """Gives each request an id, and records how it was answered."""
 
     def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
         self.app = app
         self.tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
+        """Pass the request on, and the response back with the headers added."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        came = Headers(scope=scope)
-        request_id = _request_id(came.get("x-request-id"))
+        request_headers = Headers(scope=scope)
+        request_id = _request_id(request_headers.get("x-request-id"))
         status = 0
 
-        async def send_sealed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -61,25 +61,25 @@ class Envelope:
         started = time.perf_counter()
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
-            self.tracer.request(came) as asked,
+            self.tracer.request(request_headers) as span,
         ):
             try:
-                await self.app(scope, receive, send_sealed)
+                await self.app(scope, receive, send_with_headers)
             except Exception:  # the outermost layer: from here it would leave as plain text
                 log.exception("request_broke", method=scope["method"], route=_route(scope))
                 if status:  # half an answer cannot be mended: the server cuts the connection
                     raise
-                await internal_error()(scope, receive, send_sealed)
+                await internal_error()(scope, receive, send_with_headers)
             finally:
-                _record(asked, scope, status, time.perf_counter() - started)
+                _record(span, scope, status, time.perf_counter() - started)
 
 
-def _record(asked: Asked, scope: Scope, status: int, seconds: float) -> None:
+def _record(span: Asked, scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in METHODS else "other"
     route = _route(scope)
     HTTP_REQUESTS.labels(method, route, str(status)).inc()
     HTTP_SECONDS.labels(method, route).observe(seconds)
-    asked.answered(method, route, status)
+    span.answered(method, route, status)
     log.info("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 1))
 
 

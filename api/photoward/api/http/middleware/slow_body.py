@@ -1,7 +1,7 @@
-"""How long a body may take to come: who sends ever so slowly does not hold on to anything.
+"""A time limit on bodies, so that slow senders hold no resources.
 
 Plain ASGI. Only time in which nothing was there to be read counts, so that a slow disk or a busy
-process is no sender's fault.
+process is not the sender's fault.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Patience:
+class SlowBodyMiddleware:
     """Refuses bodies that come too slowly.
 
     Args:
         app: what reads them.
-        grace_s: how long the service waits for any body, altogether.
-        bytes_per_s: for each so many bytes that have come it waits a second more.
+        timeout_s: how long the service waits for a body, in seconds altogether …
+        min_rate: … and one second more for so many bytes that have come.
     """
 
-    def __init__(self, app: ASGIApp, *, grace_s: float, bytes_per_s: int) -> None:
+    def __init__(self, app: ASGIApp, *, timeout_s: float, min_rate: int) -> None:
         self._app = app
-        self._grace_s = grace_s
-        self._bytes_per_s = bytes_per_s
+        self._timeout_s = timeout_s
+        self._min_rate = min_rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI; the application's ``receive`` raises HTTPException 408."""
+        """Call the application with a ``receive`` that raises HTTPException 408."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        left_s = self._grace_s
+        left_s = self._timeout_s
         more = True
 
         async def receive_in_time() -> Message:
@@ -49,7 +49,7 @@ class Patience:
                     message = await receive()
             except TimeoutError:
                 raise _too_slow() from None
-            left_s += len(message.get("body", b"")) / self._bytes_per_s - (clock() - began)
+            left_s += len(message.get("body", b"")) / self._min_rate - (clock() - began)
             more = message.get("more_body", False)
             return message
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -13,19 +10,18 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep
-from photoward.api.http.errors import documented, respond
-from photoward.api.http.headers import ranges
-from photoward.api.http.headers.ranges import Part
-from photoward.api.http.responses import streamed
-from photoward.api.http.schemas.images import Problem, error_of
-from photoward.api.ingest import filenames
+from photoward.api.delivery.files import ProtectedFile, open_file, select_file
+from photoward.api.http.auth import ReaderDep
+from photoward.api.http.deps import ImageIdDep, Services, ServicesDep
+from photoward.api.http.errors import documented, problem_response
+from photoward.api.http.headers.content_disposition import attachment
+from photoward.api.http.headers.ranges import ByteRange, parse_range
+from photoward.api.http.responses import stream_in_thread
+from photoward.api.http.schemas.images import problem_of
+from photoward.api.http.schemas.problems import Problem
 from photoward.core import rights
 from photoward.core.catalogue import FORMATS
-from photoward.core.errors import BadInput, Conflict
-from photoward.core.jobs import Item, shrunk
-from photoward.core.object_keys import output_keys
-from photoward.core.ports import ObjectStore
+from photoward.core.jobs import Item
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -53,35 +49,23 @@ SizeDep = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class _File:
-    """One finished file of an item."""
-
-    key: str
-    sha256: str
-    length: int
-    media_type: str
-    side: int | None = None
-    """Pixels of its longer side, if there are several of the item."""
-
-
 @router.head("/{image_id}/content", include_in_schema=False)
 async def head_content(
-    image_id: ItemIdDep,
-    parts: PartsDep,
+    image_id: ImageIdDep,
+    services: ServicesDep,
     tenant: ReaderDep,
     size: SizeDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """What GET would send, without the file."""
-    item = await to_thread.run_sync(parts.ledger.get, tenant, image_id)
-    short = _failure(item)
-    if short is not None:
-        return short
-    file = _file(item, size)
-    return _unchanged(item, file, if_none_match) or Response(
-        headers={**_headers(item, file), "Content-Type": file.media_type}
-    )
+    item = await to_thread.run_sync(services.ledger.get, tenant, image_id)
+    problem = problem_of(item, status=HTTPStatus.CONFLICT)
+    if problem is not None:
+        return problem_response(problem)
+    file = select_file(item, size)
+    if _has_tag(file, if_none_match):
+        return _not_modified(item, file)
+    return Response(headers={**_headers(item, file), "Content-Type": file.media_type})
 
 
 @router.get(
@@ -105,107 +89,80 @@ async def head_content(
     },
 )
 async def get_content(  # noqa: PLR0913, PLR0917  # what may be asked for
-    image_id: ItemIdDep,
-    parts: PartsDep,
+    image_id: ImageIdDep,
+    services: ServicesDep,
     tenant: ReaderDep,
     size: SizeDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
-    asked_range: Annotated[
+    range_header: Annotated[
         str | None, Header(alias="Range", description="One part of it.", examples=["bytes=4096-"])
     ] = None,
     if_range: Annotated[str | None, Header(description="The ETag that it must have.")] = None,
 ) -> Response:
     """Never changes once it is there: the ETag is the file's SHA-256."""
-    item = await to_thread.run_sync(parts.ledger.get, tenant, image_id)
-    short = _failure(item)
-    if short is not None:
-        return short
-    file = _file(item, size)
-    short = _unchanged(item, file, if_none_match)
-    if short is not None:
-        return short
-    part = ranges.wanted(asked_range, if_range, f'"{file.sha256}"', file.length)
-    return await _sent(parts, item, file, part)
+    item = await to_thread.run_sync(services.ledger.get, tenant, image_id)
+    problem = problem_of(item, status=HTTPStatus.CONFLICT)
+    if problem is not None:
+        return problem_response(problem)
+    file = select_file(item, size)
+    if _has_tag(file, if_none_match):
+        return _not_modified(item, file)
+    part = parse_range(range_header, if_range, f'"{file.sha256}"', file.length)
+    return await file_response(services, item, file, part)
 
 
-def _failure(item: Item) -> Response | None:
-    failure = error_of(item, status=409)
-    return None if failure is None else respond(failure)
-
-
-def _unchanged(item: Item, file: _File, if_none_match: str | None) -> Response | None:
-    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
-    if f'"{file.sha256}"' not in tags and tags != ["*"]:
-        return None
-    headers = _headers(item, file)
-    del headers["Content-Length"]
-    return Response(status_code=304, headers=headers)
-
-
-def _file(item: Item, size: int | None = None) -> _File:
-    """The largest file, or the one that ``size`` pixels were asked for."""
-    if item.output is None:
-        raise Conflict("not_ready", f"The item is {item.state}.")
-    output, keys = item.output, output_keys(item)
-    source = item.source
-    wanted = next(iter(keys)) if size is None else shrunk(source.width, source.height, size)
-    if wanted not in keys:
-        there = ", ".join(str(max(one)) for one in keys)
-        raise BadInput(
-            "invalid_option", f"This size does not exist; these do: {there}.", field="size"
-        )
-    for one in output.renditions:
-        if (one.width, one.height) == wanted:
-            return _File(keys[wanted], one.sha256, one.size, output.media_type, max(wanted))
-    return _File(keys[wanted], output.sha256, output.size, output.media_type)
-
-
-def _headers(item: Item, file: _File) -> dict[str, str]:
-    digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
-    return {
-        "Content-Length": str(file.length),
-        "Accept-Ranges": "bytes",
-        "Content-Disposition": filenames.attachment(
-            item.source.filename, file.media_type, item.id, file.side
-        ),
-        "ETag": f'"{file.sha256}"',
-        "Repr-Digest": f"sha-256=:{digest}:",
-        "Cache-Control": "private, no-cache",
-        **_reserved(item.options.data_mining),
-    }
-
-
-def _reserved(data_mining: str) -> dict[str, str]:
-    """The file's own words again, where a crawler reads them before the file."""
-    if data_mining == rights.NOTHING:
-        return {}
-    return {"X-Robots-Tag": "noai, noimageai", "TDM-Reservation": "1"}
-
-
-async def whole(parts: Parts, item: Item) -> Response:
-    """The largest file of a finished item as an answer, once its first bytes are there."""
-    return await _sent(parts, item, _file(item), None)
-
-
-async def _sent(parts: Parts, item: Item, file: _File, part: Part | None) -> Response:
+async def file_response(
+    services: Services, item: Item, file: ProtectedFile, part: ByteRange | None
+) -> Response:
+    """A file or a part of it, once its first bytes have been read."""
+    if part is not None and not part.length:
+        return _not_satisfiable(file)
     headers = _headers(item, file)
     start, end = (0, None) if part is None else (part.start, part.end)
     if part is not None:
         headers["Content-Range"] = f"bytes {start}-{part.end - 1}/{file.length}"
         headers["Content-Length"] = str(part.length)
-    if part is not None and not part.length:
-        detail = f"It has {file.length} bytes."
-        nowhere = {"Content-Range": f"bytes */{file.length}"}
-        return respond(Problem.of("range_not_satisfiable", detail), nowhere)
     chunks = await to_thread.run_sync(
-        _opened, parts.store, file.key, start, end, limiter=parts.at_store
+        open_file, services.store, file, start, end, limiter=services.store_calls
     )
     status = HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT
-    body = streamed(chunks, parts.at_store)
+    body = stream_in_thread(chunks, services.store_calls)
     return StreamingResponse(body, status, headers, file.media_type)
 
 
-def _opened(store: ObjectStore, key: str, start: int, end: int | None) -> Iterator[bytes]:
-    """The first chunk is fetched here, so that a missing file is a 404 and not half an answer."""
-    chunks = store.stream(key, start=start, end=end)
-    return itertools.chain([next(chunks, b"")], chunks)
+def _not_satisfiable(file: ProtectedFile) -> Response:
+    problem = Problem.of("range_not_satisfiable", f"It has {file.length} bytes.")
+    return problem_response(problem, {"Content-Range": f"bytes */{file.length}"})
+
+
+def _has_tag(file: ProtectedFile, if_none_match: str | None) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    return f'"{file.sha256}"' in tags or tags == ["*"]
+
+
+def _not_modified(item: Item, file: ProtectedFile) -> Response:
+    headers = _headers(item, file)
+    del headers["Content-Length"]
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+
+
+def _headers(item: Item, file: ProtectedFile) -> dict[str, str]:
+    digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
+    return {
+        "Content-Length": str(file.length),
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": attachment(
+            item.source.filename, file.media_type, item.id, file.side
+        ),
+        "ETag": f'"{file.sha256}"',
+        "Repr-Digest": f"sha-256=:{digest}:",
+        "Cache-Control": "private, no-cache",
+        **_reservation(item.options.data_mining),
+    }
+
+
+def _reservation(data_mining: str) -> dict[str, str]:
+    """What the file's XMP says of data mining, where a crawler reads it before the file."""
+    if data_mining == rights.NOTHING:
+        return {}
+    return {"X-Robots-Tag": "noai, noimageai", "TDM-Reservation": "1"}

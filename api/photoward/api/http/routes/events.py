@@ -1,6 +1,6 @@
-"""Progress as it happens: what a GET would tell, told again whenever it has changed.
+"""Progress as it happens: what a GET would answer, sent again whenever it has changed.
 
-Each event is the whole of it, so that nothing is missed by who was away. Server-sent events:
+Each event is the whole state, so that a client that was away misses nothing. Server-sent events:
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
@@ -16,105 +16,128 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
-from photoward.api.http.deps import BatchIdDep, ItemIdDep, PartsDep, ReaderDep
+from photoward.api.http.auth import ReaderDep
+from photoward.api.http.deps import BatchIdDep, ImageIdDep, Services, ServicesDep
 from photoward.api.http.errors import documented
-from photoward.api.http.routes.images import NO_STORE, shown
-from photoward.api.http.schemas.images import Batch
+from photoward.api.http.responses import NO_STORE
+from photoward.api.http.routes.images import load_image
+from photoward.api.http.schemas.batches import Batch
 from photoward.core.errors import NotFound, Overloaded, Unavailable
 from photoward.core.jobs import FINAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from photoward.api.http.deps import Parts
-
 router = APIRouter(tags=["events"])
 
-EVERY_S = 1.0
-"""Between two looks at the ledger."""
-PING_S = 15.0
-"""Longest silence: proxies close what says nothing."""
-LONGEST_S = 600.0
-"""Then the stream ends; browsers come again by themselves."""
+POLL_INTERVAL_S = 1.0
+"""Between two queries of the ledger."""
+KEEPALIVE_S = 15.0
+"""Longest silence: proxies close connections on which nothing is sent."""
+MAX_STREAM_S = 600.0
+"""Then the stream ends; browsers connect again by themselves."""
 
-ASKING = ("unauthenticated", "forbidden", "not_found", "queue_full", "unavailable")
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "An event `progress` for each change; its `data` is what GET would tell.",
         "content": {"text/event-stream": {}},
     },
     204: {"description": "It has ended, and the event of `Last-Event-ID` told so."},
-    **documented(*ASKING),
+    **documented("unauthenticated", "forbidden", "not_found", "queue_full", "unavailable"),
 }
 
-LastDep = Annotated[
+LastEventIdDep = Annotated[
     str | None, Header(alias="Last-Event-ID", description="The id of the last event seen.")
 ]
 
+Snapshot = tuple[str, bool]
+"""The event's data, and whether it is the last event."""
+
 
 @router.get(
-    "/v1/images/{image_id}/events", operation_id="watchImage", summary="Watch a photo",
-    response_class=Response, responses=STREAM,
-)  # fmt: skip
+    "/v1/images/{image_id}/events",
+    operation_id="watchImage",
+    summary="Watch a photo",
+    response_class=Response,
+    responses=STREAM,
+)
 async def watch_image(
-    request: Request, image_id: ItemIdDep, parts: PartsDep, tenant: ReaderDep, last: LastDep = None
+    request: Request,
+    image_id: ImageIdDep,
+    services: ServicesDep,
+    tenant: ReaderDep,
+    last_event_id: LastEventIdDep = None,
 ) -> Response:
     """State, stage and place in the queue, until it has ended."""
 
-    def look() -> tuple[str, bool]:
-        image = shown(parts, tenant, image_id)
+    def load() -> Snapshot:
+        image = load_image(services, tenant, image_id)
         return image.model_dump_json(), image.state in FINAL
 
-    return await _told(request, parts, tenant, look, last)
+    return await _event_stream(request, services, tenant, load, last_event_id)
 
 
 @router.get(
-    "/v1/batches/{batch_id}/events", operation_id="watchBatch", summary="Watch a batch",
-    response_class=Response, responses=STREAM,
-)  # fmt: skip
+    "/v1/batches/{batch_id}/events",
+    operation_id="watchBatch",
+    summary="Watch a batch",
+    response_class=Response,
+    responses=STREAM,
+)
 async def watch_batch(
-    request: Request, batch_id: BatchIdDep, parts: PartsDep, tenant: ReaderDep, last: LastDep = None
+    request: Request,
+    batch_id: BatchIdDep,
+    services: ServicesDep,
+    tenant: ReaderDep,
+    last_event_id: LastEventIdDep = None,
 ) -> Response:
     """Items by state, rate and time left, until all of its items have ended."""
 
-    def look() -> tuple[str, bool]:
-        batch = parts.ledger.batch(tenant, batch_id)
+    def load() -> Snapshot:
+        batch = services.ledger.batch(tenant, batch_id)
         return Batch.of(batch).model_dump_json(), batch.ended == batch.total
 
-    return await _told(request, parts, tenant, look, last)
+    return await _event_stream(request, services, tenant, load, last_event_id)
 
 
-async def _told(
-    request: Request, parts: Parts, tenant: str, look: Callable[[], tuple[str, bool]],
-    last: str | None,
-) -> Response:  # fmt: skip
-    parts.admission.check_listener(tenant)
-    first = await to_thread.run_sync(look)
-    if first[1] and last == _id(first[0]):
-        return Response(status_code=204)  # browsers do not come again after this
+async def _event_stream(
+    request: Request,
+    services: Services,
+    tenant: str,
+    load: Callable[[], Snapshot],
+    last_event_id: str | None,
+) -> Response:
+    services.admission.check_event_streams(tenant)
+    first = await to_thread.run_sync(load)
+    if first[1] and last_event_id == _event_id(first[0]):
+        return Response(status_code=204)  # browsers do not connect again after this
 
     async def events() -> AsyncIterator[bytes]:
-        # Many may have been let in at once: the last of them hear nothing, and come again.
-        with suppress(Overloaded), parts.admission.one_listener(tenant):
-            told, spoke, until = last, time.monotonic(), time.monotonic() + LONGEST_S
-            seen: tuple[str, bool] = first
+        # Many may have passed the check at once: the last of them get nothing, and connect again.
+        with suppress(Overloaded), services.admission.event_stream_slot(tenant):
+            sent_id, sent_at, until = (
+                last_event_id,
+                time.monotonic(),
+                time.monotonic() + MAX_STREAM_S,
+            )
+            data, is_last = first
             while True:
-                if _id(seen[0]) != told:
-                    told, spoke = _id(seen[0]), time.monotonic()
-                    yield format_sse_event(event="progress", data_str=seen[0], id=told)
-                if seen[1] or time.monotonic() > until or await request.is_disconnected():
+                if _event_id(data) != sent_id:
+                    sent_id, sent_at = _event_id(data), time.monotonic()
+                    yield format_sse_event(event="progress", data_str=data, id=sent_id)
+                if is_last or time.monotonic() > until or await request.is_disconnected():
                     return
-                if time.monotonic() - spoke > PING_S:
-                    spoke = time.monotonic()
+                if time.monotonic() - sent_at > KEEPALIVE_S:
+                    sent_at = time.monotonic()
                     yield KEEPALIVE_COMMENT
-                await asyncio.sleep(EVERY_S)
+                await asyncio.sleep(POLL_INTERVAL_S)
                 try:
-                    seen = await to_thread.run_sync(look)
-                except (NotFound, Unavailable):  # whoever comes again is told in an answer
+                    data, is_last = await to_thread.run_sync(load)
+                except (NotFound, Unavailable):  # the next connection gets a problem
                     return
 
     return EventSourceResponse(events(), headers={**NO_STORE, "X-Accel-Buffering": "no"})
 
 
-def _id(data: str) -> str:
+def _event_id(data: str) -> str:
     return hashlib.sha256(data.encode()).hexdigest()[:16]

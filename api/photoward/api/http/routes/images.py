@@ -1,38 +1,71 @@
-"""``/v1/images``: hand in a photo, ask how it stands, delete it."""
+"""``/v1/images``: submit a photo, see how it stands, delete it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from photoward.api.http.body.photo import taken
-from photoward.api.http.body.reader import JSON
-from photoward.api.http.deps import ItemIdDep, Parts, PartsDep, ReaderDep, RequestKeyDep, WriterDep
+from photoward.api.http.auth import ReaderDep, WriterDep
+from photoward.api.http.body.image import read_image
+from photoward.api.http.body.reader import JSON, read_json, refuse_repeated_parameters
+from photoward.api.http.deps import IdempotencyKeyDep, ImageIdDep, Services, ServicesDep
 from photoward.api.http.errors import documented
-from photoward.api.http.headers import prefer
-from photoward.api.http.schemas.images import Image, RequestedImage, RequestedUse
-from photoward.api.http.waiting import until_final
-from photoward.api.ingest.submit import remove
+from photoward.api.http.headers.prefer import parse_wait_s
+from photoward.api.http.responses import (
+    NO_STORE,
+    accepted,
+    ended,
+    image_response,
+    rate_limit_headers,
+)
+from photoward.api.http.schemas.images import CreateImageFromUpload, Image
+from photoward.api.http.waiting import wait_until_ended
+from photoward.api.ingest.options import ImageRequest, OptionsBuilder
+from photoward.api.ingest.submit import delete_image as delete
+from photoward.api.ingest.submit import submit_image
+from photoward.api.ingest.uploads import submit_upload
 from photoward.core.imaging.sniff import INPUTS
-from photoward.core.jobs import FINAL, QUOTA_WINDOW, Item, Usage
+from photoward.core.jobs import FINAL, Item
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
-NO_STORE = {"Cache-Control": "no-store"}
-
-REFUSALS = (
-    "empty_body", "length_mismatch", "malformed_request", "too_slow", "body_too_large",
+IMAGE_REFUSALS = (
+    "empty_body",
+    "length_mismatch",
+    "malformed_request",
+    "too_slow",
+    "body_too_large",
     "too_many_pixels",
-    "unsupported_content_type", "content_type_mismatch", "not_an_image", "unsupported_type",
-    "truncated", "bad_dimensions", "unsupported_bit_depth", "unsupported_colour_mode",
-    "unsupported_animation", "invalid_option", "unknown_method", "unknown_preset",
-    "unknown_surrogate", "unknown_label", "request_differs", "digest_mismatch",
-    "unauthenticated", "forbidden", "not_found", "over_quota", "queue_full", "unavailable",
-    "storage_full", "upload_incomplete", "upload_used",
-)  # fmt: skip
+    "unsupported_content_type",
+    "content_type_mismatch",
+    "not_an_image",
+    "unsupported_type",
+    "truncated",
+    "bad_dimensions",
+    "unsupported_bit_depth",
+    "unsupported_colour_mode",
+    "unsupported_animation",
+    "invalid_option",
+    "unknown_method",
+    "unknown_preset",
+    "unknown_surrogate",
+    "unknown_label",
+    "request_differs",
+    "digest_mismatch",
+    "unauthenticated",
+    "forbidden",
+    "not_found",
+    "over_quota",
+    "queue_full",
+    "unavailable",
+    "storage_full",
+    "upload_incomplete",
+    "upload_used",
+)
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM_SCHEMA: dict[str, Any] = {
@@ -40,29 +73,38 @@ FORM_SCHEMA: dict[str, Any] = {
     "required": ["file"],
     "properties": {
         "file": {"type": "string", "format": "binary"},
-        **RequestedImage.model_json_schema()["properties"],
+        **ImageRequest.model_json_schema()["properties"],
     },
     "additionalProperties": False,
 }
-UPLOAD_BODY: dict[str, Any] = {
+IMAGE_BODY: dict[str, Any] = {
     "required": True,
     "content": {
         "multipart/form-data": {
             "schema": FORM_SCHEMA,
             "example": {"file": "(the photo)", "label": "tabby cat", "preset": "strong"},
         },
-        JSON: {"schema": RequestedUse.model_json_schema()},
+        JSON: {"schema": CreateImageFromUpload.model_json_schema()},
         **dict.fromkeys([*INPUTS.values(), "application/octet-stream"], BINARY),
     },
 }
-UPLOAD_PARAMETERS = [{
-    "name": "Prefer", "in": "header", "required": False, "schema": {"type": "string"},
-    "description": "`wait=N`: answer with the finished item if it is ready within N seconds.",
-    "example": "wait=20",
-}, {
-    "name": "Content-Digest", "in": "header", "required": False, "schema": {"type": "string"},
-    "description": "The body's SHA-256 or SHA-512 (RFC 9530): compared with what arrives.",
-}]  # fmt: skip
+IMAGE_PARAMETERS = [
+    {
+        "name": "Prefer",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "`wait=N`: answer with the finished item if it is ready within N seconds.",
+        "example": "wait=20",
+    },
+    {
+        "name": "Content-Digest",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "The body's SHA-256 or SHA-512 (RFC 9530): compared with what arrives.",
+    },
+]
 
 
 @router.post(
@@ -74,26 +116,83 @@ UPLOAD_PARAMETERS = [{
     responses={
         200: {"model": Image, "description": "It ended within the time given by `Prefer: wait`."},
         202: {"description": "Accepted; `Location` says where to ask."},
-        **documented(*REFUSALS),
+        **documented(*IMAGE_REFUSALS),
     },
-    openapi_extra={"requestBody": UPLOAD_BODY, "parameters": UPLOAD_PARAMETERS},
+    openapi_extra={"requestBody": IMAGE_BODY, "parameters": IMAGE_PARAMETERS},
 )
 async def create_image(
-    request: Request, parts: PartsDep, tenant: WriterDep, key: RequestKeyDep,
-    query: Annotated[RequestedImage, Query()],
-) -> Response:  # fmt: skip
+    request: Request,
+    services: ServicesDep,
+    tenant: WriterDep,
+    key: IdempotencyKeyDep,
+    query: Annotated[ImageRequest, Query()],
+) -> Response:
     """Take a photo as multipart/form-data, or as the body with its options in the query.
 
     Or name an upload in JSON, with the same options; to name it again gives the same item.
     """
-    item = await taken(request, parts, tenant, query, key)
-    wait_s = prefer.wanted_wait_s(request.headers.getlist("prefer"))
-    rate = rates(await to_thread.run_sync(parts.ledger.allowance, tenant))
+    item = await submit(request, services, tenant, query, key)
+    rate = rate_limit_headers(await to_thread.run_sync(services.ledger.allowance, tenant))
+    wait_s = parse_wait_s(request.headers.getlist("prefer"))
     if wait_s is None:
         return accepted(item, rate)
-    wait_s = min(wait_s, int(parts.settings.http_max_wait_seconds))
-    item = await until_final(request, parts.ledger, item, wait_s)
-    return accepted(item, rate) if item.state not in FINAL else _finished(item, wait_s, rate)
+    wait_s = min(wait_s, int(services.settings.http_max_wait_seconds))
+    item = await wait_until_ended(request, services.ledger, item, wait_s)
+    return ended(item, wait_s, rate) if item.state in FINAL else accepted(item, rate)
+
+
+async def submit(
+    request: Request,
+    services: Services,
+    tenant: str,
+    query: ImageRequest,
+    key: str | None = None,
+) -> Item:
+    """Submit the photo that a request brings, or the upload that it names.
+
+    Args:
+        request: its body has not been read.
+        services: the process's.
+        tenant: whose.
+        query: the options in the query.
+        key: the digest of an idempotency key: under the same one the image of then is returned.
+
+    Raises:
+        BadInput: at the first byte that shows it.
+        Conflict: the upload that it names cannot be used.
+        NotFound: there is no such batch or upload.
+        Overloaded: too much is queued.
+    """
+    refuse_repeated_parameters(request)
+    upload = await read_json(request, CreateImageFromUpload)
+    batch_options = partial(services.ledger.batch_options, tenant)
+    options = OptionsBuilder(services.catalogue, query, batch_options)
+    if upload is not None:
+        options.include(upload)
+    await options.load_batch()
+    await services.admission.check()
+    if upload is not None:
+        item = await to_thread.run_sync(
+            partial(
+                submit_upload,
+                services,
+                tenant,
+                upload.upload,
+                options.build(),
+                batch_id=options.batch,
+                request=key,
+            ),
+            limiter=services.store_writes,
+        )
+    else:
+        with ExitStack() as closing:
+            image = await read_image(request, options, services.settings, closing)
+            item = await to_thread.run_sync(
+                partial(submit_image, services, tenant, image, batch_id=options.batch, request=key),
+                limiter=services.store_writes,
+            )
+    services.notifier.notify(item.id)
+    return item
 
 
 @router.get(
@@ -103,9 +202,10 @@ async def create_image(
     response_model=Image,
     responses=documented("unauthenticated", "forbidden", "not_found", "unavailable"),
 )
-async def get_image(image_id: ItemIdDep, parts: PartsDep, tenant: ReaderDep) -> Response:
+async def get_image(image_id: ImageIdDep, services: ServicesDep, tenant: ReaderDep) -> Response:
     """State, progress, and what was measured once it is done."""
-    return _json(await to_thread.run_sync(shown, parts, tenant, image_id), 200, NO_STORE)
+    image = await to_thread.run_sync(load_image, services, tenant, image_id)
+    return image_response(image, 200, NO_STORE)
 
 
 @router.delete(
@@ -115,38 +215,11 @@ async def get_image(image_id: ItemIdDep, parts: PartsDep, tenant: ReaderDep) -> 
     status_code=204,
     responses=documented("unauthenticated", "forbidden", "not_found", "unavailable"),
 )
-async def delete_image(image_id: ItemIdDep, parts: PartsDep, tenant: WriterDep) -> None:
+async def delete_image(image_id: ImageIdDep, services: ServicesDep, tenant: WriterDep) -> None:
     """Stop the work on it if it has not ended, and remove the original and the result."""
-    await to_thread.run_sync(remove, parts, tenant, image_id, limiter=parts.at_store)
+    await to_thread.run_sync(delete, services, tenant, image_id, limiter=services.store_calls)
 
 
-def shown(parts: Parts, tenant: str, image_id: str) -> Image:
-    """An item as it stands, with its place in the queue."""
-    return Image.of(*parts.ledger.standing(tenant, image_id))
-
-
-def rates(allowance: Usage | None) -> dict[str, str]:
-    """What a tenant may still hand in, as draft-ietf-httpapi-ratelimit-headers tells it."""
-    if allowance is None or allowance.quota is None:
-        return {}
-    window_s = int(QUOTA_WINDOW.total_seconds())
-    left = max(0, int(allowance.quota - allowance.megapixels))
-    return {
-        "RateLimit-Policy": f'"megapixels";q={int(allowance.quota)};w={window_s}',
-        "RateLimit": f'"megapixels";r={left}',
-    }
-
-
-def accepted(item: Item, more: Mapping[str, str] | None = None) -> Response:
-    """The answer to what is not finished yet."""
-    headers = {"Location": f"/v1/images/{item.id}", "Retry-After": "1", **NO_STORE}
-    return _json(Image.of(item), 202, {**headers, **(more or {})})
-
-
-def _finished(item: Item, wait_s: int, more: Mapping[str, str]) -> Response:
-    headers = {"Preference-Applied": f"wait={wait_s}", "Vary": "Prefer", **NO_STORE, **more}
-    return _json(Image.of(item), 200, {"Content-Location": f"/v1/images/{item.id}", **headers})
-
-
-def _json(image: Image, status: int, headers: Mapping[str, str]) -> Response:
-    return Response(image.model_dump_json(), status, headers, media_type="application/json")
+def load_image(services: Services, tenant: str, image_id: str) -> Image:
+    """An image as it stands, with its position in the queue. Raises NotFound."""
+    return Image.of(*services.ledger.standing(tenant, image_id))

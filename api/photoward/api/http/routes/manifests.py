@@ -1,32 +1,45 @@
-"""``/v1/batches/{batch_id}/manifest``: where photos are that the service fetches itself."""
+"""``/v1/batches/{batch_id}/manifest``: where photos are that the service shall fetch itself."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from photoward.api.http.body.manifest import EXAMPLE, LINED, LISTED, NDJSON, expect, read_lines
+from photoward.api.http.auth import WriterDep
+from photoward.api.http.body.ndjson import NDJSON, read_manifest
 from photoward.api.http.body.reader import JSON
-from photoward.api.http.deps import BatchIdDep, PartsDep, RequestKeyDep, WriterDep
+from photoward.api.http.deps import BatchIdDep, IdempotencyKeyDep, ServicesDep
 from photoward.api.http.errors import documented
-from photoward.api.http.routes.batches import ASKING
-from photoward.api.http.routes.images import NO_STORE
-from photoward.api.ingest.archives.base import line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from photoward.api.http.responses import NO_STORE, ndjson_line
+from photoward.api.http.routes.batches import BATCH_REFUSALS
+from photoward.api.http.schemas.batches import (
+    MANIFEST_EXAMPLE,
+    MANIFEST_LINES,
+    MANIFEST_LIST,
+    manifest_line,
+)
+from photoward.api.ingest.manifest import LineResult, import_manifest
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
-BODY = {"required": True, "content": {NDJSON: LINED, JSON: {"schema": LISTED, "example": EXAMPLE}}}
+BODY = {
+    "required": True,
+    "content": {
+        NDJSON: MANIFEST_LINES,
+        JSON: {"schema": MANIFEST_LIST, "example": MANIFEST_EXAMPLE},
+    },
+}
 
 
 @router.post(
-    "/{batch_id}/manifest", operation_id="uploadBatchManifest",
-    summary="Have photos fetched", response_class=Response,
+    "/{batch_id}/manifest",
+    operation_id="uploadBatchManifest",
+    summary="Have photos fetched",
+    response_class=Response,
     responses={
         200: {
             "description": "A line of NDJSON for each line, with its `id` or its `problem`, and a "
@@ -34,14 +47,24 @@ BODY = {"required": True, "content": {NDJSON: LINED, JSON: {"schema": LISTED, "e
             "content": {NDJSON: {"schema": {"type": "string"}}},
         },
         **documented(
-            "unsupported_content_type", "body_too_large", "too_slow", "length_mismatch",
-            "malformed_request", "request_differs", "queue_full", *ASKING,
+            "unsupported_content_type",
+            "body_too_large",
+            "too_slow",
+            "length_mismatch",
+            "malformed_request",
+            "request_differs",
+            "queue_full",
+            *BATCH_REFUSALS,
         ),
     },
     openapi_extra={"requestBody": BODY},
-)  # fmt: skip
+)
 async def upload_manifest(
-    request: Request, batch_id: BatchIdDep, parts: PartsDep, tenant: WriterDep, key: RequestKeyDep
+    request: Request,
+    batch_id: BatchIdDep,
+    services: ServicesDep,
+    tenant: WriterDep,
+    key: IdempotencyKeyDep,
 ) -> Response:
     """Each line names one photo; one bad line never stops the rest.
 
@@ -49,16 +72,17 @@ async def upload_manifest(
     fails, and `…/retry` tries it again. The same manifest under the same `Idempotency-Key` gives
     the items of then; another one under it is refused.
     """
-    defaults = await to_thread.run_sync(parts.ledger.batch_options, tenant, batch_id)
-    with parts.admission.one_archive(tenant):
-        lines = await read_lines(request)
-        told = await to_thread.run_sync(
-            lambda: expect(parts, tenant, batch_id, lines, defaults=defaults, key=key)
+    defaults = await to_thread.run_sync(services.ledger.batch_options, tenant, batch_id)
+    with services.admission.body_slot(tenant):
+        lines = await read_manifest(request)
+        results = await to_thread.run_sync(
+            partial(import_manifest, services, tenant, batch_id, lines, defaults=defaults, key=key)
         )
-    return StreamingResponse(_answer(told), media_type=NDJSON, headers=NO_STORE)
+    return StreamingResponse(_answer(results), media_type=NDJSON, headers=NO_STORE)
 
 
-def _answer(told: Sequence[dict[str, Any]]) -> Iterator[bytes]:
-    yield from map(line, told)
-    accepted = sum("id" in one for one in told)
-    yield line({"accepted": accepted, "refused": len(told) - accepted})
+def _answer(results: Sequence[LineResult]) -> Iterator[bytes]:
+    shown = [manifest_line(one) for one in results]
+    yield from map(ndjson_line, shown)
+    accepted = sum("id" in one for one in shown)
+    yield ndjson_line({"accepted": accepted, "refused": len(shown) - accepted})

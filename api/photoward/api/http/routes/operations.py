@@ -1,4 +1,4 @@
-"""What operators ask: is it alive, is it ready, what does it count."""
+"""Liveness, readiness and metrics, for operators."""
 
 from __future__ import annotations
 
@@ -14,100 +14,103 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from pydantic import BaseModel
 
-from photoward.api.http.deps import OperatorDep, Parts, PartsDep
-from photoward.api.http.errors import documented, respond
-from photoward.api.http.schemas.images import Problem
+from photoward.api.http.auth import OperatorDep
+from photoward.api.http.deps import Services, ServicesDep
+from photoward.api.http.errors import documented, problem_response
+from photoward.api.http.schemas.health import Liveness, Readiness
+from photoward.api.http.schemas.problems import Problem
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
 from photoward.core.ports import Ledger
 
 router = APIRouter(tags=["operations"])
 
-CHECK_S = 5.0
-"""A part that does not answer within this is down."""
+CHECK_TIMEOUT_S = 5.0
+"""A component that does not answer within this time is down."""
 
-PARTS = ("ledger", "store", "broker", "worker")
-MOST_CHECKS = 2
-"""Of each part at a time: while it does not answer, others who ask need not wait in threads."""
+COMPONENTS = ("ledger", "store", "broker", "worker")
+MAX_CHECKS = 2
+"""Of each component at a time: while it does not answer, further checks take no threads."""
 
-ROUNDS = 4
-"""Of a worker's, in which it is heard of: after so many without it, nobody works."""
-
-
-class Alive(BaseModel):
-    """The process answers."""
-
-    status: Literal["alive"] = "alive"
-
-
-class Ready(BaseModel):
-    """Which parts answer. Without broker or worker photos are still taken, and worked on later."""
-
-    status: Literal["ready", "degraded", "unavailable"]
-    parts: dict[str, Literal["up", "down"]]
+MAX_MISSED_HEARTBEATS = 4
+"""Reconciler rounds without a heartbeat, after which no worker is assumed to run."""
 
 
 @router.get("/livez", operation_id="live", summary="Is it alive?", responses=documented())
-async def live() -> Alive:
+async def live() -> Liveness:
     """Ask for nothing but an answer."""
-    return Alive()
+    return Liveness()
 
 
 @router.get(
     "/readyz",
     operation_id="ready",
     summary="Can it take photos?",
-    response_model=Ready,
+    response_model=Readiness,
     responses=documented("unavailable"),
 )
-async def ready(parts: PartsDep) -> Ready | Response:
+async def ready(services: ServicesDep) -> Readiness | Response:
     """Ask the ledger, the store and the broker; 503 if one of the first two is away.
 
     `worker` is up if one was heard of within the last two minutes.
     """
     checks: tuple[Callable[[], object], ...] = (
-        parts.ledger.check, parts.store.check, parts.hints.check, partial(_require_worker, parts)
-    )  # fmt: skip
-    asked = zip(PARTS, checks, strict=True)
-    answers = await asyncio.gather(*(_answers(check, parts.checks[name]) for name, check in asked))
-    up = dict(zip(PARTS, answers, strict=True))
+        services.ledger.check,
+        services.store.check,
+        services.hints.check,
+        partial(_require_worker, services),
+    )
+    named = zip(COMPONENTS, checks, strict=True)
+    answers = await asyncio.gather(
+        *(_answers(check, services.health_checks[name]) for name, check in named)
+    )
+    up = dict(zip(COMPONENTS, answers, strict=True))
     if up["ledger"] and up["store"]:
         status: Literal["ready", "degraded"] = "ready" if all(up.values()) else "degraded"
-        return Ready(status=status, parts={name: _word(is_up) for name, is_up in up.items()})
+        return Readiness(status=status, parts={name: _word(is_up) for name, is_up in up.items()})
     away = ", ".join(name for name, is_up in up.items() if not is_up)
-    return respond(Problem.of("unavailable", f"Unavailable: {away}."))
+    return problem_response(Problem.of("unavailable", f"Unavailable: {away}."))
 
 
 @router.get(
-    "/metrics", operation_id="metrics", summary="Prometheus metrics", response_class=Response,
-    responses={200: {"content": {"text/plain": {}}, "description": "In Prometheus' text format."},
-               **documented("unauthenticated", "forbidden")},
-)  # fmt: skip
-async def metrics(parts: PartsDep, _: OperatorDep) -> Response:
+    "/metrics",
+    operation_id="metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {}}, "description": "In Prometheus' text format."},
+        **documented("unauthenticated", "forbidden"),
+    },
+)
+async def metrics(services: ServicesDep, _: OperatorDep) -> Response:
     """Counts of all processes that share ``PROMETHEUS_MULTIPROC_DIR``, and the queue's depth.
 
     They count all tenants' work; where keys are needed, it takes one with the scope operator.
     """
-    return Response(await to_thread.run_sync(_scrape, parts.ledger), media_type=CONTENT_TYPE_LATEST)
+    return Response(
+        await to_thread.run_sync(_scrape, services.ledger), media_type=CONTENT_TYPE_LATEST
+    )
 
 
-class Depth(Collector):
-    """How many items stand where, as the ledger says at the time of asking."""
+class QueueCollector(Collector):
+    """Images by state and the queue's depth, queried from the ledger at each scrape."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def collect(self) -> Iterable[Metric]:
-        """Items by state, and what is queued by lane; without the ledger only that it is down."""
+        """Images by state, and what is queued by lane; without the ledger only that it is down."""
         up = GaugeMetricFamily("photoward_ledger_up", "Whether the ledger answers.")
         items = GaugeMetricFamily("photoward_items", "Items by state.", labels=["state"])
         queued, megapixels = (
-            GaugeMetricFamily(f"photoward_queued_{what}", f"{what.capitalize()} that wait, alone "
-                              "or in a batch.", labels=["lane"])
+            GaugeMetricFamily(
+                f"photoward_queued_{what}",
+                f"{what.capitalize()} that wait, alone or in a batch.",
+                labels=["lane"],
+            )
             for what in ("items", "megapixels")
-        )  # fmt: skip
+        )
         try:
             depth, waiting = self._ledger.depth(), self._ledger.waiting()
         except Unavailable:
@@ -123,27 +126,28 @@ class Depth(Collector):
 
 
 def _scrape(ledger: Ledger) -> bytes:
-    asked = CollectorRegistry()
-    asked.register(Depth(ledger))
+    scraped = CollectorRegistry()
+    scraped.register(QueueCollector(ledger))
     counted = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         counted = CollectorRegistry()
         MultiProcessCollector(counted)  # type: ignore[no-untyped-call]  # ships no types
-    return generate_latest(counted) + generate_latest(asked)
+    return generate_latest(counted) + generate_latest(scraped)
 
 
-def _require_worker(parts: Parts) -> None:
-    silence = parts.ledger.last_beat()
+def _require_worker(services: Services) -> None:
+    silence = services.ledger.last_beat()
     if (
         silence is None
-        or silence.total_seconds() > ROUNDS * parts.settings.worker_reconcile_interval_seconds
+        or silence.total_seconds()
+        > MAX_MISSED_HEARTBEATS * services.settings.worker_reconcile_interval_seconds
     ):
         raise Unavailable("No worker has sent a heartbeat.")
 
 
 async def _answers(check: Callable[[], object], limiter: CapacityLimiter) -> bool:
     try:
-        async with asyncio.timeout(CHECK_S):
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
             await to_thread.run_sync(check, abandon_on_cancel=True, limiter=limiter)
     except (Unavailable, TimeoutError):
         return False

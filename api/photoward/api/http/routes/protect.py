@@ -1,6 +1,6 @@
-"""``/v1/protect``: a photo in, the protected photo out, for programs that cannot wait elsewhere.
+"""``/v1/protect``: a photo in, the protected file out, for clients that cannot poll.
 
-However that ends, nothing of the photo stays, unless the caller wanted it kept.
+However that ends, nothing of the photo stays, unless the client asks to keep it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import structlog
 from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from photoward.api.http.body.photo import taken
-from photoward.api.http.deps import Parts, PartsDep, WriterDep
-from photoward.api.http.errors import documented, respond
-from photoward.api.http.routes.content import FILE, whole
-from photoward.api.http.routes.images import REFUSALS, UPLOAD_BODY, accepted
-from photoward.api.http.schemas.images import Image, Problem, RequestedImage, error_of
-from photoward.api.http.waiting import until_final
-from photoward.api.ingest.submit import remove
+from photoward.api.delivery.files import select_file
+from photoward.api.http.auth import WriterDep
+from photoward.api.http.deps import Services, ServicesDep
+from photoward.api.http.errors import documented, problem_response
+from photoward.api.http.responses import accepted
+from photoward.api.http.routes.content import FILE, file_response
+from photoward.api.http.routes.images import IMAGE_BODY, IMAGE_REFUSALS, submit
+from photoward.api.http.schemas.images import Image, ProtectQuery, problem_of
+from photoward.api.http.schemas.problems import Problem
+from photoward.api.http.waiting import wait_until_ended
+from photoward.api.ingest.submit import delete_image
 from photoward.core.errors import NotFound, Unavailable
 from photoward.core.jobs import FINAL, Item
 
@@ -30,12 +33,6 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["images"])
 
 log = structlog.get_logger("photoward.protect")
-
-
-class RequestedAtOnce(RequestedImage):
-    """The options of a photo that is waited for."""
-
-    keep: bool = False
 
 
 @router.post(
@@ -50,7 +47,7 @@ class RequestedAtOnce(RequestedImage):
             "description": "It takes longer and shall be kept; `Location` says where to ask.",
         },
         **documented(
-            *REFUSALS,
+            *IMAGE_REFUSALS,
             "corrupt",
             "unsupported_output",
             "postcondition",
@@ -58,10 +55,13 @@ class RequestedAtOnce(RequestedImage):
             "not_in_time",
         ),
     },
-    openapi_extra={"requestBody": UPLOAD_BODY},
+    openapi_extra={"requestBody": IMAGE_BODY},
 )
 async def protect(
-    request: Request, parts: PartsDep, tenant: WriterDep, query: Annotated[RequestedAtOnce, Query()]
+    request: Request,
+    services: ServicesDep,
+    tenant: WriterDep,
+    query: Annotated[ProtectQuery, Query()],
 ) -> Response:
     """Like `POST /v1/images`, but the answer is the file; afterwards nothing of it is kept.
 
@@ -69,48 +69,49 @@ async def protect(
     leaves the item where `Content-Location` says, or, if it takes longer, `Location`.
     """
     async with AsyncExitStack() as afterwards:
-        item = await taken(request, parts, tenant, query)
+        item = await submit(request, services, tenant, query)
         if not query.keep:
-            afterwards.push_async_callback(_forget, parts, item)
-        item = await until_final(request, parts.ledger, item, parts.settings.http_max_wait_seconds)
+            afterwards.push_async_callback(_delete, services, item)
+        wait_s = services.settings.http_max_wait_seconds
+        item = await wait_until_ended(request, services.ledger, item, wait_s)
         if item.state not in FINAL:
-            return _late(item, parts.settings.http_max_wait_seconds, keep=query.keep)
-        failure = error_of(item)
-        if failure is not None:
-            return respond(failure)
-        response = await whole(parts, item)
+            return _not_in_time(item, wait_s, keep=query.keep)
+        problem = problem_of(item)
+        if problem is not None:
+            return problem_response(problem)
+        response = await file_response(services, item, select_file(item), None)
         if query.keep:
             response.headers["Content-Location"] = f"/v1/images/{item.id}"
-        return Passing(response, afterwards.pop_all())
+        return ResponseWithCleanup(response, afterwards.pop_all())
 
 
-class Passing(Response):
-    """An answer, and what is done when it has left or cannot."""
+class ResponseWithCleanup(Response):
+    """A response, and what is done when it has been sent or cannot be."""
 
-    def __init__(self, answer: Response, afterwards: AsyncExitStack) -> None:
+    def __init__(self, response: Response, afterwards: AsyncExitStack) -> None:
         super().__init__()
-        self._answer, self._afterwards = answer, afterwards
+        self._response, self._afterwards = response, afterwards
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See Starlette."""
+        """Send the response, then clean up."""
         async with self._afterwards:
-            await self._answer(scope, receive, send)
+            await self._response(scope, receive, send)
 
 
-def _late(item: Item, waited_s: float, *, keep: bool) -> Response:
+def _not_in_time(item: Item, waited_s: float, *, keep: bool) -> Response:
     if keep:
         return accepted(item)
-    return respond(Problem.of("not_in_time", f"It was not finished within {waited_s:g} seconds."))
+    detail = f"It was not finished within {waited_s:g} seconds."
+    return problem_response(Problem.of("not_in_time", detail))
 
 
-async def _forget(parts: Parts, item: Item) -> None:
-    """Also when the request itself is given up."""
+async def _delete(services: Services, item: Item) -> None:
+    """Also when the request itself is cancelled."""
+    delete = partial(delete_image, services, item.tenant, item.id, audited=False)
     with CancelScope(shield=True):
         try:
-            await to_thread.run_sync(
-                partial(remove, parts, item.tenant, item.id, asked=False), limiter=parts.at_store
-            )
-        except NotFound:  # somebody was faster
+            await to_thread.run_sync(delete, limiter=services.store_calls)
+        except NotFound:  # another request was faster
             return
         except Unavailable as error:
-            log.warning("not_forgotten", item=item.id, detail=error.detail)
+            log.warning("not_deleted", item=item.id, detail=error.detail)

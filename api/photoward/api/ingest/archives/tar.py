@@ -1,7 +1,7 @@
-"""Tar archives that come, plain or compressed: where each file lies, and its bytes.
+"""Tar archives, plain or compressed.
 
-Nothing is ever extracted: names are words, and what is no plain file is refused. What a header says
-is not believed: it may be only so long, and a file lies where the archive has bytes.
+What is not a plain file is refused. Headers are not trusted: their length is limited, and a file
+must lie where the archive has bytes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,14 @@ import tempfile
 import zlib
 from typing import IO, TYPE_CHECKING
 
-from photoward.api.ingest.archives.base import CHUNK, MAX_DIRECTORY, MAX_MEMBERS, Archive, Member
-from photoward.api.ingest.spool import no_room
+from photoward.api.ingest.archives.base import (
+    CHUNK,
+    MAX_DIRECTORY,
+    MAX_MEMBERS,
+    Archive,
+    ArchiveMember,
+)
+from photoward.api.ingest.spool import write_failed
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -23,17 +29,17 @@ if TYPE_CHECKING:
 MAX_HEADER = 1 << 16
 """Bytes between two files: a long name, times, owners."""
 
-MOST_RATIO = 20
+MAX_RATIO = 20
 """Times as large as it came: photos are compressed already, and pages of scans hardly better."""
 
-FREE = 64 << 20
-"""Bytes that any archive may have unpacked."""
+ALWAYS_ALLOWED = 64 << 20
+"""Bytes that any archive may have when it is unpacked, whatever its ratio."""
 
 MAX_GLOBAL = 100
 """Properties that hold for all files; each file gets a copy of them."""
 
 
-class Untarred(Archive[tuple[int, int]]):
+class TarArchive(Archive[tuple[int, int]]):
     """An opened tar.
 
     Args:
@@ -53,7 +59,7 @@ class Untarred(Archive[tuple[int, int]]):
             raise BadInput("corrupt", "The archive is no tar that can be read.") from error
 
     def chunks(self, at: tuple[int, int]) -> Iterator[bytes]:
-        """See ``Archive``."""
+        """A file's bytes, as ``Archive`` wants them."""
         start, left = at
         self._file.seek(start)
         while left and (chunk := self._file.read(min(left, CHUNK))):
@@ -61,7 +67,7 @@ class Untarred(Archive[tuple[int, int]]):
             yield chunk
 
 
-def _members(file: IO[bytes]) -> Iterator[Member[tuple[int, int]]]:
+def _members(file: IO[bytes]) -> Iterator[ArchiveMember[tuple[int, int]]]:
     headers = _Headers(file)
     length = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -79,14 +85,14 @@ def _members(file: IO[bytes]) -> Iterator[Member[tuple[int, int]]]:
                 raise BadInput("corrupt", "The archive's headers cannot be.")
             if not info.isdir():
                 refused = None if plain else "It is a link or something else that is no file."
-                name = _words(info.name).removeprefix("./")
-                yield Member(name, (info.offset_data, info.size), refused)
+                name = _decoded(info.name).removeprefix("./")
+                yield ArchiveMember(name, (info.offset_data, info.size), refused)
         file.seek(archive.offset)
         if file.read(tarfile.BLOCKSIZE).strip(b"\0"):  # the reader would take it for the end
             raise BadInput("corrupt", "The archive breaks off.")
 
 
-def _words(name: str) -> str:
+def _decoded(name: str) -> str:
     """A name as text, whatever bytes it had: what is not UTF-8 was Latin-1 mostly."""
     try:
         name.encode()
@@ -95,23 +101,23 @@ def _words(name: str) -> str:
     return name
 
 
-def gunzipped(file: IO[bytes], max_bytes: int) -> IO[bytes]:
-    """What is compressed in a file, in another that nobody else sees; the caller closes it.
+def decompress(file: IO[bytes], max_bytes: int) -> IO[bytes]:
+    """A gzip file decompressed into an unnamed file, which the caller closes.
 
     Raises:
         BadInput: ``corrupt``, or ``body_too_large`` beyond so many bytes, or so many times its own.
         Unavailable: there is no room for it.
     """
-    max_bytes = min(max_bytes, max(FREE, MOST_RATIO * file.seek(0, io.SEEK_END)))
+    max_bytes = min(max_bytes, max(ALWAYS_ALLOWED, MAX_RATIO * file.seek(0, io.SEEK_END)))
     file.seek(0)
     whole = tempfile.TemporaryFile()  # noqa: SIM115  # the caller's
     try:
-        for chunk in _inflated(file):
+        for chunk in _decompressed(file):
             _require_short(whole.tell() + len(chunk), max_bytes)
             try:
                 whole.write(chunk)
             except OSError as error:
-                raise no_room(error, "archive") from error
+                raise write_failed(error, "archive") from error
     except BaseException:
         whole.close()
         raise
@@ -123,7 +129,7 @@ def _require_short(length: int, max_bytes: int) -> None:
         raise BadInput("body_too_large", f"Unpacked it has more than {max_bytes} bytes.")
 
 
-def _inflated(file: IO[bytes]) -> Iterator[bytes]:
+def _decompressed(file: IO[bytes]) -> Iterator[bytes]:
     with gzip.GzipFile(fileobj=file) as packed:
         while True:
             try:

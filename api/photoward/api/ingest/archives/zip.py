@@ -1,7 +1,7 @@
-"""Zip files that come: what each says of itself is not believed.
+"""Zip archives. Nothing that one says of itself is trusted.
 
-How many members it has and how long they are is checked before anything is unpacked, and counted
-while it is.
+The number and the lengths of its files are checked before anything is unpacked, and counted again
+meanwhile.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ import struct
 import zipfile
 from typing import IO, TYPE_CHECKING
 
-from photoward.api.ingest.archives.base import CHUNK, MAX_DIRECTORY, MAX_MEMBERS, Archive, Member
+from photoward.api.ingest.archives.base import (
+    CHUNK,
+    MAX_DIRECTORY,
+    MAX_MEMBERS,
+    Archive,
+    ArchiveMember,
+)
 from photoward.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -29,7 +35,7 @@ _LOCATOR = 20
 _ENCRYPTED = 1
 
 
-class Unzipped(Archive[zipfile.ZipInfo]):
+class ZipArchive(Archive[zipfile.ZipInfo]):
     """An opened zip.
 
     Args:
@@ -50,10 +56,10 @@ class Unzipped(Archive[zipfile.ZipInfo]):
         if sum(one.file_size for one in infos) > max_bytes:
             raise BadInput("body_too_large", f"Unpacked it would have more than {max_bytes} bytes.")
         _require_apart(infos, self._zip.start_dir)
-        super().__init__([Member(one.filename, one, _refused(one)) for one in infos])
+        super().__init__([ArchiveMember(one.filename, one, _refused(one)) for one in infos])
 
     def chunks(self, at: zipfile.ZipInfo) -> Iterator[bytes]:
-        """See ``Archive``."""
+        """A file's bytes, as ``Archive`` wants them."""
         try:
             with self._zip.open(at) as member:
                 while chunk := member.read(CHUNK):

@@ -1,4 +1,4 @@
-"""A manifest's lines while they arrive, as NDJSON or as one list; knows not what they mean."""
+"""JSON from outside, read strictly: NDJSON line by line, a list in one piece, a single object."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any, cast
 from photoward.core.errors import BadInput
 
 MAX_LINES = 10_000
-MAX_LINE = 1 << 14
+MAX_LINE_BYTES = 1 << 14
 """Bytes of one line."""
 MAX_BYTES = 1 << 24
-MAX_JSON = 1 << 21
+MAX_LIST_BYTES = 1 << 21
 """Bytes of a list in one piece: as objects it takes many times as much memory."""
 
-HALF = "no text: it holds half of a surrogate pair"
+LONE_SURROGATE = "no text: it holds half of a surrogate pair"
 
 Line = str | dict[str, Any] | BadInput
 """As it came, or why it cannot be read."""
 
 
-class Lines:
-    """NDJSON taken apart while it arrives."""
+class NdjsonReader:
+    """Splits NDJSON into lines while it arrives."""
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
@@ -31,60 +31,61 @@ class Lines:
         self._size = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Take the body's next bytes. Raises BadInput: they are too many, or too many lines."""
+        """Take the next bytes. Raises BadInput: too many bytes or lines."""
         self._size += len(chunk)
         if self._size > MAX_BYTES:
             raise BadInput("body_too_large", f"A manifest has at most {MAX_BYTES} bytes.")
         *whole, rest = (self._rest + chunk).split(b"\n")
         # One byte more than may be says as well that it is too long.
-        self._lines += [line[: MAX_LINE + 1] for line in whole]
-        self._rest = rest[: MAX_LINE + 1]
-        require_few(len(self._lines) + bool(rest))
+        self._lines += [line[: MAX_LINE_BYTES + 1] for line in whole]
+        self._rest = rest[: MAX_LINE_BYTES + 1]
+        require_line_count(len(self._lines) + bool(rest))
 
     def finish(self) -> list[Line]:
-        """All of them, empty ones too: they have numbers."""
+        """All lines, empty ones too: they count in line numbers."""
         lines = [*self._lines, *filter(None, [self._rest])]
         if lines:
             lines[0] = lines[0].removeprefix(BOM_UTF8)
         return [_text(line) for line in lines]
 
 
-class Listed:
-    """A list in one piece while it arrives."""
+class ListReader:
+    """Collects a JSON list while it arrives."""
 
     def __init__(self) -> None:
         self._data = bytearray()
 
     def feed(self, chunk: bytes) -> None:
-        """Take the body's next bytes. Raises BadInput: they are too many."""
+        """Take the next bytes. Raises BadInput: too many."""
         self._data += chunk
-        if len(self._data) > MAX_JSON:
+        if len(self._data) > MAX_LIST_BYTES:
             raise BadInput(
-                "body_too_large", f"A list has at most {MAX_JSON} bytes; send NDJSON, line by line."
+                "body_too_large",
+                f"A list has at most {MAX_LIST_BYTES} bytes; send NDJSON, line by line.",
             )
 
     def finish(self) -> list[Line]:
-        """Its entries. Raises BadInput: it is no list."""
+        """The list's entries. Raises BadInput: it is not a list."""
         found = _loaded(self._data)
         if not isinstance(found, list):
             raise BadInput("malformed_request", "The body is not a JSON list.")
-        return entries(found)
+        return as_lines(found)
 
 
-def entries(found: list[Any]) -> list[Line]:
-    """A list's. Raises BadInput: they are too many."""
-    require_few(len(found))
-    return [one if isinstance(one, dict | BadInput) else _no_object() for one in found]
+def as_lines(entries: list[Any]) -> list[Line]:
+    """A list's entries as lines. Raises BadInput: too many."""
+    require_line_count(len(entries))
+    return [one if isinstance(one, dict | BadInput) else _no_object() for one in entries]
 
 
-def require_few(count: int) -> None:
+def require_line_count(count: int) -> None:
     """Raises BadInput: a manifest names more photos than a batch may have."""
     if count > MAX_LINES:
         raise BadInput("body_too_large", f"A manifest has at most {MAX_LINES} lines.")
 
 
-def read(line: Line | bytes) -> dict[str, Any]:
-    """A line's object, or a body's. Raises BadInput: it is none."""
+def parse_object(line: Line | bytes) -> dict[str, Any]:
+    """The object in a line, or in a body. Raises BadInput: it is not an object."""
     if isinstance(line, str | bytes):
         line = cast("Line", _loaded(line))
     if isinstance(line, BadInput):
@@ -104,8 +105,8 @@ def _loaded(data: str | bytes | bytearray) -> object:
 
 
 def _text(line: bytes) -> Line:
-    if len(line) > MAX_LINE:
-        return BadInput("malformed_request", f"It has more than {MAX_LINE} bytes.")
+    if len(line) > MAX_LINE_BYTES:
+        return BadInput("malformed_request", f"It has more than {MAX_LINE_BYTES} bytes.")
     try:
         return line.decode()
     except UnicodeDecodeError:
@@ -132,12 +133,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any] | BadInput:
     """
     for name, value in pairs:
         if not _is_text(name):
-            return BadInput("malformed_request", f"A name in it is {HALF}.")
+            return BadInput("malformed_request", f"A name in it is {LONE_SURROGATE}.")
         if isinstance(value, BadInput):  # an object in it; those of a list are told one by one
             return value
         texts = value if isinstance(value, list) else [value]
         if not all(_is_text(text) for text in texts if isinstance(text, str)):
-            return BadInput("malformed_request", f"{name[:64]} is {HALF}.", field=name[:64])
+            return BadInput(
+                "malformed_request", f"{name[:64]} is {LONE_SURROGATE}.", field=name[:64]
+            )
     found = dict(pairs)
     if len(found) == len(pairs):
         return found

@@ -1,0 +1,88 @@
+"""Who sends a request: the API key gives the tenant, and a scope is required of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from typing import Annotated
+
+import structlog
+from anyio import to_thread
+from fastapi import Depends, Request
+
+from photoward.api.http.deps import Services, get_services
+from photoward.core import api_keys, audit
+from photoward.core.api_keys import DEFAULT_TENANT, ApiKey, Scope
+from photoward.core.audit import Actor
+from photoward.core.errors import Denied
+
+
+def require_scope(scope: Scope) -> Callable[[Request], Awaitable[str]]:
+    """A dependency that gives the tenant, by the API key alone.
+
+    It sets the actor of the audit log. It raises Denied: ``unauthenticated`` without a valid key,
+    ``forbidden`` if the key lacks the scope.
+    """
+
+    async def authenticate(request: Request) -> str:
+        services = await get_services(request)
+        text = _key_in(request)
+        if text is None and not services.keys_required:
+            return await _enter_anonymously(request, services, scope)
+        _set_actor(audit.STRANGER, request)
+        key = await to_thread.run_sync(_find_key, services, text or "")
+        structlog.contextvars.bind_contextvars(key=key.id)
+        _set_actor(key.id, request)
+        if scope not in key.scopes:
+            await to_thread.run_sync(services.auth_failures.record, "forbidden", key.id)
+            raise Denied("forbidden", f"It needs the scope {scope}.")
+        api_keys.enter(key.tenant, key.salt)
+        return key.tenant
+
+    return authenticate
+
+
+async def _enter_anonymously(request: Request, services: Services, scope: Scope) -> str:
+    _set_actor(audit.ANYONE, request)
+    if scope is not Scope.READ:
+        salt = await to_thread.run_sync(services.ledger.tenant_salt, DEFAULT_TENANT)
+        api_keys.enter(DEFAULT_TENANT, salt)
+    return DEFAULT_TENANT
+
+
+def _set_actor(name: str, request: Request) -> None:
+    """The audit log names this actor for all that follows in this context."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    audit.act_as(Actor(name, request_id, _client_address(request)))
+
+
+def _client_address(request: Request) -> str | None:
+    """Of the client, or of a proxy that is not in ``FORWARDED_ALLOW_IPS``."""
+    try:
+        return str(ip_address(request.client.host if request.client else ""))
+    except ValueError:  # a socket's path, or whatever a proxy passes on
+        return None
+
+
+def _key_in(request: Request) -> str | None:
+    """The key in the request, in whichever of the two headers."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.headers.get("x-api-key")
+
+
+def _find_key(services: Services, text: str) -> ApiKey:
+    key_id = api_keys.id_of(text)
+    key = services.ledger.live_key(key_id) if key_id else None
+    if key is None or not api_keys.fits(text, key, services.pepper):
+        services.auth_failures.record("unauthenticated", key_id)
+        raise Denied("unauthenticated", "The request has no valid API key.")
+    return key
+
+
+ReaderDep = Annotated[str, Depends(require_scope(Scope.READ))]
+WriterDep = Annotated[str, Depends(require_scope(Scope.WRITE))]
+AdminDep = Annotated[str, Depends(require_scope(Scope.ADMIN))]
+OperatorDep = Annotated[str, Depends(require_scope(Scope.OPERATOR))]
+"""The tenant that sends the request, if its key has that scope."""

@@ -1,0 +1,90 @@
+"""What may be chosen, and what was used."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from photoward.core.catalogue import (
+    DEFAULT_PRESET,
+    FORMATS,
+    MAX_EPSILON,
+    MAX_LABEL,
+    Strength,
+    SurrogateCard,
+)
+from photoward.core.imaging.header import MOST_FRAMES
+from photoward.core.levels import Level
+from photoward.core.networks import NetworkCard, SetCard
+
+
+class Method(BaseModel):
+    """One way to protect."""
+
+    name: str = Field(examples=["sem"])
+    title: str
+    description: str
+    targets: list[str] = Field(examples=[["prototype", "logits"]])
+    source: str
+    bounded: bool = Field(
+        description="Whether epsilon bounds the change of every sample. If not, `psnr_db` and "
+        "`ssim` of a result tell how much it changed."
+    )
+    presets: list[str] = Field(description="If there are none, epsilon cannot be chosen either.")
+    adversarial: bool = Field(
+        description="Whether, as measured, it also stops a trainer who trains adversarially "
+        "(4/255), for any label; if not, it is for plain trainers."
+    )
+    baseline: bool = Field(description="Here to be compared with, not recommended.")
+    networks: bool = Field(description="Whether it works against a set of pretrained networks.")
+
+
+class Methods(BaseModel):
+    """All methods, and what the presets of the default one do."""
+
+    methods: list[Method]
+    default: str = Field(examples=["sem+anchor"])
+    levels: list[Level] = Field(description="As measured; presets that were not are left out.")
+
+
+class Surrogates(BaseModel):
+    """All surrogates."""
+
+    surrogates: list[SurrogateCard] = Field(description="Robust ones, trained for this service.")
+    default: str
+    networks: list[NetworkCard] = Field(description="Pretrained ones that the world shares.")
+    sets: list[SetCard] = Field(description="Those that a method works against together.")
+    default_set: str = Field(examples=["imagenet"])
+
+
+class Limits(BaseModel):
+    """What an upload may be."""
+
+    max_body_bytes: int = Field(examples=[26_214_400])
+    max_megapixels: float = Field(examples=[50])
+    max_side: int = Field(examples=[16_384])
+    max_frames: int = Field(
+        description="Of an animation; the megapixels count for all of them.", examples=[MOST_FRAMES]
+    )
+    max_wait_s: float = Field(examples=[60])
+    max_label: int = Field(description="Characters.", examples=[MAX_LABEL])
+    inputs: dict[str, str] = Field(description="What may be sent.", examples=[FORMATS])
+    formats: dict[str, str] = Field(description="What may be had.", examples=[FORMATS])
+    presets: dict[str, Strength] = Field(
+        description="epsilon, flat and rms in 1/255: the largest change anywhere, where the "
+        "picture is flat, and its root mean square; luma and chroma: cycles along the longer "
+        "side below which brightness and colour do not change; no chroma: colour does not at all."
+    )
+    default_preset: str = Field(examples=[DEFAULT_PRESET])
+    min_epsilon: float = Field(examples=[1])
+    max_epsilon: float = Field(examples=[MAX_EPSILON])
+
+
+class Usage(BaseModel):
+    """What a tenant has handed in, and what it may."""
+
+    megapixels: float = Field(
+        description="Of the last 24 hours, deleted photos included.", examples=[12.2]
+    )
+    quota_megapixels: float | None = Field(
+        description="Most of them; none: as many as there is room for.", examples=[5000]
+    )
