@@ -34,7 +34,10 @@ PLANTS = {
         "import photoward.models.evaluation.reports.charts",
     ),
     "worker": ("worker/photoward/worker/claim.py", "import photoward.worker.job_group"),
-    "api": ("api/photoward/api/ingest/digest.py", "import photoward.api.http.headers.prefer"),
+    "api": (
+        "api/photoward/api/delivery/zip_stream.py",
+        "import photoward.api.http.headers.prefer",
+    ),
     "http": ("api/photoward/api/http/headers/prefer.py", "import photoward.api.http.errors"),
     "ingest": ("api/photoward/api/ingest/digest.py", "import photoward.api.ingest.submit"),
     "transport": ("api/photoward/api/ingest/digest.py", "import starlette"),

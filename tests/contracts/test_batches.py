@@ -62,7 +62,7 @@ def test_items_are_listed_in_order_and_in_pages(ledger: Ledger) -> None:
         seen += [item.id for _, item in page]
         after = page[-1][0]
     assert seen == [item.id for item in items]
-    assert ledger.batch_items("alice", batch.id, after=0, limit=9, state=State.DONE) == []
+    assert ledger.batch_items("alice", batch.id, after=0, limit=9, states={State.DONE}) == []
     ((_, shown),) = ledger.batch_items("alice", batch.id, after=after - 1, limit=9)
     assert shown.batch == batch.id
 

@@ -102,7 +102,7 @@ def test_a_batch_is_told_of_once_when_its_last_item_ends(ledger: Ledger) -> None
     assert len(ended(ledger, hook)) == len(ended(ledger, hook)) == 1
     (told,) = log(ledger, hook)
     assert told.payload["data"] == {
-        "id": batch.id, "name": "holiday", "counts": {"done": 3, "cancelled": 1}
+        "id": batch.id, "name": "holiday", "counts": {"succeeded": 3, "canceled": 1}
     }  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_a_batch_to_which_more_comes_is_told_of_when_that_is_over(
     for item in last:
         token, _claim = claimed(ledger, limit=1)
         ledger.store(token, [result(item.id)])
-        assert ended(ledger, hook) == ([] if item is last[0] else [{"done": 5}])
+        assert ended(ledger, hook) == ([] if item is last[0] else [{"succeeded": 5}])
 
 
 @pytest.mark.usefixtures("at_once")
@@ -133,7 +133,7 @@ def test_a_batch_ends_when_its_last_unfinished_photo_is_deleted(ledger: Ledger) 
     ledger.store(token, [result(done.id)])
     assert ended(ledger, hook) == []
     ledger.cancel("alice", left.id)
-    assert ended(ledger, hook) == [{"done": 1}]
+    assert ended(ledger, hook) == [{"succeeded": 1}]
     ledger.cancel("alice", done.id)
     assert len(ended(ledger, hook)) == 1, "it had ended before"
 
@@ -148,7 +148,7 @@ def test_the_last_two_of_a_batch_may_end_at_once(ledger: Ledger) -> None:
     claims = [(claimed(ledger, limit=1)[0], item.id) for item in items]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda claim: ledger.store(claim[0], [result(claim[1])]), claims))
-    assert ended(ledger, hook) == [{"done": 8}]
+    assert ended(ledger, hook) == [{"succeeded": 8}]
 
 
 def test_who_ends_photos_waits_for_who_removes_the_webhook_and_the_other_way_round(

@@ -51,5 +51,5 @@ def test_what_was_backed_up_comes_back(postgres_url: str, tmp_path: Path) -> Non
         with serving(tmp_path / "new", database_url=new) as service:
             assert service.client.get(f"/v1/images/{ended}/content").content == content
             work(service)
-            assert service.client.get(f"/v1/images/{waiting}").json()["state"] == "done"
+            assert service.client.get(f"/v1/images/{waiting}").json()["state"] == "succeeded"
             assert service.ledger.depth() == {"done": 2}

@@ -53,7 +53,7 @@ def photos(small: int = 12) -> list[Photo]:
 
 def check(photo: Photo, item: dict[str, Any], data: bytes) -> None:
     """Decodable, of equal size, kind and mode, changed, and within ε where the format can."""
-    assert item["state"] == "done", (photo.name, item["error"])
+    assert item["state"] == "succeeded", (photo.name, item["error"])
     assert item["output"]["media_type"] == photo.media_type
     before, after = (_samples(one) for one in (photo.upload.data, data))
     with Image.open(io.BytesIO(data)) as opened:

@@ -86,7 +86,7 @@ def test_a_crash_at_each_point_of_an_arrival(tmp_path: Path) -> None:
             place, ids = named(service, urls)
             until(lambda at=tmp_path / point: not at.exists(), 30, point)  # type: ignore[misc]  # bound default
             until(lambda pid=before: service.part("api").pid != pid, 60)  # type: ignore[misc]  # bound default
-            assert ended(service, place, 60) == {"done": 3, "failed": 1}, point
+            assert ended(service, place, 60) == {"succeeded": 3, "failed": 1}, point
             everyone += ids
             survived += 1
         assert sorted(known_ids(settings)) == sorted(everyone), "one item a line"
@@ -110,8 +110,8 @@ def test_faces_that_are_killed_while_they_fetch() -> None:
             # The site sees when: in the middle of fetching.
             until(lambda n=number: len(web.asked) > n * count // kills, 60)  # type: ignore[misc]  # bound default
             service.kill(service.part("api"))
-        assert ended(service, place, 120) == {"done": count, "failed": 1}
-        assert states(service.ended(ids, 60)) == {"done", "failed"}
+        assert ended(service, place, 120) == {"succeeded": count, "failed": 1}
+        assert states(service.ended(ids, 60)) == {"succeeded", "failed"}
         swept(settings, count)
         audit(service, settings, ids, hostile=True)
         extra = sum(web.asked.values()) - count - 1

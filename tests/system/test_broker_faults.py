@@ -36,10 +36,10 @@ def test_redis_is_killed_again_and_again(monkeypatch: pytest.MonkeyPatch) -> Non
                 # What was handed in meanwhile, and what comes now.
                 others += service.upload(uploads[:1])
                 items = service.ended([*sender.ids[sent:], others[-1]], 120)
-                assert states(items) == {"done"}
+                assert states(items) == {"succeeded"}
                 slowest = max(slowest, time.monotonic() - began)
         items = service.ended(sender.ids, 60)
-        lost = sum(item["state"] != "done" for item in items)
+        lost = sum(item["state"] != "succeeded" for item in items)
         note(
             f"Redis killed ×{kills}", "0 lost, resumed ≤ 30 s, submits 202 or 503",
             f"{lost} of {len(items)} lost, {slowest:.1f} s at most, answers "
@@ -66,8 +66,8 @@ def test_redis_is_wiped_with_a_thousand_waiting(monkeypatch: pytest.MonkeyPatch)
         took = time.monotonic() - began
         note(
             f"Redis wiped with {count} queued", f"all done ≤ {DONE_S} s",
-            f"{sum(item['state'] == 'done' for item in items)} done in {took:.0f} s",
+            f"{sum(item['state'] == 'succeeded' for item in items)} done in {took:.0f} s",
             "default" if FULL else "reconciling every 3 s",
         )  # fmt: skip
-        assert states(items) == {"done"}
+        assert states(items) == {"succeeded"}
         audit(service, Settings(data_dir=service.folder), ids)

@@ -59,7 +59,7 @@ def test_real_pictures_come_back_equal_in_size_within_the_bound_and_repeatable()
     with fresh_stack() as service:
         first, second = service.upload(wanted), service.upload(wanted)
         items = service.ended([*first, *second], 240)
-        assert {item["state"] for item in items} == {"done"}
+        assert {item["state"] for item in items} == {"succeeded"}
         for upload, one, other in zip(wanted, first, second, strict=True):
             data = service.content(one)
             assert service.content(other) == data

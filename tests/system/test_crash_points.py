@@ -42,7 +42,7 @@ def test_a_crash_at_each_named_point(tmp_path: Path) -> None:
             subscribe(service, url)
             ids = [crash_at(tmp_path, point, service) for point in reversed(POINTS)]
             everyone = known_ids(settings)
-            assert states(service.ended(everyone, 60)) == {"done"}
+            assert states(service.ended(everyone, 60)) == {"succeeded"}
             assert set(ids) <= set(everyone)
             until(lambda told=told, of=everyone: told.keys() == set(of), MESSAGE_S)  # type: ignore[misc]  # bound default
             until(lambda of=settings: delivered(of), MESSAGE_S)  # type: ignore[misc]  # bound default
@@ -72,7 +72,7 @@ def test_a_commit_whose_answer_is_lost(
         answers = [answers_around_a_loss(tmp_path, service, n) for n in range(rounds)]
         everyone = known_ids(settings)
         assert len(everyone) == rounds, "each photo is one item, once"
-        assert states(service.ended(everyone, 60)) == {"done"}
+        assert states(service.ended(everyone, 60)) == {"succeeded"}
         swept(settings, len(everyone))
         audit(service, settings, everyone)
     note(
@@ -114,7 +114,7 @@ def crash_at(folder: Path, point: str, service: Stack) -> str:
     (item_id,) = service.upload(free_of_cost(1), patient=True)
     until(lambda: not (folder / point).exists(), 60, f"nobody came to {point}")
     until(lambda: bool(before - {one.pid for one in service.supervisor.children(recursive=True)}))
-    assert states(service.ended([item_id], 60)) == {"done"}
+    assert states(service.ended([item_id], 60)) == {"succeeded"}
     return item_id
 
 

@@ -91,7 +91,7 @@ def used(service: Stack, key: str, photos: list[bytes]) -> list[bytes]:
             answer = client.post(
                 "/v1/images", params={"batch": made.json()["id"]}, content=photo, headers=headers
             )
-            assert answer.json()["state"] == "done", answer.text
+            assert answer.json()["state"] == "succeeded", answer.text
             results.append(client.get(answer.json()["links"]["content"]).content)
         return results
 

@@ -85,7 +85,7 @@ def test_whatever_dies_two_hundred_uploads_end_done_and_the_same() -> None:
             killed = crash_everything(service, ledger)
             ids = sending.result()
         items = service.ended(ids, WITHIN_S - (time.monotonic() - began))
-        assert {item["state"] for item in items} == {"done"}
+        assert {item["state"] for item in items} == {"succeeded"}
         assert not [process for process in killed if process.is_running()]
         attempts = [ledger.get(TENANT, item_id).attempts for item_id in ids]
         assert max(attempts) > 1, "nothing was hit"
@@ -136,5 +136,5 @@ def test_cancelling_in_the_middle_leaves_nothing() -> None:
         for thread in threads:
             thread.join()
         left = ids[1::2]
-        assert {item["state"] for item in service.ended(left, 60)} == {"done"}
+        assert {item["state"] for item in service.ended(left, 60)} == {"succeeded"}
         audit(service, Settings(data_dir=service.folder), left)

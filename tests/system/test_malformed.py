@@ -39,7 +39,7 @@ def test_every_malformed_file_is_refused_or_ends_with_a_code() -> None:
             assert 400 <= refusal.status < 500, (path, refusal)
             assert refusal.problem["code"] in PROBLEMS, path
         for path, item in zip(ids, service.ended(list(ids.values()), 240), strict=True):
-            assert item["state"] in ("done", "failed"), path
+            assert item["state"] in ("succeeded", "failed"), path
             if item["state"] == "failed":
                 assert PROBLEMS[item["error"]["code"]].status < 500, (path, item["error"])
         assert service.pool_process() == worker

@@ -107,7 +107,7 @@ def assert_photos_come_back(stack: Deployment, count: int) -> None:
     with Client(stack.url) as client:
         ids = [client.submit(PHOTO, "image/png", label="cat")["id"] for _ in range(count)]
         for item_id in ids:
-            assert client.ended(item_id, 60)["state"] == "done"
+            assert client.ended(item_id, 60)["state"] == "succeeded"
             protected = client.content(item_id)
             assert protected != PHOTO
             with Image.open(io.BytesIO(protected)) as picture:
@@ -134,7 +134,7 @@ def assert_an_upload_goes_on_after_its_line_broke(stack: Deployment) -> None:
             client.patch(place, headers=headers, content=photo[at : at + 50_000]).raise_for_status()
         item = client.post("/v1/images", json={"upload": place.rpartition("/")[2]}).json()
     with Client(stack.url) as caller:
-        assert caller.ended(item["id"], 60)["state"] == "done"
+        assert caller.ended(item["id"], 60)["state"] == "succeeded"
 
 
 def assert_only_loopback_is_listened_on(stack: Deployment) -> None:

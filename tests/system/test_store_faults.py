@@ -59,7 +59,7 @@ def test_the_object_store_is_dead_for_a_while(
             "PostgreSQL, S3" if FULL else "PostgreSQL, S3, reconciling every 3 s",
         )  # fmt: skip
         assert waiting
-        assert states(items) == {"done"}
+        assert states(items) == {"succeeded"}
         assert took <= DRAINED_S
         assert sender.statuses <= {202, 503}
         assert 503 in sender.statuses
@@ -101,5 +101,5 @@ def test_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
                 f"a disk of {DISK_MIB} MiB",
             )  # fmt: skip
             assert sender.statuses <= {202, 503, 507}
-            assert states(items) == {"done"}
+            assert states(items) == {"succeeded"}
             audit(service, Settings(data_dir=service.folder), [item["id"] for item in items])

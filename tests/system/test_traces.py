@@ -40,7 +40,7 @@ def test_a_request_and_the_stages_of_its_photo_are_one_trace() -> None:
             (item,) = service.ended([answer.json()["id"]], 120)
             traced = lines(service.folder)
         spans = collector.spans  # what was left is told when a process leaves
-    assert item["state"] == "done"
+    assert item["state"] == "succeeded"
     mine = [one for one in spans if one.trace == caller]
     by_name = {one.span.name: one for one in mine}
     assert by_name.keys() == {"POST /v1/images", "process photo", *STAGES}

@@ -23,7 +23,7 @@ import pytest
 from photoward.core import api_keys
 from photoward.core.api_keys import ALL
 from photoward.core.errors import NotFound
-from photoward.core.jobs import FINAL, State
+from photoward.core.jobs import ImageState, State
 from photoward.core.key_derivation import pepper
 from photoward.core.ledger import open_ledger
 from photoward.core.object_keys import object_keys
@@ -88,7 +88,7 @@ class Service:
         """A photo that is done."""
         headers = {"Prefer": "wait=30", **more.pop("headers", {})}
         item = self.upload(headers=headers, **more).raise_for_status().json()
-        assert item["state"] == "done", item
+        assert item["state"] == "succeeded", item
         return str(item["id"])
 
     def erased(self, tenant: str) -> None:
@@ -159,16 +159,16 @@ def cancel_and_arrive(service: Service) -> None:
         lambda: service.client.post(f"{batch}/cancel"),
     )
     assert (made.status_code, cancelled.status_code) == (200, 200), (made.text, cancelled.text)
-    counts: dict[State, int] = {}
+    counts: dict[ImageState, int] = {}
 
     def at_rest() -> bool:
         nonlocal counts
         counts = service.client.get(batch).json()["counts"]
-        return counts.keys() <= FINAL
+        return all(ImageState(state).is_final for state in counts)
 
     until(at_rest, 60)
-    assert counts in ({"cancelled": 1}, {"done": 1})
-    listed = service.client.get(f"{batch}/items").json()["items"]
+    assert counts in ({"canceled": 1}, {"succeeded": 1})
+    listed = service.client.get(f"{batch}/images").json()["items"]
     service.kept += [one["id"] for one in listed]
     service.client.delete(f"/v1/uploads/{begun['id']}").raise_for_status()
 

@@ -28,7 +28,7 @@ def test_a_receiver_that_is_slow() -> None:
         subscribe(service, slow)
         subscribe(service, good)
         ids = service.upload(free_of_cost(count))
-        assert states(service.ended(ids, 120)) == {"done"}
+        assert states(service.ended(ids, 120)) == {"succeeded"}
         late_s = until(lambda: told.keys() == set(ids), 60, "messages are missing")
         assert callers
         worker = service.part("worker")

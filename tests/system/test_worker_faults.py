@@ -62,7 +62,7 @@ def test_workers_are_killed_every_three_seconds() -> None:
             ids = sending.result()
         items = service.ended(ids, 300)
         ledger.close()
-        lost = sum(item["state"] != "done" for item in items)
+        lost = sum(item["state"] != "succeeded" for item in items)
         extra = extra_runs(settings)
         note(
             f"worker SIGKILL every {LIFE_S} s over {count} items",
@@ -126,7 +126,7 @@ def test_a_worker_that_is_stopped_while_it_waits_and_then_killed() -> None:
                 began = time.monotonic()
                 for worker in stopped:
                     service.kill(worker)
-                assert states(service.ended(fresh, RECOVERED_S)) == {"done"}
+                assert states(service.ended(fresh, RECOVERED_S)) == {"succeeded"}
                 ids += fresh
                 trials += swallowed
                 if swallowed:
@@ -184,7 +184,7 @@ def test_a_method_that_hangs(tmp_path: Path) -> None:
             (tmp_path / HANGING).touch()
             began = time.monotonic()
             ids = service.upload(free_of_cost(20))
-            assert states(service.ended(ids, 120)) == {"done"}
+            assert states(service.ended(ids, 120)) == {"succeeded"}
             slowest = max(slowest, time.monotonic() - began)
             assert not before.is_running()
         extra = extra_runs(settings)
@@ -207,7 +207,7 @@ def test_what_kills_every_worker_ends_after_three_attempts(tmp_path: Path) -> No
             until(lambda: not (tmp_path / "fetched").exists())
         (item,) = service.ended(poison, 60)
         others = service.upload(free_of_cost(2))
-        assert states(service.ended(others, 60)) == {"done"}
+        assert states(service.ended(others, 60)) == {"succeeded"}
         ledger = open_ledger(settings)
         attempts = ledger.get(TENANT, poison[0]).attempts
         ledger.close()

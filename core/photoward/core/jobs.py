@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum, StrEnum
@@ -17,6 +18,7 @@ from photoward.core.errors import NotFound
 from photoward.core.rights import DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 
@@ -46,6 +48,47 @@ ARROWS: dict[State, frozenset[State]] = {
 }
 
 FINAL = frozenset(state for state, onward in ARROWS.items() if not onward)
+
+
+class ImageState(StrEnum):
+    """An item's state as the API, events and webhooks show it."""
+
+    QUEUED = "queued"
+    """Waits to be fetched, or for a worker."""
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the item stays in it."""
+        return self not in {ImageState.QUEUED, ImageState.PROCESSING}
+
+    @property
+    def internal(self) -> frozenset[State]:
+        """The states that it stands for."""
+        return frozenset(state for state, public in PUBLIC_STATES.items() if public is self)
+
+
+PUBLIC_STATES = {
+    State.RECEIVED: ImageState.QUEUED,
+    State.QUEUED: ImageState.QUEUED,
+    State.LEASED: ImageState.PROCESSING,
+    State.STORED: ImageState.PROCESSING,
+    State.DONE: ImageState.SUCCEEDED,
+    State.FAILED: ImageState.FAILED,
+    State.CANCELLED: ImageState.CANCELED,
+}
+
+
+def public_counts(counts: Mapping[State, int]) -> dict[ImageState, int]:
+    """Items by public state, without zeros."""
+    found: Counter[ImageState] = Counter()
+    for state, count in counts.items():
+        found[PUBLIC_STATES[state]] += count
+    return dict(+found)
+
 
 MAX_ATTEMPTS = 3
 """An item whose lease ran out this many times ends ``failed: worker_lost``."""

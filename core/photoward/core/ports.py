@@ -105,9 +105,18 @@ class Batches(Protocol):
         """What its items are protected with by default, without counting any. Raises NotFound."""
 
     def batch_items(
-        self, tenant: str, batch_id: str, *, after: int, limit: int, state: State | None = None
+        self,
+        tenant: str,
+        batch_id: str,
+        *,
+        after: int,
+        limit: int,
+        states: Collection[State] | None = None,
     ) -> list[tuple[int, Item]]:
-        """Its items in the order of arrival, each with its place; ``after``: the last one seen."""
+        """Its items in the order of arrival, each with its place; ``after``: the last one seen.
+
+        ``states``: only items in one of them.
+        """
 
     def cancel_batch(self, tenant: str, batch_id: str) -> list[Item]:
         """End what has not ended as ``cancelled``; those items as they were. Raises NotFound."""

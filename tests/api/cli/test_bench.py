@@ -205,7 +205,7 @@ def test_what_waits_is_counted_with_few_questions() -> None:
     class Asked:
         def item(self, item_id: str) -> dict[str, str]:
             asked.append(item_id)
-            return {"state": "done" if int(item_id) < 70 else "queued"}
+            return {"state": "succeeded" if int(item_id) < 70 else "queued"}
 
     client: Client = Asked()  # type: ignore[assignment]  # as much of it as is needed
     assert _waiting(client, [str(n) for n in range(100)]) == 30

@@ -34,7 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def test_in_and_out_again(service: Service) -> None:
     with Client(service.url) as client, working(service):
         item = client.submit(picture(), "image/png", wait_s=20, label="my cat", preset=None)
-        assert (item["state"], item["label_used"]) == ("done", "my cat")
+        assert (item["state"], item["label_used"]) == ("succeeded", "my cat")
         assert client.content(item["id"]).startswith(b"\x89PNG")
         client.delete(item["id"])
         with pytest.raises(Refusal) as caught:
@@ -49,7 +49,7 @@ def test_without_a_wait_the_end_is_asked_for(service: Service) -> None:
         with pytest.raises(Unavailable, match="has not ended"):
             client.ended(item["id"], timeout_s=0.1)
         with working(service):
-            assert client.ended(item["id"])["state"] == "done"
+            assert client.ended(item["id"])["state"] == "succeeded"
 
 
 def test_a_key_in_the_environment_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ class Seen:
                 self.send_response(308 if seen.location else 200)
                 if seen.location:
                     self.send_header("Location", seen.location)
-                body = b'{"state": "done"}'
+                body = b'{"state": "succeeded"}'
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -166,7 +166,7 @@ def test_over_tls_the_key_goes_to_a_certificate_that_is_trusted(
     seen = Seen()
     with serving_page(seen.page(), certificate) as url, Client(f"{url}/photos/") as client:
         assert url.startswith("https://")
-        assert client.item("x") == {"state": "done"}
+        assert client.item("x") == {"state": "succeeded"}
     assert seen.requests == [("/photos/v1/images/x", key)], "the address's own path counts"
 
 

@@ -38,12 +38,16 @@ def test_a_deed_names_key_request_and_address(closed: Service) -> None:
     made = closed.client.post("/v1/keys", json={"name": "unmistakable"}, headers=own)
     image = closed.upload(headers=own, params={"label": "unmistakable"}).json()["id"]
     closed.client.delete(f"/v1/images/{image}", headers=own)
-    by_hand, first, second = listed(closed, admin.text)["entries"]
+    by_hand, first, second = listed(closed, admin.text)["items"]
     assert by_hand["actor"] == "unknown", "nobody has said that it is the operator"
-    assert (first["deed"], first["thing"]) == ("key.made", made.json()["id"])
+    assert (first["action"], first["resource_id"]) == ("key.made", made.json()["id"])
     assert (first["actor"], first["address"]) == (admin.id, "127.0.0.1")
     assert first["request"] == made.headers["X-Request-Id"]
-    assert (second["deed"], second["thing"], second["outcome"]) == ("image.deleted", image, "done")
+    assert (second["action"], second["resource_id"], second["outcome"]) == (
+        "image.deleted",
+        image,
+        "done",
+    )
     assert "unmistakable" not in str(listed(closed, admin.text))
 
 
@@ -53,9 +57,9 @@ def test_it_is_paged_and_ones_own(closed: Service) -> None:
         closed.client.post("/v1/keys", json={"name": name}, headers={"X-API-Key": mine.text})
     page = listed(closed, mine.text, limit=2)
     rest = listed(closed, mine.text, limit=2, cursor=page["next"])
-    assert (len(page["entries"]), len(rest["entries"]), rest["next"]) == (2, 1, None)
-    (other,) = listed(closed, theirs.text)["entries"]
-    assert other["thing"] == theirs.id
+    assert (len(page["items"]), len(rest["items"]), rest["next"]) == (2, 1, None)
+    (other,) = listed(closed, theirs.text)["items"]
+    assert other["resource_id"] == theirs.id
 
 
 def test_what_protect_removes_by_itself_is_nobodys_deed(closed: Service) -> None:
@@ -63,7 +67,7 @@ def test_what_protect_removes_by_itself_is_nobodys_deed(closed: Service) -> None
     with working(closed):
         answer = closed.client.post("/v1/protect", content=picture(), headers=own)
     assert answer.status_code == 200
-    assert [one["deed"] for one in listed(closed, own["X-API-Key"])["entries"]] == ["key.made"]
+    assert [one["action"] for one in listed(closed, own["X-API-Key"])["items"]] == ["key.made"]
 
 
 def test_a_proxy_that_is_believed_names_the_caller(closed: Service) -> None:
@@ -71,8 +75,10 @@ def test_a_proxy_that_is_believed_names_the_caller(closed: Service) -> None:
         caller = key(closed, "alice", ALL)
         headers = {"X-API-Key": caller.text, "X-Forwarded-For": forwarded}
         made = closed.client.post("/v1/keys", json={"name": "x"}, headers=headers).json()
-        entries = listed(closed, caller.text)["entries"]
-        assert next(one["address"] for one in entries if one["thing"] == made["id"]) == address
+        entries = listed(closed, caller.text)["items"]
+        assert (
+            next(one["address"] for one in entries if one["resource_id"] == made["id"]) == address
+        )
 
 
 def test_refusals_are_told_once_a_minute(closed: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,8 +89,8 @@ def test_refusals_are_told_once_a_minute(closed: Service, monkeypatch: pytest.Mo
             answer = closed.client.get("/v1/audit", headers={"X-API-Key": text})
             assert answer.status_code in (401, 403)
     told = [
-        (one["thing"], one["actor"], one["outcome"])
-        for one in listed(closed, admin.text)["entries"] if one["deed"] == "access.refused"
+        (one["resource_id"], one["actor"], one["outcome"])
+        for one in listed(closed, admin.text)["items"] if one["action"] == "access.refused"
     ]  # fmt: skip
     assert told == [
         (reader.id, reader.id, "forbidden"), (reader.id, "stranger", "unauthenticated")
@@ -110,7 +116,7 @@ def test_who_knocks_without_end_fills_no_ledger(closed: Service) -> None:
         {"X-API-Key": f"pw_{reader.id}_{43 * 'A'}", "X-Forwarded-For": "192.0.2.7"},
     ):
         assert closed.client.get("/v1/audit", headers=headers).is_client_error
-    refused = [one for one in listed(closed, admin.text)["entries"] if one["outcome"] != "done"]
+    refused = [one for one in listed(closed, admin.text)["items"] if one["outcome"] != "done"]
     assert [one["actor"] for one in refused] == [reader.id, "stranger"]
 
 

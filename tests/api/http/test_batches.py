@@ -89,7 +89,7 @@ def test_photos_of_a_batch_take_its_options_unless_they_say_otherwise(service: S
     assert plain["batch"] == batch["id"]
     worked_off(service)
     stands = service.client.get(batch["links"]["self"]).json()
-    assert (stands["counts"], stands["total"], stands["ended"]) == ({"done": 2}, 2, 2)
+    assert (stands["counts"], stands["total"], stands["ended"]) == ({"succeeded": 2}, 2, 2)
 
 
 def test_a_batch_may_be_named_in_the_form_too(service: Service) -> None:
@@ -288,7 +288,7 @@ def test_what_is_deleted_while_a_zip_is_on_its_way_is_left_out(
     for name in ("a.png", "b.png", "c.png"):
         send(service, batch, zipped({name: PHOTO}))
     worked_off(service)
-    items = service.client.get(batch["links"]["items"]).json()["items"]
+    items = service.client.get(batch["links"]["images"]).json()["items"]
     stream, opened = service.store.stream, []
 
     def deleting(key: str, *more: int) -> Any:  # noqa: ANN401  # passed on
@@ -424,16 +424,16 @@ def test_items_are_listed_page_by_page(service: Service) -> None:
     ids = [service.upload(params={"batch": batch["id"]}).json()["id"] for _ in range(5)]
     seen, more = [], {"limit": 2}
     while True:
-        page = service.client.get(batch["links"]["items"], params=more).json()
+        page = service.client.get(batch["links"]["images"], params=more).json()
         seen += [item["id"] for item in page["items"]]
         if page["next"] is None:
             break
         more = {"limit": 2, "cursor": page["next"]}
     assert seen == ids
-    done = service.client.get(batch["links"]["items"], params={"state": "done"}).json()
+    done = service.client.get(batch["links"]["images"], params={"state": "succeeded"}).json()
     assert done == {"items": [], "next": None}
     for wrong in ({"cursor": "x"}, {"limit": 0}, {"limit": 501}, {"state": "lost"}):
-        assert_problem(service.client.get(batch["links"]["items"], params=wrong), "invalid_option")
+        assert_problem(service.client.get(batch["links"]["images"], params=wrong), "invalid_option")
 
 
 def test_a_cancelled_batch_keeps_what_is_done(service: Service) -> None:
@@ -443,7 +443,7 @@ def test_a_cancelled_batch_keeps_what_is_done(service: Service) -> None:
     worked_off(service)
     second = service.upload(params=own).json()["id"]
     stands = service.client.post(f"{batch['links']['self']}/cancel").json()
-    assert stands["counts"] == {"done": 1, "cancelled": 1}
+    assert stands["counts"] == {"succeeded": 1, "canceled": 1}
     assert service.client.get(f"/v1/images/{first}/content").status_code == 200
     assert_problem(service.client.get(f"/v1/images/{second}/content"), "not_ready")
     assert not [key for key in service.kept() if second in key]
@@ -472,7 +472,7 @@ def test_what_failed_by_our_fault_is_tried_again_and_nothing_else(service: Servi
     worked_off(service)
     results = lines(service.client.get(f"{batch['links']['self']}/results"))[:3]
     assert {one["file"]: one["state"] for one in results} == {
-        "a.png": "done", "b.png": "done", "bad.png": "failed"
+        "a.png": "succeeded", "b.png": "succeeded", "bad.png": "failed"
     }  # fmt: skip
     assert bad in {one["id"] for one in results}
     assert not {one["id"] for one in results} & set(lost)
@@ -546,7 +546,7 @@ def test_the_readmes_way_into_a_batch(service: Service, tmp_path: Path, body: li
         curl("-F", f"file=@{name}", f"{service.url}/v1/images?batch={batch['id']}")
     while work(service):
         pass
-    items = json.loads(curl(f"{service.url}/v1/batches/{batch['id']}/items"))["items"]
+    items = json.loads(curl(f"{service.url}/v1/batches/{batch['id']}/images"))["items"]
     for item in items:
         assert item["options"]["label"] == "cat"
         curl("-OJ", f"{service.url}/v1/images/{item['id']}/content")

@@ -78,7 +78,7 @@ def test_a_photo_is_told_from_the_queue_to_its_end(service: Service) -> None:
     rest = list(heard)
     working.join()
     assert rest[-1].data == service.client.get(place).json()
-    assert rest[-1].data["state"] == "done"
+    assert rest[-1].data["state"] == "succeeded"
     assert len({told.id for told in rest}) == len(rest)
 
 
@@ -88,7 +88,7 @@ def test_a_batch_is_told_until_all_have_ended(service: Service) -> None:
     assert next(heard).data["counts"]["queued"] == 3
     work(service)
     *_, last = heard
-    assert last.data["counts"]["done"] == 3
+    assert last.data["counts"]["succeeded"] == 3
 
 
 def test_who_comes_again_is_not_told_the_same(service: Service) -> None:
@@ -96,7 +96,7 @@ def test_who_comes_again_is_not_told_the_same(service: Service) -> None:
     first = next(listen(service, place))
     work(service)
     (again,) = listen(service, place, first.id)
-    assert again.data["state"] == "done"
+    assert again.data["state"] == "succeeded"
     over = service.client.get(f"{place}/events", headers={"Last-Event-ID": again.id})
     assert (over.status_code, over.content) == (204, b"")
 

@@ -80,10 +80,11 @@ def arrived(service: Service, batch: dict[str, Any], within_s: float = 20) -> di
     """Counts, once nothing is still to come."""
     until = time.monotonic() + within_s
     while True:
-        counts: dict[str, int] = service.client.get(batch["links"]["self"]).json()["counts"]
-        if "received" not in counts:
+        internal = service.ledger.batch("default", batch["id"]).counts
+        if State.RECEIVED not in internal:
+            counts: dict[str, int] = service.client.get(batch["links"]["self"]).json()["counts"]
             return counts
-        assert time.monotonic() < until, counts
+        assert time.monotonic() < until, internal
         time.sleep(0.02)
 
 
@@ -143,7 +144,7 @@ def test_an_odd_row_costs_nobody_else_anything(
         changed(service, newer, lambda kept: {**kept, "dither": 1})
         changed(service, odd, lambda _kept: "no options at all")
     until = time.monotonic() + 20
-    while service.client.get(batch["links"]["self"]).json()["counts"].get("queued") != 1:
+    while service.ledger.batch("default", batch["id"]).counts.get(State.QUEUED) != 1:
         assert time.monotonic() < until
         time.sleep(0.05)
     assert service.ledger.get("default", newer).state is State.QUEUED
@@ -158,9 +159,9 @@ def test_until_it_has_come_a_photo_is_received(fetching: Service, web: Site) -> 
     batch = made(fetching)
     (told, _) = told_in(send(fetching, batch, [{"url": f"{web.url}/held/a.png"}]))
     stands = fetching.client.get(batch["links"]["self"]).json()
-    assert (stands["counts"], stands["ended"], stands["eta_s"]) == ({"received": 1}, 0, None)
+    assert (stands["counts"], stands["ended"], stands["eta_s"]) == ({"queued": 1}, 0, None)
     image = fetching.client.get(f"/v1/images/{told['id']}").json()
-    assert (image["state"], image["source"]["size"]) == ("received", 0)
+    assert (image["state"], image["source"]["size"]) == ("queued", 0)
     assert_problem(fetching.client.get(f"/v1/images/{told['id']}/content"), "not_ready")
     web.hold.set()
     assert arrived(fetching, batch) == {"queued": 1}
@@ -235,10 +236,10 @@ def test_a_cancelled_batch_fetches_nothing_more(fetching: Service, web: Site) ->
     while not web.asked and time.monotonic() < until:
         time.sleep(0.02)
     stands = fetching.client.post(f"{batch['links']['self']}/cancel").json()
-    assert stands["counts"] == {"cancelled": 8}
+    assert stands["counts"] == {"canceled": 8}
     web.hold.set()
     time.sleep(0.5)
-    assert fetching.client.get(batch["links"]["self"]).json()["counts"] == {"cancelled": 8}
+    assert fetching.client.get(batch["links"]["self"]).json()["counts"] == {"canceled": 8}
     assert sum(web.asked.values()) <= fetcher.THREADS
     assert fetching.ledger.depth() == {State.CANCELLED: 8}
 
@@ -263,7 +264,7 @@ def test_a_full_queue_is_waited_for(make_service: ServiceFactory, web: Site) -> 
     web.files |= {f"/{name}": picture() for name in names}
     send(service, batch, [{"url": f"{web.url}/{name}"} for name in names])
     time.sleep(0.5)
-    assert service.client.get(batch["links"]["self"]).json()["counts"] == {"received": 3}
+    assert service.client.get(batch["links"]["self"]).json()["counts"] == {"queued": 3}
     assert not web.asked
     assert work(service) == 1
     assert "failed" not in arrived(service, batch)
@@ -322,7 +323,7 @@ def test_uploads_that_became_photos_are_told_again_under_the_same_key(fetching: 
     headers = {"Idempotency-Key": "monday"}
 
     def made_of(*uploads: str) -> httpx.Response:
-        wanted = {"name": "n", "items": [{"upload": upload} for upload in uploads]}
+        wanted = {"name": "n", "images": [{"upload": upload} for upload in uploads]}
         return fetching.client.post("/v1/batches", json=wanted, headers=headers)
 
     batch = made_of(first).json()
@@ -648,7 +649,7 @@ def test_of_two_lines_that_use_an_upload_one_gets_it(fetching: Service) -> None:
 @pytest.mark.parametrize("kind", ["application/json", NDJSON])
 def test_a_batch_may_be_made_with_its_manifest(fetching: Service, web: Site, kind: str) -> None:
     items = [{"url": f"{web.url}/a.png", "label": "dog"}, {"url": 1}, {"url": f"{web.url}/b.png"}]
-    body = "\n".join(map(json.dumps, items)) if kind == NDJSON else json.dumps({"items": items})
+    body = "\n".join(map(json.dumps, items)) if kind == NDJSON else json.dumps({"images": items})
 
     def asked() -> dict[str, Any]:
         answer = fetching.client.post(
@@ -660,7 +661,7 @@ def test_a_batch_may_be_made_with_its_manifest(fetching: Service, web: Site, kin
         return found
 
     batch, again = asked(), asked()
-    assert (batch["name"], batch["counts"], batch["total"]) == ("pets", {"received": 2}, 2)
+    assert (batch["name"], batch["counts"], batch["total"]) == ("pets", {"queued": 2}, 2)
     first, second, third = batch["lines"]
     assert (second["line"], second["id"], second["problem"]["field"]) == (2, None, "url")
     assert (first["file"], first["problem"], third["line"]) == ("a.png", None, 3)
@@ -687,13 +688,17 @@ def test_what_the_body_says_of_a_batch_goes_before_the_query(service: Service) -
 @pytest.mark.parametrize(
     ("kind", "body", "code"),
     [
-        ("application/json", b'{"items": [', "malformed_request"),
-        ("application/json", b'{"items": {}}', "invalid_option"),
+        ("application/json", b'{"images": [', "malformed_request"),
+        ("application/json", b'{"images": {}}', "invalid_option"),
         ("application/json", b'{"name": "a", "name": "b"}', "invalid_option"),
         ("application/json", b'{"options": {"label": "a", "label": "b"}}', "invalid_option"),
         ("application/json", b'[{"key": "a"}]', "malformed_request"),
-        ("application/json", b'{"items": [%s]}' % b",".join([b"0"] * 10_001), "body_too_large"),
-        ("application/json", b'{"items": ["%s"]}' % bytes(ndjson.MAX_LIST_BYTES), "body_too_large"),
+        ("application/json", b'{"images": [%s]}' % b",".join([b"0"] * 10_001), "body_too_large"),
+        (
+            "application/json",
+            b'{"images": ["%s"]}' % bytes(ndjson.MAX_LIST_BYTES),
+            "body_too_large",
+        ),
         (NDJSON, b"\n" * 10_001, "body_too_large"),
         ("text/csv", b"a,b", "unsupported_content_type"),
         ("", b"{}", "unsupported_content_type"),
@@ -713,7 +718,7 @@ def test_no_batch_is_made_where_its_photos_have_no_room(make_service: ServiceFac
     headers = {"Idempotency-Key": "k"}
     items = [{"upload": new_id()} for _ in range(3)]
     assert_problem(
-        service.client.post("/v1/batches", json={"items": items}, headers=headers), "queue_full"
+        service.client.post("/v1/batches", json={"images": items}, headers=headers), "queue_full"
     )
     made = service.client.post("/v1/batches", json={"name": "n"}, headers=headers)
     assert made.status_code == 201

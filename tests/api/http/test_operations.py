@@ -41,7 +41,7 @@ def test_alive_and_ready(service: Service) -> None:
     ready = service.client.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
     parts = {"ledger": "up", "store": "up", "broker": "up", "worker": "up"}
-    assert ready.json()["parts"] == parts
+    assert ready.json()["components"] == parts
 
 
 def test_without_a_worker_that_was_heard_of_lately_it_is_degraded(
@@ -52,7 +52,7 @@ def test_without_a_worker_that_was_heard_of_lately_it_is_degraded(
     def told() -> tuple[str, str]:
         ready = service.client.get("/readyz")
         assert ready.status_code == 200, "photos are still taken"
-        return ready.json()["status"], ready.json()["parts"]["worker"]
+        return ready.json()["status"], ready.json()["components"]["worker"]
 
     assert told() == ("degraded", "down")
     service.ledger.beat("one")
@@ -64,7 +64,7 @@ def test_without_a_worker_that_was_heard_of_lately_it_is_degraded(
 def test_without_the_broker_it_is_degraded(make_service: ServiceFactory) -> None:
     ready = make_service(hints=Recorded(up=False)).client.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
-    assert ready.json()["parts"]["broker"] == "down"
+    assert ready.json()["components"]["broker"] == "down"
 
 
 @pytest.mark.parametrize("part", ["ledger", "store"])
@@ -174,6 +174,7 @@ def test_the_document_describes_every_operation(service: Service) -> None:
     names = [op["operationId"] for op in operations]
     assert document["info"]["license"]["identifier"] == "Apache-2.0"
     assert len(set(names)) == len(names)
+    assert all(name.isalpha() for name in document["components"]["schemas"]), "of no module"
     for op in operations:
         problems = [r for status, r in op["responses"].items() if not re.match("[23]", status)]
         assert problems, op["operationId"]

@@ -204,7 +204,7 @@ HALF = "\\ud800"
     ("/v1/batches", f'{{"name": "{HALF}"}}'),
     ("/v1/batches", f'{{"options": {{"{HALF}": 1}}}}'),
     ("/v1/batches", f'{{"options": {{"label": "{HALF}"}}}}'),
-    ("/v1/batches", f'{{"items": ["{HALF}"]}}'),
+    ("/v1/batches", f'{{"images": ["{HALF}"]}}'),
     ("/v1/uploads", f'{{"bytes": 1, "filename": "{HALF}"}}'),
     ("/v1/uploads", f'{{"bytes": 1, "content_digest": "{HALF}"}}'),
     ("/v1/keys", f'{{"name": "{HALF}"}}'),
@@ -223,8 +223,8 @@ def test_half_a_surrogate_pair_in_a_body_is_malformed(
 
 
 @pytest.mark.parametrize("body", [
-    f'{{"items": [{{"{HALF}": 1, "{HALF}": 2}}]}}', f'{{"items": [{{"key": "{HALF}"}}]}}',
-    f'{{"items": [{{"key": "a/b", "file": "{HALF}"}}]}}',
+    f'{{"images": [{{"{HALF}": 1, "{HALF}": 2}}]}}', f'{{"images": [{{"key": "{HALF}"}}]}}',
+    f'{{"images": [{{"key": "a/b", "file": "{HALF}"}}]}}',
 ])  # fmt: skip
 def test_half_a_surrogate_pair_in_a_line_is_that_lines_fault(body: str, service: Service) -> None:
     headers = {"Content-Type": "application/json"}

@@ -120,7 +120,7 @@ def test_when_the_answer_to_a_commit_is_lost_the_photo_is_not(losing: Service) -
     assert losing.kept() == [original_key("default", again.json()["id"])]
     with working(losing):
         later = send(losing, picture(), Idempotency_Key="one", Prefer="wait=10").json()
-    assert (later["id"], later["state"]) == (again.json()["id"], "done")
+    assert (later["id"], later["state"]) == (again.json()["id"], "succeeded")
     assert losing.ledger.depth() == {"done": 1}
 
 

@@ -129,4 +129,4 @@ def test_who_waits_for_the_store_keeps_nobody_from_asking_the_ledger(
             assert min(took) < SOON_S
             for _ in range(3):
                 answer = client.get("/readyz")
-                assert answer.json()["detail"] == "Away: store, worker.", "not the ledger"
+                assert answer.json()["detail"] == "Unavailable: store, worker.", "not the ledger"

@@ -120,7 +120,7 @@ def test_waiting_gives_the_finished_photo(make_service: ServiceFactory) -> None:
     with working(service):
         answer = service.upload(headers={"Prefer": "respond-async, wait=20"})
     item = answer.json()
-    assert (answer.status_code, item["state"]) == (200, "done")
+    assert (answer.status_code, item["state"]) == (200, "succeeded")
     assert answer.headers["Preference-Applied"] == "wait=20"
     assert item["output"]["size"] > 0
     assert item["measured"]["ssim"] == 0.987

@@ -137,7 +137,7 @@ def test_an_upload_in_parts_becomes_a_photo(service: Service) -> None:
     assert service.kept() == [original_key("default", item["id"])]
     assert service.store.get(service.kept()[0]) == PHOTO
     assert work(service) == 1
-    assert service.client.get(answer.headers["Location"]).json()["state"] == "done"
+    assert service.client.get(answer.headers["Location"]).json()["state"] == "succeeded"
 
 
 def test_how_it_stands_is_told(service: Service) -> None:
@@ -377,7 +377,7 @@ def test_an_upload_named_twice_is_one_photo(service: Service) -> None:
     assert service.ledger.depth() == {State.QUEUED: 1}
     assert len(service.kept()) == 1
     work(service)
-    assert use(service, upload, label="cat").json()["state"] == "done"
+    assert use(service, upload, label="cat").json()["state"] == "succeeded"
     assert_problem(use(service, upload, label="dog"), "upload_used")
     assert_problem(go_on(service, f"/v1/uploads/{upload}", b"", len(PHOTO)), "upload_used")
 

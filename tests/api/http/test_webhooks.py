@@ -44,7 +44,7 @@ def test_messages_are_listed_page_by_page_and_sent_again(service: Service) -> No
         """Until all are done."""
     first = service.client.get(place, params={"limit": 2}).json()
     rest = service.client.get(place, params={"limit": 2, "cursor": first["next"]}).json()
-    shown = [*first["deliveries"], *rest["deliveries"]]
+    shown = [*first["items"], *rest["items"]]
     assert [one["payload"]["data"]["id"] for one in shown] == ids
     assert rest["next"] is None
     assert {one["state"] for one in shown} == {"pending"}

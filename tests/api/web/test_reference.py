@@ -21,7 +21,7 @@ def test_the_reference_shows_all_operations_and_asks_no_other_host(
     tmp_path: Path,
     require_keys: bool,  # noqa: FBT001  # a parameter of the test
 ) -> None:
-    with serving(tmp_path, require_keys=require_keys) as service:
+    with serving(tmp_path, http_require_keys=require_keys) as service:
         described = service.client.get("/openapi.json").json()["paths"]
         page = browser.new_page()
         requests: list[str] = []

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-FINAL = frozenset({"done", "failed", "cancelled"})
+FINAL = frozenset({"succeeded", "failed", "canceled"})
 POLL_S = 0.1
 IDLE_S = 2.0
 """Longest idle time of a reused connection; the server closes it after five seconds."""

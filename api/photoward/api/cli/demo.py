@@ -61,7 +61,7 @@ def _protect(client: Client, sample: Sample, preset: str, out: Path) -> dict[str
         sample.data, sample.media_type, wait_s=60, label=sample.label, preset=preset
     )
     item = client.ended(item["id"])
-    if item["state"] != "done":
+    if item["state"] != "succeeded":
         raise RuntimeError(f"{sample.name}: {item}")
     seconds = time.monotonic() - began
     data = client.content(item["id"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from photoward.api.delivery.filenames import archive_path
 from photoward.api.ingest.batches import iter_images
 from photoward.core.errors import BadInput, Conflict, NotFound
-from photoward.core.jobs import shrunk
+from photoward.core.jobs import PUBLIC_STATES, shrunk
 from photoward.core.object_keys import output_key, output_keys
 
 if TYPE_CHECKING:
@@ -44,13 +44,15 @@ def select_file(item: Item, size: int | None = None) -> ProtectedFile:
         Conflict: ``not_ready``.
     """
     if item.output is None:
-        raise Conflict("not_ready", f"The item is {item.state}.")
+        raise Conflict("not_ready", f"The image is {PUBLIC_STATES[item.state]}.")
     output, keys = item.output, output_keys(item)
     source = item.source
     wanted = next(iter(keys)) if size is None else shrunk(source.width, source.height, size)
     if wanted not in keys:
         sizes = ", ".join(str(max(one)) for one in keys)
-        raise BadInput("invalid_option", f"This size does not exist; these do: {sizes}.", field="size")
+        raise BadInput(
+            "invalid_option", f"This size does not exist; these do: {sizes}.", field="size"
+        )
     for one in output.renditions:
         if (one.width, one.height) == wanted:
             return ProtectedFile(keys[wanted], one.sha256, one.size, output.media_type, max(wanted))

@@ -120,4 +120,6 @@ def _not_valid(_request: Request, error: Exception) -> Response:
 
 def _gone(_request: Request, _error: Exception) -> Response:
     # Nobody reads it; it ends the request quietly, without a traceback.
-    return problem_response(Problem.of("length_mismatch", "The client disconnected before the end of the body."))
+    return problem_response(
+        Problem.of("length_mismatch", "The client disconnected before the end of the body.")
+    )

@@ -5,13 +5,23 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Query
+from pydantic import BaseModel, Field
 
 from photoward.core.errors import BadInput
 
+Entry = TypeVar("Entry")
+
 _FORM = re.compile(r"after:(\d{1,18})")
+
+
+class Page(BaseModel, Generic[Entry]):
+    """Part of a list."""
+
+    items: list[Entry]
+    next: str | None = Field(description="`cursor` of the next page; none after the last.")
 
 
 def encode_cursor(seq: int) -> str:

@@ -14,7 +14,7 @@ from photoward.core.jobs import State
 from photoward.core.object_keys import original_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from photoward.api.ingest.services import IngestServices
     from photoward.core.jobs import Batch, Item
@@ -25,12 +25,12 @@ PAGE_SIZE = 500
 
 
 def iter_images(
-    ledger: Ledger, tenant: str, batch_id: str, state: State | None = None
+    ledger: Ledger, tenant: str, batch_id: str, states: Collection[State] | None = None
 ) -> Iterator[Item]:
-    """All images of a batch, or those in a state, in the order of arrival, read page by page."""
+    """A batch's images, or those in some states, in the order of arrival; read page by page."""
     seen = 0
     while True:
-        page = ledger.batch_items(tenant, batch_id, after=seen, limit=PAGE_SIZE, state=state)
+        page = ledger.batch_items(tenant, batch_id, after=seen, limit=PAGE_SIZE, states=states)
         yield from (item for _, item in page)
         if len(page) < PAGE_SIZE:
             return
@@ -45,7 +45,7 @@ def retry_batch(services: IngestServices, tenant: str, batch_id: str) -> None:
     """
     if services.ledger.expect_again(tenant, batch_id):
         services.fetch_wake_up.set()
-    for item in list(iter_images(services.ledger, tenant, batch_id, State.FAILED)):
+    for item in list(iter_images(services.ledger, tenant, batch_id, {State.FAILED})):
         if is_ours(item.error_code or "internal_error"):
             _retry(services, item, batch_id)
 

@@ -40,8 +40,8 @@ class ImageOptions(BaseModel):
     label: Annotated[
         str | None,
         Field(
-            description=f"What the photo shows, in any 1 to {MAX_LABEL} printable characters. "
-            "None: what pretrained networks see in it.",
+            description=f"What the photo shows, in 1 to {MAX_LABEL} printable characters. "
+            "Default: what pretrained networks see in it.",
             examples=["tabby cat"],
         ),
     ] = None
@@ -51,7 +51,7 @@ class ImageOptions(BaseModel):
     target: Annotated[
         str | None,
         Field(
-            description="What the noise says: a secret that is made of the label, or a class. "
+            description="What the noise encodes: a secret derived from the label, or a class. "
             "`GET /v1/methods` lists each method's.",
             examples=["prototype"],
         ),
@@ -68,7 +68,7 @@ class ImageOptions(BaseModel):
     preset: Annotated[
         str | None,
         Field(
-            description=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if nothing is said. "
+            description=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} by default. "
             "`GET /v1/methods` lists each method's.",
             examples=[DEFAULT_PRESET],
         ),
@@ -84,7 +84,7 @@ class ImageOptions(BaseModel):
     output_format: Annotated[
         str | None,
         Field(
-            description=f"{', '.join(FORMATS)}; the input's own if nothing is said.",
+            description=f"{', '.join(FORMATS)}; by default the format of the input.",
             examples=["png"],
         ),
     ] = None
@@ -102,7 +102,7 @@ class ImageOptions(BaseModel):
         Field(
             description="perceptual: within what the eye overlooks, less where a picture is flat "
             "and none of slow changes; even: all of epsilon everywhere. "
-            f"{SHAPINGS[0]} if nothing is said.",
+            f"Default: {SHAPINGS[0]}.",
             examples=["perceptual"],
         ),
     ] = None
@@ -110,7 +110,7 @@ class ImageOptions(BaseModel):
         str | None,
         Field(
             description=f"What of EXIF to keep beside copyright and artist: {', '.join(METADATA)}, "
-            "several with commas. Nothing if nothing is said.",
+            "several with commas. Default: nothing.",
             examples=["date,camera"],
         ),
     ] = None
@@ -118,7 +118,7 @@ class ImageOptions(BaseModel):
         str | None,
         Field(
             description=f"What the file's XMP says about being trained on: {', '.join(CHOICES)}; "
-            f"{DEFAULT} if nothing is said. A stricter word of the photo's own stays.",
+            f"default: {DEFAULT}. A stricter statement in the original stays.",
             examples=[DEFAULT],
         ),
     ] = None
@@ -126,28 +126,28 @@ class ImageOptions(BaseModel):
     creator: Annotated[
         str | None,
         Field(
-            description="Who made the photo, for a file that does not say so any more.",
+            description="The creator, if the file has none.",
             examples=["Jane Doe"],
         ),
     ] = None
     credit: Annotated[
         str | None,
         Field(
-            description="Whom to credit, for a file that does not say so.",
+            description="The credit line, if the file has none.",
             examples=["Jane Doe / Example Pictures"],
         ),
     ] = None
     rights: Annotated[
         str | None,
         Field(
-            description="The copyright notice, for a file that has none.",
+            description="The copyright notice, if the file has none.",
             examples=["© 2026 Jane Doe"],
         ),
     ] = None
     licence_url: Annotated[
         str | None,
         Field(
-            description="Where the terms of use stand, for a file that does not say so.",
+            description="URL of the licence, if the file has none.",
             examples=["https://example.org/licence"],
         ),
     ] = None
@@ -159,7 +159,7 @@ class ImageRequest(ImageOptions):
     batch: Annotated[
         str | None,
         Field(
-            description="The batch that it belongs to; its options are taken where none are given.",
+            description="The id of its batch, which gives defaults of the options.",
             examples=[EXAMPLE_ID],
         ),
     ] = None

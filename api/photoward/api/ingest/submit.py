@@ -57,9 +57,16 @@ def submit_image(  # noqa: PLR0913  # what makes an image
     options, batch_key = _store_original(services, tenant, image_id, image)
     with discard_if_refused(services, original_key(tenant, image_id)):
         item = services.ledger.add(
-            image_id, tenant, options, image.source, batch_key, batch=batch_id, request=request,
-            trace=services.tracer.here(), upload=upload_id,
-        )  # fmt: skip
+            image_id,
+            tenant,
+            options,
+            image.source,
+            batch_key,
+            batch=batch_id,
+            request=request,
+            trace=services.tracer.here(),
+            upload=upload_id,
+        )
     if item.id != image_id:
         discard(services, original_key(tenant, image_id))
     failpoint("row-committed")

@@ -40,9 +40,13 @@ def create_upload(services: IngestServices, tenant: str, length: int, metadata: 
     if length > settings.upload_max_bytes:
         raise BadInput("body_too_large", f"The limit is {settings.upload_max_bytes} bytes.")
     return services.ledger.add_upload(
-        new_id(), tenant, length, metadata,
-        most=settings.upload_max_pending, most_bytes=settings.upload_max_pending_bytes,
-    )  # fmt: skip
+        new_id(),
+        tenant,
+        length,
+        metadata,
+        most=settings.upload_max_pending,
+        most_bytes=settings.upload_max_pending_bytes,
+    )
 
 
 def append_part(services: IngestServices, upload: Upload, part: BinaryIO) -> Upload:

@@ -28,7 +28,7 @@ from photoward.core.ledger.tables import batches, items
 from photoward.core.ledger.transactions import Transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import Connection
 
@@ -74,15 +74,21 @@ class SqlBatches(Transactions):
             return dict(the_batch(connection, tenant, batch_id).options)
 
     def batch_items(
-        self, tenant: str, batch_id: str, *, after: int, limit: int, state: State | None = None
+        self,
+        tenant: str,
+        batch_id: str,
+        *,
+        after: int,
+        limit: int,
+        states: Collection[State] | None = None,
     ) -> list[tuple[int, Item]]:
         """See the port."""
         query = select(items).where(
             items.c.batch == batch_id, items.c.tenant == tenant, items.c.seq > after,
             items.c.hidden_at.is_(None),
         )  # fmt: skip
-        if state is not None:
-            query = query.where(items.c.state == state)
+        if states is not None:
+            query = query.where(items.c.state.in_(states))
         with self._reading() as connection:
             the_batch(connection, tenant, batch_id)
             found = connection.execute(query.order_by(items.c.seq).limit(limit))

@@ -10,7 +10,7 @@ from sqlalchemy import and_, delete, exists, insert, select, update
 from photoward.core import webhooks as webhooks_of
 from photoward.core.audit import Deed
 from photoward.core.errors import NotFound
-from photoward.core.jobs import FINAL, State
+from photoward.core.jobs import FINAL, PUBLIC_STATES, State, public_counts
 from photoward.core.ledger.audit import record
 from photoward.core.ledger.engine import clock, now
 from photoward.core.ledger.selection import locked_tenant, states_of
@@ -243,7 +243,7 @@ def _announce_rest(connection: Connection, moment: datetime) -> None:
     for batch in found:
         counts = states_of(connection, batch.id)
         if counts.keys() <= FINAL:
-            data = {"id": batch.id, "name": batch.name, "counts": counts}
+            data = {"id": batch.id, "name": batch.name, "counts": public_counts(counts)}
             told += [
                 _message(hook, Event.BATCH_ENDED, data, moment)
                 for hook in hooks
@@ -258,7 +258,7 @@ def _announce_rest(connection: Connection, moment: datetime) -> None:
 def _of_item(row: Row[Any]) -> dict[str, Any]:
     done = row.state == State.DONE
     return {
-        "id": row.id, "state": row.state, "batch": row.batch,
+        "id": row.id, "state": PUBLIC_STATES[State(row.state)], "batch": row.batch,
         "content": f"/v1/images/{row.id}/content" if done else None,
         "sha256": row.output["sha256"] if done else None,
         "code": row.error_code,

@@ -63,5 +63,5 @@ def photos_to_send(photo: Path | None, count: int) -> list[bytes]:
 
 def require_done(item: dict[str, Any]) -> None:
     """Raise Unavailable unless the item has succeeded."""
-    if item["state"] != "done":
+    if item["state"] != "succeeded":
         raise Unavailable(f"The item is {item['state']}: {item}")

@@ -132,7 +132,7 @@ def _protected(client: Client, path: Path, label: str, options: Mapping[str, str
     else:
         raise Unavailable("The service stayed full.")
     item = client.ended(item["id"])
-    if item["state"] != "done":
+    if item["state"] != "succeeded":
         raise BadInput(
             "invalid_option", f"The service could not protect {path}: {item.get('error')}."
         )

@@ -145,7 +145,7 @@ class Transfer:
                     label=photo.label,
                     batch=batch,
                 )
-                if item["state"] not in {"failed", "cancelled"}:
+                if item["state"] not in {"failed", "canceled"}:
                     return str(item["id"])
                 client.delete(item["id"])
 
@@ -158,7 +158,7 @@ class Transfer:
             if not left or (item["error"] or {}).get("status", 0) < SERVER_FAULT:
                 break
             item_id = self._sent(photo, batch)
-        done = item["state"] == "done"
+        done = item["state"] == "succeeded"
         if done:
             self._write(photo, target, item)
         if not self._keep:

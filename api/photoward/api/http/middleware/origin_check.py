@@ -58,7 +58,9 @@ class OriginCheckMiddleware:
         if there is not None and not self._is_own_page(_host_and_port(there), here):
             return Problem.of("foreign_origin", "The Origin header names another site.")
         if there is None and not _is_same_site(scope["method"], headers):
-            return Problem.of("foreign_origin", "Sec-Fetch-Site says that another site's page sent the request.")
+            return Problem.of(
+                "foreign_origin", "Sec-Fetch-Site says that another site's page sent the request."
+            )
         return None
 
     def _is_known(self, host: str) -> bool:

@@ -12,7 +12,7 @@ from photoward.api.http.deps import ServicesDep
 from photoward.api.http.errors import documented
 from photoward.api.http.pagination import AfterDep, next_cursor
 from photoward.api.http.responses import NO_STORE
-from photoward.api.http.schemas.audit import AuditEntries, AuditEntry
+from photoward.api.http.schemas.audit import AuditEntry, AuditPage
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
@@ -22,7 +22,7 @@ PAGE_SIZE, MAX_PAGE_SIZE = 100, 500
 @router.get(
     "",
     operation_id="listAudit",
-    summary="List who did what",
+    summary="List the audit log",
     responses=documented("unauthenticated", "forbidden", "invalid_option", "unavailable"),
 )
 async def list_audit(
@@ -32,13 +32,13 @@ async def list_audit(
     after: AfterDep,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE,
-) -> AuditEntries:
-    """Keys, quotas and webhooks that were made or changed, what was deleted, who was refused."""
+) -> AuditPage:
+    """Changes of keys, quotas and webhooks, deletions, and refused API keys."""
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(
         lambda: services.ledger.entries(tenant, after=after, limit=limit)
     )
-    return AuditEntries(
-        entries=[AuditEntry.of(one) for one in found],
+    return AuditPage(
+        items=[AuditEntry.of(one) for one in found],
         next=next_cursor([one.seq for one in found], limit),
     )

@@ -33,10 +33,10 @@ from photoward.api.http.schemas.batches import (
     MANIFEST_EXAMPLE,
     MANIFEST_LINES,
     Batch,
-    BatchImages,
     CreateBatch,
     CreateBatchQuery,
     CreatedBatch,
+    ImagePage,
     ManifestLine,
     create_batch_schema,
     file_line,
@@ -54,7 +54,7 @@ from photoward.api.ingest.ndjson import MAX_LIST_BYTES, as_lines
 from photoward.api.ingest.options import merge_options
 from photoward.api.ingest.spool import write_failed
 from photoward.core.errors import BadInput
-from photoward.core.jobs import Item, State, new_id
+from photoward.core.jobs import ImageState, Item, new_id
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
@@ -73,7 +73,7 @@ CREATE_BODY = {
     "content": {
         JSON: {
             "schema": create_batch_schema(),
-            "example": {"name": "cats", "items": MANIFEST_EXAMPLE},
+            "example": {"name": "cats", "images": MANIFEST_EXAMPLE},
         },
         NDJSON: MANIFEST_LINES,
     },
@@ -85,7 +85,7 @@ log = structlog.get_logger("photoward.batches")
 @router.post(
     "",
     operation_id="createBatch",
-    summary="Make a batch",
+    summary="Create a batch",
     status_code=201,
     responses=documented(
         "invalid_option",
@@ -115,10 +115,10 @@ async def create_batch(  # noqa: PLR0913  # what makes a batch
     query: Annotated[CreateBatchQuery, Query()],
     response: Response,
 ) -> CreatedBatch:
-    """Empty, as without a body, or with a manifest of photos that are to be fetched.
+    """Without a body the batch is empty; with a manifest, the service fetches the photos it lists.
 
-    Then hand photos in with `POST /v1/images?batch=…`, or many at once in an archive. What the
-    body says goes before what the query says.
+    Add photos with `POST /v1/images?batch=…`, or many at once in an archive. The body takes
+    precedence over the query.
     """
     refuse_repeated_parameters(request)
     with nullcontext() if is_small(request) else services.admission.body_slot(tenant):
@@ -133,8 +133,8 @@ async def _read_create_batch(request: Request) -> CreateBatch:
         return CreateBatch()
     body = await read_json(request, CreateBatch, MAX_LIST_BYTES)
     if body is None:
-        return CreateBatch(items=await read_manifest(request))
-    return body.model_copy(update={"items": as_lines(body.items)})
+        return CreateBatch(images=await read_manifest(request))
+    return body.model_copy(update={"images": as_lines(body.images)})
 
 
 def _create(
@@ -146,14 +146,14 @@ def _create(
     name_in_query = in_query.pop("name", "")
     options = merge_options(in_query, in_body)
     services.catalogue.options(**options)
-    if body.items:
-        require_fetch_room(services, len(body.items))
+    if body.images:
+        require_fetch_room(services, len(body.images))
     batch = services.ledger.add_batch(
         new_id(), tenant, body.name or name_in_query, options, request=key
     )
-    if not body.items:
+    if not body.images:
         return CreatedBatch.of(batch)
-    results = import_manifest(services, tenant, batch.id, body.items, defaults=options, key=key)
+    results = import_manifest(services, tenant, batch.id, body.images, defaults=options, key=key)
     created = CreatedBatch.of(services.ledger.batch(tenant, batch.id))
     created.lines = [ManifestLine(**manifest_line(one)) for one in results]
     return created
@@ -162,39 +162,42 @@ def _create(
 @router.get(
     "/{batch_id}",
     operation_id="getBatch",
-    summary="Ask how a batch stands",
+    summary="Get a batch",
     responses=documented(*BATCH_REFUSALS),
 )
 async def get_batch(
     batch_id: BatchIdDep, services: ServicesDep, tenant: ReaderDep, response: Response
 ) -> Batch:
-    """Items by state, how fast they end, and when all will have."""
+    """Images by state, the rate at which they end, and the estimated time left."""
     response.headers.update(NO_STORE)
     return Batch.of(await to_thread.run_sync(services.ledger.batch, tenant, batch_id))
 
 
 @router.get(
-    "/{batch_id}/items",
-    operation_id="listBatchItems",
-    summary="List a batch's items",
+    "/{batch_id}/images",
+    operation_id="listBatchImages",
+    summary="List a batch's images",
     responses=documented("invalid_option", *BATCH_REFUSALS),
 )
-async def list_batch_items(  # noqa: PLR0913  # what may be asked for
+async def list_batch_images(  # noqa: PLR0913  # what may be asked for
     *,
     batch_id: BatchIdDep,
     services: ServicesDep,
     tenant: ReaderDep,
     response: Response,
-    state: Annotated[State | None, Query(description="Only those.")] = None,
+    state: Annotated[ImageState | None, Query(description="Only images in this state.")] = None,
     limit: Annotated[int, Query(ge=1, le=batches.PAGE_SIZE)] = PAGE_SIZE,
     after: AfterDep,
-) -> BatchImages:
-    """Page by page; what is handed in meanwhile comes on later pages."""
+) -> ImagePage:
+    """Page by page; images that are added meanwhile come on later pages."""
     response.headers.update(NO_STORE)
+    states = None if state is None else state.internal
     found = await to_thread.run_sync(
-        lambda: services.ledger.batch_items(tenant, batch_id, after=after, limit=limit, state=state)
+        lambda: services.ledger.batch_items(
+            tenant, batch_id, after=after, limit=limit, states=states
+        )
     )
-    return BatchImages(
+    return ImagePage(
         items=[Image.of(item) for _, item in found],
         next=next_cursor([seq for seq, _ in found], limit),
     )
@@ -203,13 +206,13 @@ async def list_batch_items(  # noqa: PLR0913  # what may be asked for
 @router.post(
     "/{batch_id}/cancel",
     operation_id="cancelBatch",
-    summary="Stop a batch",
+    summary="Cancel a batch",
     responses=documented(*BATCH_REFUSALS),
 )
 async def cancel_batch(
     batch_id: BatchIdDep, services: ServicesDep, tenant: WriterDep, response: Response
 ) -> Batch:
-    """What has not ended ends as cancelled; what is done stays."""
+    """Images that have not ended become `canceled`; images that have succeeded stay."""
     response.headers.update(NO_STORE)
     batch = await to_thread.run_sync(
         batches.cancel_batch, services, tenant, batch_id, limiter=services.store_calls
@@ -220,15 +223,15 @@ async def cancel_batch(
 @router.post(
     "/{batch_id}/retry",
     operation_id="retryBatch",
-    summary="Try again what failed",
+    summary="Retry failed images",
     responses=documented("queue_full", "over_quota", "storage_full", *BATCH_REFUSALS),
 )
 async def retry_batch(
     batch_id: BatchIdDep, services: ServicesDep, tenant: WriterDep, response: Response
 ) -> Batch:
-    """Only what failed by our fault, within a day: fresh items take the failed ones' places.
+    """Images that failed through a fault of the service, within a day, are replaced by new ones.
 
-    What cannot be protected stays failed: send another file.
+    Images that cannot be protected stay failed: send another file.
     """
     await _require_batch(services, tenant, batch_id)
     await services.admission.check()
@@ -242,12 +245,12 @@ async def retry_batch(
 @router.post(
     "/{batch_id}/archive",
     operation_id="uploadBatchArchive",
-    summary="Hand in a zip or tar",
+    summary="Upload a zip or tar archive",
     response_class=Response,
     responses={
         200: {
             "description": "A line of NDJSON for each file, with its `id` or its `problem`, and a "
-            "last one that counts them.",
+            "last line with the counts.",
             "content": LINES,
         },
         **documented(
@@ -274,14 +277,14 @@ async def upload_archive(  # noqa: PLR0913  # what may be said of it
     tenant: WriterDep,
     key: IdempotencyKeyDep,
     labels_from_folders: Annotated[
-        bool, Query(description="A file's folder is its label, where nothing else says one.")
+        bool, Query(description="Use a file's folder as its label, if it has no other.")
     ] = False,
 ) -> Response:
-    """Each file becomes an item; one bad file never stops the rest.
+    """Each file becomes an image; a file that is refused does not stop the others.
 
-    A `manifest.ndjson` in it may give single files options of their own: one object a line,
-    `{"file": "a/b.jpg", "label": "cat"}`. Of an archive that is sent again under the same
-    `Idempotency-Key`, because its answer broke off, each file is handed in once.
+    A `manifest.ndjson` in the archive may give options for single files, one object per line:
+    `{"file": "a/b.jpg", "label": "cat"}`. If the answer breaks off, send the archive again with the
+    same `Idempotency-Key`: each file is submitted once.
     """
     if media_type(request) not in {ZIP, TAR, GZIP}:
         raise BadInput("unsupported_content_type", f"Send {ZIP}, {TAR} or {GZIP}.")
@@ -343,15 +346,15 @@ def _archive_answer(
 @router.get(
     "/{batch_id}/results",
     operation_id="getBatchResults",
-    summary="All results as a list",
+    summary="List all results",
     response_class=Response,
     responses={
-        200: {"description": "A line of NDJSON for each item.", "content": LINES},
+        200: {"description": "A line of NDJSON for each image.", "content": LINES},
         **documented(*BATCH_REFUSALS),
     },
 )
 async def get_results(batch_id: BatchIdDep, services: ServicesDep, tenant: ReaderDep) -> Response:
-    """Every item as it stands: where its file is, or why there is none."""
+    """Each image with its state and the path of its file, or its problem."""
     await _require_batch(services, tenant, batch_id)
     images = batches.iter_images(services.ledger, tenant, batch_id)
     return StreamingResponse(map(_result, images), media_type=NDJSON, headers=NO_STORE)
@@ -360,16 +363,16 @@ async def get_results(batch_id: BatchIdDep, services: ServicesDep, tenant: Reade
 @router.get(
     "/{batch_id}/archive",
     operation_id="downloadBatchArchive",
-    summary="All files as a zip",
+    summary="Download all files as a zip",
     response_class=Response,
     responses={
         200: {
-            "description": "What is done by now, and `results.ndjson`.",
+            "description": "The files of images that have succeeded, and `results.ndjson`.",
             "content": {ZIP: STREAM},
             "headers": {
                 "Batch-Complete": {
                     "schema": {"enum": ["?1", "?0"]},
-                    "description": "`?0`: more may come; the file's name says so, too.",
+                    "description": "`?0`: not all images have ended; the file is named `-partial`.",
                 }
             },
         },
@@ -379,7 +382,7 @@ async def get_results(batch_id: BatchIdDep, services: ServicesDep, tenant: Reade
 async def download_archive(
     batch_id: BatchIdDep, services: ServicesDep, tenant: ReaderDep
 ) -> Response:
-    """Names and folders as they came; the files are not compressed again."""
+    """File names and folders are those of the originals; files are stored uncompressed."""
     batch = await to_thread.run_sync(services.ledger.batch, tenant, batch_id)
     complete = batch.ended == batch.total
     name = f"batch-{batch_id[:8]}{'' if complete else '-partial'}.zip"

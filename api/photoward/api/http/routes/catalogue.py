@@ -30,10 +30,10 @@ router = APIRouter(tags=["catalogue"])
 
 
 @router.get(
-    "/v1/methods", operation_id="listMethods", summary="The methods", responses=documented()
+    "/v1/methods", operation_id="listMethods", summary="List methods", responses=documented()
 )
 async def list_methods(services: ServicesDep) -> Methods:
-    """How a photo can be protected."""
+    """The methods of protection, and what each preset does."""
     return Methods(
         methods=[Method(**asdict(method)) for method in METHODS.values()],
         default=services.catalogue.default_method,
@@ -44,11 +44,11 @@ async def list_methods(services: ServicesDep) -> Methods:
 @router.get(
     "/v1/surrogates",
     operation_id="listSurrogates",
-    summary="The surrogates",
+    summary="List surrogates",
     responses=documented(),
 )
 async def list_surrogates(services: ServicesDep) -> Surrogates:
-    """The networks that noise can be made against, with everything known about them."""
+    """The networks against which noise can be computed."""
     catalogue = services.catalogue
     return Surrogates(
         surrogates=list(catalogue.surrogates.values()),
@@ -59,9 +59,11 @@ async def list_surrogates(services: ServicesDep) -> Surrogates:
     )
 
 
-@router.get("/v1/limits", operation_id="getLimits", summary="The limits", responses=documented())
+@router.get(
+    "/v1/limits", operation_id="getLimits", summary="Get the limits", responses=documented()
+)
 async def get_limits(services: ServicesDep) -> Limits:
-    """What an upload may be, and what can be chosen."""
+    """The limits of uploads and of options."""
     settings = services.settings
     return Limits(
         max_body_bytes=settings.upload_max_bytes,
@@ -82,11 +84,11 @@ async def get_limits(services: ServicesDep) -> Limits:
 @router.get(
     "/v1/usage",
     operation_id="getUsage",
-    summary="What was used",
+    summary="Get the usage",
     responses=documented("unauthenticated", "forbidden", "unavailable"),
 )
 async def get_usage(services: ServicesDep, tenant: ReaderDep) -> Usage:
-    """A photo that goes beyond the quota is refused as `over_quota`."""
+    """The megapixels of the last 24 hours; photos beyond the quota are refused: `over_quota`."""
     found = await to_thread.run_sync(services.ledger.usage, tenant)
     return Usage(megapixels=round(found.megapixels, 3), quota_megapixels=found.quota)
 
@@ -94,15 +96,15 @@ async def get_usage(services: ServicesDep, tenant: ReaderDep) -> Usage:
 @router.get(
     "/problems/{code}",
     operation_id="explainProblem",
-    summary="What a problem's code means",
+    summary="Explain a problem code",
     response_class=JSONResponse,
     responses={
-        200: {"content": {"text/html": {}}, "description": "As JSON or, for people, as HTML."},
+        200: {"content": {"text/html": {}}, "description": "As JSON or HTML, by `Accept`."},
         **documented("not_found"),
     },
 )
 async def explain_problem(code: str, request: Request) -> Response:
-    """Where a problem's ``type`` leads."""
+    """The document to which a problem's `type` refers."""
     problem = PROBLEMS.get(code)
     if problem is None:
         raise NotFound

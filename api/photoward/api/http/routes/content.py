@@ -45,7 +45,7 @@ FILE: dict[str, Any] = {
 
 SizeDep = Annotated[
     int | None,
-    Query(description="Which of `sizes` is wanted; the largest if nothing is said.", ge=1),
+    Query(description="One of `sizes`; default: the largest.", ge=1),
 ]
 
 
@@ -71,12 +71,12 @@ async def head_content(
 @router.get(
     "/{image_id}/content",
     operation_id="getImageContent",
-    summary="Fetch the protected file",
+    summary="Download the protected file",
     response_class=Response,
     responses={
         200: FILE,
-        206: {**FILE, "description": "The part that `Range` asks for."},
-        304: {"description": "The file of `If-None-Match` is the one there is."},
+        206: {**FILE, "description": "The part of the file in `Range`."},
+        304: {"description": "The file has the ETag of `If-None-Match`."},
         **documented(
             "invalid_option",
             "unauthenticated",
@@ -95,11 +95,14 @@ async def get_content(  # noqa: PLR0913, PLR0917  # what may be asked for
     size: SizeDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
     range_header: Annotated[
-        str | None, Header(alias="Range", description="One part of it.", examples=["bytes=4096-"])
+        str | None,
+        Header(alias="Range", description="One part of the file.", examples=["bytes=4096-"]),
     ] = None,
-    if_range: Annotated[str | None, Header(description="The ETag that it must have.")] = None,
+    if_range: Annotated[
+        str | None, Header(description="The ETag that the file must have for `Range` to apply.")
+    ] = None,
 ) -> Response:
-    """Never changes once it is there: the ETag is the file's SHA-256."""
+    """The file never changes: its ETag is its SHA-256."""
     item = await to_thread.run_sync(services.ledger.get, tenant, image_id)
     problem = problem_of(item, status=HTTPStatus.CONFLICT)
     if problem is not None:

@@ -23,7 +23,6 @@ from photoward.api.http.responses import NO_STORE
 from photoward.api.http.routes.images import load_image
 from photoward.api.http.schemas.batches import Batch
 from photoward.core.errors import NotFound, Overloaded, Unavailable
-from photoward.core.jobs import FINAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -39,15 +38,16 @@ MAX_STREAM_S = 600.0
 
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "An event `progress` for each change; its `data` is what GET would tell.",
+        "description": "An event `progress` for each change; its `data` is the body of the GET.",
         "content": {"text/event-stream": {}},
     },
-    204: {"description": "It has ended, and the event of `Last-Event-ID` told so."},
+    204: {"description": "It has ended, and the event with `Last-Event-ID` was the last one."},
     **documented("unauthenticated", "forbidden", "not_found", "queue_full", "unavailable"),
 }
 
 LastEventIdDep = Annotated[
-    str | None, Header(alias="Last-Event-ID", description="The id of the last event seen.")
+    str | None,
+    Header(alias="Last-Event-ID", description="The id of the last event that the client received."),
 ]
 
 Snapshot = tuple[str, bool]
@@ -57,7 +57,7 @@ Snapshot = tuple[str, bool]
 @router.get(
     "/v1/images/{image_id}/events",
     operation_id="watchImage",
-    summary="Watch a photo",
+    summary="Watch an image",
     response_class=Response,
     responses=STREAM,
 )
@@ -68,11 +68,11 @@ async def watch_image(
     tenant: ReaderDep,
     last_event_id: LastEventIdDep = None,
 ) -> Response:
-    """State, stage and place in the queue, until it has ended."""
+    """Server-sent events with state, stage and position in the queue, until the image has ended."""
 
     def load() -> Snapshot:
         image = load_image(services, tenant, image_id)
-        return image.model_dump_json(), image.state in FINAL
+        return image.model_dump_json(), image.state.is_final
 
     return await _event_stream(request, services, tenant, load, last_event_id)
 
@@ -91,7 +91,7 @@ async def watch_batch(
     tenant: ReaderDep,
     last_event_id: LastEventIdDep = None,
 ) -> Response:
-    """Items by state, rate and time left, until all of its items have ended."""
+    """Server-sent events with images by state, rate and time left, until all images have ended."""
 
     def load() -> Snapshot:
         batch = services.ledger.batch(tenant, batch_id)

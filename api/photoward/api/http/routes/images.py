@@ -94,7 +94,7 @@ IMAGE_PARAMETERS = [
         "in": "header",
         "required": False,
         "schema": {"type": "string"},
-        "description": "`wait=N`: answer with the finished item if it is ready within N seconds.",
+        "description": "`wait=N`: wait up to N seconds for the image to end.",
         "example": "wait=20",
     },
     {
@@ -102,7 +102,7 @@ IMAGE_PARAMETERS = [
         "in": "header",
         "required": False,
         "schema": {"type": "string"},
-        "description": "The body's SHA-256 or SHA-512 (RFC 9530): compared with what arrives.",
+        "description": "SHA-256 or SHA-512 of the body (RFC 9530), which the service verifies.",
     },
 ]
 
@@ -110,12 +110,12 @@ IMAGE_PARAMETERS = [
 @router.post(
     "",
     operation_id="createImage",
-    summary="Hand in a photo",
+    summary="Submit a photo",
     status_code=202,
     response_model=Image,
     responses={
-        200: {"model": Image, "description": "It ended within the time given by `Prefer: wait`."},
-        202: {"description": "Accepted; `Location` says where to ask."},
+        200: {"model": Image, "description": "The image ended within the time of `Prefer: wait`."},
+        202: {"description": "Accepted; poll the URL in `Location`."},
         **documented(*IMAGE_REFUSALS),
     },
     openapi_extra={"requestBody": IMAGE_BODY, "parameters": IMAGE_PARAMETERS},
@@ -127,9 +127,10 @@ async def create_image(
     key: IdempotencyKeyDep,
     query: Annotated[ImageRequest, Query()],
 ) -> Response:
-    """Take a photo as multipart/form-data, or as the body with its options in the query.
+    """Send the photo as multipart/form-data, or as the body with its options in the query.
 
-    Or name an upload in JSON, with the same options; to name it again gives the same item.
+    Or send JSON with the id of an upload and the options; an upload becomes one image, however
+    often it is submitted.
     """
     item = await submit(request, services, tenant, query, key)
     rate = rate_limit_headers(await to_thread.run_sync(services.ledger.allowance, tenant))
@@ -198,12 +199,12 @@ async def submit(
 @router.get(
     "/{image_id}",
     operation_id="getImage",
-    summary="Ask how a photo stands",
+    summary="Get an image",
     response_model=Image,
     responses=documented("unauthenticated", "forbidden", "not_found", "unavailable"),
 )
 async def get_image(image_id: ImageIdDep, services: ServicesDep, tenant: ReaderDep) -> Response:
-    """State, progress, and what was measured once it is done."""
+    """State, progress and, once it has succeeded, measurements."""
     image = await to_thread.run_sync(load_image, services, tenant, image_id)
     return image_response(image, 200, NO_STORE)
 
@@ -211,12 +212,12 @@ async def get_image(image_id: ImageIdDep, services: ServicesDep, tenant: ReaderD
 @router.delete(
     "/{image_id}",
     operation_id="deleteImage",
-    summary="Delete a photo",
+    summary="Delete an image",
     status_code=204,
     responses=documented("unauthenticated", "forbidden", "not_found", "unavailable"),
 )
 async def delete_image(image_id: ImageIdDep, services: ServicesDep, tenant: WriterDep) -> None:
-    """Stop the work on it if it has not ended, and remove the original and the result."""
+    """Cancel the image if it has not ended, and remove its original and its protected files."""
     await to_thread.run_sync(delete, services, tenant, image_id, limiter=services.store_calls)
 
 

@@ -1,4 +1,4 @@
-"""``/v1/keys``: a tenant's own API keys, made, listed, rotated and ended by one of scope admin."""
+"""``/v1/keys``: a tenant's API keys; each operation needs the scope admin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = structlog.get_logger("photoward.keys")
 @router.post(
     "",
     operation_id="createKey",
-    summary="Make a key",
+    summary="Create a key",
     status_code=201,
     responses=documented(*REFUSALS, *BODY_REFUSALS),
     openapi_extra=json_request_body(CreateKey),
@@ -37,7 +37,7 @@ log = structlog.get_logger("photoward.keys")
 async def create_key(
     request: Request, services: ServicesDep, tenant: AdminDep, response: Response
 ) -> CreatedKey:
-    """Its secret is in this answer only."""
+    """The key itself is in this response only."""
     key = await require_json(request, CreateKey)
     response.headers.update(NO_STORE)
     days = key.expires_in_days
@@ -56,7 +56,7 @@ async def list_keys(services: ServicesDep, tenant: AdminDep, response: Response)
 @router.post(
     "/{key_id}/rotate",
     operation_id="rotateKey",
-    summary="Replace a key",
+    summary="Rotate a key",
     status_code=201,
     responses=documented(*REFUSALS, *BODY_REFUSALS, "not_found"),
     openapi_extra=json_request_body(RotateKey),
@@ -64,7 +64,7 @@ async def list_keys(services: ServicesDep, tenant: AdminDep, response: Response)
 async def rotate_key(
     request: Request, services: ServicesDep, tenant: AdminDep, key_id: KeyIdDep, response: Response
 ) -> CreatedKey:
-    """A new key of the same name and scopes; the old one opens for some hours more."""
+    """A new key with the same name and scopes; the old one is valid for `grace_hours` more."""
     rotation = await require_json(request, RotateKey)
     response.headers.update(NO_STORE)
     grace = timedelta(hours=rotation.grace_hours)
@@ -73,15 +73,15 @@ async def rotate_key(
 
 @router.delete(
     "/{key_id}",
-    operation_id="endKey",
-    summary="End a key",
+    operation_id="revokeKey",
+    summary="Revoke a key",
     status_code=204,
     responses=documented(*REFUSALS, "not_found"),
 )
-async def end_key(services: ServicesDep, tenant: AdminDep, key_id: KeyIdDep) -> None:
-    """From now on it opens nothing."""
+async def revoke_key(services: ServicesDep, tenant: AdminDep, key_id: KeyIdDep) -> None:
+    """The key is invalid from now on."""
     await to_thread.run_sync(services.ledger.end_key, tenant, key_id, timedelta(0))
-    log.info("key_ended", tenant=tenant, ended=key_id)
+    log.info("key_revoked", tenant=tenant, revoked=key_id)
 
 
 def _create(

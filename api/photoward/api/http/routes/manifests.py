@@ -38,12 +38,12 @@ BODY = {
 @router.post(
     "/{batch_id}/manifest",
     operation_id="uploadBatchManifest",
-    summary="Have photos fetched",
+    summary="Upload a manifest",
     response_class=Response,
     responses={
         200: {
             "description": "A line of NDJSON for each line, with its `id` or its `problem`, and a "
-            "last one that counts them. What has an `id` will be fetched, whatever happens.",
+            "last line with the counts. Images with an `id` will be fetched, even after a restart.",
             "content": {NDJSON: {"schema": {"type": "string"}}},
         },
         **documented(
@@ -66,11 +66,11 @@ async def upload_manifest(
     tenant: WriterDep,
     key: IdempotencyKeyDep,
 ) -> Response:
-    """Each line names one photo; one bad line never stops the rest.
+    """The service fetches the photo of each line; a line that is refused does not stop the others.
 
-    Its item is `received` until it has been fetched, and then `queued`; what cannot be fetched
-    fails, and `…/retry` tries it again. The same manifest under the same `Idempotency-Key` gives
-    the items of then; another one under it is refused.
+    Its image is `queued`, first to be fetched and then for a worker; what cannot be fetched fails,
+    and `…/retry` tries it again. The same manifest under the same `Idempotency-Key` gives
+    the images of then; another one under it is refused.
     """
     defaults = await to_thread.run_sync(services.ledger.batch_options, tenant, batch_id)
     with services.admission.body_slot(tenant):

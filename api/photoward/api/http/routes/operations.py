@@ -37,23 +37,23 @@ MAX_MISSED_HEARTBEATS = 4
 """Reconciler rounds without a heartbeat, after which no worker is assumed to run."""
 
 
-@router.get("/livez", operation_id="live", summary="Is it alive?", responses=documented())
+@router.get("/livez", operation_id="live", summary="Check liveness", responses=documented())
 async def live() -> Liveness:
-    """Ask for nothing but an answer."""
+    """The process answers; nothing else is checked."""
     return Liveness()
 
 
 @router.get(
     "/readyz",
     operation_id="ready",
-    summary="Can it take photos?",
+    summary="Check readiness",
     response_model=Readiness,
     responses=documented("unavailable"),
 )
 async def ready(services: ServicesDep) -> Readiness | Response:
-    """Ask the ledger, the store and the broker; 503 if one of the first two is away.
+    """Check the ledger, the store, the broker and the workers; 503 if ledger or store is down.
 
-    `worker` is up if one was heard of within the last two minutes.
+    `worker` is up if one sent a heartbeat within the last two minutes.
     """
     checks: tuple[Callable[[], object], ...] = (
         services.ledger.check,
@@ -68,7 +68,9 @@ async def ready(services: ServicesDep) -> Readiness | Response:
     up = dict(zip(COMPONENTS, answers, strict=True))
     if up["ledger"] and up["store"]:
         status: Literal["ready", "degraded"] = "ready" if all(up.values()) else "degraded"
-        return Readiness(status=status, parts={name: _word(is_up) for name, is_up in up.items()})
+        return Readiness(
+            status=status, components={name: _word(is_up) for name, is_up in up.items()}
+        )
     away = ", ".join(name for name, is_up in up.items() if not is_up)
     return problem_response(Problem.of("unavailable", f"Unavailable: {away}."))
 
@@ -76,7 +78,7 @@ async def ready(services: ServicesDep) -> Readiness | Response:
 @router.get(
     "/metrics",
     operation_id="metrics",
-    summary="Prometheus metrics",
+    summary="Get Prometheus metrics",
     response_class=Response,
     responses={
         200: {"content": {"text/plain": {}}, "description": "In Prometheus' text format."},
@@ -84,9 +86,9 @@ async def ready(services: ServicesDep) -> Readiness | Response:
     },
 )
 async def metrics(services: ServicesDep, _: OperatorDep) -> Response:
-    """Counts of all processes that share ``PROMETHEUS_MULTIPROC_DIR``, and the queue's depth.
+    """Metrics of all processes that share `PROMETHEUS_MULTIPROC_DIR`, and the queue's depth.
 
-    They count all tenants' work; where keys are needed, it takes one with the scope operator.
+    They cover all tenants; if keys are required, the key needs the scope operator.
     """
     return Response(
         await to_thread.run_sync(_scrape, services.ledger), media_type=CONTENT_TYPE_LATEST

@@ -38,13 +38,13 @@ log = structlog.get_logger("photoward.protect")
 @router.post(
     "/v1/protect",
     operation_id="protect",
-    summary="Protect a photo at once",
+    summary="Protect a photo and wait for the file",
     response_class=Response,
     responses={
         200: FILE,
         202: {
             "model": Image,
-            "description": "It takes longer and shall be kept; `Location` says where to ask.",
+            "description": "With `keep=true`: it takes longer; poll the URL in `Location`.",
         },
         **documented(
             *IMAGE_REFUSALS,
@@ -63,10 +63,10 @@ async def protect(
     tenant: WriterDep,
     query: Annotated[ProtectQuery, Query()],
 ) -> Response:
-    """Like `POST /v1/images`, but the answer is the file; afterwards nothing of it is kept.
+    """As `POST /v1/images`, but the response is the protected file, and the image is then deleted.
 
-    Nor is anything where it fails, takes too long or nobody waits for it any more. `keep=true`
-    leaves the item where `Content-Location` says, or, if it takes longer, `Location`.
+    It is deleted as well if it fails, takes too long or the client disconnects. `keep=true` keeps
+    it: its URL is in `Content-Location` or, if it takes longer, in `Location`.
     """
     async with AsyncExitStack() as afterwards:
         item = await submit(request, services, tenant, query)

@@ -50,10 +50,15 @@ TusDep = Annotated[None, Depends(tus.require_tus)]
 
 LengthDep = Annotated[
     int | None,
-    Header(alias="Upload-Length", ge=0, lt=10**18, description="tus: bytes of the whole."),
+    Header(
+        alias="Upload-Length", ge=0, lt=10**18, description="tus: length of the upload in bytes."
+    ),
 ]
 OffsetDep = Annotated[
-    int, Header(alias="Upload-Offset", ge=0, lt=10**18, description="Where the body belongs.")
+    int,
+    Header(
+        alias="Upload-Offset", ge=0, lt=10**18, description="tus: the offset of the body in bytes."
+    ),
 ]
 MetadataDep = Annotated[
     str,
@@ -72,13 +77,13 @@ ChecksumDep = Annotated[
 @router.options(
     "",
     operation_id="describeUploads",
-    summary="What of tus is spoken",
+    summary="Get the tus version and extensions",
     status_code=204,
     response_class=Response,
     responses=documented(),
 )
 async def describe_uploads(services: ServicesDep) -> Response:
-    """Versions and extensions, in headers."""
+    """In the headers of the response."""
     headers = {
         "Tus-Version": tus.VERSION,
         "Tus-Extension": tus.EXTENSIONS,
@@ -91,11 +96,13 @@ async def describe_uploads(services: ServicesDep) -> Response:
 @router.post(
     "",
     operation_id="createUpload",
-    summary="Begin an upload",
+    summary="Create an upload",
     status_code=201,
     response_model=CreatedUpload,
     responses={
-        201: {"description": "`Location` says where to go on by tus, `url` where in one piece."},
+        201: {
+            "description": "`Location` is the URL for tus, `url` the one to PUT the whole file to."
+        },
         **documented("too_many_uploads", *PART_REFUSALS, *UPLOAD_REFUSALS),
     },
     openapi_extra={
@@ -114,11 +121,11 @@ async def create_upload(  # noqa: PLR0913  # the headers of tus
     metadata: MetadataDep = "",
     checksum: ChecksumDep = None,
 ) -> Response:
-    """Bring a photo in first, and say later what to do with it: `POST /v1/images` with its id.
+    """Upload a file first, and submit it later with `POST /v1/images` and its id.
 
-    With `Tus-Resumable` as in [tus 1.0.0](https://tus.io), with a first part or without one; a
-    connection that breaks costs only what was on its way. Without it, JSON announces an upload in
-    one piece and the answer says where to PUT it. What is not used within a day is removed.
+    With `Tus-Resumable` as in [tus 1.0.0](https://tus.io), with or without a first part: an upload
+    that breaks off can be resumed. Without it, send JSON; the response has the URL to which the
+    whole file is PUT. An upload is removed after a day.
     """
     if version is None:
         upload = await _create_from_json(request, services, tenant)
@@ -140,7 +147,9 @@ async def create_upload(  # noqa: PLR0913  # the headers of tus
 async def _create_from_json(request: Request, services: Services, tenant: str) -> Upload:
     body = await read_json(request, CreateUpload)
     if body is None:
-        raise BadInput("tus_version", f"The request has neither Tus-Resumable nor a body of {JSON}.")
+        raise BadInput(
+            "tus_version", f"The request has neither Tus-Resumable nor a body of {JSON}."
+        )
     metadata = {"filename": body.filename, "content_digest": body.content_digest}
     return await _create(services, tenant, body.bytes, format_metadata(metadata))
 
@@ -193,14 +202,14 @@ def _url(services: Services, upload: Upload) -> str:
 @router.head(
     "/{upload_id}",
     operation_id="getUploadOffset",
-    summary="Ask how far an upload is",
+    summary="Get the offset of an upload",
     response_class=Response,
     responses=documented("tus_version", *UPLOAD_REFUSALS),
 )
 async def get_upload_offset(
     upload_id: UploadIdDep, services: ServicesDep, tenant: WriterDep, _: TusDep
 ) -> Response:
-    """`Upload-Offset` is where to go on."""
+    """Resume at `Upload-Offset`."""
     upload = await to_thread.run_sync(services.ledger.upload, tenant, upload_id)
     headers = {"Upload-Length": str(upload.length), **tus.offset_headers(upload)}
     if upload.metadata:
@@ -211,7 +220,7 @@ async def get_upload_offset(
 @router.patch(
     "/{upload_id}",
     operation_id="continueUpload",
-    summary="Go on with an upload",
+    summary="Resume an upload",
     status_code=204,
     response_class=Response,
     responses=documented(*PART_REFUSALS, *UPLOAD_REFUSALS),
@@ -227,7 +236,7 @@ async def continue_upload(  # noqa: PLR0913  # the headers of tus
     offset: OffsetDep,
     checksum: ChecksumDep = None,
 ) -> Response:
-    """The next part. What comes before a connection breaks is kept, unless there is a checksum."""
+    """Append a part. If it breaks off, the bytes that came are kept, unless it has a checksum."""
     if media_type(request) != tus.PART_TYPE:
         raise BadInput("unsupported_content_type", f"Send parts as {tus.PART_TYPE}.")
     expected = Checksum(checksum)
@@ -247,7 +256,7 @@ async def continue_upload(  # noqa: PLR0913  # the headers of tus
 async def delete_upload(
     upload_id: UploadIdDep, services: ServicesDep, tenant: WriterDep, _: TusVersionDep
 ) -> None:
-    """What it became, if it was used, stays."""
+    """The image that it has become stays."""
     delete = partial(uploads.delete_upload, services, tenant, upload_id)
     await to_thread.run_sync(delete, limiter=services.store_calls)
 
@@ -255,7 +264,7 @@ async def delete_upload(
 @router.put(
     "/{upload_id}/content",
     operation_id="putUpload",
-    summary="Send an upload in one piece",
+    summary="Upload a file in one piece",
     status_code=204,
     responses=documented(
         "length_mismatch",
@@ -273,7 +282,7 @@ async def delete_upload(
 async def put_upload(
     request: Request, upload_id: UploadIdDep, services: ServicesDep, tenant: WriterDep
 ) -> None:
-    """As many bytes as were announced, in place of whatever came before."""
+    """As many bytes as were announced; they replace what was uploaded before."""
     upload = await to_thread.run_sync(services.ledger.upload, tenant, upload_id)
     uploads.require_open(upload)
     with new_part_file() as file:

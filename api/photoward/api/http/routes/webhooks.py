@@ -1,4 +1,4 @@
-"""``/v1/webhooks``: where a tenant wants to be told, and what was told."""
+"""``/v1/webhooks``: a tenant's webhooks, and the deliveries to them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from photoward.api.http.responses import NO_STORE
 from photoward.api.http.schemas.webhooks import (
     CreatedWebhook,
     CreateWebhook,
-    Deliveries,
     Delivery,
+    DeliveryPage,
     Webhook,
     Webhooks,
 )
@@ -42,7 +42,7 @@ log = structlog.get_logger("photoward.webhooks")
 @router.post(
     "",
     operation_id="createWebhook",
-    summary="Make a webhook",
+    summary="Create a webhook",
     status_code=201,
     responses=documented(*REFUSALS, *BODY_REFUSALS),
     openapi_extra=json_request_body(CreateWebhook),
@@ -50,7 +50,7 @@ log = structlog.get_logger("photoward.webhooks")
 async def create_webhook(
     request: Request, services: ServicesDep, tenant: AdminDep, response: Response
 ) -> CreatedWebhook:
-    """From now on the events are told, signed with the secret in this answer."""
+    """Events are sent from now on, signed with the secret in this response."""
     wanted = await require_json(request, CreateWebhook)
     try:
         checked(wanted.url, private=services.settings.webhook_allow_private)
@@ -68,7 +68,7 @@ async def create_webhook(
     "", operation_id="listWebhooks", summary="List webhooks", responses=documented(*REFUSALS)
 )
 async def list_webhooks(services: ServicesDep, tenant: AdminDep, response: Response) -> Webhooks:
-    """Where events are told; no secrets."""
+    """All webhooks, without their secrets."""
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(services.ledger.webhooks, tenant)
     return Webhooks(webhooks=[Webhook.of(hook) for hook in found])
@@ -77,13 +77,13 @@ async def list_webhooks(services: ServicesDep, tenant: AdminDep, response: Respo
 @router.post(
     "/{webhook_id}/rotate",
     operation_id="rotateWebhook",
-    summary="Replace a webhook's secret",
+    summary="Rotate a webhook's secret",
     responses=documented(*REFUSALS, "not_found"),
 )
 async def rotate_webhook(
     services: ServicesDep, tenant: AdminDep, webhook_id: WebhookIdDep, response: Response
 ) -> CreatedWebhook:
-    """For a day messages are signed with both; a disabled webhook is enabled again."""
+    """For a day messages are signed with both secrets; a disabled webhook is enabled again."""
     response.headers.update(NO_STORE)
     hook = await to_thread.run_sync(
         services.ledger.rotate_webhook, tenant, webhook_id, webhooks.GRACE
@@ -99,14 +99,14 @@ async def rotate_webhook(
     responses=documented(*REFUSALS, "not_found"),
 )
 async def delete_webhook(services: ServicesDep, tenant: AdminDep, webhook_id: WebhookIdDep) -> None:
-    """With its messages, told or not."""
+    """Its deliveries are deleted with it, the pending ones too."""
     await to_thread.run_sync(services.ledger.remove_webhook, tenant, webhook_id)
 
 
 @router.get(
     "/{webhook_id}/deliveries",
     operation_id="listDeliveries",
-    summary="List messages",
+    summary="List deliveries",
     responses=documented(*REFUSALS, "not_found"),
 )
 async def list_deliveries(  # noqa: PLR0913  # what may be asked for
@@ -117,14 +117,14 @@ async def list_deliveries(  # noqa: PLR0913  # what may be asked for
     after: AfterDep,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=500)] = PAGE_SIZE,
-) -> Deliveries:
-    """What was told and what waits, for thirty days."""
+) -> DeliveryPage:
+    """Deliveries of the last thirty days and pending ones, oldest first."""
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(
         lambda: services.ledger.deliveries(tenant, webhook_id, after=after, limit=limit)
     )
-    return Deliveries(
-        deliveries=[Delivery.of(one) for one in found],
+    return DeliveryPage(
+        items=[Delivery.of(one) for one in found],
         next=next_cursor([one.seq for one in found], limit),
     )
 
@@ -132,14 +132,14 @@ async def list_deliveries(  # noqa: PLR0913  # what may be asked for
 @router.post(
     "/{webhook_id}/deliveries/{delivery_id}/replay",
     operation_id="replayDelivery",
-    summary="Send a message again",
+    summary="Replay a delivery",
     status_code=202,
     responses=documented(*REFUSALS, "not_found"),
 )
 async def replay_delivery(
     services: ServicesDep, tenant: AdminDep, webhook_id: WebhookIdDep, delivery_id: str
 ) -> Delivery:
-    """With the same `webhook-id`, so that a receiver can tell that it knows it."""
+    """It has the same `webhook-id`, by which the receiver recognises it."""
     if not _MESSAGE.fullmatch(delivery_id):
         raise NotFound
     again = await to_thread.run_sync(services.ledger.replay, tenant, webhook_id, delivery_id)

@@ -6,24 +6,25 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from photoward.api.http.pagination import Page
 from photoward.core import audit
 from photoward.core.audit import DONE, Deed
 
 
 class AuditEntry(BaseModel):
-    """A deed."""
+    """One action, done or refused."""
 
     at: datetime
-    deed: Deed
-    thing: str | None = Field(
-        description="The id of what it was done to.", examples=["5c0f3a9e1b2d4c6f"]
+    action: Deed
+    resource_id: str | None = Field(
+        description="The id of the key, image, batch or webhook.", examples=["5c0f3a9e1b2d4c6f"]
     )
     detail: str | None = Field(
-        description="What it was set to: scopes, a number, a successor's id.",
+        description="The new value: scopes, a number, the id of the new key.",
         examples=["read,write"],
     )
     outcome: str = Field(
-        description=f"`{DONE}`, or the code of the problem that it was refused with.",
+        description=f"`{DONE}`, or the problem code of the refusal.",
         examples=[DONE],
     )
     actor: str = Field(
@@ -37,14 +38,18 @@ class AuditEntry(BaseModel):
     @classmethod
     def of(cls, entry: audit.Entry) -> AuditEntry:
         """Show an entry."""
-        names = ("at", "deed", "thing", "detail", "outcome")
-        shown = {name: getattr(entry, name) for name in names}
         actor = entry.actor
-        return cls(**shown, actor=actor.name, request=actor.request, address=actor.address)
+        return cls(
+            at=entry.at,
+            action=entry.deed,
+            resource_id=entry.thing,
+            detail=entry.detail,
+            outcome=entry.outcome,
+            actor=actor.name,
+            request=actor.request,
+            address=actor.address,
+        )
 
 
-class AuditEntries(BaseModel):
-    """A page of deeds, oldest first."""
-
-    entries: list[AuditEntry]
-    next: str | None = Field(description="`cursor` of the next page; none after the last.")
+class AuditPage(Page[AuditEntry]):
+    """Entries of the audit log, oldest first."""

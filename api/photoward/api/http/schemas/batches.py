@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from photoward.api.http.pagination import Page
 from photoward.api.http.schemas.images import Image, problem_of
 from photoward.api.http.schemas.inline import inline_schema
 from photoward.api.http.schemas.problems import Problem
@@ -16,121 +17,131 @@ from photoward.api.ingest.options import EXAMPLE_ID, ImageOptions
 from photoward.api.ingest.sources import SOURCE_FIELDS
 from photoward.core import jobs
 from photoward.core.errors import PhotowardError
-from photoward.core.jobs import Item, State
+from photoward.core.jobs import ImageState, Item, public_counts
 
 _SOURCES = "; ".join(f"`{name}`: {what}" for name, what in SOURCE_FIELDS.items())
 MANIFEST_LIST: dict[str, Any] = {
     "type": "array",
-    "description": f"Objects with one source each ({_SOURCES}), `{FILE}`, its name if not the "
-    "source's own, and the options that `POST /v1/images` takes. Each is checked by itself.",
+    "description": f"Objects with one source each ({_SOURCES}), optionally `{FILE}`, a file "
+    "name, and the options of `POST /v1/images`. Each object is checked by itself.",
     "items": {},
 }
-MANIFEST_LINES = {"schema": {"type": "string", "description": "The same, an object a line."}}
+MANIFEST_LINES = {"schema": {"type": "string", "description": "The same objects, one per line."}}
 MANIFEST_EXAMPLE = [{"key": "inbox/cats/1.jpg", "label": "cat"}]
 
 BatchName = Annotated[
     str,
     Field(
-        max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$", description="For people.",
+        max_length=128,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="A name for people.",
         examples=["holiday"],
     ),
-]  # fmt: skip
+]
 
 
 class CreateBatch(BaseModel):
-    """A batch that is to be made."""
+    """The request for a batch."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: BatchName = ""
     options: ImageOptions = Field(
-        default=ImageOptions(), description="For items that do not say otherwise.",
+        default=ImageOptions(),
+        description="Defaults for the batch's images.",
         examples=[{"preset": "strong"}],
-    )  # fmt: skip
-    items: list[Any] = Field(default=[], description="Photos that are to be fetched.")
+    )
+    images: list[Any] = Field(
+        default=[], description="A manifest: photos that the service fetches."
+    )
 
 
 class CreateBatchQuery(ImageOptions):
-    """In the query, beside a manifest as NDJSON: the options of items that say no others."""
+    """Beside a manifest as NDJSON, in the query: the options of images without their own."""
 
     name: BatchName = ""
 
 
 class BatchLinks(BaseModel):
-    """Where to go from here."""
+    """URLs of the batch."""
 
     self: str = Field(examples=[f"/v1/batches/{EXAMPLE_ID}"])
-    items: str = Field(examples=[f"/v1/batches/{EXAMPLE_ID}/items"])
+    images: str = Field(examples=[f"/v1/batches/{EXAMPLE_ID}/images"])
     results: str = Field(examples=[f"/v1/batches/{EXAMPLE_ID}/results"])
     archive: str = Field(examples=[f"/v1/batches/{EXAMPLE_ID}/archive"])
 
 
 class Batch(BaseModel):
-    """How a batch stands."""
+    """A batch and its progress."""
 
     id: str = Field(examples=[EXAMPLE_ID])
     name: str
     created_at: datetime
     options: dict[str, Any] = Field(
-        description="As asked for, for items that do not say otherwise.",
+        description="Defaults for the batch's images, as requested.",
         examples=[{"preset": "strong"}],
     )
-    counts: dict[State, int] = Field(
-        description="Items by state; deleted ones do not count.", examples=[{"done": 7}]
+    counts: dict[ImageState, int] = Field(
+        description="Images by state; deleted ones do not count.", examples=[{"succeeded": 7}]
     )
     total: int = Field(examples=[10])
-    ended: int = Field(description="Done, failed or cancelled.", examples=[7])
-    rate_per_s: float = Field(description="Items that ended of late.", examples=[2.5])
+    ended: int = Field(description="Succeeded, failed or canceled.", examples=[7])
+    rate_per_s: float = Field(description="Images that end per second, of late.", examples=[2.5])
     eta_s: float | None = Field(
-        description="Seconds until all have ended at this rate; none: nobody knows.", examples=[1.2]
+        description="Seconds until all images have ended, at this rate; null: unknown.",
+        examples=[1.2],
     )
     links: BatchLinks
 
     @classmethod
     def of(cls, batch: jobs.Batch) -> Self:
-        """Show a batch."""
+        """A ledger's batch as the API shows it."""
         here = f"/v1/batches/{batch.id}"
         eta = batch.eta_s
         return cls(
-            id=batch.id, name=batch.name, created_at=batch.created_at,
-            options=batch.options, counts=batch.counts, total=batch.total,
-            ended=batch.ended, rate_per_s=round(batch.rate_per_s, 2),
+            id=batch.id,
+            name=batch.name,
+            created_at=batch.created_at,
+            options=batch.options,
+            counts=public_counts(batch.counts),
+            total=batch.total,
+            ended=batch.ended,
+            rate_per_s=round(batch.rate_per_s, 2),
             eta_s=None if eta is None else round(eta, 1),
             links=BatchLinks(
-                self=here, items=f"{here}/items", results=f"{here}/results",
+                self=here,
+                images=f"{here}/images",
+                results=f"{here}/results",
                 archive=f"{here}/archive",
             ),
-        )  # fmt: skip
+        )
 
 
 class ManifestLine(BaseModel):
-    """What became of a manifest's line."""
+    """The outcome of one line of a manifest."""
 
-    line: int = Field(description="Its number, or its place in the list, from 1.", examples=[1])
+    line: int = Field(description="Number of the line or list entry, from 1.", examples=[1])
     file: str | None = Field(examples=["cats/1.jpg"])
-    id: str | None = Field(default=None, description="The item's.", examples=[EXAMPLE_ID])
-    problem: Problem | None = Field(default=None, description="Why there is no item.")
+    id: str | None = Field(default=None, description="The image's id.", examples=[EXAMPLE_ID])
+    problem: Problem | None = Field(default=None, description="Why the line was refused.")
 
 
 class CreatedBatch(Batch):
-    """A batch at its beginning."""
+    """A new batch."""
 
     lines: list[ManifestLine] = Field(
-        default=[], description="What became of each line of a manifest."
+        default=[], description="The outcome of each line of the manifest."
     )
 
 
-class BatchImages(BaseModel):
-    """A page of a batch's images, in the order of arrival."""
-
-    items: list[Image]
-    next: str | None = Field(description="`cursor` of the next page; none after the last.")
+class ImagePage(Page[Image]):
+    """Images of a batch, in the order of arrival."""
 
 
 def create_batch_schema() -> dict[str, Any]:
     """``CreateBatch`` for OpenAPI, with the manifest's own description."""
     schema = inline_schema(CreateBatch)
-    schema["properties"] |= {"items": MANIFEST_LIST}
+    schema["properties"] |= {"images": MANIFEST_LIST}
     return schema
 
 

@@ -18,7 +18,7 @@ from photoward.core.networks import NetworkCard, SetCard
 
 
 class Method(BaseModel):
-    """One way to protect."""
+    """A method of protection."""
 
     name: str = Field(examples=["sem"])
     title: str
@@ -29,35 +29,37 @@ class Method(BaseModel):
         description="Whether epsilon bounds the change of every sample. If not, `psnr_db` and "
         "`ssim` of a result tell how much it changed."
     )
-    presets: list[str] = Field(description="If there are none, epsilon cannot be chosen either.")
+    presets: list[str] = Field(description="Empty: the strength cannot be chosen.")
     adversarial: bool = Field(
         description="Whether, as measured, it also stops a trainer who trains adversarially "
         "(4/255), for any label; if not, it is for plain trainers."
     )
-    baseline: bool = Field(description="Here to be compared with, not recommended.")
+    baseline: bool = Field(description="For comparison, not recommended.")
     networks: bool = Field(description="Whether it works against a set of pretrained networks.")
 
 
 class Methods(BaseModel):
-    """All methods, and what the presets of the default one do."""
+    """All methods, and what the presets of the default method do."""
 
     methods: list[Method]
     default: str = Field(examples=["sem+anchor"])
-    levels: list[Level] = Field(description="As measured; presets that were not are left out.")
+    levels: list[Level] = Field(description="As measured; without presets that were not measured.")
 
 
 class Surrogates(BaseModel):
     """All surrogates."""
 
-    surrogates: list[SurrogateCard] = Field(description="Robust ones, trained for this service.")
+    surrogates: list[SurrogateCard] = Field(
+        description="Robust networks, trained for this service."
+    )
     default: str
-    networks: list[NetworkCard] = Field(description="Pretrained ones that the world shares.")
-    sets: list[SetCard] = Field(description="Those that a method works against together.")
+    networks: list[NetworkCard] = Field(description="Public pretrained networks.")
+    sets: list[SetCard] = Field(description="Networks that a method uses together.")
     default_set: str = Field(examples=["imagenet"])
 
 
 class Limits(BaseModel):
-    """What an upload may be."""
+    """The limits of uploads and options."""
 
     max_body_bytes: int = Field(examples=[26_214_400])
     max_megapixels: float = Field(examples=[50])
@@ -67,8 +69,8 @@ class Limits(BaseModel):
     )
     max_wait_s: float = Field(examples=[60])
     max_label: int = Field(description="Characters.", examples=[MAX_LABEL])
-    inputs: dict[str, str] = Field(description="What may be sent.", examples=[FORMATS])
-    formats: dict[str, str] = Field(description="What may be had.", examples=[FORMATS])
+    inputs: dict[str, str] = Field(description="Accepted formats.", examples=[FORMATS])
+    formats: dict[str, str] = Field(description="Output formats.", examples=[FORMATS])
     presets: dict[str, Strength] = Field(
         description="epsilon, flat and rms in 1/255: the largest change anywhere, where the "
         "picture is flat, and its root mean square; luma and chroma: cycles along the longer "
@@ -80,11 +82,11 @@ class Limits(BaseModel):
 
 
 class Usage(BaseModel):
-    """What a tenant has handed in, and what it may."""
+    """What a tenant has submitted, and its quota."""
 
     megapixels: float = Field(
         description="Of the last 24 hours, deleted photos included.", examples=[12.2]
     )
     quota_megapixels: float | None = Field(
-        description="Most of them; none: as many as there is room for.", examples=[5000]
+        description="Limit of `megapixels`; null: none.", examples=[5000]
     )

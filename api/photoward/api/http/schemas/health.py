@@ -14,7 +14,7 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Which parts answer. Without broker or worker photos are still taken, and worked on later."""
+    """Which components answer. Without broker or worker, photos are protected later."""
 
     status: Literal["ready", "degraded", "unavailable"]
-    parts: dict[str, Literal["up", "down"]]
+    components: dict[str, Literal["up", "down"]]

@@ -11,7 +11,7 @@ from photoward.api.http.schemas.measurements import Measured
 from photoward.api.http.schemas.problems import Problem
 from photoward.api.ingest.options import EXAMPLE_ID, ImageRequest
 from photoward.core.catalogue import SHAPINGS
-from photoward.core.jobs import FINAL, Item, Stage, State
+from photoward.core.jobs import FINAL, PUBLIC_STATES, ImageState, Item, Stage, State
 from photoward.core.rights import DEFAULT
 
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -35,15 +35,15 @@ class ProtectQuery(ImageRequest):
 
 
 class Progress(BaseModel):
-    """How far an image is."""
+    """The progress of an image."""
 
     stage: Stage | None = None
-    fraction: float = Field(ge=0, le=1, description="Coarse: it grows in steps.")
-    position: int | None = Field(default=None, description="Items before this one in the queue.")
+    fraction: float = Field(ge=0, le=1, description="It grows in coarse steps.")
+    position: int | None = Field(default=None, description="Images before this one in the queue.")
 
 
 class AppliedOptions(BaseModel):
-    """The options after defaults were filled in."""
+    """The options, with defaults filled in."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -71,7 +71,7 @@ class AppliedOptions(BaseModel):
 
 
 class SourceFile(BaseModel):
-    """The photo as it came."""
+    """The original file."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -84,7 +84,7 @@ class SourceFile(BaseModel):
 
 
 class OutputFile(BaseModel):
-    """The protected photo."""
+    """The protected file."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -94,7 +94,7 @@ class OutputFile(BaseModel):
 
 
 class Rendition(BaseModel):
-    """One of the sizes that were asked for."""
+    """One of the requested sizes."""
 
     width: int = Field(description="Pixels.", examples=[1080])
     height: int = Field(examples=[810])
@@ -105,41 +105,44 @@ class Rendition(BaseModel):
 
 
 class Links(BaseModel):
-    """Where to go from here."""
+    """URLs of the image."""
 
     self: str = Field(examples=[f"/v1/images/{EXAMPLE_ID}"])
     content: str | None = Field(examples=[f"/v1/images/{EXAMPLE_ID}/content"])
 
 
 class Image(BaseModel):
-    """One photo on its way, or at its end."""
+    """An image: its state, its options and, at the end, its result."""
 
     id: str = Field(examples=[EXAMPLE_ID])
-    state: State = Field(examples=[State.DONE])
+    state: ImageState = Field(examples=[ImageState.SUCCEEDED])
     progress: Progress
     created_at: datetime
     updated_at: datetime
     options: AppliedOptions
     source: SourceFile
-    output: OutputFile | None = Field(description="The largest, if several sizes were asked for.")
+    output: OutputFile | None = Field(
+        description="The largest file, if several sizes were requested."
+    )
     renditions: list[Rendition] = Field(
-        description="Each of `sizes` that the photo is large enough for, largest first."
+        description="Each of `sizes` for which the photo is large enough, largest first."
     )
     measured: Measured
     label_used: str | None = Field(examples=["tabby cat"])
     label_source: Literal["given", "predicted"] | None
     error: Problem | None
-    batch: str | None = Field(description="What it was handed in with.")
+    batch: str | None = Field(description="The id of its batch.")
     links: Links
 
     @classmethod
     def of(cls, item: Item, position: int | None = None) -> Self:
-        """Show an item; ``position`` only for a queued one."""
+        """A ledger's item as the API shows it; ``position``: in the queue, if it is queued."""
         here = f"/v1/images/{item.id}"
         done = item.state is State.DONE
         shown = {name: getattr(item, name) for name in _PLAIN}
         return cls(
             **shown,
+            state=PUBLIC_STATES[item.state],
             progress=Progress(stage=item.stage, fraction=_fraction(item), position=position),
             options=AppliedOptions.model_validate(item.options),
             source=SourceFile.model_validate(item.source),
@@ -150,28 +153,30 @@ class Image(BaseModel):
         )
 
 
-_PLAIN = (
-    "id", "state", "created_at", "updated_at", "measured", "label_used", "label_source", "batch"
-)  # fmt: skip
+_PLAIN = ("id", "created_at", "updated_at", "measured", "label_used", "label_source", "batch")
 
 
 def _renditions(item: Item, here: str) -> list[Rendition]:
-    """All of them, the largest included; none where no sizes were asked for."""
+    """All files, the largest included; none if no sizes were requested."""
     if item.output is None or not item.options.sizes:
         return []
     sizes = item.options.leaving(item.source.width, item.source.height)
     figures = (item.measured, *(one.measured for one in item.output.renditions))
     return [
         Rendition(
-            width=width, height=height, sha256=file.sha256, size=file.size, measured=measured,
+            width=width,
+            height=height,
+            sha256=file.sha256,
+            size=file.size,
+            measured=measured,
             content=f"{here}/content?size={max(width, height)}",
         )
         for (width, height), file, measured in zip(sizes, item.output.files, figures, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def problem_of(item: Item, **more: Any) -> Problem | None:  # noqa: ANN401  # passed on as is
-    """Why an item failed; None when it did not."""
+    """Why an image failed; None: it has not."""
     if item.state is not State.FAILED:
         return None
     return Problem.of(item.error_code or "internal_error", item.error_detail or "", **more)

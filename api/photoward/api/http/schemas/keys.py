@@ -15,14 +15,17 @@ MAX_LIFETIME_DAYS = 3650
 
 
 class CreateKey(BaseModel):
-    """A key that is to be made."""
+    """The request for a key."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(
-        min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="Where it will be used.", examples=["upload plug-in"],
-    )  # fmt: skip
+        min_length=1,
+        max_length=MAX_NAME,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="Where the key will be used.",
+        examples=["upload plug-in"],
+    )
     scopes: set[Literal[Scope.READ, Scope.WRITE, Scope.ADMIN]] = Field(
         default={Scope.READ, Scope.WRITE}, min_length=1, json_schema_extra=allow_repeats
     )
@@ -30,7 +33,7 @@ class CreateKey(BaseModel):
 
 
 class RotateKey(BaseModel):
-    """How long the old key still opens."""
+    """How long the old key stays valid."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,7 +41,7 @@ class RotateKey(BaseModel):
 
 
 class Key(BaseModel):
-    """A key without its secret."""
+    """An API key, without the key itself."""
 
     id: str = Field(examples=[EXAMPLE_ID])
     name: str = Field(examples=["upload plug-in"])
@@ -48,18 +51,21 @@ class Key(BaseModel):
 
     @classmethod
     def of(cls, key: ApiKey) -> Key:
-        """Show a key."""
+        """A ledger's key as the API shows it."""
         return cls(
-            id=key.id, name=key.name, scopes=sorted(key.scopes), created_at=key.created_at,
+            id=key.id,
+            name=key.name,
+            scopes=sorted(key.scopes),
+            created_at=key.created_at,
             expires_at=key.expires_at,
-        )  # fmt: skip
+        )
 
 
 class CreatedKey(Key):
-    """A key that was just made."""
+    """A new API key."""
 
     key: str = Field(
-        description="The key itself. It is shown here and never again.",
+        description="The key itself. It is not shown again.",
         examples=[f"pw_{EXAMPLE_ID}_{'A' * 43}"],
     )
 

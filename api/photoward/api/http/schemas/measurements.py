@@ -62,18 +62,27 @@ FIGURES = {
 }
 
 EXAMPLE = {
-    "visibility": 0.9, "epsilon": 8.0, "linf": 21, "encoder_linf": 14, "psnr_db": 38.2,
-    "ssim": 0.97, "survival": 0.97,
+    "visibility": 0.9,
+    "epsilon": 8.0,
+    "linf": 21,
+    "encoder_linf": 14,
+    "psnr_db": 38.2,
+    "ssim": 0.97,
+    "survival": 0.97,
     "seen": {
-        "flip": 0.045, "flat_delta_e": 1.6, "low_chroma": 0.2, "low_luma": 0.15,
+        "flip": 0.045,
+        "flat_delta_e": 1.6,
+        "low_chroma": 0.2,
+        "low_luma": 0.15,
         "worst": {"flip": 0.09, "delta_e": 1.9, "chroma": 1.1, "luma": 0.8},
     },
-}  # fmt: skip
+}
 
 Measured = Annotated[
     dict[str, Any],
     Field(
         description="What the finished file shows when it is read again; empty until then.",
-        examples=[EXAMPLE], json_schema_extra={"properties": FIGURES},
+        examples=[EXAMPLE],
+        json_schema_extra={"properties": FIGURES},
     ),
-]  # fmt: skip
+]

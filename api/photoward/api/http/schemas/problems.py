@@ -16,10 +16,10 @@ class Problem(BaseModel):
     title: str = Field(examples=["The file is not an image"])
     status: int = Field(examples=[415])
     detail: str = Field(examples=["The bytes begin like no supported image format."])
-    code: str = Field(description="Stable; made for programs.", examples=["not_an_image"])
+    code: str = Field(description="Stable, for programs.", examples=["not_an_image"])
     remedy: str = Field(examples=["Send a JPEG, PNG, WebP or AVIF file."])
-    field: str | None = Field(default=None, description="The option at fault.")
-    instance: str | None = Field(default=None, description="This very answer, for the log.")
+    field: str | None = Field(default=None, description="The option or field that is not valid.")
+    instance: str | None = Field(default=None, description="The request's id, as in the log.")
 
     @classmethod
     def of(cls, code: str, detail: str, **more: Any) -> Self:  # noqa: ANN401  # passed on as is

@@ -13,20 +13,22 @@ from photoward.api.ingest.spool import ANY_TYPE
 
 
 class CreateUpload(BaseModel):
-    """An upload that comes in one piece."""
+    """The request for an upload in one piece."""
 
     model_config = ConfigDict(extra="forbid")
 
-    bytes: int = Field(ge=1, description="How many it will be.", examples=[2_400_381])
+    bytes: int = Field(ge=1, description="Length of the file.", examples=[2_400_381])
     filename: str | None = Field(default=None, max_length=MAX_LENGTH, examples=["cat.jpg"])
     content_digest: str | None = Field(
-        default=None, max_length=512, description="As in RFC 9530; compared when it is used.",
+        default=None,
+        max_length=512,
+        description="As in RFC 9530; verified when the upload is submitted.",
         examples=["sha-256=:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=:"],
-    )  # fmt: skip
+    )
 
 
 class CreatedUpload(BaseModel):
-    """An upload, and where to send it in one piece."""
+    """A new upload, and the URL to which the whole file is PUT."""
 
     id: str = Field(description="For `POST /v1/images`.", examples=[EXAMPLE_ID])
     url: str = Field(
@@ -36,4 +38,4 @@ class CreatedUpload(BaseModel):
     )
     method: Literal["PUT"] = "PUT"
     headers: dict[str, str] = Field(examples=[{"Content-Type": ANY_TYPE}])
-    expires: datetime = Field(description="The upload, too, used or not.")
+    expires: datetime = Field(description="When the upload is removed.")

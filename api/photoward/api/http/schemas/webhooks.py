@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from photoward.api.http.pagination import Page
 from photoward.api.http.schemas.inline import allow_repeats
 from photoward.core import webhooks
 from photoward.core.safe_http import MAX_URL
@@ -16,7 +17,7 @@ EXAMPLE_ID = "7d1b5e0c9a3f4268"
 
 
 class CreateWebhook(BaseModel):
-    """A webhook that is to be made."""
+    """The request for a webhook."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,30 +26,33 @@ class CreateWebhook(BaseModel):
 
 
 class Webhook(BaseModel):
-    """A webhook without its secret."""
+    """A webhook, without its secret."""
 
     id: str = Field(examples=[EXAMPLE_ID])
     url: str
     events: list[Event]
     created_at: datetime
     disabled_at: datetime | None = Field(
-        description="Since when nothing is told, because it answered 410; rotating enables it."
+        description="Since when nothing is sent, as the receiver answered 410; rotating enables it."
     )
 
     @classmethod
     def of(cls, hook: webhooks.Webhook) -> Webhook:
-        """Show a webhook."""
+        """A ledger's webhook as the API shows it."""
         return cls(
-            id=hook.id, url=hook.url, events=sorted(hook.events), created_at=hook.created_at,
+            id=hook.id,
+            url=hook.url,
+            events=sorted(hook.events),
+            created_at=hook.created_at,
             disabled_at=hook.disabled_at,
-        )  # fmt: skip
+        )
 
 
 class CreatedWebhook(Webhook):
-    """A webhook with its secret."""
+    """A webhook, with its secret."""
 
     secret: str = Field(
-        description="Signs the messages (Standard Webhooks). Shown here and after a rotation only.",
+        description="Signs messages (Standard Webhooks). Shown after creation and rotation only.",
         examples=["whsec_" + 43 * "A" + "="],
     )
 
@@ -60,29 +64,26 @@ class Webhooks(BaseModel):
 
 
 class Delivery(BaseModel):
-    """A message and how telling it went."""
+    """A message and its delivery."""
 
     id: str = Field(description="`webhook-id` of the message.", examples=[f"msg_{24 * '0'}"])
     event: Event
     state: Delivered
     attempts: int
-    status: int | None = Field(description="HTTP status of the last answer.")
-    error: str | None = Field(description="Why there was no answer.")
+    status: int | None = Field(description="HTTP status of the last response.")
+    error: str | None = Field(description="Why there was no response.")
     created_at: datetime
-    due_at: datetime | None = Field(description="When it is tried next.")
+    due_at: datetime | None = Field(description="When the next attempt is made.")
     payload: dict[str, Any]
 
     @classmethod
     def of(cls, delivery: webhooks.Delivery) -> Delivery:
-        """Show a message."""
+        """A ledger's delivery as the API shows it."""
         waits = delivery.state is Delivered.PENDING
         names = ("id", "event", "state", "attempts", "status", "error", "created_at", "payload")
         shown = {name: getattr(delivery, name) for name in names}
         return cls(**shown, due_at=delivery.due_at if waits else None)
 
 
-class Deliveries(BaseModel):
-    """A page of messages, oldest first."""
-
-    deliveries: list[Delivery]
-    next: str | None = Field(description="`cursor` of the next page; none after the last.")
+class DeliveryPage(Page[Delivery]):
+    """Deliveries, oldest first."""

@@ -35,7 +35,7 @@ class HeaderTimeoutProtocol(H11Protocol):
     _limit: ConnectionLimit
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """See asyncio."""
+        """Count the connection, or refuse it with 503."""
         super().connection_made(transport)
         proxies = str(self.config.forwarded_allow_ips)
         self._limit = _limits.setdefault(self.server_state, ConnectionLimit(proxies))
@@ -46,13 +46,13 @@ class HeaderTimeoutProtocol(H11Protocol):
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio."""
+        """Forget the connection."""
         super().connection_lost(exc)
         self._limit.remove(self)
         self._cancel_timer()
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio."""
+        """Start or stop the time limit on headers."""
         super().data_received(data)
         if self._is_answering():
             self._limit.mark_active(self)
@@ -61,7 +61,7 @@ class HeaderTimeoutProtocol(H11Protocol):
             self._wait(HEADER_TIMEOUT_S, self._awaits_headers)
 
     def on_response_complete(self) -> None:
-        """See uvicorn."""
+        """Mark the connection idle, and limit the time for a body that is not read."""
         super().on_response_complete()
         if self._is_answering():  # the next one had come already
             return

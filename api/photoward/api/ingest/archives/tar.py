@@ -142,14 +142,14 @@ def _decompressed(file: IO[bytes]) -> Iterator[bytes]:
 
 
 class _Headers(io.RawIOBase):
-    """The archive's file for the reader of headers, who would read one of any length."""
+    """The archive's file for the reader of headers, which would read one of any length."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._inner = file
         self.left = MAX_HEADER
 
     def read(self, size: int = -1, /) -> bytes:
-        """See the base class.
+        """The next ``size`` bytes.
 
         Raises:
             BadInput: there is too much between two files.
@@ -160,9 +160,9 @@ class _Headers(io.RawIOBase):
         return self._inner.read(size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """See the base class."""
+        """Move in the archive's file."""
         return self._inner.seek(offset, whence)
 
     def tell(self) -> int:
-        """See the base class."""
+        """The position in the archive's file."""
         return self._inner.tell()

@@ -41,7 +41,7 @@ export function upload(form, onSent, signal) {
 }
 
 export async function untilEnded(item, onChange, signal) {
-  for (let pause = FIRST_MS; !["done", "failed"].includes(item.state); pause = Math.min(pause * 1.3, LONGEST_MS)) {
+  for (let pause = FIRST_MS; !["succeeded", "failed"].includes(item.state); pause = Math.min(pause * 1.3, LONGEST_MS)) {
     onChange(item);
     await sleep(pause, signal);
     item = await (await call(item.links.self, { signal })).json();

@@ -116,7 +116,7 @@ def test_names_lead_nowhere(service: Service) -> None:
         "./manifest.ndjson": b'{"file": "here.png", "label": "fish"}', "a/.hidden/b.png": PHOTO,
     })  # fmt: skip
     assert lines(send(service, batch, data))[-1] == {"accepted": 3, "refused": 0}
-    items = service.client.get(batch["links"]["items"]).json()["items"]
+    items = service.client.get(batch["links"]["images"]).json()["items"]
     assert {one["source"]["filename"]: one["options"]["label"] for one in items} == {
         "etc/passwd.png": None, "root/a.png": None, "here.png": "fish"
     }  # fmt: skip
