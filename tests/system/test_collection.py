@@ -1,4 +1,4 @@
-"""Real pictures through the whole service: 500 of CIFAR-10 and 20 photos, each sent twice."""
+"""Real pictures through the whole service: 100 of CIFAR-10 and ten photos, each sent twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.stack import Upload, fresh_stack
 
 BESIDE = Path(__file__).parents[3] / "shared"
 DATA = Path(os.environ.get("PHOTOWARD_SHARED", BESIDE)) / "data"
-TILES, PHOTOS = 500, 20
+TILES, PHOTOS = 100, 10
 EPSILON = PRESETS[DEFAULT_PRESET].epsilon
 
 
