@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import pytest
+import typer
 from standardwebhooks import Webhook
 
 from docs.tables import ROOT
+from photoward.api import cli
 from photoward.core import api_keys
 from photoward.core.api_keys import USUAL
 from tests.api.http.service import PEPPER, Service, picture, serving, working
@@ -194,3 +196,23 @@ def signed(secret: str, body: str) -> dict[str, str]:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Webhook(secret).sign("msg_1", now, body),
     }
+
+
+CALL = re.compile(r"(?:^|`|api )photoward ([a-z][^`#\n|]*)", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [one for one in [*DOCUMENTS, ROOT / "SECURITY.md"] if CALL.search(one.read_text())],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_each_command_and_option_of_the_documents_exists(document: Path) -> None:
+    for text in CALL.findall(document.read_text()):
+        words = text.split()
+        command = typer.main.get_command(cli.application(words))
+        while words and words[0] in (below := getattr(command, "commands", {})):
+            command = below[words.pop(0)]
+        assert not (words and hasattr(command, "commands")), f"photoward {text}"
+        known = {option for parameter in command.params for option in parameter.opts}
+        options = {word.partition("=")[0].rstrip(",;:.") for word in words if word[:2] == "--"}
+        assert options <= known, f"photoward {text}"
