@@ -42,3 +42,13 @@ def test_each_link_leads_to_a_file_and_a_heading(document: Path) -> None:
         target = (document.parent / place).resolve() if place else document
         assert target.exists(), place
         assert not anchor or anchor in anchors(target), f"{place}#{anchor}"
+
+
+NAME = re.compile(r"`([a-z]+(?:_[a-z0-9]+)+)(?:\{[^`]*\})?`")
+
+
+def test_the_log_events_metrics_and_codes_of_the_runbook_exist() -> None:
+    sources = [*ROOT.glob("*/photoward/**/*.py"), *(ROOT / "docker").rglob("*.*")]
+    code = "".join(path.read_text() for path in sources if path.suffix in {".py", ".yml", ".sh"})
+    named = set(NAME.findall((ROOT / "docs" / "runbook.md").read_text())) - {"max_connections"}
+    assert {name for name in named if name.removesuffix("_total") not in code} == set()
