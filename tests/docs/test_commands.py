@@ -114,7 +114,7 @@ def assert_answers(shown: Any, answer: Any) -> None:  # noqa: ANN401  # JSON
         assert shown.keys() <= answer.keys()
         for name, value in shown.items():
             assert_answers(value, answer[name])
-            if name in {"label_used", "media_type", "total"}:
+            if name in {"state", "label_used", "media_type", "total"}:
                 assert value == answer[name], name
     else:
         assert isinstance(answer, type(shown)), (shown, answer)
@@ -150,7 +150,7 @@ def settle(service: Service, image: str | None) -> None:
     until = time.monotonic() + 20
     while image is not None and time.monotonic() < until:
         state = service.client.get(f"/v1/images/{image}").json().get("state")
-        if state in {"succeeded", "done", "failed", None}:
+        if state in {"succeeded", "failed", None}:
             return
         time.sleep(0.02)
 
