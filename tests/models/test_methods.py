@@ -18,23 +18,17 @@ from photoward.core.catalogue import read_cards
 from photoward.core.networks import read_networks
 from photoward.core.settings import Settings
 from photoward.models.jpeg import jpeg
-from photoward.models.methods import cuda, sem
-from photoward.models.methods.anchor import Anchor
+from photoward.models.methods import label_filter, objectives
 from photoward.models.methods.base import Brief, Method
-from photoward.models.methods.cuda import CUDA, WideCUDA
-from photoward.models.methods.descent import Descent, Schedule
-from photoward.models.methods.registry import METHODS, make
-from photoward.models.methods.sem import (
-    EM,
-    PAPER,
-    REM,
-    SEM,
-    SURVIVING,
-    Attacked,
-    Plain,
-    Robust,
+from photoward.models.methods.filtered import FilteredDescent
+from photoward.models.methods.label_filter import WIDE, LabelFilter
+from photoward.models.methods.objectives import (
+    attacked,
+    jittered,
+    undisturbed,
 )
-from photoward.models.methods.sem_cuda import SEMOverCUDA
+from photoward.models.methods.recipe import PAPER, Recipe, Schedule
+from photoward.models.methods.registry import METHODS, build, make
 from photoward.models.pixels import from_bytes
 from photoward.models.surrogates.pretrained import load_pretrained
 from photoward.models.surrogates.surrogate import CHUNK, Surrogate, load_surrogate
@@ -47,23 +41,29 @@ if TYPE_CHECKING:
     from photoward.models.surrogates.pretrained import PretrainedNetwork
 
 SURROGATE = surrogates.surrogate()
-NETWORKS = [networks.pretrained()]
+NETWORKS = networks.network_set(networks.pretrained(), per_step=1)
 SHORT = Schedule(steps=2, samples=1)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """An adversary of one step."""
-    monkeypatch.setattr(sem, "ATTACK_STEPS", 1)
+    monkeypatch.setattr(objectives, "ATTACK_STEPS", 1)
 
 
 def short(name: str, surrogate: Surrogate = SURROGATE, jpeg_share: float = 0.0) -> Method:
     """A method of two steps, where it has any."""
-    method = METHODS[name](surrogate, NETWORKS)
-    descent = method.second if isinstance(method, SEMOverCUDA) else method
-    if isinstance(descent, Descent):
-        descent.schedule = replace(SHORT, jpeg_share=jpeg_share)
-    return method
+    recipe = replace(METHODS[name], schedule=replace(SHORT, jpeg_share=jpeg_share))
+    return build(recipe, surrogate, NETWORKS)
+
+
+def sem(surrogate: Surrogate, schedule: Schedule | None = None) -> Method:
+    recipe = METHODS["sem"]
+    return build(replace(recipe, schedule=schedule or recipe.schedule), surrogate)
+
+
+def wide(surrogate: Surrogate) -> LabelFilter:
+    return LabelFilter(replace(METHODS["cuda"], filter_side=WIDE), surrogate)
 
 
 def pictures(n: int, grid: int = 32, seed: int = 0) -> NDArray[np.uint8]:
@@ -135,8 +135,6 @@ def test_the_envelope_holds(name: str, grid: int, epsilon: float, n: int, seed: 
 class Wild(Method):
     """Proposes anything but what is allowed."""
 
-    name, version = "wild", "wild-1"
-
     def stream_bytes(self, grid: int) -> int:
         del grid
         return 1
@@ -155,7 +153,7 @@ class Wilder(Wild):
 
 @pytest.mark.parametrize(("kind", "bound"), [(Wild, 4), (Wilder, 127)])
 def test_no_proposal_escapes_the_envelope(kind: type[Wild], bound: int) -> None:
-    wild, x = kind(SURROGATE), pictures(2)
+    wild, x = kind(Recipe("wild", "wild-1"), SURROGATE), pictures(2)
     noise = wild.perturb(x, briefs(wild, 2, 4))
     assert noise[..., 0].any() == np.False_
     assert (noise[..., 1] == -np.minimum(x[..., 1].astype(int), bound)).all()
@@ -222,11 +220,11 @@ def shown(x: NDArray[np.uint8], noise: NDArray[np.int16]) -> torch.Tensor:
     )
 
 
-@pytest.mark.parametrize(("kind", "grid"), [(SEM, 32), (SEM, 64), (EM, 32), (REM, 32)])
+@pytest.mark.parametrize(("name", "grid"), [("sem", 32), ("sem", 64), ("em", 32), ("rem", 32)])
 def test_the_noise_turns_the_feature_to_the_prototype(
-    trained: Surrogate, kind: type[Method], grid: int
+    trained: Surrogate, name: str, grid: int
 ) -> None:
-    method, n = kind(trained), 4
+    method, n = make(name, trained), 4
     x = photos(n, grid)
     wanted = briefs(method, n, dimension=trained.card.feature_dim)
     noise = method.perturb(x, wanted)
@@ -238,7 +236,7 @@ def test_the_noise_turns_the_feature_to_the_prototype(
 
 def reached(surrogate: Surrogate, schedule: Schedule, quality: int = 100) -> float:
     """Mean cosine of protected cuts to their prototypes, once they were saved as JPEG."""
-    method, x = SEM(surrogate, schedule=schedule), photos(8, 32)
+    method, x = sem(surrogate, schedule), photos(8, 32)
     targets = briefs(method, 8, seed=5)
     streams = briefs(method, 8, seed=6)
     wanted = [replace(s, direction=t.direction) for s, t in zip(streams, targets, strict=True)]
@@ -263,7 +261,7 @@ def test_ten_passes_come_near_the_papers_fifty_and_beat_its_ten(trained: Surroga
 
 
 def test_the_noise_makes_the_class_likelier(trained: Surrogate) -> None:
-    method, n = SEM(trained), 4
+    method, n = sem(trained), 4
     x = photos(n, 32)
     for index in (0, 7):
         noise = method.perturb(x, briefs(method, n, direction=None, code=(index,)))
@@ -279,7 +277,11 @@ def mobile() -> PretrainedNetwork:
 
 
 def test_the_noise_makes_the_anchor_likelier(mobile: PretrainedNetwork) -> None:
-    method, x, anchor = Anchor(SURROGATE, [mobile]), photos(1, 112), 574  # a golf ball
+    method, x, anchor = (
+        make("anchor", SURROGATE, networks=networks.network_set(mobile)),
+        photos(1, 112),
+        574,
+    )  # a golf ball
     noise = method.perturb(x, briefs(method, 1, grid=112, anchor=anchor))
     before, after = (
         float(mobile.logits(from_bytes((x + change).astype(np.uint8))).softmax(1)[0, anchor])
@@ -291,14 +293,14 @@ def test_the_noise_makes_the_anchor_likelier(mobile: PretrainedNetwork) -> None:
 
 def test_without_networks_or_an_anchor_there_is_no_anchored_noise() -> None:
     with pytest.raises(ValueError, match="needs pretrained networks"):
-        Anchor(SURROGATE)
+        make("anchor", SURROGATE)
     method = short("anchor")
     with pytest.raises(ValueError, match="needs an anchor"):
         method.perturb(pictures(1), briefs(method, 1, anchor=None))
 
 
 def test_a_batch_with_mixed_or_missing_targets_is_refused() -> None:
-    method = SEM(SURROGATE, schedule=SHORT)
+    method = sem(SURROGATE, SHORT)
     x = pictures(2)
     mixed = [*briefs(method, 1), *briefs(method, 1, direction=None, code=(0,))]
     with pytest.raises(ValueError, match="either directions or codewords"):
@@ -308,7 +310,7 @@ def test_a_batch_with_mixed_or_missing_targets_is_refused() -> None:
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
-    method = SEM(SURROGATE, schedule=SHORT)
+    method = sem(SURROGATE, SHORT)
     with pytest.raises(ValueError, match=r"expected \[1, F, F, 3\]"):
         method.perturb(pictures(2), briefs(method, 1))
     with pytest.raises(ValueError, match="shorter"):
@@ -323,24 +325,22 @@ def test_what_the_objective_sees_tells_the_baselines_apart(monkeypatch: pytest.M
     shown = (torch.rand(2, 3, 32, 32) * 0.8 + 0.1).requires_grad_()
     radius = torch.tensor([0.01, 0.02]).reshape(2, 1, 1, 1)
     jitter = (torch.rand(shown.shape) * 2 - 1) * radius
-    own = briefs(SEM(SURROGATE), 2)
-    moved = {Robust: jitter, Plain: 0 * jitter, Attacked: radius * slope.sign()}
-    for kind, change in moved.items():
-        objective = kind(SURROGATE, own, 0.0)
-        monkeypatch.setattr(objective, "objective", lambda seen: (slope * seen).sum())
-        seen = objective._seen(shown, jitter, radius)
+    moved = {jittered: jitter, undisturbed: 0 * jitter, attacked: radius * slope.sign()}
+    for disturbance, change in moved.items():
+        seen = disturbance(shown, jitter, radius, lambda seen: (slope * seen).sum())
         assert torch.allclose(seen, shown + change, atol=1e-6)
         assert torch.allclose(torch.autograd.grad((slope * seen).sum(), shown)[0], slope)
 
 
 @pytest.mark.parametrize("grid", [32, 64])
 def test_em_looks_at_the_whole_picture_and_sem_never_twice_at_the_same(grid: int) -> None:
-    looked, own = torch.rand(1, 3, grid, grid), briefs(SEM(SURROGATE), 1)
+    looked = torch.rand(1, 3, grid, grid)
     aspect = torch.ones(1)
-    for kind, same in ((Plain, True), (Robust, False), (Attacked, False)):
+    for name, same in (("em", True), ("sem", False), ("rem", False)):
+        label = METHODS[name].label
+        assert label is not None
         one, other = (
-            kind(SURROGATE, own, 0.0)._view(torch.full((1, 5), draw), grid, aspect)(looked)
-            for draw in (0.2, 0.9)
+            label.view(torch.full((1, 5), draw), 32, grid, aspect)(looked) for draw in (0.2, 0.9)
         )
         assert torch.equal(one, other) == same
         assert torch.equal(one, looked) == (same and grid == 32)
@@ -350,7 +350,8 @@ def test_em_looks_at_the_whole_picture_and_sem_never_twice_at_the_same(grid: int
 def test_the_preset_for_hosts_is_another_schedule(name: str) -> None:
     x = photos(2, 32)
     strong, hosted = (make(name, SURROGATE, preset) for preset in ("strong", "hosted"))
-    assert (SURVIVING.steps, SURVIVING.jpeg_share) == (20, 0.5)
+    schedule = METHODS[name].for_preset("hosted").schedule
+    assert (schedule.steps, schedule.jpeg_share) == (20, 0.5)
     assert hosted.stream_bytes(32) > 1.9 * strong.stream_bytes(32) - 3 * 64 * 64
     own = briefs(hosted, 2)
     assert (hosted.perturb(x, own) != strong.perturb(x, own)).any()
@@ -361,12 +362,12 @@ def test_the_preset_for_hosts_is_another_schedule(name: str) -> None:
 
 @pytest.mark.parametrize(("grid", "k", "most"), [(32, 5, 0.2), (128, 5, 0.2), (224, 9, 0.06)])
 def test_filters_are_the_papers_at_its_size_for_photos(grid: int, k: int, most: float) -> None:
-    assert cuda.shape(grid) == pytest.approx((k, most))
+    assert label_filter.shape(grid) == pytest.approx((k, most))
 
 
 @given(st.integers(16, 1000), st.sampled_from([5, 7]))
 def test_filters_span_and_weigh_the_same_at_every_size(grid: int, least: int) -> None:
-    k, most = cuda.shape(grid, least)
+    k, most = label_filter.shape(grid, least)
     assert k % 2 == 1
     assert k == least or abs(k - 9 / 224 * grid) <= 1
     assert (k * k - 1) * most / 2 == pytest.approx(2.4)
@@ -374,7 +375,7 @@ def test_filters_span_and_weigh_the_same_at_every_size(grid: int, least: int) ->
 
 @given(st.binary(min_size=33, max_size=40))
 def test_a_filter_has_a_single_peak_and_keeps_brightness(drawn: bytes) -> None:
-    (weights,) = cuda.filters([np.frombuffer(drawn, np.uint8)], 3, 0.3)
+    (weights,) = label_filter.filters([np.frombuffer(drawn, np.uint8)], 3, 0.3)
     assert weights.shape == (3, 3, 3)
     for one in weights:
         assert one.sum() == pytest.approx(1)
@@ -385,7 +386,7 @@ def test_a_filter_has_a_single_peak_and_keeps_brightness(drawn: bytes) -> None:
 
 def test_the_peak_may_be_anywhere_and_the_coin_is_fair() -> None:
     drawn = np.random.default_rng(0).integers(0, 256, (3000, 33), dtype=np.uint8)
-    weights = cuda.filters(list(drawn), 3, 0.3).reshape(-1, 3, 3)
+    weights = label_filter.filters(list(drawn), 3, 0.3).reshape(-1, 3, 3)
     peak = weights == weights.amax((1, 2), keepdim=True)
     assert (peak.float().mean(0) - 1 / 9).abs().max() < 0.015
     assert (weights[~peak] > 0).float().mean() == pytest.approx(0.5, abs=0.01)
@@ -393,11 +394,11 @@ def test_the_peak_may_be_anywhere_and_the_coin_is_fair() -> None:
 
 @pytest.mark.parametrize("grid", [32, 64])
 def test_the_change_is_that_of_the_labels_convolutions(grid: int) -> None:
-    method, x = CUDA(SURROGATE), photos(3, grid)
+    method, x = make("cuda", SURROGATE), photos(3, grid)
     wanted = briefs(method, 3)
     noise = method.perturb(x, wanted)
     for picture, brief, change in zip(x, wanted, noise, strict=True):
-        (weights,) = cuda.filters([brief.label_stream], *cuda.shape(grid))
+        (weights,) = label_filter.filters([brief.label_stream], *label_filter.shape(grid))
         before = from_bytes(picture[None])
         framed = torch.nn.functional.pad(before, (2, 2, 2, 2), mode="replicate")
         filtered = torch.nn.functional.conv2d(framed, weights[:, None], groups=3)
@@ -407,7 +408,7 @@ def test_the_change_is_that_of_the_labels_convolutions(grid: int) -> None:
 
 
 def test_pictures_of_one_label_share_their_filter_whatever_else_differs() -> None:
-    method, x = CUDA(SURROGATE), photos(1, 32)
+    method, x = make("cuda", SURROGATE), photos(1, 32)
     label = briefs(method, 1)[0].label_stream
     one, other = (
         method.perturb(x, briefs(method, 1, epsilon=e, seed=s, label_stream=label, code=(c,)))
@@ -417,7 +418,7 @@ def test_pictures_of_one_label_share_their_filter_whatever_else_differs() -> Non
 
 
 def test_flat_stays_flat_dark_stays_dark_and_grey_stays_grey() -> None:
-    method = CUDA(SURROGATE)
+    method = make("cuda", SURROGATE)
     (photo,) = photos(1, 32)
     grey = np.repeat(photo[..., :1], 3, axis=2)
     x = np.stack([np.full_like(photo, (0, 120, 255)), photo // 5, grey])
@@ -431,12 +432,13 @@ def test_flat_stays_flat_dark_stays_dark_and_grey_stays_grey() -> None:
 
 @pytest.mark.parametrize("grid", [32, 64])
 def test_sem_over_cuda_is_sem_on_the_filtered_picture(trained: Surrogate, grid: int) -> None:
-    both = SEMOverCUDA(trained, schedule=SHORT)
+    both = build(replace(METHODS["sem+cuda"], schedule=SHORT), trained)
+    assert isinstance(both, FilteredDescent)
     x = photos(2, grid)
     wanted = briefs(both, 2, epsilon=6, dimension=trained.card.feature_dim)
-    first = WideCUDA(trained).perturb(x, wanted)
+    first = wide(trained).perturb(x, wanted)
     second = both.perturb(x, wanted) - first
-    expected = SEM(trained, schedule=SHORT).perturb((x + first).astype(np.uint8), wanted)
+    expected = sem(trained, SHORT).perturb((x + first).astype(np.uint8), wanted)
     held = np.abs(first + expected) <= 127
     assert (second == expected)[held].all()
     assert held.mean() > 0.99
@@ -444,13 +446,13 @@ def test_sem_over_cuda_is_sem_on_the_filtered_picture(trained: Surrogate, grid: 
 
 
 def test_sem_over_cuda_has_wider_filters_than_cuda() -> None:
-    assert cuda.shape(32, WideCUDA.least) == pytest.approx((7, 0.1))
+    assert label_filter.shape(32, WIDE) == pytest.approx((7, 0.1))
     x = pictures(1)
-    own = briefs(WideCUDA(SURROGATE), 1)
-    assert (WideCUDA(SURROGATE).perturb(x, own) != CUDA(SURROGATE).perturb(x, own)).any()
+    own = briefs(wide(SURROGATE), 1)
+    assert (wide(SURROGATE).perturb(x, own) != make("cuda", SURROGATE).perturb(x, own)).any()
 
 
 def test_a_label_stream_that_is_too_short_is_refused() -> None:
-    method = CUDA(SURROGATE)
+    method = make("cuda", SURROGATE)
     with pytest.raises(ValueError, match="shorter"):
         method.perturb(pictures(1), briefs(method, 1, label_stream=np.zeros(9, np.uint8)))

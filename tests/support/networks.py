@@ -10,7 +10,12 @@ import torch
 
 from photoward.core.networks import NetworkCard, SetCard, read_networks
 from photoward.models.surrogates.importing import write_card, write_network
-from photoward.models.surrogates.pretrained import PretrainedNetwork, build, load_pretrained
+from photoward.models.surrogates.pretrained import (
+    NetworkSet,
+    PretrainedNetwork,
+    build,
+    load_pretrained,
+)
 
 BUILDER = "timm:test_efficientnet"
 """The smallest that timm has, made for tests."""
@@ -26,6 +31,12 @@ def write(folder: Path, name: str = "small", seed: int = 0) -> NetworkCard:
     )  # fmt: skip
     write_card(SetCard(name=f"only-{name}", networks=[name], per_step=1), folder)
     return card
+
+
+def network_set(*networks: PretrainedNetwork, per_step: int = 1) -> NetworkSet:
+    """A set of these."""
+    names = [network.card.name for network in networks]
+    return NetworkSet(SetCard(name="these", networks=names, per_step=per_step), networks)
 
 
 @functools.cache

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import replace
 
-from photoward.models.methods.descent import Schedule
-from photoward.models.methods.sem import SEM
+from photoward.models.methods.recipe import Schedule
+from photoward.models.methods.registry import METHODS
 
-
-class Quick(SEM):
-    """SEM of two steps."""
-
-    standard: ClassVar[Schedule] = Schedule(steps=2, samples=1)
+QUICK = replace(METHODS["sem"], schedule=Schedule(steps=2, samples=1))
+"""SEM of two steps."""

@@ -15,12 +15,12 @@ from photoward.core.ledger import open_ledger
 from photoward.core.networks import read_networks, read_sets
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
-from photoward.models.methods import sem
+from photoward.models.methods import objectives
 from photoward.models.methods.registry import METHODS
 from photoward.models.surrogates.cache import SurrogateCache
 from photoward.worker.pipeline import Pipeline
 from tests.support import networks, surrogates
-from tests.support.quick import Quick
+from tests.support.quick import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +40,8 @@ def quiet() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """SEM in few steps, an adversary of one."""
-    monkeypatch.setitem(METHODS, "sem", Quick)
-    monkeypatch.setattr(sem, "ATTACK_STEPS", 1)
+    monkeypatch.setitem(METHODS, "sem", QUICK)
+    monkeypatch.setattr(objectives, "ATTACK_STEPS", 1)
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,14 @@ from photoward.core import key_derivation
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Stage
-from photoward.models.methods.cuda import WideCUDA
+from photoward.models.methods import registry
+from photoward.models.methods.descent import Descent
+from photoward.models.methods.label_filter import WIDE
 from photoward.models.methods.registry import METHODS
 from photoward.models.surrogates.surrogate import Surrogate
 from photoward.worker.pipeline import Course, Job, Pipeline, Protected, Refused
 from tests.core.imaging.pictures import file, image, reopened
 from tests.support import surrogates
-from tests.support.quick import Quick
 from tests.support.samples import options
 
 if TYPE_CHECKING:
@@ -160,14 +161,14 @@ def test_a_surrogate_of_codewords_takes_any_label_and_has_them_guessed(pipeline:
 def test_grey_stays_grey(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[bool] = []
 
-    class Watched(Quick):
+    class Watched(Descent):
         def perturb(
             self, pictures: NDArray[np.uint8], briefs: Sequence[Brief], grid: int | None = None
         ) -> NDArray[np.int16]:
             told.extend(brief.grey for brief in briefs)
             return super().perturb(pictures, briefs, grid)
 
-    monkeypatch.setitem(METHODS, "sem", Watched)
+    monkeypatch.setattr(registry, "Descent", Watched)
     for mode in ("L", "RGB"):
         data = file(image("L", size=(32, 32)).convert(mode))
         outcome = finished(pipeline, job(data=data))["a"]
@@ -258,7 +259,7 @@ def test_a_filter_asks_no_surrogate_unless_a_label_is_missing(
 def test_sem_goes_on_top_of_the_same_labels_filter(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(METHODS, "cuda", WideCUDA)
+    monkeypatch.setitem(METHODS, "cuda", replace(METHODS["cuda"], filter_side=WIDE))
     filtered = finished(pipeline, job(**CUDA))["a"].data
     both = finished(pipeline, job(method="sem+cuda", epsilon=6.0))["a"].data
     assert 5 <= np.abs(change(filtered, both)).max() <= 6
@@ -267,19 +268,19 @@ def test_sem_goes_on_top_of_the_same_labels_filter(
 def test_warming_up_covers_every_grid(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, ...]] = []
 
-    class Watched(Quick):
+    class Watched(Descent):
         def perturb(
             self, pictures: NDArray[np.uint8], briefs: Sequence[Brief], grid: int | None = None
         ) -> NDArray[np.int16]:
             seen.append(pictures.shape)
             return super().perturb(pictures, briefs, grid)
 
-    monkeypatch.setitem(METHODS, "sem", Watched)
+    monkeypatch.setattr(registry, "Descent", Watched)
     pipeline.warm_up(CATALOGUE)
     assert seen == [(1, 32, 32, 3), (1, 224, 224, 3)]
 
 
-class Trapped(Quick):
+class Trapped(Descent):
     """Fails for batches that hold the trap's picture, or that are too large."""
 
     trap: bytes = b""
@@ -298,7 +299,7 @@ class Trapped(Quick):
 
 def trapped(monkeypatch: pytest.MonkeyPatch, **more: object) -> type[Trapped]:
     kind = type("Set", (Trapped,), {"sizes": [], **more})
-    monkeypatch.setitem(METHODS, "sem", kind)
+    monkeypatch.setattr(registry, "Descent", kind)
     return kind
 
 

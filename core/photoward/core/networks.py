@@ -65,7 +65,12 @@ class SetCard(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     networks: list[str] = Field(min_length=1)
     per_step: int = Field(default=2, ge=1)
-    """How many of them, drawn at random, one step asks."""
+    """How many of them one step asks, in turn."""
+    label_weight: float = Field(default=0.3, ge=0)
+    """Weight of the robust surrogate's gradient beside theirs (1 in all), where a method asks both:
+    it reaches its aim sooner. Even ε = 8, ten photos: with 1 the cosine is 0.62 and a held-out
+    network's mean log-probability of the anchor −12.1, with 0.3 0.50 and −9.9, with the set alone
+    0.02 and −8.6; of the unprotected photos −18.9."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from photoward.core.catalogue import DEFAULT_PRESET, SHAPINGS
 from photoward.models.methods.registry import METHODS
 from tests.core.imaging.pictures import file, smooth
 from tests.support import surrogates
-from tests.support.quick import Quick
+from tests.support.quick import QUICK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +78,7 @@ def test_the_engine_stands_beside_the_published_loop(
 def test_photos_are_measured_in_every_strength_and_format(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(METHODS, "sem", Quick)
+    monkeypatch.setitem(METHODS, "sem", QUICK)
     surrogates.write(tmp_path)
     os.environ |= {
         "PHOTOWARD_ENGINE_SURROGATE": "tiny",

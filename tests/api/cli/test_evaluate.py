@@ -19,7 +19,7 @@ from photoward.models.methods.registry import METHODS
 from tests.api.http.service import serving, working
 from tests.support import surrogates
 from tests.support.folders import striped
-from tests.support.quick import Quick
+from tests.support.quick import QUICK
 
 TINY = ("--epochs", 1, "--batch", 8, "--architectures", "vgg")
 
@@ -128,7 +128,7 @@ def test_a_quick_look_draws_and_protects_its_own_pictures(
 ) -> None:
     monkeypatch.setattr(datasets, "SHAPES_EACH", 6)
     monkeypatch.setattr(datasets, "SHAPES_TEST_EACH", 2)
-    monkeypatch.setitem(METHODS, "sem", Quick)
+    monkeypatch.setitem(METHODS, "sem", QUICK)
     surrogates.write(tmp_path)
     os.environ |= {
         "PHOTOWARD_ENGINE_SURROGATE": "tiny",

@@ -19,7 +19,7 @@ from photoward.models.methods.registry import METHODS
 from photoward.worker import pipeline
 from tests.core.imaging.pictures import file, image, reopened, smooth
 from tests.support import surrogates
-from tests.support.quick import Quick
+from tests.support.quick import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def protect(
     surrogate_dir: Path, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Protect:
     """Runs the command with a tiny surrogate and a short SEM; the exit code."""
-    monkeypatch.setitem(METHODS, "sem", Quick)
+    monkeypatch.setitem(METHODS, "sem", QUICK)
     os.environ |= {
         "PHOTOWARD_ENGINE_SURROGATE": "tiny",
         "PHOTOWARD_ENGINE_METHOD": "sem",

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from photoward.core.networks import Group
-    from photoward.models.surrogates.pretrained import PretrainedNetwork
+    from photoward.models.surrogates.pretrained import NetworkSet, PretrainedNetwork
     from photoward.models.surrogates.surrogate import Surrogate
 
-ASKED = 2
-"""Networks of the set that look at a picture to say what it shows: they agree for the most part."""
+LABELLERS = 2
+"""Networks of the set that say what a picture shows: they agree for the most part."""
 
 SIZE = 160
 """Side at which they look, pixels."""
@@ -58,7 +58,7 @@ def seen(networks: Sequence[PretrainedNetwork], looks: Sequence[Look]) -> torch.
         view = views.centred(size=min(SIZE, x.shape[-1] - 1), grid=x.shape[-1], aspect=aspect)
         with torch.no_grad():
             shown = view(x)
-            each = [functional.softmax(net.logits(shown), 1) for net in networks[:ASKED]]
+            each = [functional.softmax(net.logits(shown), 1) for net in networks[:LABELLERS]]
         found.append(torch.stack(each).mean(0))
     return torch.cat(found).cpu()
 
@@ -95,7 +95,7 @@ class Label:
 def sighting(
     label: Label,
     looks: Sequence[Look],
-    networks: Sequence[PretrainedNetwork],
+    networks: NetworkSet | None,
     surrogate: Surrogate,
 ) -> Sighting:
     """What a label's first pictures look like, and what may be chosen for it."""
@@ -104,7 +104,7 @@ def sighting(
 
 
 def _classes(
-    label: Label, looks: Sequence[Look], networks: Sequence[PretrainedNetwork]
+    label: Label, looks: Sequence[Look], networks: NetworkSet | None
 ) -> tuple[tuple[int, ...], int, frozenset[int]]:
     """Spare anchors, the home, and what the pictures may be taken for."""
     if not networks:

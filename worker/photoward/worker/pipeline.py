@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from photoward.core.targets import Target, Targets
     from photoward.models.methods.base import Method
     from photoward.models.surrogates.cache import SurrogateCache
-    from photoward.models.surrogates.pretrained import PretrainedNetwork
+    from photoward.models.surrogates.pretrained import NetworkSet
     from photoward.models.surrogates.surrogate import Surrogate
     from photoward.worker.provenance import Signer
 
@@ -157,7 +157,7 @@ class Pipeline:
         for side in (size, PHOTO_GRID + 1):
             options, _ = catalogue.placed(usual, side, side)
             surrogate = self._cache.get(options.surrogate)
-            networks = self._cache.networks(options.networks) if options.networks else []
+            networks = self._cache.networks(options.networks) if options.networks else None
             method = make(options.method, surrogate, options.preset, networks).hastened()
             grid = grid_side(options.method, surrogate.card.size, side, side)
             brief = Brief(
@@ -241,7 +241,7 @@ class Pipeline:
         began = time.perf_counter()
         options = work[0].job.options
         surrogate = self._cache.get(options.surrogate)
-        networks = self._cache.networks(options.networks) if options.networks else []
+        networks = self._cache.networks(options.networks) if options.networks else None
         method = make(options.method, surrogate, options.preset, networks)
         try:
             self._choose_labels(work, method, surrogate, networks)
@@ -280,7 +280,7 @@ class Pipeline:
         work: Sequence[_Work],
         method: Method,
         surrogate: Surrogate,
-        networks: Sequence[PretrainedNetwork],
+        networks: NetworkSet | None,
     ) -> None:
         """The label that was given, or what is seen in the unprotected picture; and its target."""
         unlabelled = [entry for entry in work if entry.job.options.label is None]
@@ -295,7 +295,7 @@ class Pipeline:
             against = f"{job.options.surrogate}/{job.options.networks or ''}"
             whose = label_targets.Label(job.tenant, job.secret, entry.label, against)
             labels.setdefault(whose, []).append(entry)
-        if not method.steered or (surrogate.card.code and not networks):
+        if not method.recipe.steered or (surrogate.card.code and not networks):
             return  # filters and codewords follow from the label alone
         for whose, theirs in labels.items():
             looks = [_look(entry) for entry in theirs[:FIRST]]
@@ -308,7 +308,7 @@ class Pipeline:
         self,
         work: Sequence[_Work],
         surrogate: Surrogate,
-        networks: Sequence[PretrainedNetwork],
+        networks: NetworkSet | None,
     ) -> list[str]:
         """A label for each picture that has none."""
         if not work:
@@ -395,7 +395,7 @@ def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
     """What the method is told of one picture; here the tenant's secret becomes noise."""
     options, secret, card = entry.job.options, entry.job.secret, surrogate.card
     epsilon, target = options.epsilon or 0.0, entry.target
-    seed = key_derivation.image_seed(secret, method.version, epsilon, entry.opened.digest)
+    seed = key_derivation.image_seed(secret, method.recipe.version, epsilon, entry.opened.digest)
     stream = key_derivation.key_stream(seed, method.stream_bytes(entry.grid))
     label_stream = key_derivation.label_stream(
         secret, "filter", entry.label, method.label_bytes(entry.grid)

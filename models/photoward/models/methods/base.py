@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from photoward.core.catalogue import Strength
-    from photoward.models.surrogates.pretrained import PretrainedNetwork
+    from photoward.models.methods.recipe import Recipe
+    from photoward.models.surrogates.pretrained import NetworkSet
     from photoward.models.surrogates.surrogate import Surrogate
 
 
@@ -58,18 +59,21 @@ class Brief:
 
 
 class Method(ABC):
-    """A perturbation for batches of pictures on one working grid."""
+    """A perturbation for batches of pictures on one working grid.
 
-    name: ClassVar[str]
-    version: ClassVar[str]
-    """Part of every image seed: a change of the noise changes this too."""
+    Args:
+        recipe: what it is composed of.
+        surrogate: the robust network.
+        networks: pretrained ones; None for a recipe that asks none.
+    """
+
     bounded: ClassVar[bool] = True
     """Whether ε bounds the change of every sample."""
-    steered: ClassVar[bool] = True
-    """Whether it moves pictures towards a target of their label."""
 
-    def __init__(self, surrogate: Surrogate, networks: Sequence[PretrainedNetwork] = ()) -> None:
-        self.surrogate, self.networks = surrogate, networks
+    def __init__(
+        self, recipe: Recipe, surrogate: Surrogate, networks: NetworkSet | None = None
+    ) -> None:
+        self.recipe, self.surrogate, self.networks = recipe, surrogate, networks
 
     @abstractmethod
     def stream_bytes(self, grid: int) -> int:
@@ -117,7 +121,7 @@ class Method(ABC):
         limits = self._limits(pictures, briefs, grid)
         proposal = self._propose(limits, briefs)
         if proposal.shape != limits.pictures.shape:
-            message = f"{self.name} returned {tuple(proposal.shape)}"
+            message = f"{self.recipe.name} returned {tuple(proposal.shape)}"
             raise ValueError(message)
         bound = limits.limit if self.bounded else budget(WIDEST)
         final = project(torch.nan_to_num(proposal.float()), limits.pictures, bound)

@@ -13,15 +13,16 @@ shape, so the noise of a picture is the same bits alone or in any batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
 import torch
 from torch.nn import functional
 
 from photoward.models.jpeg import jpeg
 from photoward.models.methods.base import Method
+from photoward.models.methods.objectives import AnchorObjective, LabelObjective, Shown
+from photoward.models.methods.stream import WORD_BYTES, Stream
 from photoward.models.perceptual_budget import ROUNDS
 from photoward.models.pixels import budget
 from photoward.models.surrogates.surrogate import over_chunks
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from photoward.models.methods.base import Brief
+    from photoward.models.methods.objectives import Objective
+    from photoward.models.methods.recipe import Recipe
     from photoward.models.perceptual_budget import Budget
-
-DRAW_BYTES = 4
-"""Bytes of one uniform number for a view; jitter takes one byte a sample."""
+    from photoward.models.surrogates.pretrained import NetworkSet
+    from photoward.models.surrogates.surrogate import Surrogate
 
 JPEG_DRAWS = 2
 """Uniform numbers that say whether a sample is saved as JPEG, and in which quality."""
@@ -48,79 +50,59 @@ SMOOTHING = (0.0545, 0.2442, 0.4026, 0.2442, 0.0545)
 """A Gaussian of σ = 1: gradients smoothed by it transfer better (Dong et al., CVPR 2019)."""
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """The cost and strength of the noise steps; radii in 1/255 at ε = 8 (they scale with ε)."""
-
-    steps: int = 10
-    """K (table 1 of SEM's paper: 10)."""
-    samples: int = 1
-    """J, views a step of each objective (the paper: 5)."""
-    step_size: float = 4.0
-    """α of the first step, at ε = 8 (the paper: 1.6)."""
-    falling: float = 1.0
-    """Share of α that is lost, evenly, in the course of the steps (the paper: 0)."""
-    momentum: float = 0.5
-    """Share of the previous direction that the next one keeps (the paper: 0)."""
-    radius: float = 4.0
-    """ρa of the jitter η, at ε = 8."""
-    jpeg_share: float = 0.0
-    """Share of the samples that are saved as JPEG before they are viewed."""
-
-
-class Objective(Protocol):
-    """What one chunk's noise shall make small."""
-
-    weight: float
-    smooth: bool
-    """Whether its gradient is smoothed."""
-
-    def loss(self, shown: Shown, number: int, random: Stream) -> torch.Tensor:
-        """Sum over the pictures, as step ``number`` sees them."""
-
-
-@dataclass
-class Shown:
-    """One chunk's pictures with their noise, as an objective is shown them."""
-
-    pictures: torch.Tensor
-    """``x + δ``, perhaps as a host's JPEG shows it: ``[n, 3, G, G]``."""
-    aspect: torch.Tensor
-    strength: torch.Tensor
-    """ε / 8 of each picture, ``[n, 1, 1, 1]``."""
-
-
 class Descent(Method):
-    """A method that is a sum of objectives and a schedule."""
+    """The sum of a recipe's objectives, descended by its schedule.
 
-    schedule: Schedule
-    chunk: int | None = None
-    """Pictures in one pass on a CPU; None: as many as the surrogate is fastest with."""
+    Raises:
+        ValueError: the recipe has an anchor and no pretrained networks are given.
+    """
+
+    def __init__(
+        self, recipe: Recipe, surrogate: Surrogate, networks: NetworkSet | None = None
+    ) -> None:
+        super().__init__(recipe, surrogate, networks)
+        self.schedule = recipe.schedule
+        if recipe.anchor and not networks:
+            message = f"{recipe.name} needs pretrained networks"
+            raise ValueError(message)
 
     def _objectives(self, briefs: Sequence[Brief]) -> list[Objective]:
         """Of one chunk."""
-        raise NotImplementedError
+        recipe = self.recipe
+        found: list[Objective] = []
+        networks = self.networks if recipe.anchor else None
+        if recipe.label:
+            weight = networks.label_weight if networks else 1.0
+            radius = budget(self.schedule.radius)
+            found.append(LabelObjective(self.surrogate, briefs, recipe.label, radius, weight))
+        if networks:
+            found += [AnchorObjective(networks, briefs, i) for i in range(networks.per_step)]
+        return found
 
     def _sample_bytes(self) -> int:
         """What all objectives consume of a picture's stream in one sample."""
-        raise NotImplementedError
+        label = LabelObjective.sample_bytes(self.surrogate) if self.recipe.label else 0
+        turns = self.networks.per_step if self.networks and self.recipe.anchor else 0
+        return label + turns * AnchorObjective.sample_bytes()
 
     def stream_bytes(self, grid: int) -> int:
         """Start of δ, then for each of K·J samples what the objectives draw."""
-        hosted = JPEG_DRAWS * DRAW_BYTES if self.schedule.jpeg_share else 0
+        hosted = JPEG_DRAWS * WORD_BYTES if self.schedule.jpeg_share else 0
         samples = self.schedule.steps * self.schedule.samples
         return 3 * grid**2 + samples * (hosted + self._sample_bytes())
 
     def hastened(self) -> Self:
-        """A step or two: each network is asked once."""
-        self.schedule = replace(self.schedule, steps=max(1, (len(self.networks) + 1) // 2))
+        """As few steps as ask each network once."""
+        networks = self.networks if self.recipe.anchor else None
+        steps = -(-len(networks) // networks.per_step) if networks else 1
+        self.schedule = replace(self.schedule, steps=steps)
         return self
 
     def _propose(self, limits: Budget, briefs: Sequence[Brief]) -> torch.Tensor:
         def descend(index: torch.Tensor) -> torch.Tensor:
             return self._descend(limits.take(index), [briefs[i] for i in index.tolist()])
 
-        return over_chunks(len(briefs), limits.pictures.device, descend, self.chunk)
+        return over_chunks(len(briefs), limits.pictures.device, descend, self.recipe.chunk)
 
     def _descend(self, limits: Budget, briefs: Sequence[Brief]) -> torch.Tensor:
         """K steps on one chunk."""
@@ -184,32 +166,3 @@ def smoothed(gradient: torch.Tensor) -> torch.Tensor:
     kernel = (line[:, None] * line[None, :]).expand(3, 1, -1, -1)
     wide = functional.pad(gradient, (2, 2, 2, 2), mode="replicate")
     return functional.conv2d(wide, kernel, groups=3)
-
-
-class Stream:
-    """Consumes the pictures' byte streams side by side."""
-
-    def __init__(self, briefs: Sequence[Brief], device: torch.device) -> None:
-        self._bytes = np.stack([brief.stream for brief in briefs])
-        self._position = 0
-        self._device = device
-
-    def uniform(self, count: int) -> torch.Tensor:
-        """``[N, count]`` numbers in [0, 1) of 24 bits each."""
-        words = self._take(count * DRAW_BYTES).view("<u4")
-        numbers = (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
-        return torch.from_numpy(numbers).to(self._device)
-
-    def symmetric(self, shape: Sequence[int]) -> torch.Tensor:
-        """``[N, *shape]`` numbers uniform in (-1, 1), of 256 levels."""
-        raw = self._take(int(np.prod(list(shape))))
-        numbers = torch.from_numpy(raw).to(self._device, torch.float32)
-        return numbers.add_(0.5).div_(128).sub_(1).reshape(-1, *shape)
-
-    def _take(self, count: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-        part = self._bytes[:, self._position : self._position + count]
-        if part.shape[1] != count:
-            message = "a picture's byte stream is shorter than the method's stream_bytes"
-            raise ValueError(message)
-        self._position += count
-        return np.ascontiguousarray(part)

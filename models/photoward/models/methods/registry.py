@@ -1,34 +1,48 @@
-"""Name → method; ``core.catalogue.METHODS`` tells the same names to people."""
+"""The methods, one row each; ``core.catalogue.METHODS`` tells the same names to people."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from photoward.core.catalogue import HOSTED
-from photoward.models.methods.anchor import Anchor, SEMAnchor
-from photoward.models.methods.cuda import CUDA
 from photoward.models.methods.descent import Descent
-from photoward.models.methods.sem import EM, REM, SEM, SURVIVING
-from photoward.models.methods.sem_cuda import SEMOverCUDA
+from photoward.models.methods.filtered import FilteredDescent
+from photoward.models.methods.label_filter import LEAST, WIDE, LabelFilter
+from photoward.models.methods.objectives import LabelTerm, attacked, undisturbed, whole_view
+from photoward.models.methods.recipe import PAPER, Recipe, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from photoward.models.methods.base import Method
-    from photoward.models.surrogates.pretrained import PretrainedNetwork
+    from photoward.models.surrogates.pretrained import NetworkSet
     from photoward.models.surrogates.surrogate import Surrogate
 
-METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (SEMAnchor, Anchor, SEM, CUDA, SEMOverCUDA, EM, REM)
-}
+_LONG = Schedule(steps=24, momentum=0.9, step_size=2.0)
+"""Of descents against pretrained networks, which are asked some at a time."""
+
+_ROWS = (
+    Recipe("sem+anchor", "sem-3+anchor-1", LabelTerm(), anchor=True, schedule=_LONG, chunk=1),
+    Recipe("anchor", "anchor-1", anchor=True, schedule=_LONG, chunk=1),
+    Recipe("sem", "sem-3", LabelTerm(), hosted_steps=20),
+    Recipe("cuda", "cuda-2", filter_side=LEAST),
+    Recipe("sem+cuda", "cuda-2-wide+sem-3", LabelTerm(), filter_side=WIDE, hosted_steps=20),
+    Recipe(
+        "em",
+        "em-1",
+        LabelTerm(whole_view, undisturbed),
+        schedule=replace(PAPER, steps=20, samples=1, step_size=0.8),  # steps of ε/10
+    ),
+    # Five samples a step against an adversary would be 550 passes a picture.
+    Recipe("rem", "rem-1", LabelTerm(disturbance=attacked), schedule=replace(PAPER, samples=2)),
+)
+
+METHODS: dict[str, Recipe] = {row.name: row for row in _ROWS}
 
 
 def make(
     name: str,
     surrogate: Surrogate,
     preset: str | None = None,
-    networks: Sequence[PretrainedNetwork] = (),
+    networks: NetworkSet | None = None,
 ) -> Method:
     """The method of this name, with the schedule of the preset.
 
@@ -36,12 +50,13 @@ def make(
         KeyError: no such method.
         ValueError: it needs pretrained networks and is given none.
     """
-    method = METHODS[name]
-    if preset == HOSTED and method is SEM:
-        return SEM(surrogate, schedule=SURVIVING)
-    if preset == HOSTED and method is SEMOverCUDA:
-        return SEMOverCUDA(surrogate, schedule=SURVIVING)
-    made = method(surrogate, networks)
-    if preset == HOSTED and isinstance(made, Descent):
-        made.schedule = replace(made.schedule, jpeg_share=SURVIVING.jpeg_share)
-    return made
+    return build(METHODS[name].for_preset(preset), surrogate, networks)
+
+
+def build(recipe: Recipe, surrogate: Surrogate, networks: NetworkSet | None = None) -> Method:
+    """The method that a recipe describes; raises ValueError likewise."""
+    if not recipe.filter_side:
+        return Descent(recipe, surrogate, networks)
+    if recipe.steered:
+        return FilteredDescent(recipe, surrogate, networks)
+    return LabelFilter(recipe, surrogate, networks)

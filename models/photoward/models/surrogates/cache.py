@@ -16,7 +16,7 @@ from photoward.core import telemetry
 from photoward.core.catalogue import read_cards
 from photoward.core.errors import Unavailable
 from photoward.core.networks import read_networks, read_sets
-from photoward.models.surrogates.pretrained import PretrainedNetwork, load_pretrained
+from photoward.models.surrogates.pretrained import NetworkSet, PretrainedNetwork, load_pretrained
 from photoward.models.surrogates.surrogate import DigestMismatch, Surrogate, load_surrogate
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class SurrogateCache:
             self._evict(1)
             return cast("Surrogate", found)
 
-    def networks(self, name: str) -> list[PretrainedNetwork]:
+    def networks(self, name: str) -> NetworkSet:
         """The pretrained networks of a set, loaded if they were not.
 
         Raises:
@@ -105,11 +105,11 @@ class SurrogateCache:
         """
         if name not in self._sets:
             raise Unavailable(f"This worker has no set of networks {name!r}.")
-        names = self._sets[name].networks
+        card = self._sets[name]
         with self._lock:
-            found = [self._get(one, self._load_network) for one in names]
+            found = [self._get(one, self._load_network) for one in card.networks]
             self._evict(len(found))
-            return [cast("PretrainedNetwork", one) for one in found]
+            return NetworkSet(card, (cast("PretrainedNetwork", one) for one in found))
 
     def _get(
         self, name: str, load: Callable[[str], Surrogate | PretrainedNetwork]

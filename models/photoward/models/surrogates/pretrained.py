@@ -7,7 +7,8 @@ own input size and normalisation, which nothing outside this file knows.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import torch
 from safetensors.torch import load
@@ -17,9 +18,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from photoward.models.surrogates.surrogate import DigestMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from photoward.core.networks import NetworkCard
+    from photoward.core.networks import NetworkCard, SetCard
 
 
 class PretrainedNetwork(nn.Module):
@@ -61,6 +63,33 @@ class PretrainedNetwork(nn.Module):
     def memory_bytes(self) -> int:
         """Bytes that the loaded weights take."""
         return sum(p.numel() * p.element_size() for p in self.network.parameters())
+
+
+class NetworkSet(Sequence[PretrainedNetwork]):
+    """The loaded networks of a set, in its order.
+
+    Args:
+        card: which they are, how many a step asks, and the label's weight beside them.
+        networks: one for each name of the card.
+    """
+
+    def __init__(self, card: SetCard, networks: Iterable[PretrainedNetwork]) -> None:
+        self._networks = tuple(networks)
+        self.per_step, self.label_weight = card.per_step, card.label_weight
+
+    @overload
+    def __getitem__(self, index: int) -> PretrainedNetwork: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[PretrainedNetwork, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> PretrainedNetwork | tuple[PretrainedNetwork, ...]:
+        """One of them, or some."""
+        return self._networks[index]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._networks)
 
 
 class Normalise(nn.Module):

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from photoward.core.catalogue import SurrogateCard
 from photoward.models import codes, views
 from photoward.models.methods.base import Brief
-from photoward.models.methods.sem import SEM
+from photoward.models.methods.registry import make
 from photoward.models.pixels import LEVELS, from_bytes, normalise
 from photoward.models.surrogates.architectures.resnet import ResNet18
 from photoward.models.surrogates.surrogate import Surrogate
@@ -118,7 +118,7 @@ def _figures(trainer: Trainer, surrogate: Surrogate, holdout: LabelledPictures) 
     if not trainer.recipe.code:
         found["clean_accuracy"] = _accuracy(trainer, x, own, 0)
         found |= {f"pgd20_accuracy_{r}_255": _accuracy(trainer, x, own, r) for r in RADII}
-    method = SEM(surrogate)
+    method = make("sem", surrogate)
     length = method.stream_bytes(shown.pictures.shape[-1])
     words = np.stack([random.integers(k, size=len(x)) for k in surrogate.card.alphabets], axis=1)
     briefs = [

@@ -136,9 +136,10 @@ def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> NoiseLoop:
     """The method that ships, from 8-bit samples to 8-bit noise."""
     from photoward.models.evaluation.metrics.throughput import pass_flops
     from photoward.models.methods.base import Brief
-    from photoward.models.methods.sem import SEM
+    from photoward.models.methods.descent import Descent
+    from photoward.models.methods.registry import METHODS
 
-    method, card = SEM(surrogate), surrogate.card
+    method, card = Descent(METHODS["sem"], surrogate), surrogate.card
     random = np.random.default_rng(0)
     direction = key_derivation.prototype(bytes(32), "bench", card.feature_dim)
     briefs = [
@@ -152,7 +153,7 @@ def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> NoiseLoop:
     ]
     passes = method.schedule.steps * method.schedule.samples
     return NoiseLoop(
-        f"ours, {method.version}",
+        f"ours, {method.recipe.version}",
         passes,
         pass_flops(surrogate.network, card.size, surrogate.device, surrogate.dtype),
         surrogate.dtype,

@@ -43,7 +43,8 @@ LEAST = 5
 """Side of the smallest filter: around one of 3 an adversarial trainer learns (decision 12)."""
 
 WIDE = 7
-"""The same for those to whom protection is worth another decibel."""
+"""The same for those to whom protection is worth another decibel: an adversarial trainer within
+8/255 does not notice noise on top of it, only width holds it up (decision 12)."""
 
 POSITION_BYTES = 2
 
@@ -62,14 +63,10 @@ def shape(grid: int, least: int = LEAST) -> tuple[int, float]:
     return k, 2 * MASS / (k * k - 1)
 
 
-class CUDA(Method):
-    """A secret blur of the label's own; any label will do."""
+class LabelFilter(Method):
+    """A secret blur of the label's own, of at least the recipe's side; any label will do."""
 
-    name: ClassVar[str] = "cuda"
-    version: ClassVar[str] = "cuda-2"
     bounded: ClassVar[bool] = False
-    steered: ClassVar[bool] = False
-    least: ClassVar[int] = LEAST
 
     def stream_bytes(self, grid: int) -> int:
         """None: nothing is the picture's own."""
@@ -78,22 +75,15 @@ class CUDA(Method):
 
     def label_bytes(self, grid: int) -> int:
         """For each channel a position and the weights of its filter, a byte each."""
-        return CHANNELS * (POSITION_BYTES + shape(grid, self.least)[0] ** 2)
+        return CHANNELS * (POSITION_BYTES + shape(grid, self.recipe.filter_side)[0] ** 2)
 
     def _propose(self, limits: Budget, briefs: Sequence[Brief]) -> torch.Tensor:
         pictures = limits.pictures
-        k, most = shape(pictures.shape[-1], self.least)
+        k, most = shape(pictures.shape[-1], self.recipe.filter_side)
         weights = filters([brief.label_stream for brief in briefs], k, most)
         grey = torch.tensor([brief.grey for brief in briefs]).reshape(-1, 1, 1, 1)
         weights = torch.where(grey, weights.mean(1, keepdim=True), weights)
         return convolve(pictures, weights.to(pictures.device)) - pictures
-
-
-class WideCUDA(CUDA):
-    """The same with filters of at least 7: further apart, and seen more."""
-
-    version: ClassVar[str] = "cuda-2-wide"
-    least: ClassVar[int] = WIDE
 
 
 def filters(streams: Sequence[np.ndarray], k: int, most: float) -> torch.Tensor:
