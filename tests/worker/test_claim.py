@@ -11,7 +11,7 @@ import pytest
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Stage, State
 from photoward.core.settings import Settings
-from photoward.worker.batch_sizer import Pace
+from photoward.worker.batch_sizer import BatchSizer
 from photoward.worker.claim import claim, held
 from tests.support.samples import added
 
@@ -26,8 +26,8 @@ LEASE_S = 1.0
 
 def taken(ledger: Ledger, folder: Path, **more: object) -> list[str]:
     settings = Settings(data_dir=folder, **{"queue_lease_seconds": LEASE_S, **more})  # type: ignore[arg-type]  # by name
-    pace = Pace(settings.worker_target_batch_seconds, settings.worker_max_batch_items)
-    return [item.lease or "" for item in claim(ledger, settings, pace)]
+    sizer = BatchSizer(settings.worker_target_batch_seconds, settings.worker_max_batch_items)
+    return [item.lease or "" for item in claim(ledger, settings, sizer)]
 
 
 def test_a_claim_takes_what_the_settings_allow(ledger: Ledger, tmp_path: Path) -> None:
@@ -42,15 +42,15 @@ def test_a_claim_takes_what_the_settings_allow(ledger: Ledger, tmp_path: Path) -
 def test_a_claim_takes_what_its_kind_has_shown_to_be_quick(
     ledger: Ledger, settings: Settings
 ) -> None:
-    pace = Pace(2.0, 128)
-    pace.learn("slow", 8, 16.0)
-    pace.learn("quick", 8, 0.1)
+    sizer = BatchSizer(2.0, 128)
+    sizer.record("slow", 8, 16.0)
+    sizer.record("quick", 8, 0.1)
     for kind in 20 * ["new"] + 20 * ["slow"] + 20 * ["quick"]:
         added(ledger, batch_key=kind, width=10, height=10)
     took = [
         (found[0].batch_key, len(found))
         for _ in range(25)
-        if (found := claim(ledger, settings, pace))
+        if (found := claim(ledger, settings, sizer))
     ]
     assert took == [
         ("new", 8),

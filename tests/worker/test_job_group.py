@@ -13,9 +13,9 @@ from prometheus_client import REGISTRY
 from photoward.core.errors import BadInput, NotFound, PhotowardError, Unavailable
 from photoward.core.jobs import Item, Stage, State, new_id
 from photoward.core.object_keys import original_key, output_key, output_keys
-from photoward.worker.batch_sizer import Pace
-from photoward.worker.job_group import BatchWorker
-from photoward.worker.pipeline import Course, Job, Protected, Refused
+from photoward.worker.batch_sizer import BatchSizer
+from photoward.worker.job_group import JobGroupWorker
+from photoward.worker.pipeline import BatchStats, Job, Protected, Refused
 from tests.support.samples import OVER, claimed, options, source
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ class Fake:
         self.meanwhile = meanwhile
         self.jobs: list[Job] = []
         self.waited_s = 0.0
-        self.fitting = 1.0
+        self.memory_share = 1.0
 
     def protect(
-        self, jobs: Sequence[Job], on_stage: Callable[[Stage], None], course: Course
+        self, jobs: Sequence[Job], on_stage: Callable[[Stage], None], stats: BatchStats
     ) -> list[Protected | Refused]:
         self.jobs += jobs
-        course.waited_s, course.fitting = self.waited_s, self.fitting
+        stats.waited_s, stats.memory_share = self.waited_s, self.memory_share
         on_stage(Stage.PERTURB)
         self.meanwhile()
         return [self._one(job) for job in jobs]
@@ -66,7 +66,7 @@ class Bench:
     def __init__(self, ledger: Ledger, store: ObjectStore) -> None:
         self.ledger = ledger
         self.store = store
-        self.pace = Pace(2.0, 64)
+        self.sizer = BatchSizer(2.0, 64)
 
     def upload(self, data: bytes, tenant: str = "alice", sizes: tuple[int, ...] = ()) -> str:
         item_id = new_id()
@@ -78,11 +78,11 @@ class Bench:
     def work(self, pipeline: Fake | Pipeline, items: list[Item] | None = None) -> int:
         if items is None:
             _, items = claimed(self.ledger)
-        worker = BatchWorker(
+        worker = JobGroupWorker(
             ledger=self.ledger,
             store=self.store,
             pipeline=pipeline,  # type: ignore[arg-type]  # all that is used of one
-            pace=self.pace,
+            sizer=self.sizer,
             master=MASTER,
             lease_s=60,
         )
@@ -310,7 +310,7 @@ def test_what_always_breaks_ends_after_three_attempts_and_blocks_nobody(bench: B
 
 
 def test_a_batch_teaches_how_long_it_took_by_itself(bench: Bench) -> None:
-    def learnt(name: str) -> float:
+    def cost(name: str) -> float:
         return REGISTRY.get_sample_value(f"photoward_batch_{name}", {"kind": "key"}) or 0.0
 
     for _ in range(2):
@@ -318,18 +318,18 @@ def test_a_batch_teaches_how_long_it_took_by_itself(bench: Bench) -> None:
     pipeline = Fake(lambda: time.sleep(0.2))
     pipeline.waited_s = 0.1
     assert bench.work(pipeline) == 2
-    assert 0.05 <= learnt("item_seconds") < 1
-    assert learnt("fixed_seconds") == 0
-    assert learnt("limit") == bench.pace.sizes()["key"] > 1
+    assert 0.05 <= cost("item_seconds") < 1
+    assert cost("fixed_seconds") == 0
+    assert cost("limit") == bench.sizer.sizes()["key"] > 1
 
 
 def test_a_batch_that_memory_did_not_hold_makes_the_next_ones_smaller(bench: Bench) -> None:
     pipeline = Fake()
     for _ in range(6):
         bench.upload(b"a photo")
-    pipeline.fitting = 0.5
+    pipeline.memory_share = 0.5
     assert bench.work(pipeline) == 6
-    assert bench.pace.sizes() == {"key": 3}
+    assert bench.sizer.sizes() == {"key": 3}
 
 
 def test_a_batch_that_was_given_back_teaches_nothing(bench: Bench) -> None:
@@ -339,4 +339,4 @@ def test_a_batch_that_was_given_back_teaches_nothing(bench: Bench) -> None:
     bench.upload(b"a photo")
     with pytest.raises(Unavailable):
         bench.work(Fake(away))
-    assert bench.pace.sizes() == {}
+    assert bench.sizer.sizes() == {}

@@ -16,9 +16,9 @@ from tests.support import networks, surrogates
 CPU = torch.device("cpu")
 
 
-def look(picture: Image.Image) -> label_targets.Look:
+def look(picture: Image.Image) -> label_targets.PixelSample:
     shown = picture.convert("RGB").resize((224, 224))
-    return label_targets.Look(
+    return label_targets.PixelSample(
         torch.tensor(list(shown.tobytes()), dtype=torch.uint8).reshape(224, 224, 3).numpy(),
         picture.width / picture.height,
     )
@@ -29,17 +29,17 @@ CAT = look(Image.fromarray(skimage.data.chelsea()))
 
 def test_a_cat_is_guessed_as_what_networks_take_for_it() -> None:
     card, weights = read_networks()["mobilenet-v2"]
-    found = label_targets.seen([load_pretrained(card, weights, CPU)], [CAT])
+    found = label_targets.class_probabilities([load_pretrained(card, weights, CPU)], [CAT])
     assert found.shape == (1, 1000)
     assert float(found.sum()) - 1 < 1e-3
-    assert 281 in label_targets.guess(found[0]).classes  # a tabby
+    assert 281 in label_targets.likely_group(found[0]).classes  # a tabby
 
 
 def test_a_pictures_guess_does_not_depend_on_its_neighbours() -> None:
     net = networks.pretrained()
     other = look(Image.effect_noise((80, 60), 50))
-    alone = label_targets.seen([net], [CAT])
-    assert torch.equal(label_targets.seen([net], [other, CAT])[1:], alone)
+    alone = label_targets.class_probabilities([net], [CAT])
+    assert torch.equal(label_targets.class_probabilities([net], [other, CAT])[1:], alone)
 
 
 def test_a_label_is_steered_away_from_what_its_pictures_show() -> None:
@@ -47,7 +47,7 @@ def test_a_label_is_steered_away_from_what_its_pictures_show() -> None:
     robust = load_surrogate(card, weights, CPU)
     label = label_targets.Label("alice", bytes(32), "cat")
     found = label_targets.sighting(label, [CAT], [networks.pretrained()], robust)
-    directions = label_targets.vertices(robust, bytes(32))
+    directions = label_targets.label_directions(robust, bytes(32))
     assert directions.shape == (10, card.feature_dim)
     assert sorted(found.vertices) == list(range(10))
     shown = label_targets._order(bytes(32), [CAT], robust)
@@ -64,6 +64,6 @@ def test_directions_lie_where_the_surrogate_is_robust() -> None:
     robust = surrogates.surrogate()
     span = robust.span
     assert span.shape == (1, robust.card.feature_dim)  # two classes differ in one direction
-    found = label_targets.vertices(robust, bytes(32))
+    found = label_targets.label_directions(robust, bytes(32))
     assert torch.allclose(found @ span.T @ span, found, atol=1e-5)
     assert torch.allclose(found.norm(dim=1), torch.ones(2), atol=1e-5)

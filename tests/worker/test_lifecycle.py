@@ -1,4 +1,4 @@
-"""A worker's two lanes, over a real ledger and a stand-in for the batches' work."""
+"""A worker's two slots, over a real ledger and a stand-in for the batches' work."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
 from photoward.worker import lifecycle
-from photoward.worker.batch_sizer import Pace
+from photoward.worker.batch_sizer import BatchSizer
 from photoward.worker.heartbeat import Heartbeat
 from photoward.worker.lifecycle import Worker, imaging_children
-from photoward.worker.watchdog import Deadline
+from photoward.worker.watchdog import Watchdog
 from tests.support.samples import added, result
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Batches:
         self.ledger = ledger
         self.meanwhile = meanwhile
         self.light = light
-        self.pace = Pace(2.0, 128)
+        self.sizer = BatchSizer(2.0, 128)
         self.hints = Recorded()
         self.lock = threading.Lock()
         self.under_way: list[int] = []
@@ -72,14 +72,14 @@ def worker(settings: Settings, ledger: Ledger, batches: Batches, **more: object)
         "pipeline": None,
         "pool": None,
         "reconciler": None,
-        "courier": None,
+        "webhook_dispatcher": None,
         "heartbeat": Heartbeat(None),
-        "deadline": Deadline(ledger, 60),
+        "watchdog": Watchdog(ledger, 60),
         "hints": batches.hints,
         "batches": batches,
     }
     made = Worker(settings=settings.model_copy(update=more), ledger=ledger, **parts)
-    batches.pace = Pace(
+    batches.sizer = BatchSizer(
         made.settings.worker_target_batch_seconds, made.settings.worker_max_batch_items
     )
     return made
@@ -88,7 +88,7 @@ def worker(settings: Settings, ledger: Ledger, batches: Batches, **more: object)
 def test_everything_is_worked_off_in_two_lanes(settings: Settings, ledger: Ledger) -> None:
     for _ in range(11):
         added(ledger, width=100, height=100)
-    # Each lane waits for the other once: so both must be under way at the same time.
+    # Each slot waits for the other once: so both must be under way at the same time.
     both = threading.Barrier(2, timeout=10)
     met: list[int] = []
 
@@ -181,7 +181,7 @@ def test_who_is_asked_to_leave_gives_back_what_is_under_way(
 
     class Asked(ThreadPoolExecutor):
         def __exit__(self, *_: object) -> None:
-            """As when SIGTERM comes while the main thread waits for the lanes."""
+            """As when SIGTERM comes while the main thread waits for the slots."""
             begun.wait()
             raise SystemExit
 
@@ -200,7 +200,7 @@ def test_a_spent_budget_is_told(settings: Settings, ledger: Ledger) -> None:
     made = worker(settings, ledger, batches, worker_max_batch_items=1)
     made.work(0.3)
     assert len(batches.hints.given) == 1
-    assert 1 <= ledger.depth()[State.DONE] <= lifecycle.LANES
+    assert 1 <= ledger.depth()[State.DONE] <= lifecycle.CONCURRENT_GROUPS
     made.work(60)
     assert ledger.depth() == {State.DONE: 8}
 

@@ -21,7 +21,7 @@ from photoward.models.methods.descent import Descent
 from photoward.models.methods.label_filter import WIDE
 from photoward.models.methods.registry import METHODS
 from photoward.models.surrogates.surrogate import Surrogate
-from photoward.worker.pipeline import Course, Job, Pipeline, Protected, Refused
+from photoward.worker.pipeline import BatchStats, Job, Pipeline, Protected, Refused
 from tests.core.imaging.pictures import file, image, reopened
 from tests.support import surrogates
 from tests.support.samples import options
@@ -327,25 +327,25 @@ def test_too_little_memory_on_the_accelerator_halves_the_batch(
     expected = finished(pipeline, *jobs)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     kind = trapped(monkeypatch, most=2, error=torch.cuda.OutOfMemoryError)
-    course = Course()
-    outcomes = pipeline.protect(jobs, course=course)
+    stats = BatchStats()
+    outcomes = pipeline.protect(jobs, stats=stats)
     assert {one.id: getattr(one, "data", None) for one in outcomes} == {
         k: v.data for k, v in expected.items()
     }
     assert kind.sizes == [7, 3, 1, 2, 4, 2, 2]
-    assert course.fitting == 1 / 4
+    assert stats.memory_share == 1 / 4
 
 
 def test_a_batch_tells_how_long_it_waited_for_anothers_noise(pipeline: Pipeline) -> None:
     with ThreadPoolExecutor(1) as threads:
-        course = Course()
+        stats = BatchStats()
         with pipeline._noise:
-            waiting = threads.submit(pipeline.protect, [job()], course=course)
+            waiting = threads.submit(pipeline.protect, [job()], stats=stats)
             time.sleep(0.5)
         waiting.result()
-    assert course.waited_s > 0.1
-    pipeline.protect([job()], course=course)
-    assert course.waited_s < 0.1
+    assert stats.waited_s > 0.1
+    pipeline.protect([job()], stats=stats)
+    assert stats.waited_s < 0.1
 
 
 def test_memory_for_not_even_one_is_our_fault(

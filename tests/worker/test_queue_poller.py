@@ -9,7 +9,7 @@ import pytest
 
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
-from photoward.worker.queue_poller import Lookout
+from photoward.worker.queue_poller import QueuePoller
 from tests.support.samples import added, claimed, result
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class Worker:
 @pytest.fixture
 def worker(ledger: Ledger) -> Iterator[Worker]:
     made = Worker(ledger)
-    lookout = Lookout(ledger, made.work, patience_s=1, every_s=0.02)
-    lookout.start()
+    poller = QueuePoller(ledger, made.work, patience_s=1, every_s=0.02)
+    poller.start()
     yield made
-    lookout.stop()
+    poller.stop()
 
 
 def until(condition: Callable[[], bool]) -> None:

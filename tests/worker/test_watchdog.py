@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from photoward.core.jobs import MAX_ATTEMPTS, State
-from photoward.worker.watchdog import Deadline
+from photoward.worker.watchdog import Watchdog
 from tests.support.samples import added, claimed
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ def left(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 
 def test_a_batch_that_ends_in_time_is_left_alone(ledger: Ledger, left: threading.Event) -> None:
-    made = Deadline(ledger, 1.0)
+    made = Watchdog(ledger, 1.0)
     made.start()
     added(ledger)
     for _ in range(3):
         token, _ = claimed(ledger)
-        with made.over(token):
+        with made.watch(token):
             assert not left.wait(0.4), "each has its own time"
         ledger.release(token)
     assert not left.wait(1.2)
@@ -47,13 +47,13 @@ def test_what_hung_keeps_its_attempt_and_what_was_beside_it_loses_none(
     ledger: Ledger, left: threading.Event
 ) -> None:
     hung, beside = added(ledger), added(ledger)
-    made = Deadline(ledger, 0.6)
+    made = Watchdog(ledger, 0.6)
     made.start()
     first, _ = claimed(ledger, limit=1)
-    with made.over(first):
+    with made.watch(first):
         left.wait(0.3)
         second, _ = claimed(ledger, limit=1)
-        with made.over(second):
+        with made.watch(second):
             assert left.wait(10)
     found = [ledger.get("alice", item.id) for item in (hung, beside)]
     assert [one.state for one in found] == [State.QUEUED] * 2
@@ -64,9 +64,9 @@ def test_what_always_hangs_fails_at_last(ledger: Ledger, left: threading.Event) 
     item = added(ledger)
     for _ in range(MAX_ATTEMPTS):
         assert ledger.get("alice", item.id).state is State.QUEUED
-        made = Deadline(ledger, 0.05)
+        made = Watchdog(ledger, 0.05)
         made.start()
-        with made.over(claimed(ledger)[0]):
+        with made.watch(claimed(ledger)[0]):
             assert left.wait(10)
         left.clear()
     found = ledger.get("alice", item.id)

@@ -20,7 +20,7 @@ from photoward.core.key_derivation import webhook_secret
 from photoward.core.safe_http import post
 from photoward.core.webhooks import GRACE, SCHEDULE, Delivered, Event, next_try
 from photoward.worker import delivery_slots
-from photoward.worker.webhook_dispatcher import Courier
+from photoward.worker.webhook_dispatcher import WebhookDispatcher
 from tests.support.receiver import dripping
 from tests.support.samples import added, claimed, result
 from tests.support.sites import serving
@@ -60,16 +60,16 @@ def receiving(*answers: int) -> Iterator[str]:
 
 
 @pytest.fixture
-def courier(ledger: Ledger) -> Iterator[Courier]:
-    made = Courier(ledger, MASTER, private=True, every_s=0.01)
+def dispatcher(ledger: Ledger) -> Iterator[WebhookDispatcher]:
+    made = WebhookDispatcher(ledger, MASTER, private=True, every_s=0.01)
     yield made
     assert made.settled(30)
 
 
-def delivered(courier: Courier) -> int:
+def delivered(dispatcher: WebhookDispatcher) -> int:
     """Try everything that is due once; how many messages that were."""
-    begun = courier.deliver()
-    assert courier.settled(30)
+    begun = dispatcher.deliver()
+    assert dispatcher.settled(30)
     return begun
 
 
@@ -102,12 +102,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_message_can_be_verified_with_the_secret_that_was_shown(
-    ledger: Ledger, courier: Courier
+    ledger: Ledger, dispatcher: WebhookDispatcher
 ) -> None:
     with receiving() as url:
         hook = told(ledger, url)
-        assert delivered(courier) == 1
-        assert delivered(courier) == 0
+        assert delivered(dispatcher) == 1
+        assert delivered(dispatcher) == 0
     ((headers, body),) = Receiver.came
     own = webhook_secret(MASTER, hook.id, 1)
     assert Verifier(own).verify(body, headers)["type"] == "image.done"
@@ -119,17 +119,19 @@ def test_a_message_can_be_verified_with_the_secret_that_was_shown(
     assert (log(ledger, hook).state, log(ledger, hook).status) == (Delivered.DELIVERED, 200)
 
 
-def test_after_a_rotation_both_secrets_verify_for_a_while(ledger: Ledger, courier: Courier) -> None:
+def test_after_a_rotation_both_secrets_verify_for_a_while(
+    ledger: Ledger, dispatcher: WebhookDispatcher
+) -> None:
     with receiving() as url:
         hook = told(ledger, url)
         ledger.rotate_webhook("alice", hook.id, GRACE)
-        delivered(courier)
+        delivered(dispatcher)
         ((headers, body),) = Receiver.came
         for version in (1, 2):
             Verifier(webhook_secret(MASTER, hook.id, version)).verify(body, headers)
         ledger.rotate_webhook("alice", hook.id, -GRACE)
         ledger.replay("alice", hook.id, log(ledger, hook).id)
-        delivered(courier)
+        delivered(dispatcher)
     headers, body = Receiver.came[-1]
     Verifier(webhook_secret(MASTER, hook.id, 3)).verify(body, headers)
     with pytest.raises(WebhookVerificationError):
@@ -138,12 +140,12 @@ def test_after_a_rotation_both_secrets_verify_for_a_while(ledger: Ledger, courie
 
 @pytest.mark.parametrize("status", [500, 404, 302, 429])
 def test_what_is_not_taken_waits_for_its_next_try(
-    status: int, ledger: Ledger, courier: Courier
+    status: int, ledger: Ledger, dispatcher: WebhookDispatcher
 ) -> None:
     with receiving(status) as url:
         hook = told(ledger, url)
-        delivered(courier)
-        assert delivered(courier) == 0, "not yet"
+        delivered(dispatcher)
+        assert delivered(dispatcher) == 0, "not yet"
     delivery = log(ledger, hook)
     assert (delivery.state, delivery.status, delivery.attempts) == (Delivered.PENDING, status, 1)
     wait = (delivery.due_at - delivery.created_at).total_seconds()
@@ -151,98 +153,102 @@ def test_what_is_not_taken_waits_for_its_next_try(
     assert len(Receiver.came) == 1, "a redirect is not followed"
 
 
-def test_who_is_gone_is_not_asked_again(ledger: Ledger, courier: Courier) -> None:
+def test_who_is_gone_is_not_asked_again(ledger: Ledger, dispatcher: WebhookDispatcher) -> None:
     with receiving(410) as url:
         hook = told(ledger, url)
-        delivered(courier)
+        delivered(dispatcher)
     assert ledger.webhooks("alice")[0].disabled_at
     assert log(ledger, hook).state is Delivered.FAILED
 
 
-def test_nobody_there_is_no_end(ledger: Ledger, courier: Courier) -> None:
+def test_nobody_there_is_no_end(ledger: Ledger, dispatcher: WebhookDispatcher) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     hook = told(ledger, f"http://127.0.0.1:{port}/x")
-    delivered(courier)
+    delivered(dispatcher)
     assert (log(ledger, hook).status, log(ledger, hook).state) == (None, Delivered.PENDING)
     assert log(ledger, hook).error == "No answer.", "not even whether there is such a host"
 
 
 def test_it_runs_by_itself_and_ends_when_it_is_told_to(ledger: Ledger) -> None:
-    courier = Courier(ledger, MASTER, private=True, every_s=0.01)
+    dispatcher = WebhookDispatcher(ledger, MASTER, private=True, every_s=0.01)
     with receiving() as url:
         hook = told(ledger, url)
-        courier.start()
+        dispatcher.start()
         for _ in range(500):
             if log(ledger, hook).state is Delivered.DELIVERED:
                 break
             threading.Event().wait(0.01)
-        courier.stop()
+        dispatcher.stop()
     assert log(ledger, hook).state is Delivered.DELIVERED
 
 
 @pytest.mark.usefixtures("short")
-def test_who_drips_is_given_up_and_tried_again(ledger: Ledger, courier: Courier) -> None:
+def test_who_drips_is_given_up_and_tried_again(
+    ledger: Ledger, dispatcher: WebhookDispatcher
+) -> None:
     with dripping() as (url, _):
         hook = told(ledger, url)
-        assert delivered(courier) == 1
+        assert delivered(dispatcher) == 1
     delivery = log(ledger, hook)
     assert (delivery.state, delivery.status) == (Delivered.PENDING, None)
     assert delivery.error == "No answer."
 
 
-def test_a_slow_receiver_keeps_nobody_elses_message(ledger: Ledger, courier: Courier) -> None:
+def test_a_slow_receiver_keeps_nobody_elses_message(
+    ledger: Ledger, dispatcher: WebhookDispatcher
+) -> None:
     """Neither another tenant's, nor its own tenant's to others; it gets a few at once itself."""
     with dripping() as (url, callers), receiving() as good:
-        told(ledger, url, "mallory", messages=2 * delivery_slots.IN_ALL)
-        assert courier.deliver() == delivery_slots.OF_A_WEBHOOK
-        until(lambda: len(callers) == delivery_slots.OF_A_WEBHOOK)
+        told(ledger, url, "mallory", messages=2 * delivery_slots.MAX_IN_FLIGHT)
+        assert dispatcher.deliver() == delivery_slots.MAX_PER_WEBHOOK
+        until(lambda: len(callers) == delivery_slots.MAX_PER_WEBHOOK)
         hooks = [told(ledger, good), told(ledger, good, "mallory")]
-        assert courier.deliver() == 2
+        assert dispatcher.deliver() == 2
         for hook in hooks:
             until(lambda hook=hook: log(ledger, hook).state is Delivered.DELIVERED)  # type: ignore[misc]  # bound default
-        assert len(callers) == delivery_slots.OF_A_WEBHOOK
+        assert len(callers) == delivery_slots.MAX_PER_WEBHOOK
 
 
 @pytest.mark.usefixtures("short")
 def test_many_tenants_with_slow_receivers_keep_a_good_one_for_one_attempt_at_most(
-    ledger: Ledger, courier: Courier
+    ledger: Ledger, dispatcher: WebhookDispatcher
 ) -> None:
     """All places are theirs, and so would be each that comes free, were they served by age."""
-    tenants = [f"mallory-{number}" for number in range(delivery_slots.IN_ALL + 8)]
+    tenants = [f"mallory-{number}" for number in range(delivery_slots.MAX_IN_FLIGHT + 8)]
     with dripping() as (url, callers), receiving() as good:
         for tenant in tenants:
             told(ledger, url, tenant, messages=2)
-        courier.start()
-        until(lambda: len(callers) >= delivery_slots.IN_ALL)
+        dispatcher.start()
+        until(lambda: len(callers) >= delivery_slots.MAX_IN_FLIGHT)
         began = time.monotonic()
         hook = told(ledger, good)
         until(lambda: log(ledger, hook).state is Delivered.DELIVERED)
         took = time.monotonic() - began
-        courier.stop()
+        dispatcher.stop()
     assert took < 5
 
 
 def test_the_end_does_not_wait_for_a_slow_receiver(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("photoward.worker.webhook_dispatcher.PATIENCE_S", 0.2)
-    courier = Courier(ledger, MASTER, private=True, every_s=0.01)
+    monkeypatch.setattr("photoward.worker.webhook_dispatcher.SHUTDOWN_WAIT_S", 0.2)
+    dispatcher = WebhookDispatcher(ledger, MASTER, private=True, every_s=0.01)
     with dripping() as (url, callers):
         hook = told(ledger, url)
-        courier.start()
+        dispatcher.start()
         until(lambda: bool(callers))
         began = time.monotonic()
-        courier.stop()
+        dispatcher.stop()
         assert time.monotonic() - began < 2
-        assert log(ledger, hook).state is Delivered.PENDING, "another courier's"
+        assert log(ledger, hook).state is Delivered.PENDING, "another dispatcher's"
         for one in callers:
             one.shutdown(socket.SHUT_RDWR)
-        assert courier.settled(5)
+        assert dispatcher.settled(5)
 
 
 def test_one_odd_message_stops_no_other(
-    ledger: Ledger, courier: Courier, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, dispatcher: WebhookDispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def sent(url: str, body: bytes, headers: dict[str, str], *, private: bool) -> int:
         if url == "https://odd.example/":
@@ -252,7 +258,7 @@ def test_one_odd_message_stops_no_other(
     monkeypatch.setattr("photoward.worker.webhook_dispatcher.post", sent)
     with receiving() as url:
         odd, good = told(ledger, "https://odd.example/", "mallory"), told(ledger, url)
-        assert delivered(courier) == 2
+        assert delivered(dispatcher) == 2
     assert (log(ledger, odd).state, log(ledger, odd).attempts) == (Delivered.PENDING, 1)
     assert log(ledger, odd).error
     assert log(ledger, good).state is Delivered.DELIVERED
@@ -267,19 +273,19 @@ def test_after_the_last_try_it_is_given_up() -> None:
     assert sum(wait.total_seconds() for wait in SCHEDULE) > 3 * 86_400
 
 
-def test_a_redirect_leads_nowhere(ledger: Ledger, courier: Courier) -> None:
+def test_a_redirect_leads_nowhere(ledger: Ledger, dispatcher: WebhookDispatcher) -> None:
     with socket.create_server(("127.0.0.1", 0)) as inside, receiving(302) as url:
         inside.setblocking(False)  # noqa: FBT003  # the standard library's
         Receiver.elsewhere = f"http://127.0.0.1:{inside.getsockname()[1]}/secret"
         told(ledger, url)
-        delivered(courier)
+        delivered(dispatcher)
         with pytest.raises(BlockingIOError):
             inside.accept()
     assert len(Receiver.came) == 1
 
 
-def test_the_payload_holds_no_name_of_a_file(ledger: Ledger, courier: Courier) -> None:
+def test_the_payload_holds_no_name_of_a_file(ledger: Ledger, dispatcher: WebhookDispatcher) -> None:
     with receiving() as url:
         told(ledger, url)
-        delivered(courier)
+        delivered(dispatcher)
     assert "cat.png" not in json.dumps(json.loads(Receiver.came[0][1]))

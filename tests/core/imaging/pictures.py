@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from photoward.core import rights
-from photoward.core.imaging.sandbox.server import Desk, load_codecs
+from photoward.core.imaging.sandbox.server import DecoderServer, load_codecs
 from photoward.core.imaging.sniff import Limits, sniff
 
 load_codecs()
@@ -66,7 +66,7 @@ def noise(grid: int = 16, epsilon: int = 8, seed: int = 1) -> np.ndarray[Any, np
 
 
 class Bench:
-    """A child's desk without the child: one picture through both requests."""
+    """A child's server without the child: one picture through both requests."""
 
     def __init__(
         self,
@@ -76,12 +76,12 @@ class Bench:
         grid: int = 16,
         size: tuple[int, int] | None = None,
     ) -> None:
-        self.desk = Desk()
+        self.server = DecoderServer()
         self.grid = grid
         size = size or (header["width"], header["height"])
         options = {"header": header, "grid": grid, "size": list(size), "most_pixels": MOST_PIXELS}
         request = {"do": "open", "handle": 1, "drop": [], "with": options}
-        self.opened, blobs = self.desk.serve(request, [bytearray(data)])
+        self.opened, blobs = self.server.serve(request, [bytearray(data)])
         self.pixels = bytes(blobs[0]) if blobs else b""
 
     def finish(
@@ -103,12 +103,12 @@ class Bench:
             "stated": stated,
         }
         request = {"do": "finish", "handle": 1, "drop": [], "with": options}
-        answer, blobs = self.desk.serve(request, [bytearray(steps.astype("<i2").tobytes())])
+        answer, blobs = self.server.serve(request, [bytearray(steps.astype("<i2").tobytes())])
         return answer, bytes(blobs[0]) if blobs else b""
 
 
 def bench(data: bytes, grid: int = 16) -> Bench:
-    """The desk with a file of any kind on it."""
+    """The server with a file of any kind on it."""
     header = sniff(data, Limits(), complete=True)
     assert header is not None
     return Bench(asdict(header), data, grid=grid)

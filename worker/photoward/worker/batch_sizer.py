@@ -29,31 +29,31 @@ ALIKE = 8
 
 
 @dataclass(frozen=True)
-class Learnt:
+class CostModel:
     """What is known of a kind of batch."""
 
     size: int
     """Photos in the next one, a power of two unless it is the most: passes through a network have
     16 or 256 pictures (decision 6), and numbers in between would pay for padding."""
-    photo_s: float
+    item_seconds: float
     """a: what one photo more takes."""
-    batch_s: float
+    fixed_seconds: float
     """b: what a batch takes besides."""
 
 
-class Pace:
+class BatchSizer:
     """The sizes of batches by kind; safe to use from several threads.
 
     Args:
-        aim_s: how long a batch shall take at most.
+        target_seconds: how long a batch shall take at most.
         most: photos in a batch, however fast they are.
     """
 
-    def __init__(self, aim_s: float, most: int) -> None:
-        self._aim_s = aim_s
+    def __init__(self, target_seconds: float, most: int) -> None:
+        self._aim_s = target_seconds
         self._most = most
         self._seen: dict[str, deque[tuple[int, float]]] = {}
-        self._fitting: dict[str, int] = {}
+        self._memory_limit: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -67,34 +67,38 @@ class Pace:
         with self._lock:
             return dict(self._sizes)
 
-    def learn(self, kind: str, count: int, seconds: float, fitting: int | None = None) -> Learnt:
+    def record(
+        self, kind: str, count: int, seconds: float, memory_limit: int | None = None
+    ) -> CostModel:
         """Take note of a batch.
 
         Args:
             kind: its ``batch_key``.
             count: photos in it, at least one.
             seconds: what it took by itself.
-            fitting: how many of them the accelerator's memory held, if not all. So it stays for
+            memory_limit: how many of them the accelerator's memory held, if not all. It holds for
                 this process: a card does not grow.
         """
         with self._lock:
             seen = self._seen.setdefault(kind, deque(maxlen=REMEMBERED))
             seen.append((count, seconds))
-            if fitting is not None:
-                self._fitting[kind] = max(min(fitting, self._fitting.get(kind, fitting)), 1)
-            photo_s, batch_s = line(seen)
-            most = min(self._most, self._fitting.get(kind, self._most))
-            size = self._sizes[kind] = _next(seen, self._reach(photo_s, batch_s), most)
-            return Learnt(size, photo_s, batch_s)
+            if memory_limit is not None:
+                self._memory_limit[kind] = max(
+                    min(memory_limit, self._memory_limit.get(kind, memory_limit)), 1
+                )
+            item_seconds, fixed_seconds = fit_line(seen)
+            most = min(self._most, self._memory_limit.get(kind, self._most))
+            size = self._sizes[kind] = _next(seen, self._reach(item_seconds, fixed_seconds), most)
+            return CostModel(size, item_seconds, fixed_seconds)
 
-    def _reach(self, photo_s: float, batch_s: float) -> float:
+    def _reach(self, item_seconds: float, fixed_seconds: float) -> float:
         """How many photos fit the aim."""
-        if photo_s > 0:
-            return (self._aim_s - batch_s) / photo_s
-        return math.inf if batch_s <= self._aim_s else 0
+        if item_seconds > 0:
+            return (self._aim_s - fixed_seconds) / item_seconds
+        return math.inf if fixed_seconds <= self._aim_s else 0
 
 
-def line(seen: Sequence[tuple[int, float]]) -> tuple[float, float]:
+def fit_line(seen: Sequence[tuple[int, float]]) -> tuple[float, float]:
     """Slope and height at 0 of the line through points, neither below 0.
 
     The median of the slopes between all pairs (Theil 1950, Sen 1968): a quarter of the points may

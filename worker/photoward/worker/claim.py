@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item, Stage
     from photoward.core.ports import Ledger
     from photoward.core.settings import Settings
-    from photoward.worker.batch_sizer import Pace
+    from photoward.worker.batch_sizer import BatchSizer
 
 
-def claim(ledger: Ledger, settings: Settings, pace: Pace) -> list[Item]:
-    """The next batch of compatible items, as large as the queue, its pace and the limits allow.
+def claim(ledger: Ledger, settings: Settings, sizer: BatchSizer) -> list[Item]:
+    """The next batch of compatible items, as large as the queue, its sizer and the limits allow.
 
     The queue is the batcher: a lone item is a batch of one at once; under load batches grow.
     """
     return ledger.claim(
-        limit=pace.first,
-        limits=pace.sizes(),
+        limit=sizer.first,
+        limits=sizer.sizes(),
         max_megapixels=settings.worker_max_batch_megapixels,
         lease=timedelta(seconds=settings.queue_lease_seconds),
     )

@@ -12,45 +12,45 @@ if TYPE_CHECKING:
 
     from photoward.core.webhooks import Webhook
 
-IN_ALL = 32
+MAX_IN_FLIGHT = 32
 """Each waits for somebody else, most of the time."""
-OF_A_TENANT = 8
-OF_A_WEBHOOK = 4
+MAX_PER_TENANT = 8
+MAX_PER_WEBHOOK = 4
 """So a slow receiver leaves its own tenant's others as many again."""
 
 
-class Places:
-    """Of one courier. One thread takes them, any may leave them."""
+class DeliverySlots:
+    """Of one dispatcher. One thread acquires them, any may release them."""
 
     def __init__(self) -> None:
         self._tenants: Counter[str] = Counter()
         self._webhooks: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    def in_turn(self, hooks: Iterable[Webhook]) -> list[Webhook]:
+    def fair_order(self, hooks: Iterable[Webhook]) -> list[Webhook]:
         """Those first whose tenants have the fewest messages under way, else as it falls."""
         shuffled = sorted(hooks, key=lambda _: random.random())  # noqa: S311  # no secret
         with self._changed:
             return sorted(shuffled, key=lambda hook: self._tenants[hook.tenant])
 
-    def room(self, hook: Webhook) -> int:
+    def free(self, hook: Webhook) -> int:
         """How many messages more may go to a webhook."""
         with self._changed:
             return min(
-                IN_ALL - self._webhooks.total(),
-                OF_A_TENANT - self._tenants[hook.tenant],
-                OF_A_WEBHOOK - self._webhooks[hook.id],
+                MAX_IN_FLIGHT - self._webhooks.total(),
+                MAX_PER_TENANT - self._tenants[hook.tenant],
+                MAX_PER_WEBHOOK - self._webhooks[hook.id],
             )
 
-    def take(self, hook: Webhook) -> None:
+    def acquire(self, hook: Webhook) -> None:
         """One more is under way."""
         self._count(hook, 1)
 
-    def leave(self, hook: Webhook) -> None:
+    def release(self, hook: Webhook) -> None:
         """One less."""
         self._count(hook, -1)
 
-    def emptied(self, within_s: float) -> bool:
+    def wait_until_idle(self, within_s: float) -> bool:
         """Wait until none is under way; whether that came to pass."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._webhooks.total(), within_s)

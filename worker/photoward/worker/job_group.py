@@ -18,7 +18,7 @@ from photoward.core.object_keys import object_keys, original_key, output_keys
 from photoward.core.timings import Laps
 from photoward.core.tracing import SILENT
 from photoward.worker.claim import held
-from photoward.worker.pipeline import Course, Job, Protected, Refused
+from photoward.worker.pipeline import BatchStats, Job, Protected, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item
     from photoward.core.ports import Ledger, ObjectStore
     from photoward.core.tracing import Batch, Tracer
-    from photoward.worker.batch_sizer import Pace
+    from photoward.worker.batch_sizer import BatchSizer
     from photoward.worker.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
 
 
-class BatchWorker:
+class JobGroupWorker:
     """What one worker process needs to work off batches."""
 
     def __init__(  # noqa: PLR0913  # one collaborator each
@@ -41,7 +41,7 @@ class BatchWorker:
         ledger: Ledger,
         store: ObjectStore,
         pipeline: Pipeline,
-        pace: Pace,
+        sizer: BatchSizer,
         master: bytes,
         lease_s: float,
         tracer: Tracer = SILENT,
@@ -49,7 +49,7 @@ class BatchWorker:
         self.ledger = ledger
         self.store = store
         self.pipeline = pipeline
-        self.pace = pace
+        self.sizer = sizer
         self._master = master
         self._lease_s = lease_s
         self._tracer = tracer
@@ -69,7 +69,7 @@ class BatchWorker:
         """
         token = items[0].lease or ""
         telemetry.BATCH_ITEMS.observe(len(items))
-        began, course = time.perf_counter(), Course()
+        began, stats = time.perf_counter(), BatchStats()
         failpoint("claimed")
         spent = {item.id: Laps() for item in items}
         try:
@@ -81,23 +81,23 @@ class BatchWorker:
                 jobs, refused = self._fetch(items, spent, salts)
                 failpoint("fetched")
                 with api_keys.entered(salts):  # of who is erased meanwhile no target is kept
-                    outcomes = [*self.pipeline.protect(jobs, tell, course), *refused]
+                    outcomes = [*self.pipeline.protect(jobs, tell, stats), *refused]
                 failpoint("protected")
                 encoded()
                 ended = self._settle(token, items, outcomes, spent, told)
         except (Unavailable, KeyboardInterrupt, SystemExit):
             self._give_back(token)
             raise
-        self._learn(items, time.perf_counter() - began, course)
+        self._record_cost(items, time.perf_counter() - began, stats)
         return ended
 
-    def _learn(self, items: Sequence[Item], took_s: float, course: Course) -> None:
+    def _record_cost(self, items: Sequence[Item], took_s: float, stats: BatchStats) -> None:
         kind, count = items[0].batch_key, len(items)
-        fitting = None if course.fitting == 1 else int(count * course.fitting)
-        learnt = self.pace.learn(kind, count, took_s - course.waited_s, fitting)
-        telemetry.BATCH_LIMIT.labels(kind).set(learnt.size)
-        telemetry.BATCH_ITEM_SECONDS.labels(kind).set(learnt.photo_s)
-        telemetry.BATCH_FIXED_SECONDS.labels(kind).set(learnt.batch_s)
+        memory_share = None if stats.memory_share == 1 else int(count * stats.memory_share)
+        cost = self.sizer.record(kind, count, took_s - stats.waited_s, memory_share)
+        telemetry.BATCH_LIMIT.labels(kind).set(cost.size)
+        telemetry.BATCH_ITEM_SECONDS.labels(kind).set(cost.item_seconds)
+        telemetry.BATCH_FIXED_SECONDS.labels(kind).set(cost.fixed_seconds)
 
     def _give_back(self, token: str) -> None:
         try:

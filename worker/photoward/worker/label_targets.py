@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from photoward.core.networks import Group
-    from photoward.models.surrogates.pretrained import NetworkSet, PretrainedNetwork
+    from photoward.models.surrogates.pretrained import PretrainedNetwork
     from photoward.models.surrogates.surrogate import Surrogate
 
 LABELLERS = 2
@@ -40,7 +40,7 @@ LIKELY = 5
 
 
 @dataclass(frozen=True)
-class Look:
+class PixelSample:
     """What is known of one picture before its noise is made."""
 
     pixels: NDArray[np.uint8]
@@ -49,12 +49,16 @@ class Look:
     """Displayed width / height."""
 
 
-def seen(networks: Sequence[PretrainedNetwork], looks: Sequence[Look]) -> torch.Tensor:
+def class_probabilities(
+    networks: Sequence[PretrainedNetwork], samples: Sequence[PixelSample]
+) -> torch.Tensor:
     """Probabilities ``[N, 1000]`` of ImageNet's classes, the mean of two networks', on the CPU."""
     found = []
-    for look in looks:  # one by one, so that a picture's answer does not depend on its neighbours
-        x = from_bytes(look.pixels[None], networks[0].device)
-        aspect = torch.tensor([look.aspect], device=x.device)
+    for (
+        sample
+    ) in samples:  # one by one, so that a picture's answer does not depend on its neighbours
+        x = from_bytes(sample.pixels[None], networks[0].device)
+        aspect = torch.tensor([sample.aspect], device=x.device)
         view = views.centred(size=min(SIZE, x.shape[-1] - 1), grid=x.shape[-1], aspect=aspect)
         with torch.no_grad():
             shown = view(x)
@@ -63,12 +67,12 @@ def seen(networks: Sequence[PretrainedNetwork], looks: Sequence[Look]) -> torch.
     return torch.cat(found).cpu()
 
 
-def guess(probabilities: torch.Tensor) -> Group:
+def likely_group(probabilities: torch.Tensor) -> Group:
     """The group of classes that a picture ``[1000]`` most probably is of."""
     return max(groups(), key=lambda group: float(probabilities[sorted(group.classes)].sum()))
 
 
-def vertices(surrogate: Surrogate, secret: bytes) -> torch.Tensor:
+def label_directions(surrogate: Surrogate, secret: bytes) -> torch.Tensor:
     """The directions ``[R + 1, D]`` that the tenant's labels are given, as far apart as can be."""
     span = surrogate.span.cpu()
     corners = torch.from_numpy(key_derivation.simplex(secret, len(span)))
@@ -94,22 +98,22 @@ class Label:
 
 def sighting(
     label: Label,
-    looks: Sequence[Look],
-    networks: NetworkSet | None,
+    samples: Sequence[PixelSample],
+    networks: Sequence[PretrainedNetwork] | None,
     surrogate: Surrogate,
 ) -> Sighting:
     """What a label's first pictures look like, and what may be chosen for it."""
-    spare, home, likely = _classes(label, looks, networks)
-    return Sighting(home, likely, spare, _order(label.secret, looks, surrogate))
+    spare, home, likely = _classes(label, samples, networks)
+    return Sighting(home, likely, spare, _order(label.secret, samples, surrogate))
 
 
 def _classes(
-    label: Label, looks: Sequence[Look], networks: NetworkSet | None
+    label: Label, samples: Sequence[PixelSample], networks: Sequence[PretrainedNetwork] | None
 ) -> tuple[tuple[int, ...], int, frozenset[int]]:
     """Spare anchors, the home, and what the pictures may be taken for."""
     if not networks:
         return (), -1, frozenset()
-    mean = seen(networks, looks).mean(0)
+    mean = class_probabilities(networks, samples).mean(0)
     top = set(mean.topk(LIKELY).indices.tolist())
     near = [group for group in groups() if group.classes & top]
     likely = frozenset().union(*(group.classes for group in near))
@@ -117,16 +121,16 @@ def _classes(
     return tuple(groups()[i].centre for i in order), int(mean.argmax()), likely
 
 
-def _order(secret: bytes, looks: Sequence[Look], surrogate: Surrogate) -> tuple[int, ...]:
+def _order(secret: bytes, samples: Sequence[PixelSample], surrogate: Surrogate) -> tuple[int, ...]:
     """All vertices, those farthest from what the pictures show first."""
     size = surrogate.card.size
     found = []
-    for look in looks:
-        x = from_bytes(look.pixels[None], surrogate.device)
-        aspect = torch.tensor([look.aspect], device=x.device)
+    for sample in samples:
+        x = from_bytes(sample.pixels[None], surrogate.device)
+        aspect = torch.tensor([sample.aspect], device=x.device)
         with torch.no_grad():
             shown = views.centred(size=size, grid=x.shape[-1], aspect=aspect)(x)
             found.append(surrogate.directions(shown).cpu())
-    cosine = vertices(surrogate, secret) @ torch.cat(found).mean(0)
+    cosine = label_directions(surrogate, secret) @ torch.cat(found).mean(0)
     order: list[int] = cosine.argsort().tolist()
     return tuple(order)

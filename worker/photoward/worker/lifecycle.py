@@ -26,16 +26,16 @@ from photoward.core.queue import open_hints
 from photoward.core.storage import open_store
 from photoward.core.tracing import SILENT, open_tracer
 from photoward.models.surrogates.cache import SurrogateCache
-from photoward.worker.batch_sizer import Pace
+from photoward.worker.batch_sizer import BatchSizer
 from photoward.worker.claim import claim
 from photoward.worker.heartbeat import Heartbeat
-from photoward.worker.job_group import BatchWorker
+from photoward.worker.job_group import JobGroupWorker
 from photoward.worker.pipeline import Pipeline
 from photoward.worker.provenance import open_signer
-from photoward.worker.queue_poller import Lookout
+from photoward.worker.queue_poller import QueuePoller
 from photoward.worker.reconciler import Reconciler
-from photoward.worker.watchdog import Deadline
-from photoward.worker.webhook_dispatcher import Courier
+from photoward.worker.watchdog import Watchdog
+from photoward.worker.webhook_dispatcher import WebhookDispatcher
 
 if TYPE_CHECKING:
     from photoward.core.ports import Hints, Ledger
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 
 MOST_CHILDREN = 4
 
-LANES = 2
+CONCURRENT_GROUPS = 2
 """Batches in one worker at a time."""
 
 LOOK_AGAIN_S = 0.05
-"""How soon an idle lane asks the ledger again."""
+"""How soon an idle slot asks the ledger again."""
 
 LIGHT = 0.1
 """A batch of more than this share of the megapixel limit travels alone: memory is bounded by
@@ -86,19 +86,21 @@ class Worker:
 
     settings: Settings
     ledger: Ledger
-    batches: BatchWorker
+    batches: JobGroupWorker
     pipeline: Pipeline
     pool: ImagingPool
     reconciler: Reconciler
-    courier: Courier
+    webhook_dispatcher: WebhookDispatcher
     heartbeat: Heartbeat
-    deadline: Deadline
+    watchdog: Watchdog
     hints: Hints
     tracer: Tracer = SILENT
 
     def __post_init__(self) -> None:
         """Nothing is in flight."""
-        self.lookout = Lookout(self.ledger, self.work, patience_s=self.settings.queue_stall_seconds)
+        self.queue_poller = QueuePoller(
+            self.ledger, self.work, patience_s=self.settings.queue_stall_seconds
+        )
         self._turn = threading.Condition()
         self._passing_on = threading.Lock()
         self._passed_on = False
@@ -113,14 +115,14 @@ class Worker:
         pipeline.warm_up(Catalogue.of(settings))
         master = read_or_make_master(settings.master_secret)
         tracer = open_tracer("worker")
-        batches = BatchWorker(
+        batches = JobGroupWorker(
             ledger=ledger,
             store=store,
             pipeline=pipeline,
             master=master,
             lease_s=settings.queue_lease_seconds,
             tracer=tracer,
-            pace=Pace(settings.worker_target_batch_seconds, settings.worker_max_batch_items),
+            sizer=BatchSizer(settings.worker_target_batch_seconds, settings.worker_max_batch_items),
         )
         reconciler = Reconciler(
             ledger=ledger,
@@ -133,19 +135,19 @@ class Worker:
         )
         reconciler.reconcile()
         reconciler.start()
-        courier = Courier(
+        webhook_dispatcher = WebhookDispatcher(
             ledger,
             master,
             private=settings.webhook_allow_private,
             every_s=settings.webhook_poll_interval_seconds,
         )
-        courier.start()
+        webhook_dispatcher.start()
         heartbeat = Heartbeat(settings.worker_heartbeat_file)
         heartbeat.start()
         if missing := confinement.lacking():
             log.warning("imaging_not_confined", lacking=missing)
-        deadline = Deadline(ledger, settings.worker_batch_timeout_seconds)
-        deadline.start()
+        watchdog = Watchdog(ledger, settings.worker_batch_timeout_seconds)
+        watchdog.start()
         log.info("worker_ready", surrogate=settings.engine_surrogate)
         worker = cls(
             settings,
@@ -154,13 +156,13 @@ class Worker:
             pipeline,
             pool,
             reconciler,
-            courier,
+            webhook_dispatcher,
             heartbeat,
-            deadline,
+            watchdog,
             hints,
             tracer,
         )
-        worker.lookout.start()
+        worker.queue_poller.start()
         return worker
 
     @property
@@ -171,7 +173,7 @@ class Worker:
     def work(self, budget_s: float) -> None:
         """Work off batches until nothing is queued or the budget is spent.
 
-        Two lanes claim in turn, so that one batch is fetched, decoded, encoded and stored while
+        Two slots claim in turn, so that one batch is fetched, decoded, encoded and stored while
         the noise of the other is made. What is left is somebody else's, who is told of it once.
 
         Raises:
@@ -180,27 +182,27 @@ class Worker:
         until = time.monotonic() + budget_s
         self._passed_on = False
         try:
-            with ThreadPoolExecutor(LANES, "lane") as threads:
-                lanes = [threads.submit(self._lane, until) for _ in range(LANES)]
+            with ThreadPoolExecutor(CONCURRENT_GROUPS, "pipeline") as threads:
+                slots = [threads.submit(self._run_slot, until) for _ in range(CONCURRENT_GROUPS)]
         except SystemExit:
-            self.deadline.give_back()
+            self.watchdog.give_back()
             raise
-        if any([lane.result() for lane in lanes]):  # noqa: C419  # each lane's error must show
+        if any([slot.result() for slot in slots]):  # noqa: C419  # each slot's error must show
             self._pass_on()
 
-    def _lane(self, until: float) -> bool:
+    def _run_slot(self, until: float) -> bool:
         while time.monotonic() < until:
             with self._turn:
                 self._turn.wait_for(lambda: self._pixels <= self._light)
-                items = claim(self.ledger, self.settings, self.batches.pace)
+                items = claim(self.ledger, self.settings, self.batches.sizer)
                 if not items and not self._pixels:
                     return False
-                if not items:  # more may come while the other lane is at work
+                if not items:  # more may come while the other slot is at work
                     self._turn.wait(LOOK_AGAIN_S)
                     continue
                 pixels = sum(item.source.width * item.source.height for item in items)
                 self._pixels += pixels
-            with self.deadline.over(items[0].lease or ""), ExitStack() as weight:
+            with self.watchdog.watch(items[0].lease or ""), ExitStack() as weight:
                 weight.callback(self._lighten, pixels)
                 self._pass_on()
                 self.batches.work_off(items, weight.close)
@@ -227,10 +229,10 @@ class Worker:
 
     def stop(self) -> None:
         """Let go of everything; nothing is in hand between two batches."""
-        self.lookout.stop()
-        self.deadline.stop()
+        self.queue_poller.stop()
+        self.watchdog.stop()
         self.heartbeat.stop()
-        self.courier.stop()
+        self.webhook_dispatcher.stop()
         self.reconciler.stop()
         self.pipeline.close()
         self.pool.close_all()

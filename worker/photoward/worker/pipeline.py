@@ -88,12 +88,12 @@ class Refused:
 
 
 @dataclass
-class Course:
+class BatchStats:
     """How a batch went, besides its outcomes."""
 
     waited_s: float = 0.0
     """For another batch's noise."""
-    fitting: float = 1.0
+    memory_share: float = 1.0
     """Share of the batch that the accelerator's memory held at once."""
 
 
@@ -174,7 +174,7 @@ class Pipeline:
         self,
         jobs: Sequence[Job],
         on_stage: Callable[[Stage], None] = lambda _: None,
-        course: Course | None = None,
+        stats: BatchStats | None = None,
         on_end: Callable[[Protected | Refused], None] = lambda _: None,
     ) -> list[Protected | Refused]:
         """Protect a batch; one bad picture never stops the rest.
@@ -183,7 +183,7 @@ class Pipeline:
             jobs: compatible pictures: equal method, target and surrogate; fastest together
                 when equal in working grid.
             on_stage: told when the batch enters a stage.
-            course: filled in, for who learns from it.
+            stats: filled in, for who learns from it.
             on_end: told of each picture, as soon as it is finished or refused.
 
         Returns:
@@ -192,7 +192,7 @@ class Pipeline:
         Raises:
             Unavailable: the fault is ours; the whole batch may be tried again.
         """
-        course = course or Course()
+        stats = stats or BatchStats()
         on_stage(Stage.DECODE)
         opened = list(self._threads.map(self._open, jobs))
         work = [entry for entry in opened if isinstance(entry, _Work)]
@@ -205,10 +205,10 @@ class Pipeline:
                 on_stage(Stage.PERTURB)
                 began = time.perf_counter()
                 with self._noise:
-                    course.waited_s = time.perf_counter() - began
+                    stats.waited_s = time.perf_counter() - began
                     for grid in sorted({entry.grid for entry in work}):
                         own = [entry for entry in work if entry.grid == grid]
-                        refused += self._perturb(own, course)
+                        refused += self._perturb(own, stats)
                 on_stage(Stage.ENCODE)
             perturbed = [entry for entry in work if entry.noise is not None]
             ended = []
@@ -236,7 +236,9 @@ class Pipeline:
         work.laps.add({"decode": work.opened.seconds})
         return work
 
-    def _perturb(self, work: Sequence[_Work], course: Course, share: float = 1.0) -> list[Refused]:
+    def _perturb(
+        self, work: Sequence[_Work], stats: BatchStats, share: float = 1.0
+    ) -> list[Refused]:
         """Give each entry its noise; halve the batch when it fails, to find the one at fault."""
         began = time.perf_counter()
         options = work[0].job.options
@@ -248,18 +250,18 @@ class Pipeline:
             hang(HANGING)
             noise = method.perturb(
                 np.stack([entry.opened.pixels for entry in work]),
-                [_brief(entry, method, surrogate) for entry in work],
+                _briefs(work, method, surrogate),
                 work[0].grid,
             )
         except torch.cuda.OutOfMemoryError as error:
             if len(work) == 1:
                 raise Unavailable("The GPU has too little memory for one job group.") from error
             torch.cuda.empty_cache()
-            course.fitting = min(course.fitting, share / 2)
-            return self._halves(work, course, share / 2)
+            stats.memory_share = min(stats.memory_share, share / 2)
+            return self._halves(work, stats, share / 2)
         except (ValueError, ArithmeticError) as error:
             if len(work) > 1:
-                return self._halves(work, course, share / 2)
+                return self._halves(work, stats, share / 2)
             detail = f"The noise could not be made: {error}."
             return [Refused(work[0].job.id, PhotowardError("internal_error", detail))]
         share = (time.perf_counter() - began) / len(work)
@@ -268,11 +270,11 @@ class Pipeline:
             entry.laps.add({"perturb": share})
         return []
 
-    def _halves(self, work: Sequence[_Work], course: Course, share: float) -> list[Refused]:
+    def _halves(self, work: Sequence[_Work], stats: BatchStats, share: float) -> list[Refused]:
         middle = len(work) // 2
         return [
-            *self._perturb(work[:middle], course, share),
-            *self._perturb(work[middle:], course, share),
+            *self._perturb(work[:middle], stats, share),
+            *self._perturb(work[middle:], stats, share),
         ]
 
     def _choose_labels(
@@ -298,8 +300,8 @@ class Pipeline:
         if not method.recipe.steered or (surrogate.card.code and not networks):
             return  # filters and codewords follow from the label alone
         for whose, theirs in labels.items():
-            looks = [_look(entry) for entry in theirs[:FIRST]]
-            first = functools.partial(label_targets.sighting, whose, looks, networks, surrogate)
+            samples = [_sample(entry) for entry in theirs[:FIRST]]
+            first = functools.partial(label_targets.sighting, whose, samples, networks, surrogate)
             target = self._targets.target(whose.tenant, whose.digest, first)
             for entry in theirs:
                 entry.target = target
@@ -313,12 +315,15 @@ class Pipeline:
         """A label for each picture that has none."""
         if not work:
             return []
-        looks = [_look(entry) for entry in work]
+        samples = [_sample(entry) for entry in work]
         if networks:
-            return [label_targets.guess(one).name for one in label_targets.seen(networks, looks)]
+            return [
+                label_targets.likely_group(one).name
+                for one in label_targets.class_probabilities(networks, samples)
+            ]
         surrogate = self._cache.get(surrogate.card.labeller or surrogate.card.name)
-        grids = np.stack([look.pixels for look in looks])
-        aspects = torch.tensor([look.aspect for look in looks], device=surrogate.device)
+        grids = np.stack([sample.pixels for sample in samples])
+        aspects = torch.tensor([sample.aspect for sample in samples], device=surrogate.device)
         found = surrogate.predict(from_bytes(grids, surrogate.device), aspects)
         return [surrogate.card.classes[index] for index in found]
 
@@ -387,11 +392,22 @@ def _aspect(entry: _Work) -> float:
     return entry.opened.width / entry.opened.height
 
 
-def _look(entry: _Work) -> label_targets.Look:
-    return label_targets.Look(entry.opened.pixels, _aspect(entry))
+def _sample(entry: _Work) -> label_targets.PixelSample:
+    return label_targets.PixelSample(entry.opened.pixels, _aspect(entry))
 
 
-def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
+def _briefs(work: Sequence[_Work], method: Method, surrogate: Surrogate) -> list[Brief]:
+    """What the method is told; a tenant's label directions are computed once."""
+    directions = functools.cache(functools.partial(label_targets.label_directions, surrogate))
+    return [_brief(entry, method, surrogate, directions) for entry in work]
+
+
+def _brief(
+    entry: _Work,
+    method: Method,
+    surrogate: Surrogate,
+    directions: Callable[[bytes], torch.Tensor],
+) -> Brief:
     """What the method is told of one picture; here the tenant's secret becomes noise."""
     options, secret, card = entry.job.options, entry.job.secret, surrogate.card
     epsilon, target = options.epsilon or 0.0, entry.target
@@ -407,7 +423,7 @@ def _brief(entry: _Work, method: Method, surrogate: Surrogate) -> Brief:
     elif options.target == "prototype" and card.code:
         code = key_derivation.codeword(secret, entry.label, card.code)
     elif options.target == "prototype" and target:
-        direction = label_targets.vertices(surrogate, secret)[target.vertex].numpy()
+        direction = directions(secret)[target.vertex].numpy()
     eye = strength(options.preset, epsilon) if options.shaping == "perceptual" and epsilon else None
     return Brief(
         epsilon=epsilon,

@@ -25,7 +25,7 @@ BUDGET_S = 10.0
 log = structlog.get_logger(__name__)
 
 
-class Lookout:
+class QueuePoller:
     """Runs beside the worker; many may run at once.
 
     Args:
@@ -50,7 +50,7 @@ class Lookout:
         self._first: str | None = None
         self._since = time.monotonic()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="queue-poller", daemon=True)
 
     def start(self) -> None:
         """Begin to look every ``every_s`` seconds."""
@@ -61,20 +61,20 @@ class Lookout:
         self._ended.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """One look, and work until nothing is queued if it is needed."""
         first = self._ledger.oldest_queued()
         if first != self._first:
             self._first, self._since = first, time.monotonic()
         if first is None or time.monotonic() - self._since < self._patience_s:
             return
-        log.warning("worked_without_a_hint", waited_s=self._patience_s)
+        log.warning("queue_poll_found_work", waited_s=self._patience_s)
         while not self._ended.is_set() and self._ledger.oldest_queued() is not None:
             self._work(BUDGET_S)
 
     def _run(self) -> None:
         while not self._ended.wait(self._every_s):
             try:
-                self._look()
+                self._poll()
             except Unavailable as error:
-                log.warning("lookout_unavailable", detail=error.detail)
+                log.warning("queue_poll_unavailable", detail=error.detail)

@@ -27,7 +27,7 @@ LOOKS = 120
 log = structlog.get_logger(__name__)
 
 
-class Deadline:
+class Watchdog:
     """Ages the claims that are under way; ends the process when one has hung.
 
     Time counts as far as this process ran: a machine that was stopped for an hour has hung nothing.
@@ -44,7 +44,7 @@ class Deadline:
         self._ages: dict[str, float] = {}
         self._changing = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="deadline", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def start(self) -> None:
         """Begin to look."""
@@ -56,7 +56,7 @@ class Deadline:
         self._thread.join()
 
     @contextmanager
-    def over(self, token: str) -> Iterator[None]:
+    def watch(self, token: str) -> Iterator[None]:
         """What is claimed under the token has to end in time."""
         with self._changing:
             self._ages[token] = 0.0

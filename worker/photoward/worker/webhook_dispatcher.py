@@ -16,7 +16,7 @@ from photoward.core.errors import Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.key_derivation import webhook_secret
 from photoward.core.safe_http import Blocked, Unanswered, post
-from photoward.worker.delivery_slots import Places
+from photoward.worker.delivery_slots import DeliverySlots
 
 if TYPE_CHECKING:
     from photoward.core.ports import Ledger
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LEASE = timedelta(seconds=60)
 """Longer than an attempt may take: then somebody else makes the next."""
 
-PATIENCE_S = 2.0
+SHUTDOWN_WAIT_S = 2.0
 """How long the end of a process waits for answers; then leases run out, and others ask again."""
 
 GONE = 410
@@ -35,7 +35,7 @@ JITTER = 0.1
 log = structlog.get_logger(__name__)
 
 
-class Courier:
+class WebhookDispatcher:
     """Runs beside the worker; many may run at once.
 
     Each message has a thread of its own while it is under way, and no message waits for another's
@@ -53,45 +53,45 @@ class Courier:
         self._master = master
         self._private = private
         self._every_s = every_s
-        self._places = Places()
+        self._slots = DeliverySlots()
         self._ended = threading.Event()
         self._changed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
     def start(self) -> None:
         """Begin to look every ``every_s`` seconds, and whenever a place is free again."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; what has not been answered in ``PATIENCE_S`` is left to whoever looks next."""
+        """End; what has not been answered in ``SHUTDOWN_WAIT_S`` is left to whoever looks next."""
         self._ended.set()
         self._changed.set()
         self._thread.join()
-        self.settled(PATIENCE_S)
+        self.settled(SHUTDOWN_WAIT_S)
 
     def settled(self, within_s: float) -> bool:
         """Wait for what is under way; whether all of it has been answered or given up."""
-        return self._places.emptied(within_s)
+        return self._slots.wait_until_idle(within_s)
 
     def deliver(self) -> int:
         """Send what is due to whom has a free place; how many messages that were."""
         begun = 0
-        for hook in self._places.in_turn(self._ledger.awaiting()):
+        for hook in self._slots.fair_order(self._ledger.awaiting()):
             try:
                 begun += self._send_to(hook)
             except Unavailable:
                 raise
             except Exception:  # one odd row never stops the rest
-                log.exception("courier_broke", webhook=hook.id)
+                log.exception("webhook_delivery_failed", webhook=hook.id)
         return begun
 
     def _send_to(self, hook: Webhook) -> int:
-        room = self._places.room(hook)
+        room = self._slots.free(hook)
         due = self._ledger.due(hook.id, room, LEASE) if room else []
         if due:
             failpoint("message-due")
         for delivery in due:
-            self._places.take(hook)
+            self._slots.acquire(hook)
             threading.Thread(
                 target=self._settle, args=(delivery, hook), name="message", daemon=True
             ).start()
@@ -102,9 +102,9 @@ class Courier:
         try:
             self._try(delivery, hook)
         except Unavailable as error:  # the lease runs out
-            log.warning("courier_unavailable", detail=error.detail)
+            log.warning("webhook_ledger_unavailable", detail=error.detail)
         finally:
-            self._places.leave(hook)
+            self._slots.release(hook)
             self._changed.set()
 
     def _try(self, delivery: Delivery, hook: Webhook) -> None:
@@ -130,7 +130,7 @@ class Courier:
             told.info("webhook", status=None, error=unanswered.kind)
             return None, str(unanswered)
         except Exception:  # noqa: BLE001  # logged; tried again, as if its receiver had failed
-            told.exception("webhook_broke")
+            told.exception("webhook_attempt_failed")
             return None, "Not sent: something went wrong on our side."
         failpoint("message-posted")
         told.info("webhook", status=status, error=None)
@@ -143,7 +143,7 @@ class Courier:
                 if self.deliver():
                     continue
             except Unavailable as error:
-                log.warning("courier_unavailable", detail=error.detail)
+                log.warning("webhook_ledger_unavailable", detail=error.detail)
             self._changed.wait(self._every_s)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
 from photoward.core.imaging.codec import animation
-from photoward.core.imaging.codec.animation import Motion
+from photoward.core.imaging.codec.animation import Animation
 from photoward.core.imaging.header import MOST_FRAMES
 from tests.core.imaging.pictures import bench, file, image, noise, reopened, smooth
 
@@ -93,10 +93,10 @@ def test_a_lossy_animation_stays_lossy_and_near() -> None:
 def test_frames_that_only_repeat_are_one_and_a_still_of_many_is_a_still() -> None:
     one, two, three = moving()
     made = bench(animated([one, one, two, two, three], "PNG", [10, 20, 30, 40, 50]))
-    picture = made.desk.pictures[1]
-    assert picture.motion == Motion((30, 70, 50), 0)
+    picture = made.server.pictures[1]
+    assert picture.motion == Animation((30, 70, 50), 0)
     still = bench(animated([one, one], "PNG"))
-    assert still.desk.pictures[1].motion is None
+    assert still.server.pictures[1].motion is None
     answer, finished = still.finish(noise(), 8, "jpeg")
     assert "error" not in answer, answer
     assert reopened(finished).size == SIZE
@@ -142,7 +142,7 @@ def test_a_frame_too_long_for_a_png_is_refused() -> None:
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=20), st.integers(0, 10_000))
 def test_at_every_moment_one_frame_is_shown(durations: list[int], moment: int) -> None:
-    moves = Motion(tuple(durations), 0)
+    moves = Animation(tuple(durations), 0)
     ends = list(itertools.accumulate(durations))
     if moment < ends[-1]:
         number = moves.shown(moment)

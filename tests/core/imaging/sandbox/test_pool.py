@@ -336,7 +336,7 @@ def test_a_child_taken_over_cannot_fool_the_pool(
 
     def lying(data: bytes) -> None:
         answer = (lies, [bytearray(data)])
-        monkeypatch.setattr(child_process.Child, "request", lambda *_, **__: answer)
+        monkeypatch.setattr(child_process.ChildProcess, "request", lambda *_, **__: answer)
 
     lying(file(image()))
     done = pool.finish(opened, noise(), epsilon=8)

@@ -57,7 +57,7 @@ def test_lossless_outputs_keep_size_opacity_greyness_and_bound(  # noqa: PLR0913
 ) -> None:
     source = image(mode, (width, height), seed)
     data = file(source)
-    wild = noise(grid, 100, seed)  # far beyond the bound: it is the desk that clips
+    wild = noise(grid, 100, seed)  # far beyond the bound: it is the server that clips
     answer, finished = bench(data, grid).finish(wild, epsilon, output)
     assert "error" not in answer, answer
     after = reopened(finished)

@@ -28,7 +28,7 @@ UNSAID_MS = 100
 
 
 @dataclass(frozen=True)
-class Motion:
+class Animation:
     """The time of an animation."""
 
     durations: tuple[int, ...]
@@ -48,7 +48,7 @@ class Motion:
 
 def read(
     file: Image.Image, plain: Callable[[Image.Image], Image.Image], most_pixels: float
-) -> tuple[tuple[Image.Image, ...], Motion | None]:
+) -> tuple[tuple[Image.Image, ...], Animation | None]:
     """All frames of an opened file; frames that only repeat the one before lengthen it.
 
     Args:
@@ -84,7 +84,7 @@ def read(
         durations.append(duration)
     if len(found) == 1:
         return tuple(found), None
-    return tuple(_alike(found)), Motion(tuple(durations), _plays(file))
+    return tuple(_alike(found)), Animation(tuple(durations), _plays(file))
 
 
 def _check(count: int, size: tuple[int, int], most_pixels: float) -> None:

@@ -62,7 +62,7 @@ _ADOBE_CURVE = curve(563 / 256)
 
 
 @dataclass(frozen=True)
-class Colour:
+class ColourSpace:
     """One colour space; nothing of it: sRGB, or whatever a viewer takes for granted."""
 
     icc: bytes = b""
@@ -118,7 +118,7 @@ class Colour:
 
 def read(  # noqa: PLR0913  # whatever may say it
     data: bytes, form: str, mode: str, info: Mapping[Any, Any], notes: list[str], *, adobe: bool
-) -> Colour:
+) -> ColourSpace:
     """What a file says.
 
     Args:
@@ -133,15 +133,15 @@ def read(  # noqa: PLR0913  # whatever may say it
     chunks = _chunks(info)
     if points and (form == "png" or not icc):
         trc = _CURVES.get(points.transfer, b"") if points.primaries in _PRIMARIES else b""
-        return Colour(icc, points, chunks, trc, _PRIMARIES.get(points.primaries, BT709))
+        return ColourSpace(icc, points, chunks, trc, _PRIMARIES.get(points.primaries, BT709))
     if icc:
-        return Colour(icc)
+        return ColourSpace(icc)
     if chunks:
-        return Colour(b"", None, chunks, *_of_png(info))
+        return ColourSpace(b"", None, chunks, *_of_png(info))
     if adobe:
         notes.append("The colour space that EXIF tells, Adobe RGB, became a profile.")
-        return Colour(trc=_ADOBE_CURVE, primaries=_ADOBE)
-    return Colour()
+        return ColourSpace(trc=_ADOBE_CURVE, primaries=_ADOBE)
+    return ColourSpace()
 
 
 def _points(data: bytes, form: str) -> CodePoints | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from photoward.core.imaging.codec.metadata import Metadata
     from photoward.core.imaging.header import Header
 
 MODES = ("L", "LA", "RGB", "RGBA", "CMYK")
@@ -58,14 +59,14 @@ class Picture:
     """Oriented; one of what stands still. All of one size and one of ``MODES``."""
     grey: bool
     """Hardly a pixel has a hue, whatever the mode: it must not turn coloured."""
-    kept: metadata.Kept
+    metadata: Metadata
     notes: list[str]
     format: str
     lossless: bool
     progressive: bool = False
     jpeg_quality: int = 95
     """The input's own if that was higher, else 95."""
-    motion: animation.Motion | None = None
+    motion: animation.Animation | None = None
     """Of what does not stand still."""
 
     @property
@@ -168,7 +169,7 @@ def _load(
     header: Header,
     plain: Callable[[Image.Image], Image.Image],
     most_pixels: float,
-) -> tuple[Image.Image, tuple[Image.Image, ...], animation.Motion | None]:
+) -> tuple[Image.Image, tuple[Image.Image, ...], animation.Animation | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a decoder merely wonders about is no matter

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from photoward.core.imaging.codec.decode import Picture
-    from photoward.core.imaging.codec.rights_metadata import Claims
+    from photoward.core.imaging.codec.rights_metadata import RightsMetadata
     from photoward.core.imaging.header import CodePoints
 
 MOVING = ("png", "webp")
@@ -66,19 +66,19 @@ def check(picture: Picture, output: str) -> None:
 
 
 @dataclass(frozen=True)
-class Words:
+class Statements:
     """What a file shall say beside its picture."""
 
     mining: str = rights.NOTHING
     """One of ``rights.CHOICES``."""
     groups: Collection[str] = ()
-    """Of the original's EXIF (``kept.GROUPS``)."""
+    """Of the original's EXIF (``metadata.GROUPS``)."""
     stated: Mapping[str, str] = field(default_factory=dict)
     """Of ``rights.STATEMENTS``, what fills the original's gaps."""
 
 
 def encode(
-    frames: Sequence[Image.Image], picture: Picture, output: str, words: Words = Words()
+    frames: Sequence[Image.Image], picture: Picture, output: str, words: Statements = Statements()
 ) -> bytes:
     """Write changed pixels as a file.
 
@@ -93,7 +93,7 @@ def encode(
         MemoryError: there is not enough.
     """
     file = io.BytesIO()
-    coded = picture.kept.colour.coded if output == "avif" else None
+    coded = picture.metadata.colour.coded if output == "avif" else None
     image, *others = frames
     options = _OPTIONS[output](picture, words)
     if picture.motion:
@@ -117,14 +117,14 @@ def _refusal(why: str) -> BadInput:
     return BadInput("unsupported_output", why, field="output_format")
 
 
-def _jpeg(picture: Picture, words: Words) -> dict[str, Any]:
+def _jpeg(picture: Picture, words: Statements) -> dict[str, Any]:
     # Optimised Huffman tables would cost a second pass; progressive files have them anyway.
     return _given(
         **_quantisation(picture),
         subsampling="4:4:4",
         progressive=picture.progressive,
-        icc_profile=picture.kept.colour.profile(*_spaces(picture)),
-        dpi=picture.kept.dpi,
+        icc_profile=picture.metadata.colour.profile(*_spaces(picture)),
+        dpi=picture.metadata.dpi,
         extra=_claims(picture, words).of_iptc(),
         **_said(picture, words, density=False),
     )
@@ -145,8 +145,8 @@ def _quantisation(picture: Picture) -> dict[str, Any]:
         return {"qtables": [tables[0], [1] * 64]}
 
 
-def _png(picture: Picture, words: Words) -> dict[str, Any]:
-    icc, chunks = picture.kept.colour.of_png(_spaces(picture)[0])
+def _png(picture: Picture, words: Statements) -> dict[str, Any]:
+    icc, chunks = picture.metadata.colour.of_png(_spaces(picture)[0])
     said, info = _said(picture, words, density=False), PngInfo()
     if said["xmp"]:
         info.add_itxt("XML:com.adobe.xmp", said["xmp"].decode())
@@ -156,11 +156,11 @@ def _png(picture: Picture, words: Words) -> dict[str, Any]:
         info.add(kind, data)
     # Level 2 is four times as fast as the default 6 and within 7 % of its size on noisy pixels.
     return _given(
-        compress_level=2, icc_profile=icc, dpi=picture.kept.dpi, exif=said["exif"], pnginfo=info
+        compress_level=2, icc_profile=icc, dpi=picture.metadata.dpi, exif=said["exif"], pnginfo=info
     )
 
 
-def _webp(picture: Picture, words: Words) -> dict[str, Any]:
+def _webp(picture: Picture, words: Statements) -> dict[str, Any]:
     # Lossless, "quality" is effort: 0.7 s for 12 MP. Lossy, methods 0 and 1 overflow the format's
     # first partition at 50 MP.
     lossless, lossy = {"quality": 20, "method": 0}, {"quality": WEBP_QUALITY, "method": 2}
@@ -169,34 +169,34 @@ def _webp(picture: Picture, words: Words) -> dict[str, Any]:
         lossless=picture.lossless,
         exact=True,
         **_said(picture, words, density=True),
-        icc_profile=picture.kept.colour.profile(b"RGB "),  # it knows no grey
+        icc_profile=picture.metadata.colour.profile(b"RGB "),  # it knows no grey
         **effort,
     )
 
 
-def _avif(picture: Picture, words: Words) -> dict[str, Any]:
+def _avif(picture: Picture, words: Statements) -> dict[str, Any]:
     # Only at 100 the opacity comes back bit by bit.
     quality = 100 if bands.has_alpha(picture.image) else AVIF_QUALITY
     grey = picture.image.mode == "L"
     spaces = _spaces(picture) if grey else (b"RGB ",)
-    coded = picture.kept.colour.coded
+    coded = picture.metadata.colour.coded
     return _given(
         quality=quality,
         subsampling="4:0:0" if grey else "4:4:4",
         speed=AVIF_SPEED,
         max_threads=1,
-        icc_profile=b"" if coded else picture.kept.colour.profile(*spaces),
+        icc_profile=b"" if coded else picture.metadata.colour.profile(*spaces),
         **_said(picture, words, density=True),
     )
 
 
-def _claims(picture: Picture, words: Words) -> Claims:
-    return picture.kept.claims.filled(words.stated)
+def _claims(picture: Picture, words: Statements) -> RightsMetadata:
+    return picture.metadata.rights.filled(words.stated)
 
 
-def _said(picture: Picture, words: Words, *, density: bool) -> dict[str, bytes]:
+def _said(picture: Picture, words: Statements, *, density: bool) -> dict[str, bytes]:
     claims = _claims(picture, words)
-    exif = picture.kept.exif(claims, density=density, groups=words.groups)
+    exif = picture.metadata.exif(claims, density=density, groups=words.groups)
     return {"exif": exif, "xmp": claims.of_xmp(words.mining)}
 
 
@@ -218,7 +218,7 @@ def _given(**options: Any) -> dict[str, Any]:  # noqa: ANN401  # Pillow's option
     return {name: value for name, value in options.items() if value not in (None, b"")}
 
 
-_OPTIONS: dict[str, Callable[[Picture, Words], dict[str, Any]]] = {
+_OPTIONS: dict[str, Callable[[Picture, Statements], dict[str, Any]]] = {
     "jpeg": _jpeg,
     "png": _png,
     "webp": _webp,

@@ -1,6 +1,6 @@
 """What of a file's metadata reaches the output: an allow-list, rebuilt from parsed values.
 
-Kept: colour, density, what is said about rights, how a panorama is shown; and of EXIF what is asked
+Kept are colour, density, rights, how a panorama is shown; and of EXIF what is asked
 for (``GROUPS``). Nothing else is copied, so no thumbnail, maker's note or second picture can
 come along.
 """
@@ -15,8 +15,8 @@ from PIL.Image import Exif as ExifBlock
 from PIL.Image import Image
 
 from photoward.core.imaging.codec import colour_space, rights_metadata
-from photoward.core.imaging.codec.colour_space import Colour
-from photoward.core.imaging.codec.rights_metadata import Claims
+from photoward.core.imaging.codec.colour_space import ColourSpace
+from photoward.core.imaging.codec.rights_metadata import RightsMetadata
 from photoward.core.imaging.formats import exif
 
 if TYPE_CHECKING:
@@ -86,16 +86,16 @@ _LOST = {
 
 
 @dataclass(frozen=True)
-class Kept:
+class Metadata:
     """Metadata that survives."""
 
-    colour: Colour = field(default_factory=Colour)
+    colour: ColourSpace = field(default_factory=ColourSpace)
     dpi: tuple[float, float] | None = None
-    claims: Claims = field(default_factory=Claims)
+    rights: RightsMetadata = field(default_factory=RightsMetadata)
     original: bytes = b""
     """The file's own EXIF, read again only when something of it is asked for."""
 
-    def exif(self, claims: Claims, *, density: bool, groups: Collection[str] = ()) -> bytes:
+    def exif(self, claims: RightsMetadata, *, density: bool, groups: Collection[str] = ()) -> bytes:
         """An EXIF block with these claims and groups, empty if nothing is."""
         block = ExifBlock()
         directories = [_put(_group(self.original, GROUPS[group]), block) for group in groups]
@@ -110,7 +110,7 @@ class Kept:
         return block.tobytes() if len(block) or any(directories) else b""
 
 
-def read(data: bytes, form: str, file: Image, mode: str, notes: list[str]) -> Kept:
+def read(data: bytes, form: str, file: Image, mode: str, notes: list[str]) -> Metadata:
     """Choose from what the file says.
 
     Args:
@@ -124,7 +124,7 @@ def read(data: bytes, form: str, file: Image, mode: str, notes: list[str]) -> Ke
     original = data if form == "tiff" else info.get("exif") or b""
     found = exif.parse(original)
     notes += [words for mark, words in _LOST.items() if mark in data]
-    return Kept(
+    return Metadata(
         colour_space.read(data, form, mode, info, notes, adobe=found.adobe_rgb),
         _density(info, found.density),
         rights_metadata.read(info, found, _iptc(file), notes),

@@ -28,7 +28,7 @@ _PNG = ("Author", "Copyright", "Disclaimer")
 
 
 @dataclass(frozen=True)
-class Claims:
+class RightsMetadata:
     """Everything that is said about rights."""
 
     creators: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Claims:
     texts: Mapping[str, str] = field(default_factory=dict)
     """Of a PNG."""
 
-    def filled(self, stated: Mapping[str, str]) -> Claims:
+    def filled(self, stated: Mapping[str, str]) -> RightsMetadata:
         """With what a sender states (``rights.STATEMENTS``) wherever the file says nothing."""
         creator, credit, notice, page = (stated.get(one, "") for one in rights.STATEMENTS)
         packet = dict(self.packet)
@@ -103,7 +103,7 @@ class Claims:
         return {word: text for word, text in {**said, **self.texts}.items() if text}
 
 
-def read(info: Mapping[Any, Any], found: Exif, sets: bytes, notes: list[str]) -> Claims:
+def read(info: Mapping[Any, Any], found: Exif, sets: bytes, notes: list[str]) -> RightsMetadata:
     """What a file says.
 
     Args:
@@ -129,7 +129,7 @@ def read(info: Mapping[Any, Any], found: Exif, sets: bytes, notes: list[str]) ->
         printable(copyright_),
     )
     credits_ = (*xmp.texts(packet.get(_CREDIT)), *named.get(iptc.CREDIT, ()))
-    return Claims(
+    return RightsMetadata(
         creators,
         next(iter(credits_), ""),
         next(filter(None, notices), ""),

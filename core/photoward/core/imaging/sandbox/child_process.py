@@ -24,7 +24,7 @@ too soon on a busy machine would be started again and again."""
 MAX_REQUEST = 1 << 31
 """Bytes in a blob to a child."""
 
-LAST_WORDS_S = 2.0
+EXIT_WAIT_S = 2.0
 """How long a child that has closed its socket may take to end: then its exit code is its own."""
 
 
@@ -32,11 +32,11 @@ class ChildCrashed(Exception):  # noqa: N818  # it says what happened
     """The child ended, or spoke nonsense, in the middle of a request."""
 
 
-class ChildHung(Exception):  # noqa: N818  # it says what happened
+class ChildTimedOut(Exception):  # noqa: N818  # it says what happened
     """The child did not answer in time."""
 
 
-class Child:
+class ChildProcess:
     """A running child.
 
     Args:
@@ -69,7 +69,7 @@ class Child:
         self._socket = ours
         try:
             self._receive(time.monotonic() + START_S, 0)
-        except (ChildCrashed, ChildHung) as error:
+        except (ChildCrashed, ChildTimedOut) as error:
             code = self.end()
             raise Unavailable(f"A decoder process did not start (exit code {code}).") from error
 
@@ -91,13 +91,13 @@ class Child:
 
         Raises:
             ChildCrashed: it is gone, or answered what is no answer.
-            ChildHung: the deadline passed.
+            ChildTimedOut: the deadline passed.
         """
         try:
             self._socket.settimeout(max(deadline - time.monotonic(), 1e-3))
             protocol.send(self._socket, message, blobs)
         except TimeoutError as error:
-            raise ChildHung from error
+            raise ChildTimedOut from error
         except OSError as error:
             raise ChildCrashed from error
         return self._receive(deadline, max_blob)
@@ -106,14 +106,14 @@ class Child:
         try:
             return protocol.receive(self._socket, max_blob, deadline)
         except TimeoutError as error:
-            raise ChildHung from error
-        except (OSError, EOFError, protocol.Nonsense) as error:
+            raise ChildTimedOut from error
+        except (OSError, EOFError, protocol.ProtocolError) as error:
             raise ChildCrashed from error
 
     def end(self) -> int:
         """Wait for it to end by itself, as one that crashed does, or end it; its exit code."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(LAST_WORDS_S)
+            self._process.wait(EXIT_WAIT_S)
         return self.kill()
 
     def kill(self) -> int:

@@ -19,8 +19,8 @@ import numpy as np
 
 from photoward.core import rights
 from photoward.core.errors import PhotowardError
-from photoward.core.imaging.sandbox.child_process import Child
-from photoward.core.imaging.sandbox.process import Held, Slot
+from photoward.core.imaging.sandbox.child_process import ChildProcess
+from photoward.core.imaging.sandbox.process import DecoderProcess, HeldImage
 from photoward.core.imaging.sniff import Limits, sniff
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class Opened:
     """What could not stay as it was, in sentences."""
     seconds: float
     """Time spent on decoding."""
-    held: Held
+    held: HeldImage
     """The pool's own."""
-    slot: Slot
+    slot: DecoderProcess
     """The pool's own."""
 
 
@@ -113,11 +113,12 @@ class ImagingPool:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         # The kernel ends a child with the thread that started it: this one lives as long as they.
-        self._nursery = ThreadPoolExecutor(1, thread_name_prefix="imaging")
-        make = functools.partial(Child, memory_mib, cpu_s)
+        self._spawner = ThreadPoolExecutor(1, thread_name_prefix="imaging")
+        make = functools.partial(ChildProcess, memory_mib, cpu_s)
         count = children or min(os.cpu_count() or 1, MOST_CHILDREN)
         self._slots = [
-            Slot(lambda: self._nursery.submit(make).result(), patience_s) for _ in range(count)
+            DecoderProcess(lambda: self._spawner.submit(make).result(), patience_s)
+            for _ in range(count)
         ]
 
     def __enter__(self) -> Self:
@@ -144,7 +145,7 @@ class ImagingPool:
             raise PhotowardError("internal_error", "The header is undecided.")
         size = size or (header.width, header.height)
         most = self._limits.max_megapixels * 1e6
-        held = Held(next(self._numbers), data, header, grid, size, most)
+        held = HeldImage(next(self._numbers), data, header, grid, size, most)
         slot = self._choose(held)
         try:
             answer, blobs = slot.open(held)
@@ -185,7 +186,7 @@ class ImagingPool:
             epsilon: bound in 8-bit steps; its whole part counts. None: what noise can hold, 127.
             output_format: ``jpeg``, ``png``, ``webp``, ``avif``; None: the input's own.
             data_mining: one of ``rights.CHOICES``, for the file to say.
-            metadata: what else of the original's EXIF to keep: of ``kept.GROUPS``.
+            metadata: what else of the original's EXIF to keep: of ``metadata.GROUPS``.
             stated: what fills the gaps of what the original says of rights: of
                 ``rights.STATEMENTS``.
 
@@ -232,19 +233,19 @@ class ImagingPool:
         """End all children; the pool cannot be used any more."""
         for slot in self._slots:
             slot.close()
-        self._nursery.shutdown()
+        self._spawner.shutdown()
 
     def pids(self) -> list[int]:
         """Of the children that run."""
         return [slot.pid for slot in self._slots if slot.pid]
 
-    def _choose(self, held: Held) -> Slot:
+    def _choose(self, held: HeldImage) -> DecoderProcess:
         with self._lock:
             slot = min(self._slots, key=lambda one: one.load)
             slot.load += held.pixels
         return slot
 
-    def _leave(self, slot: Slot, held: Held) -> None:
+    def _leave(self, slot: DecoderProcess, held: HeldImage) -> None:
         slot.drop(held)
         with self._lock:
             slot.load -= held.pixels

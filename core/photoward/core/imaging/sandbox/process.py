@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from photoward.core.errors import BadInput, PhotowardError, Unavailable
-from photoward.core.imaging.sandbox.child_process import Child, ChildCrashed, ChildHung
+from photoward.core.imaging.sandbox.child_process import ChildCrashed, ChildProcess, ChildTimedOut
 from photoward.core.imaging.sandbox.protocol import OUT_OF_MEMORY
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Answer = tuple[dict[str, Any], list[bytearray]]
 
-_CALLERS_TURN = {
+_INPUT_ERRORS = {
     "corrupt",
     "too_many_pixels",
     "truncated",
@@ -49,7 +49,7 @@ class _OutOfMemory(Exception):  # noqa: N818  # it says what happened
 
 
 @dataclass
-class Held:
+class HeldImage:
     """A picture that a child holds, with all that is needed to have it opened anew."""
 
     number: int
@@ -63,7 +63,7 @@ class Held:
     finished: int = 0
     """Pixels in which it leaves, all frames together."""
     digest: str = ""
-    life: int = -1
+    generation: int = -1
     """In which of the slot's lives it was opened."""
 
     @property
@@ -72,7 +72,7 @@ class Held:
         return self.header.width * self.header.height
 
 
-class Slot:
+class DecoderProcess:
     """One child at a time, started when needed; calls take turns.
 
     Args:
@@ -80,14 +80,14 @@ class Slot:
         patience_s: longest time for one request.
     """
 
-    def __init__(self, start: Callable[[], Child], patience_s: float) -> None:
+    def __init__(self, start: Callable[[], ChildProcess], patience_s: float) -> None:
         self.load = 0
         """Pixels of the pictures that are meant for this slot; the pool keeps count."""
         self._start = start
         self._patience_s = patience_s
         self._lock = threading.Lock()
-        self._child: Child | None = None
-        self._life = 0
+        self._child: ChildProcess | None = None
+        self._generation = 0
         self._dropped: list[int] = []
         self._closed = False
 
@@ -96,12 +96,18 @@ class Slot:
         """Of the child, if one runs."""
         return None if self._child is None else self._child.pid
 
-    def open(self, held: Held) -> Answer:
+    def open(self, held: HeldImage) -> Answer:
         """Decode a picture. Raises as ``finish`` does."""
         with self._lock:
-            return self._alone_if_need_be(lambda: self._open(held), "corrupt")
+            return self._retry_alone(lambda: self._open(held), "corrupt")
 
-    def finish(self, held: Held, blobs: Sequence[bytes], max_blob: int, **options: Any) -> Answer:  # noqa: ANN401  # JSON
+    def finish(
+        self,
+        held: HeldImage,
+        blobs: Sequence[bytes],
+        max_blob: int,
+        **options: Any,  # noqa: ANN401  # JSON
+    ) -> Answer:
         """Add noise and encode.
 
         Raises:
@@ -112,21 +118,21 @@ class Slot:
         """
 
         def work() -> Answer:
-            if held.life != self._life:
+            if held.generation != self._generation:
                 self._open(held)
             return self._ask(held, "finish", blobs, max_blob, options)
 
         with self._lock:
-            return self._alone_if_need_be(work, "unsupported_output")
+            return self._retry_alone(work, "unsupported_output")
 
-    def drop(self, held: Held) -> None:
+    def drop(self, held: HeldImage) -> None:
         """Forget a picture: now if the child is idle, else with its next request."""
         self._dropped.append(held.number)
-        if held.life != self._life or not self._lock.acquire(blocking=False):
+        if held.generation != self._generation or not self._lock.acquire(blocking=False):
             return
         try:
             self._ask(held, "close", (), 0, {})
-        except (ChildCrashed, ChildHung):
+        except (ChildCrashed, ChildTimedOut):
             self._replace()
         finally:
             self._lock.release()
@@ -137,7 +143,7 @@ class Slot:
             self._closed = True
             self._replace()
 
-    def _alone_if_need_be(self, work: Callable[[], Answer], too_large: str) -> Answer:
+    def _retry_alone(self, work: Callable[[], Answer], too_large: str) -> Answer:
         """Do it; if the child breaks down, once more in a fresh one that holds nothing else.
 
         So neither a crash from outside nor the memory of others is blamed on the picture.
@@ -145,7 +151,7 @@ class Slot:
         for last in (False, True):
             try:
                 return work()
-            except ChildHung:
+            except ChildTimedOut:
                 self._replace()
                 detail = f"The picture was not done after {self._patience_s:g} s."
                 raise PhotowardError("timed_out", detail) from None
@@ -159,7 +165,7 @@ class Slot:
                     raise BadInput(too_large, str(error)) from None
         raise AssertionError  # the second round returns or raises
 
-    def _open(self, held: Held) -> Answer:
+    def _open(self, held: HeldImage) -> Answer:
         options = {
             "header": asdict(held.header),
             "grid": held.grid,
@@ -169,11 +175,16 @@ class Slot:
         answer = self._ask(held, "open", (held.data,), held.grid**2 * 3, options)
         if held.digest and answer[0].get("digest") != held.digest:
             raise PhotowardError("internal_error", "Decoding twice gave two results.")
-        held.life = self._life
+        held.generation = self._generation
         return answer
 
     def _ask(
-        self, held: Held, do: str, blobs: Sequence[bytes], max_blob: int, options: dict[str, Any]
+        self,
+        held: HeldImage,
+        do: str,
+        blobs: Sequence[bytes],
+        max_blob: int,
+        options: dict[str, Any],
     ) -> Answer:
         dropped = [self._dropped.pop() for _ in range(len(self._dropped))]
         message = {"do": do, "handle": held.number, "with": options, "drop": dropped}
@@ -185,13 +196,13 @@ class Slot:
             return answer
         if code == OUT_OF_MEMORY:
             raise _OutOfMemory(detail)
-        if code in _CALLERS_TURN:
+        if code in _INPUT_ERRORS:
             raise BadInput(code, detail)
         if code == "postcondition":
             raise PhotowardError(code, detail)
         raise PhotowardError("internal_error", f"A decoder process failed: {detail}.")
 
-    def _running(self) -> Child:
+    def _running(self) -> ChildProcess:
         if self._closed:
             raise Unavailable("The decoder pool is closed.")
         if self._child is None:
@@ -209,7 +220,7 @@ class Slot:
         if self._child is not None:
             self._child.kill()
             self._child = None
-        self._life += 1  # what was held is held no more
+        self._generation += 1  # what was held is held no more
         self._dropped.clear()
 
 

@@ -20,7 +20,7 @@ OUT_OF_MEMORY = "out_of_memory"
 """An error code that no caller sees: try again in a child that holds nothing else."""
 
 
-class Nonsense(Exception):  # noqa: N818  # it says what came
+class ProtocolError(Exception):  # it says what came
     """The other side does not speak this protocol."""
 
 
@@ -51,18 +51,18 @@ def receive(
     Raises:
         EOFError: the peer closed the connection.
         OSError: the peer is gone, or TimeoutError at the deadline.
-        Nonsense: what came is no message.
+        ProtocolError: what came is no message.
     """
     length = int.from_bytes(_exactly(peer, 4, deadline), "big")
     if length > MAX_JSON:
-        raise Nonsense
+        raise ProtocolError
     try:
         message = json.loads(_exactly(peer, length, deadline))
         lengths = message.pop("blobs")
         if not all(isinstance(number, int) and 0 <= number <= max_blob for number in lengths):
-            raise Nonsense
+            raise ProtocolError
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Nonsense from error
+        raise ProtocolError from error
     return message, [_exactly(peer, number, deadline) for number in lengths]
 
 

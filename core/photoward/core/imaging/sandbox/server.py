@@ -103,7 +103,7 @@ def renew_cpu(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (int(spent + seconds) + 2, hard))
 
 
-class Desk:
+class DecoderServer:
     """The opened pictures and what can be done with them."""
 
     def __init__(self) -> None:
@@ -177,13 +177,13 @@ class Desk:
         )
         changed = [noise.add(frame, layer) for frame in opened.frames]
         clock.append(time.perf_counter())
-        data = encode.encode(changed, opened, output, encode.Words(mining, metadata, stated))
+        data = encode.encode(changed, opened, output, encode.Statements(mining, metadata, stated))
         clock.append(time.perf_counter())
         measured = verify(data, opened, changed, layer, output)
         clock.append(time.perf_counter())
         spent = [after - before for before, after in itertools.pairwise(clock)]
         seconds = dict(zip(("enlarge", "encode", "verify"), spent, strict=True))
-        term = opened.kept.claims.term(mining)
+        term = opened.metadata.rights.term(mining)
         return {"measured": measured, "seconds": seconds, "term": term}, [data]
 
     def close(self, handle: int) -> tuple[dict[str, Any], Blobs]:
@@ -226,7 +226,7 @@ def verify(
     return {**comparison.report(), **measure.shrunk(*pairs[0], layer), **seen.report()}
 
 
-def _time(moves: animation.Motion) -> tuple[int, int]:
+def _time(moves: animation.Animation) -> tuple[int, int]:
     """How long it is, in milliseconds, and how often it plays."""
     return sum(moves.durations), moves.plays
 
@@ -247,14 +247,14 @@ def main(memory_mib: int, cpu_s: float, max_blob: int, parent: int) -> None:
         load_codecs()
         confine(memory_mib, parent)
         protocol.send(pool, {"ready": True})
-        desk = Desk()
+        server = DecoderServer()
         while True:
             try:
                 request, blobs = protocol.receive(pool, max_blob)
             except EOFError:
                 return
             renew_cpu(cpu_s)
-            protocol.send(pool, *desk.serve(request, blobs))
+            protocol.send(pool, *server.serve(request, blobs))
 
 
 if __name__ == "__main__":
