@@ -38,7 +38,8 @@ class DigestMismatch(Exception):  # noqa: N818  # the name is the message
 CHUNK = {"cpu": 16, "cuda": 256}
 """Device type → pictures in one network pass. Always this many (a short chunk is padded): kernels
 are chosen by shape, another shape may give other last bits, and a sign step makes another picture
-of a last bit. On a CPU 16 costs a lone picture 0.2 s on two cores, and a batch a fifth of the
+of a last bit. The figure for CUDA was chosen without one; ``tests/models/test_cuda.py`` runs where
+one is. On a CPU 16 costs a lone picture 0.2 s on two cores, and a batch a fifth of the
 rate of chunks of 32; a GPU is hardly busy with fewer than a few hundred."""
 
 RANK = 1e-3

@@ -1,6 +1,8 @@
 """A U-Net learns δ from pairs that leaked and subtracts it from what was scraped.
 
 Stands in for BridgePure (Wang et al., arXiv 2412.21061), which restores nearly all.
+
+No result of it is stored in ``docs/benchmarks`` yet.
 """
 
 from __future__ import annotations

