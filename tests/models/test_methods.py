@@ -27,8 +27,8 @@ from photoward.models.methods.objectives import (
     jittered,
     undisturbed,
 )
-from photoward.models.methods.recipe import PAPER, Recipe, Schedule
 from photoward.models.methods.registry import METHODS, build, make
+from photoward.models.methods.spec import PAPER, MethodSpec, Schedule
 from photoward.models.pixels import from_bytes
 from photoward.models.surrogates.pretrained import load_pretrained
 from photoward.models.surrogates.surrogate import CHUNK, Surrogate, load_surrogate
@@ -53,13 +53,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def short(name: str, surrogate: Surrogate = SURROGATE, jpeg_share: float = 0.0) -> Method:
     """A method of two steps, where it has any."""
-    recipe = replace(METHODS[name], schedule=replace(SHORT, jpeg_share=jpeg_share))
-    return build(recipe, surrogate, NETWORKS)
+    spec = replace(METHODS[name], schedule=replace(SHORT, jpeg_share=jpeg_share))
+    return build(spec, surrogate, NETWORKS)
 
 
 def sem(surrogate: Surrogate, schedule: Schedule | None = None) -> Method:
-    recipe = METHODS["sem"]
-    return build(replace(recipe, schedule=schedule or recipe.schedule), surrogate)
+    spec = METHODS["sem"]
+    return build(replace(spec, schedule=schedule or spec.schedule), surrogate)
 
 
 def wide(surrogate: Surrogate) -> LabelFilter:
@@ -153,7 +153,7 @@ class Wilder(Wild):
 
 @pytest.mark.parametrize(("kind", "bound"), [(Wild, 4), (Wilder, 127)])
 def test_no_proposal_escapes_the_envelope(kind: type[Wild], bound: int) -> None:
-    wild, x = kind(Recipe("wild", "wild-1"), SURROGATE), pictures(2)
+    wild, x = kind(MethodSpec("wild", "wild-1"), SURROGATE), pictures(2)
     noise = wild.perturb(x, briefs(wild, 2, 4))
     assert noise[..., 0].any() == np.False_
     assert (noise[..., 1] == -np.minimum(x[..., 1].astype(int), bound)).all()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from photoward.models.methods.recipe import Schedule
 from photoward.models.methods.registry import METHODS
+from photoward.models.methods.spec import Schedule
 
 QUICK = replace(METHODS["sem"], schedule=Schedule(steps=2, samples=1))
 """SEM of two steps."""

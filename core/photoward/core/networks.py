@@ -53,6 +53,8 @@ class NetworkCard(BaseModel):
     parameters: int
     source: str
     """Where the weights come from."""
+    trained_on: str = ""
+    """The data set; empty: not known."""
     licence: str
     figures: dict[str, Any] = {}
 

@@ -297,7 +297,7 @@ class Pipeline:
             against = f"{job.options.surrogate}/{job.options.networks or ''}"
             whose = label_targets.Label(job.tenant, job.secret, entry.label, against)
             labels.setdefault(whose, []).append(entry)
-        if not method.recipe.steered or (surrogate.card.code and not networks):
+        if not method.spec.steered or (surrogate.card.code and not networks):
             return  # filters and codewords follow from the label alone
         for whose, theirs in labels.items():
             samples = [_sample(entry) for entry in theirs[:FIRST]]
@@ -411,7 +411,7 @@ def _brief(
     """What the method is told of one picture; here the tenant's secret becomes noise."""
     options, secret, card = entry.job.options, entry.job.secret, surrogate.card
     epsilon, target = options.epsilon or 0.0, entry.target
-    seed = key_derivation.image_seed(secret, method.recipe.version, epsilon, entry.opened.digest)
+    seed = key_derivation.image_seed(secret, method.spec.version, epsilon, entry.opened.digest)
     stream = key_derivation.key_stream(seed, method.stream_bytes(entry.grid))
     label_stream = key_derivation.label_stream(
         secret, "filter", entry.label, method.label_bytes(entry.grid)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from photoward.core.catalogue import Strength
-    from photoward.models.methods.recipe import Recipe
+    from photoward.models.methods.spec import MethodSpec
     from photoward.models.surrogates.pretrained import NetworkSet
     from photoward.models.surrogates.surrogate import Surrogate
 
@@ -62,18 +62,18 @@ class Method(ABC):
     """A perturbation for batches of pictures on one working grid.
 
     Args:
-        recipe: what it is composed of.
+        spec: what it is composed of.
         surrogate: the robust network.
-        networks: pretrained ones; None for a recipe that asks none.
+        networks: pretrained ones; None for a spec that asks none.
     """
 
     bounded: ClassVar[bool] = True
     """Whether ε bounds the change of every sample."""
 
     def __init__(
-        self, recipe: Recipe, surrogate: Surrogate, networks: NetworkSet | None = None
+        self, spec: MethodSpec, surrogate: Surrogate, networks: NetworkSet | None = None
     ) -> None:
-        self.recipe, self.surrogate, self.networks = recipe, surrogate, networks
+        self.spec, self.surrogate, self.networks = spec, surrogate, networks
 
     @abstractmethod
     def stream_bytes(self, grid: int) -> int:
@@ -121,7 +121,7 @@ class Method(ABC):
         limits = self._limits(pictures, briefs, grid)
         proposal = self._propose(limits, briefs)
         if proposal.shape != limits.pictures.shape:
-            message = f"{self.recipe.name} returned {tuple(proposal.shape)}"
+            message = f"{self.spec.name} returned {tuple(proposal.shape)}"
             raise ValueError(message)
         bound = limits.limit if self.bounded else budget(WIDEST)
         final = project(torch.nan_to_num(proposal.float()), limits.pictures, bound)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from photoward.models.methods.base import Brief
     from photoward.models.methods.objectives import Objective
-    from photoward.models.methods.recipe import Recipe
+    from photoward.models.methods.spec import MethodSpec
     from photoward.models.perceptual_budget import Budget
     from photoward.models.surrogates.pretrained import NetworkSet
     from photoward.models.surrogates.surrogate import Surrogate
@@ -51,38 +51,38 @@ SMOOTHING = (0.0545, 0.2442, 0.4026, 0.2442, 0.0545)
 
 
 class Descent(Method):
-    """The sum of a recipe's objectives, descended by its schedule.
+    """The sum of a spec's objectives, descended by its schedule.
 
     Raises:
-        ValueError: the recipe has an anchor and no pretrained networks are given.
+        ValueError: the spec has an anchor and no pretrained networks are given.
     """
 
     def __init__(
-        self, recipe: Recipe, surrogate: Surrogate, networks: NetworkSet | None = None
+        self, spec: MethodSpec, surrogate: Surrogate, networks: NetworkSet | None = None
     ) -> None:
-        super().__init__(recipe, surrogate, networks)
-        self.schedule = recipe.schedule
-        if recipe.anchor and not networks:
-            message = f"{recipe.name} needs pretrained networks"
+        super().__init__(spec, surrogate, networks)
+        self.schedule = spec.schedule
+        if spec.anchor and not networks:
+            message = f"{spec.name} needs pretrained networks"
             raise ValueError(message)
 
     def _objectives(self, briefs: Sequence[Brief]) -> list[Objective]:
         """Of one chunk."""
-        recipe = self.recipe
+        spec = self.spec
         found: list[Objective] = []
-        networks = self.networks if recipe.anchor else None
-        if recipe.label:
+        networks = self.networks if spec.anchor else None
+        if spec.label:
             weight = networks.label_weight if networks else 1.0
             radius = budget(self.schedule.radius)
-            found.append(LabelObjective(self.surrogate, briefs, recipe.label, radius, weight))
+            found.append(LabelObjective(self.surrogate, briefs, spec.label, radius, weight))
         if networks:
             found += [AnchorObjective(networks, briefs, i) for i in range(networks.per_step)]
         return found
 
     def _sample_bytes(self) -> int:
         """What all objectives consume of a picture's stream in one sample."""
-        label = LabelObjective.sample_bytes(self.surrogate) if self.recipe.label else 0
-        turns = self.networks.per_step if self.networks and self.recipe.anchor else 0
+        label = LabelObjective.sample_bytes(self.surrogate) if self.spec.label else 0
+        turns = self.networks.per_step if self.networks and self.spec.anchor else 0
         return label + turns * AnchorObjective.sample_bytes()
 
     def stream_bytes(self, grid: int) -> int:
@@ -93,7 +93,7 @@ class Descent(Method):
 
     def hastened(self) -> Self:
         """As few steps as ask each network once."""
-        networks = self.networks if self.recipe.anchor else None
+        networks = self.networks if self.spec.anchor else None
         steps = -(-len(networks) // networks.per_step) if networks else 1
         self.schedule = replace(self.schedule, steps=steps)
         return self
@@ -102,7 +102,7 @@ class Descent(Method):
         def descend(index: torch.Tensor) -> torch.Tensor:
             return self._descend(limits.take(index), [briefs[i] for i in index.tolist()])
 
-        return over_chunks(len(briefs), limits.pictures.device, descend, self.recipe.chunk)
+        return over_chunks(len(briefs), limits.pictures.device, descend, self.spec.chunk)
 
     def _descend(self, limits: Budget, briefs: Sequence[Brief]) -> torch.Tensor:
         """K steps on one chunk."""

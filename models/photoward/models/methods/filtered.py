@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from photoward.models.methods.recipe import Recipe
+    from photoward.models.methods.spec import MethodSpec
     from photoward.models.perceptual_budget import Budget
     from photoward.models.surrogates.pretrained import NetworkSet
     from photoward.models.surrogates.surrogate import Surrogate
@@ -31,11 +31,11 @@ class FilteredDescent(Method):
     bounded: ClassVar[bool] = False
 
     def __init__(
-        self, recipe: Recipe, surrogate: Surrogate, networks: NetworkSet | None = None
+        self, spec: MethodSpec, surrogate: Surrogate, networks: NetworkSet | None = None
     ) -> None:
-        super().__init__(recipe, surrogate, networks)
-        self.first = LabelFilter(recipe, surrogate)
-        self.second = Descent(recipe, surrogate, networks)
+        super().__init__(spec, surrogate, networks)
+        self.first = LabelFilter(spec, surrogate)
+        self.second = Descent(spec, surrogate, networks)
 
     def stream_bytes(self, grid: int) -> int:
         """The descent's."""

@@ -64,7 +64,7 @@ def shape(grid: int, least: int = LEAST) -> tuple[int, float]:
 
 
 class LabelFilter(Method):
-    """A secret blur of the label's own, of at least the recipe's side; any label will do."""
+    """A secret blur of the label's own, of at least the spec's side; any label will do."""
 
     bounded: ClassVar[bool] = False
 
@@ -75,11 +75,11 @@ class LabelFilter(Method):
 
     def label_bytes(self, grid: int) -> int:
         """For each channel a position and the weights of its filter, a byte each."""
-        return CHANNELS * (POSITION_BYTES + shape(grid, self.recipe.filter_side)[0] ** 2)
+        return CHANNELS * (POSITION_BYTES + shape(grid, self.spec.filter_side)[0] ** 2)
 
     def _propose(self, limits: Budget, briefs: Sequence[Brief]) -> torch.Tensor:
         pictures = limits.pictures
-        k, most = shape(pictures.shape[-1], self.recipe.filter_side)
+        k, most = shape(pictures.shape[-1], self.spec.filter_side)
         weights = filters([brief.label_stream for brief in briefs], k, most)
         grey = torch.tensor([brief.grey for brief in briefs]).reshape(-1, 1, 1, 1)
         weights = torch.where(grey, weights.mean(1, keepdim=True), weights)

@@ -9,7 +9,7 @@ from photoward.models.methods.descent import Descent
 from photoward.models.methods.filtered import FilteredDescent
 from photoward.models.methods.label_filter import LEAST, WIDE, LabelFilter
 from photoward.models.methods.objectives import LabelTerm, attacked, undisturbed, whole_view
-from photoward.models.methods.recipe import PAPER, Recipe, Schedule
+from photoward.models.methods.spec import PAPER, MethodSpec, Schedule
 
 if TYPE_CHECKING:
     from photoward.models.methods.base import Method
@@ -20,22 +20,22 @@ _LONG = Schedule(steps=24, momentum=0.9, step_size=2.0)
 """Of descents against pretrained networks, which are asked some at a time."""
 
 _ROWS = (
-    Recipe("sem+anchor", "sem-3+anchor-1", LabelTerm(), anchor=True, schedule=_LONG, chunk=1),
-    Recipe("anchor", "anchor-1", anchor=True, schedule=_LONG, chunk=1),
-    Recipe("sem", "sem-3", LabelTerm(), hosted_steps=20),
-    Recipe("cuda", "cuda-2", filter_side=LEAST),
-    Recipe("sem+cuda", "cuda-2-wide+sem-3", LabelTerm(), filter_side=WIDE, hosted_steps=20),
-    Recipe(
+    MethodSpec("sem+anchor", "sem-3+anchor-1", LabelTerm(), anchor=True, schedule=_LONG, chunk=1),
+    MethodSpec("anchor", "anchor-1", anchor=True, schedule=_LONG, chunk=1),
+    MethodSpec("sem", "sem-3", LabelTerm(), hosted_steps=20),
+    MethodSpec("cuda", "cuda-2", filter_side=LEAST),
+    MethodSpec("sem+cuda", "cuda-2-wide+sem-3", LabelTerm(), filter_side=WIDE, hosted_steps=20),
+    MethodSpec(
         "em",
         "em-1",
         LabelTerm(whole_view, undisturbed),
         schedule=replace(PAPER, steps=20, samples=1, step_size=0.8),  # steps of ε/10
     ),
     # Five samples a step against an adversary would be 550 passes a picture.
-    Recipe("rem", "rem-1", LabelTerm(disturbance=attacked), schedule=replace(PAPER, samples=2)),
+    MethodSpec("rem", "rem-1", LabelTerm(disturbance=attacked), schedule=replace(PAPER, samples=2)),
 )
 
-METHODS: dict[str, Recipe] = {row.name: row for row in _ROWS}
+METHODS: dict[str, MethodSpec] = {row.name: row for row in _ROWS}
 
 
 def make(
@@ -53,10 +53,10 @@ def make(
     return build(METHODS[name].for_preset(preset), surrogate, networks)
 
 
-def build(recipe: Recipe, surrogate: Surrogate, networks: NetworkSet | None = None) -> Method:
-    """The method that a recipe describes; raises ValueError likewise."""
-    if not recipe.filter_side:
-        return Descent(recipe, surrogate, networks)
-    if recipe.steered:
-        return FilteredDescent(recipe, surrogate, networks)
-    return LabelFilter(recipe, surrogate, networks)
+def build(spec: MethodSpec, surrogate: Surrogate, networks: NetworkSet | None = None) -> Method:
+    """The method that a spec describes; raises ValueError likewise."""
+    if not spec.filter_side:
+        return Descent(spec, surrogate, networks)
+    if spec.steered:
+        return FilteredDescent(spec, surrogate, networks)
+    return LabelFilter(spec, surrogate, networks)

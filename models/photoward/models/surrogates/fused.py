@@ -3,7 +3,8 @@
 Under autograd a sixth of a pass on a CPU does no multiplication: it walks over feature maps for
 ReLUs and additions, takes fresh memory, and repacks each weight at each call. Here weights are
 packed once, ReLUs and shortcuts happen inside the convolutions, and the way back works in place.
-The calls are those that torch's own compiler emits; no compiler is needed for them.
+The calls are those that torch's own compiler emits; no compiler is needed for them. CPU only: on
+CUDA autograd serves.
 """
 # ruff: noqa: SLF001  # torch has no public names for these calls; ``fuse`` tries them out first
 

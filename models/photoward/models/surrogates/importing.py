@@ -34,6 +34,7 @@ def write_network(  # noqa: PLR0913  # what a card says
     source: str,
     licence: str,
     classes: int = 1000,
+    trained_on: str = "",
 ) -> NetworkCard:
     """Write ``NAME.safetensors`` and ``NAME.network.json`` into ``folder``; the card.
 
@@ -60,6 +61,7 @@ def write_network(  # noqa: PLR0913  # what a card says
         sha256=hashlib.sha256(data).hexdigest(),
         parameters=sum(value.numel() for value in halved.values()),
         source=source,
+        trained_on=trained_on,
         licence=licence,
     )
     write_whole(folder / f"{name}.safetensors", data)

@@ -153,7 +153,7 @@ def _ours(surrogate: Surrogate, shown: np.ndarray[Any, Any]) -> NoiseLoop:
     ]
     passes = method.schedule.steps * method.schedule.samples
     return NoiseLoop(
-        f"ours, {method.recipe.version}",
+        f"ours, {method.spec.version}",
         passes,
         pass_flops(surrogate.network, card.size, surrogate.device, surrogate.dtype),
         surrogate.dtype,

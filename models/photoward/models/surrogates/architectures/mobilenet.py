@@ -1,6 +1,7 @@
 """MobileNetV2 for small pictures (Sandler et al., CVPR 2018), any width.
 
-The first two of the paper's five halvings are left out, as is usual at 32 px.
+The first two of the paper's five halvings are left out, as is usual at 32 px; torchvision's and
+timm's have all five, so this one is written by hand.
 """
 
 from __future__ import annotations

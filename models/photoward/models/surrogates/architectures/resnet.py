@@ -1,4 +1,8 @@
-"""ResNet-18 for small pictures (He et al., CVPR 2016; 3×3 stem without pooling), any width."""
+"""ResNet-18 for small pictures (He et al., CVPR 2016; 3×3 stem without pooling), any width.
+
+Written by hand: torchvision's has no width, stem stride or inner channels to choose, and ``fused``
+and ``training.sparsity`` rely on the names of its parts.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """A small vision transformer (Dosovitskiy et al., ICLR 2021), any width and picture size.
 
 Made for little data, after Beyer, Zhai, Kolesnikov: Better plain ViT baselines (2022): fixed
-sine-cosine positions and a mean over the patches in place of a class token.
+sine-cosine positions and a mean over the patches in place of a class token. Written by hand: timm's
+learns its positions for one size.
 """
 
 from __future__ import annotations

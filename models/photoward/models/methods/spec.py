@@ -44,7 +44,7 @@ PAPER = Schedule(samples=5, step_size=1.6, falling=0.0, momentum=0.0)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class MethodSpec:
     """One row of the registry."""
 
     name: str
@@ -72,7 +72,7 @@ class Recipe:
         """Whether it moves pictures towards a target of their label."""
         return self.label is not None or self.anchor
 
-    def for_preset(self, preset: str | None) -> Recipe:
+    def for_preset(self, preset: str | None) -> MethodSpec:
         """The same with the preset's schedule."""
         if preset != HOSTED:
             return self
