@@ -38,7 +38,7 @@ class Worker:
 @pytest.fixture
 def worker(ledger: Ledger) -> Iterator[Worker]:
     made = Worker(ledger)
-    poller = QueuePoller(ledger, made.work, patience_s=1, every_s=0.02)
+    poller = QueuePoller(ledger, made.work, stall_s=1, every_s=0.02)
     poller.start()
     yield made
     poller.stop()

@@ -1,7 +1,7 @@
 """How many photos make a batch, learned from how long batches took; no clock, no ledger.
 
 A batch of n photos takes about a·n + b seconds, and a and b are another machine's or another
-method's everywhere. So each kind of batch has a fit of its own over the last that were worked
+method's everywhere. So each group key has a fit of its own over the last that were worked
 off, and the next gets as many as shall fit the aim.
 """
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REMEMBERED = 32
-"""Batches of a kind: what came before is forgotten, what is odd among them is outvoted."""
+"""Batches of a group key: what came before is forgotten, what is odd among them is outvoted."""
 
 FIRST = 8
-"""Photos in the first batch of a kind, of which nobody knows anything."""
+"""Photos in the first batch of a group key that was not seen yet."""
 
 ALIKE = 8
 """After so many batches of one size another one is tried."""
@@ -30,7 +30,7 @@ ALIKE = 8
 
 @dataclass(frozen=True)
 class CostModel:
-    """What is known of a kind of batch."""
+    """What batches of a group key cost: about ``item_seconds · n + fixed_seconds``."""
 
     size: int
     """Photos in the next one, a power of two unless it is the most: passes through a network have
@@ -42,7 +42,7 @@ class CostModel:
 
 
 class BatchSizer:
-    """The sizes of batches by kind; safe to use from several threads.
+    """The sizes of batches by group key; safe to use from several threads.
 
     Args:
         target_seconds: how long a batch shall take at most.
@@ -59,36 +59,38 @@ class BatchSizer:
 
     @property
     def first(self) -> int:
-        """Photos in a batch of a kind that was not seen yet."""
+        """Photos in a batch of a group key that was not seen yet."""
         return min(FIRST, self._most)
 
     def sizes(self) -> dict[str, int]:
-        """Photos in the next batch of each kind that was seen."""
+        """Photos in the next batch of each group key that was seen."""
         with self._lock:
             return dict(self._sizes)
 
     def record(
-        self, kind: str, count: int, seconds: float, memory_limit: int | None = None
+        self, group_key: str, count: int, seconds: float, memory_limit: int | None = None
     ) -> CostModel:
         """Take note of a batch.
 
         Args:
-            kind: its ``batch_key``.
+            group_key: of the items in it: what may run together has the same.
             count: photos in it, at least one.
             seconds: what it took by itself.
             memory_limit: how many of them the accelerator's memory held, if not all. It holds for
                 this process: a card does not grow.
         """
         with self._lock:
-            seen = self._seen.setdefault(kind, deque(maxlen=REMEMBERED))
+            seen = self._seen.setdefault(group_key, deque(maxlen=REMEMBERED))
             seen.append((count, seconds))
             if memory_limit is not None:
-                self._memory_limit[kind] = max(
-                    min(memory_limit, self._memory_limit.get(kind, memory_limit)), 1
+                self._memory_limit[group_key] = max(
+                    min(memory_limit, self._memory_limit.get(group_key, memory_limit)), 1
                 )
             item_seconds, fixed_seconds = fit_line(seen)
-            most = min(self._most, self._memory_limit.get(kind, self._most))
-            size = self._sizes[kind] = _next(seen, self._reach(item_seconds, fixed_seconds), most)
+            most = min(self._most, self._memory_limit.get(group_key, self._most))
+            size = self._sizes[group_key] = _next(
+                seen, self._reach(item_seconds, fixed_seconds), most
+            )
             return CostModel(size, item_seconds, fixed_seconds)
 
     def _reach(self, item_seconds: float, fixed_seconds: float) -> float:

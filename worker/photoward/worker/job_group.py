@@ -92,12 +92,12 @@ class JobGroupWorker:
         return ended
 
     def _record_cost(self, items: Sequence[Item], took_s: float, stats: BatchStats) -> None:
-        kind, count = items[0].batch_key, len(items)
+        group_key, count = items[0].batch_key, len(items)
         memory_share = None if stats.memory_share == 1 else int(count * stats.memory_share)
-        cost = self.sizer.record(kind, count, took_s - stats.waited_s, memory_share)
-        telemetry.BATCH_LIMIT.labels(kind).set(cost.size)
-        telemetry.BATCH_ITEM_SECONDS.labels(kind).set(cost.item_seconds)
-        telemetry.BATCH_FIXED_SECONDS.labels(kind).set(cost.fixed_seconds)
+        cost = self.sizer.record(group_key, count, took_s - stats.waited_s, memory_share)
+        telemetry.BATCH_LIMIT.labels(group_key).set(cost.size)
+        telemetry.BATCH_ITEM_SECONDS.labels(group_key).set(cost.item_seconds)
+        telemetry.BATCH_FIXED_SECONDS.labels(group_key).set(cost.fixed_seconds)
 
     def _give_back(self, token: str) -> None:
         try:

@@ -74,7 +74,7 @@ def open_pipeline(
         settings.imaging_memory_bytes >> 20,
         settings.imaging_cpu_seconds,
         limits,
-        patience_s=settings.imaging_timeout_seconds,
+        timeout_s=settings.imaging_timeout_seconds,
     )
     cache = SurrogateCache.of(settings)
     return Pipeline(pool, cache, children, open_signer(settings), targets), pool
@@ -99,7 +99,7 @@ class Worker:
     def __post_init__(self) -> None:
         """Nothing is in flight."""
         self.queue_poller = QueuePoller(
-            self.ledger, self.work, patience_s=self.settings.queue_stall_seconds
+            self.ledger, self.work, stall_s=self.settings.queue_stall_seconds
         )
         self._turn = threading.Condition()
         self._passing_on = threading.Lock()

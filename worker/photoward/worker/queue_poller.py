@@ -31,7 +31,7 @@ class QueuePoller:
     Args:
         ledger: says what is queued.
         work: works that off, for so many seconds at most.
-        patience_s: how long the same photo stands first before it is worked on unasked.
+        stall_s: how long the same photo stands first before it is worked on unasked.
         every_s: seconds between two looks.
     """
 
@@ -40,12 +40,12 @@ class QueuePoller:
         ledger: Ledger,
         work: Callable[[float], object],
         *,
-        patience_s: float,
+        stall_s: float,
         every_s: float = EVERY_S,
     ) -> None:
         self._ledger = ledger
         self._work = work
-        self._patience_s = patience_s
+        self._stall_s = stall_s
         self._every_s = every_s
         self._first: str | None = None
         self._since = time.monotonic()
@@ -66,9 +66,9 @@ class QueuePoller:
         first = self._ledger.oldest_queued()
         if first != self._first:
             self._first, self._since = first, time.monotonic()
-        if first is None or time.monotonic() - self._since < self._patience_s:
+        if first is None or time.monotonic() - self._since < self._stall_s:
             return
-        log.warning("queue_poll_found_work", waited_s=self._patience_s)
+        log.warning("queue_poll_found_work", waited_s=self._stall_s)
         while not self._ended.is_set() and self._ledger.oldest_queued() is not None:
             self._work(BUDGET_S)
 

@@ -124,7 +124,7 @@ def test_a_child_killed_at_work_is_no_fault_of_the_picture(pool: ImagingPool) ->
 
 
 def test_a_child_that_does_not_get_on_is_no_fault_of_the_picture() -> None:
-    with ImagingPool(1, 1000, 20, patience_s=3) as pool:
+    with ImagingPool(1, 1000, 20, timeout_s=3) as pool:
         good, bad = (pool.open(file(image(seed=seed)), grid=16) for seed in range(2))
         (pid,) = pool.pids()
         os.kill(pid, signal.SIGSTOP)

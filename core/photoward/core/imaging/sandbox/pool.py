@@ -96,7 +96,7 @@ class ImagingPool:
         memory_mib: address space of each.
         cpu_s: processor time for one request: what needs more is refused.
         limits: the largest picture that is opened.
-        patience_s: time for one request by the clock: what takes longer is no fault of a picture.
+        timeout_s: time for one request by the clock: what takes longer is no fault of a picture.
     """
 
     def __init__(
@@ -106,10 +106,10 @@ class ImagingPool:
         cpu_s: float,
         limits: Limits | None = None,
         *,
-        patience_s: float = 300.0,
+        timeout_s: float = 300.0,
     ) -> None:
         self._limits = limits or Limits()
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         # The kernel ends a child with the thread that started it: this one lives as long as they.
@@ -117,7 +117,7 @@ class ImagingPool:
         make = functools.partial(ChildProcess, memory_mib, cpu_s)
         count = children or min(os.cpu_count() or 1, MOST_CHILDREN)
         self._slots = [
-            DecoderProcess(lambda: self._spawner.submit(make).result(), patience_s)
+            DecoderProcess(lambda: self._spawner.submit(make).result(), timeout_s)
             for _ in range(count)
         ]
 
@@ -253,7 +253,7 @@ class ImagingPool:
     def _spent(self, answer: dict[str, Any], names: tuple[str, ...]) -> dict[str, float]:
         """Seconds, which are never more than a child is given."""
         told = _numbers(answer, names)
-        return {name: min(max(told[name] or 0.0, 0.0), self._patience_s) for name in names}
+        return {name: min(max(told[name] or 0.0, 0.0), self._timeout_s) for name in names}
 
     def _check(self, data: bytes, media_type: str, opened: Opened) -> None:
         """The child is not trusted: what it calls a picture of some size must look like it."""

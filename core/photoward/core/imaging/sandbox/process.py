@@ -77,14 +77,14 @@ class DecoderProcess:
 
     Args:
         start: makes a child; must run in a thread that outlives it.
-        patience_s: longest time for one request.
+        timeout_s: longest time for one request.
     """
 
-    def __init__(self, start: Callable[[], ChildProcess], patience_s: float) -> None:
+    def __init__(self, start: Callable[[], ChildProcess], timeout_s: float) -> None:
         self.load = 0
         """Pixels of the pictures that are meant for this slot; the pool keeps count."""
         self._start = start
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._child: ChildProcess | None = None
         self._generation = 0
@@ -153,7 +153,7 @@ class DecoderProcess:
                 return work()
             except ChildTimedOut:
                 self._replace()
-                detail = f"The picture was not done after {self._patience_s:g} s."
+                detail = f"The picture was not done after {self._timeout_s:g} s."
                 raise PhotowardError("timed_out", detail) from None
             except ChildCrashed:
                 code = self._bury()
@@ -189,7 +189,7 @@ class DecoderProcess:
         dropped = [self._dropped.pop() for _ in range(len(self._dropped))]
         message = {"do": do, "handle": held.number, "with": options, "drop": dropped}
         answer = self._running().request(
-            message, blobs, deadline=time.monotonic() + self._patience_s, max_blob=max_blob
+            message, blobs, deadline=time.monotonic() + self._timeout_s, max_blob=max_blob
         )
         code, detail = answer[0].get("error"), str(answer[0].get("detail"))
         if code is None:
