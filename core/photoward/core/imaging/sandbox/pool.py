@@ -65,7 +65,7 @@ class Opened:
     """Time spent on decoding."""
     held: HeldImage
     """The pool's own."""
-    slot: DecoderProcess
+    decoder: DecoderProcess
     """The pool's own."""
 
 
@@ -116,7 +116,7 @@ class ImagingPool:
         self._spawner = ThreadPoolExecutor(1, thread_name_prefix="imaging")
         make = functools.partial(ChildProcess, memory_mib, cpu_s)
         count = children or min(os.cpu_count() or 1, MOST_CHILDREN)
-        self._slots = [
+        self._decoders = [
             DecoderProcess(lambda: self._spawner.submit(make).result(), timeout_s)
             for _ in range(count)
         ]
@@ -146,11 +146,11 @@ class ImagingPool:
         size = size or (header.width, header.height)
         most = self._limits.max_megapixels * 1e6
         held = HeldImage(next(self._numbers), data, header, grid, size, most)
-        slot = self._choose(held)
+        decoder = self._choose(held)
         try:
-            answer, blobs = slot.open(held)
+            answer, blobs = decoder.open(held)
         except BaseException:
-            self._leave(slot, held)
+            self._leave(decoder, held)
             raise
         held.digest = str(answer["digest"])
         held.finished = max(size[0] * size[1], min(int(answer["pixels"]), int(most)))
@@ -163,7 +163,7 @@ class ImagingPool:
             list(map(str, answer["notes"])),
             self._spent(answer, ("decode_s",))["decode_s"],
             held,
-            slot,
+            decoder,
         )
 
     def finish(  # noqa: PLR0913  # one keyword for each thing that may be asked for
@@ -200,7 +200,7 @@ class ImagingPool:
         steps = np.ascontiguousarray(noise, dtype="<i2").tobytes()
         # No format is less frugal with pixels; the metadata are not more than came.
         most = 6 * held.finished + len(held.data) + (4 << 20)
-        answer, blobs = opened.slot.finish(
+        answer, blobs = opened.decoder.finish(
             held,
             [steps],
             most,
@@ -227,28 +227,28 @@ class ImagingPool:
         """Forget a picture; twice does no harm."""
         if opened.held.data:
             opened.held.data = b""
-            self._leave(opened.slot, opened.held)
+            self._leave(opened.decoder, opened.held)
 
     def close_all(self) -> None:
         """End all children; the pool cannot be used any more."""
-        for slot in self._slots:
-            slot.close()
+        for decoder in self._decoders:
+            decoder.close()
         self._spawner.shutdown()
 
     def pids(self) -> list[int]:
         """Of the children that run."""
-        return [slot.pid for slot in self._slots if slot.pid]
+        return [decoder.pid for decoder in self._decoders if decoder.pid]
 
     def _choose(self, held: HeldImage) -> DecoderProcess:
         with self._lock:
-            slot = min(self._slots, key=lambda one: one.load)
-            slot.load += held.pixels
-        return slot
+            decoder = min(self._decoders, key=lambda one: one.load)
+            decoder.load += held.pixels
+        return decoder
 
-    def _leave(self, slot: DecoderProcess, held: HeldImage) -> None:
-        slot.drop(held)
+    def _leave(self, decoder: DecoderProcess, held: HeldImage) -> None:
+        decoder.drop(held)
         with self._lock:
-            slot.load -= held.pixels
+            decoder.load -= held.pixels
 
     def _spent(self, answer: dict[str, Any], names: tuple[str, ...]) -> dict[str, float]:
         """Seconds, which are never more than a child is given."""

@@ -1,4 +1,7 @@
-"""One child's place in the pool: what it holds, and how its death is hidden from the innocent."""
+"""A decoder that outlives its child processes: restarts one that died and opens again what it held.
+
+A picture that brings two children down is refused; pictures beside it do not notice.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class _OutOfMemory(Exception):  # noqa: N818  # it says what happened
 
 @dataclass
 class HeldImage:
-    """A picture that a child holds, with all that is needed to have it opened anew."""
+    """A picture that a child has open, with all that is needed to open it again."""
 
     number: int
     data: bytes
@@ -64,7 +67,7 @@ class HeldImage:
     """Pixels in which it leaves, all frames together."""
     digest: str = ""
     generation: int = -1
-    """In which of the slot's lives it was opened."""
+    """Which child of the decoder, counted from 0, has it open; -1: none."""
 
     @property
     def pixels(self) -> int:
@@ -73,7 +76,7 @@ class HeldImage:
 
 
 class DecoderProcess:
-    """One child at a time, started when needed; calls take turns.
+    """One child process at a time, started when needed; calls are serialised.
 
     Args:
         start: makes a child; must run in a thread that outlives it.
@@ -82,7 +85,7 @@ class DecoderProcess:
 
     def __init__(self, start: Callable[[], ChildProcess], timeout_s: float) -> None:
         self.load = 0
-        """Pixels of the pictures that are meant for this slot; the pool keeps count."""
+        """Pixels of the pictures that are meant for this decoder; the pool keeps count."""
         self._start = start
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
