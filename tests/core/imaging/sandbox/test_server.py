@@ -453,7 +453,7 @@ def test_no_exif_block_hinders_what_is_kept(order: bytes, rest: bytes) -> None:
     picture = Image.new("RGB", (1, 1))
     picture.info["exif"] = b"Exif\0\0" + order + rest
     found = metadata.read(b"", "jpeg", picture, "RGB", [])
-    found.exif(found.claims, density=True, groups=list(metadata.GROUPS))
+    found.exif(found.rights, density=True, groups=list(metadata.GROUPS))
 
 
 def test_no_second_picture_comes_along() -> None:
