@@ -179,7 +179,7 @@ def test_a_picture_that_takes_too_much_processor_time_is_refused_at_once() -> No
 def test_what_we_do_wrong_in_a_child_is_not_told_as_the_pictures_fault(pool: ImagingPool) -> None:
     opened = pool.open(file(image()), grid=16)
     pids = pool.pids()
-    with pytest.raises(PhotowardError, match=r"ValueError in child\.py") as caught:
+    with pytest.raises(PhotowardError, match=r"ValueError in server\.py") as caught:
         pool.finish(opened, noise()[:, :15], epsilon=8)  # no square
     assert caught.value.code == "internal_error"
     assert pool.pids() == pids
