@@ -31,7 +31,7 @@ class Photo:
     mode: str
 
 
-def photos(small: int = 12) -> list[Photo]:
+def photos(small: int = 4) -> list[Photo]:
     """Small PNGs, a 12 MP JPEG, and one of each kind."""
     tiles = sample_images.small_pictures(small, 5)
     found = [
