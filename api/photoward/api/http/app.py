@@ -71,9 +71,9 @@ ROUTES = (
 
 DESCRIPTION = """Adds noise to photos that is hard to see and makes them unprofitable to train on.
 
-Submit a photo at `POST /v1/images`, ask at its `Location` until its state is `succeeded`, then
-fetch `content`; or send `Prefer: wait=20` and have the first two in one. Every refusal is a problem
-as in RFC 9457 with a stable `code`."""
+Submit a photo to `POST /v1/images`, poll its `Location` until its state is `succeeded`, then
+download `content`; `Prefer: wait=20` combines the first two. Every error is a problem as in RFC
+9457 with a stable `code`."""
 
 
 def create_app(  # noqa: PLR0913  # one collaborator each
