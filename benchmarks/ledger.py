@@ -28,7 +28,7 @@ from photoward.api.cli.service.programs import program_stages
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.jobs import Options, Output, Result, Source, new_id
 from photoward.core.ledger import open_ledger
-from photoward.core.queue import QUEUE, celery_settings, open_hints
+from photoward.core.queue import QUEUE, celery_settings, open_wake_up_sender
 from photoward.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from benchmarks.parallel import Cost
     from photoward.core.jobs import Item
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 LEASE = timedelta(minutes=10)
 TENANT = "bench"
@@ -108,7 +108,7 @@ def _fresh(url: str) -> Iterator[Settings]:
         secret = None if url == SQLITE else SecretStr(url)
         settings = Settings(data_dir=Path(folder), database_url=secret)
         with closing(open_ledger(settings)) as opened:
-            if opened.depth():
+            if opened.items.count_by_state():
                 raise BadInput("invalid_option", "There are items in that database already.")
         yield settings
 
@@ -143,10 +143,10 @@ def _ledger(settings: Settings, items: int, claim: int, work_ms: float, workers:
         )
     }
     with closing(open_ledger(settings)) as opened:
-        if opened.oldest_queued() is not None:
+        if opened.items.next_queued_id() is not None:
             raise Unavailable("Something is queued still.")
         for number in range(workers):
-            opened.erase(f"{TENANT}-{number}")
+            opened.tenants.erase(f"{TENANT}-{number}")
     return found
 
 
@@ -181,7 +181,7 @@ def _asking(settings: Settings, count: int) -> Callable[[int], None]:
     def ask(number: int) -> None:
         item = _one_more(opened, number)
         for _ in range(count):
-            opened.get(item.tenant, item.id)
+            opened.items.get(item.tenant, item.id)
 
     return ask
 
@@ -191,10 +191,10 @@ def _working(settings: Settings, limit: int, seconds: float) -> Callable[[int], 
     output = Output("cd" * 32, 3000, "image/png")
 
     def work(_number: int) -> None:
-        while found := opened.claim(limit=limit, max_megapixels=50, lease=LEASE):
+        while found := opened.items.claim(limit=limit, max_megapixels=50, lease=LEASE):
             time.sleep(seconds * len(found))
             results = [Result(item.id, output, "my cat", "given", {"linf": 8}) for item in found]
-            opened.store(str(found[0].lease), results)
+            opened.items.complete(str(found[0].lease_token), results)
 
     return work
 
@@ -203,15 +203,15 @@ def _one_more(opened: Ledger, number: int) -> Item:
     """Handed in by a tenant of the process's own: those of one tenant wait for each other."""
     options = Options("sem", "prototype", "small", 8.0, "strong", "my cat", None)
     source = Source("ab" * 32, 3000, "image/png", 32, 32, "a.png")
-    return opened.add(new_id(), f"{TENANT}-{number}", options, source, "sem/32")
+    return opened.items.add(new_id(), f"{TENANT}-{number}", options, source, "sem/32")
 
 
 def _hinting(settings: Settings, count: int) -> Callable[[int], None]:
-    hints = open_hints(settings)
+    hints = open_wake_up_sender(settings)
     hints.check()
 
     def hint(_number: int) -> None:
-        if not all([hints.hint(new_id()) for _ in range(count)]):  # noqa: C419  # each counts
+        if not all([hints.send(new_id()) for _ in range(count)]):  # noqa: C419  # each counts
             raise Unavailable("The broker was not told of everything.")
 
     return hint

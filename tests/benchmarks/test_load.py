@@ -41,7 +41,7 @@ def test_it_asks_and_uploads_at_the_rates_it_was_given(
             "--out",
             str(out),
         )
-        held = service.ledger.depth()
+        held = service.ledger.items.count_by_state()
     assert code == 0
     told = json.loads(out.read_text())
     assert told["reads"]["codes"] == {"200": 20}

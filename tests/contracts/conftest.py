@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
+    from photoward.core.storage import ObjectStore
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

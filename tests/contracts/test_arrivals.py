@@ -10,60 +10,60 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.core import webhooks
 from photoward.core.errors import BadInput, NotFound, Overloaded
-from photoward.core.fetches import Expected
+from photoward.core.fetches import FetchRequest
 from photoward.core.jobs import Failure, State, new_id
+from photoward.core.ledger import webhooks
 from photoward.core.webhooks import Event
 from tests.support.samples import HOUR, OVER, added, claimed, failure, options, result, source
 
 if TYPE_CHECKING:
-    from photoward.core.fetches import Arrival
+    from photoward.core.fetches import FetchJob
     from photoward.core.jobs import Batch, Item
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 NOW = timedelta(0)
 
 
 def made(ledger: Ledger, tenant: str = "alice") -> Batch:
-    return ledger.add_batch(new_id(), tenant, "holiday", {})
+    return ledger.batches.add(new_id(), tenant, "holiday", {})
 
 
-def expected(place: str = "inbox/cat.png") -> Expected:
-    return Expected(new_id(), "key", place, options(sizes=(640, 320)), "cat.png")
+def expected(place: str = "inbox/cat.png") -> FetchRequest:
+    return FetchRequest(new_id(), "key", place, options(sizes=(640, 320)), "cat.png")
 
 
-def expect(ledger: Ledger, batch: Batch, count: int = 1) -> list[Expected]:
+def expect(ledger: Ledger, batch: Batch, count: int = 1) -> list[FetchRequest]:
     wanted = [expected(f"inbox/{n}.png") for n in range(count)]
-    ledger.expect(batch.tenant, batch.id, wanted)
+    ledger.fetches.enqueue(batch.tenant, batch.id, wanted)
     return wanted
 
 
-def taken(ledger: Ledger, lease: timedelta = HOUR) -> Arrival:
-    arrival = ledger.take_arrival(lease)
+def taken(ledger: Ledger, lease: timedelta = HOUR) -> FetchJob:
+    arrival = ledger.fetches.claim(lease)
     assert arrival is not None
     return arrival
 
 
-def arrive(ledger: Ledger, arrival: Arrival) -> Item | None:
-    return ledger.arrive(arrival, arrival.options, source(), "sem/32")
+def arrive(ledger: Ledger, arrival: FetchJob) -> Item | None:
+    return ledger.fetches.complete(arrival, arrival.options, source(), "sem/32")
 
 
-def unreachable(arrival: Arrival) -> Failure:
+def unreachable(arrival: FetchJob) -> Failure:
     return failure(arrival.item_id, "source_unreachable")
 
 
 def test_what_is_expected_is_received_and_not_queued(ledger: Ledger) -> None:
     batch = made(ledger)
     first, second = expect(ledger, batch, 2)
-    stands = ledger.batch("alice", batch.id)
+    stands = ledger.batches.get("alice", batch.id)
     assert (stands.counts, stands.total, stands.ended) == ({State.RECEIVED: 2}, 2, 0)
-    item = ledger.get("alice", first.item_id)
-    assert (item.source.filename, item.source.size, item.batch) == ("cat.png", 0, batch.id)
+    item = ledger.items.get("alice", first.item_id)
+    assert (item.source.filename, item.source.size, item.batch_id) == ("cat.png", 0, batch.id)
     assert item.options == first.options
-    assert ledger.claim(limit=9, max_megapixels=99, lease=HOUR) == []
-    assert ledger.oldest_queued() is None
-    listed = [item.id for _, item in ledger.batch_items("alice", batch.id, after=0, limit=9)]
+    assert ledger.items.claim(limit=9, max_megapixels=99, lease=HOUR) == []
+    assert ledger.items.next_queued_id() is None
+    listed = [item.id for _, item in ledger.batches.list_items("alice", batch.id, after=0, limit=9)]
     assert listed == [first.item_id, second.item_id]
 
 
@@ -71,28 +71,32 @@ def test_it_arrives_once_and_is_worked_off_like_any_other(ledger: Ledger) -> Non
     batch = made(ledger)
     (wanted,) = expect(ledger, batch)
     arrival = taken(ledger)
-    assert (arrival.item_id, arrival.tenant, arrival.kind, arrival.place, arrival.tries) == (
-        wanted.item_id, "alice", "key", "inbox/0.png", 1
-    )  # fmt: skip
+    assert (
+        arrival.item_id,
+        arrival.tenant,
+        arrival.source_kind,
+        arrival.location,
+        arrival.attempts,
+    ) == (wanted.item_id, "alice", "key", "inbox/0.png", 1)
     assert (arrival.options, arrival.filename) == (wanted.options, wanted.filename)
-    assert ledger.take_arrival(HOUR) is None, "nobody else gets it"
+    assert ledger.fetches.claim(HOUR) is None, "nobody else gets it"
     item = arrive(ledger, arrival)
     assert item is not None
     assert (item.id, item.state, item.source) == (wanted.item_id, State.QUEUED, source())
     assert arrive(ledger, arrival) is None
-    assert ledger.take_arrival(HOUR) is None
+    assert ledger.fetches.claim(HOUR) is None
     token, (claim,) = claimed(ledger)
-    assert (claim.id, claim.batch_key) == (item.id, "sem/32")
-    assert ledger.store(token, [result(item.id)]) == {item.id}
-    assert ledger.batch("alice", batch.id).counts == {State.DONE: 1}
+    assert (claim.id, claim.group_key) == (item.id, "sem/32")
+    assert ledger.items.complete(token, [result(item.id)]) == {item.id}
+    assert ledger.batches.get("alice", batch.id).counts == {State.DONE: 1}
 
 
 def test_it_belongs_to_the_trace_of_its_manifest(ledger: Ledger) -> None:
     batch, trace = made(ledger), f"00-{'ab' * 16}-{'cd' * 8}-01"
-    ledger.expect("alice", batch.id, [expected()], trace)
+    ledger.fetches.enqueue("alice", batch.id, [expected()], trace)
     item = arrive(ledger, taken(ledger))
     assert item is not None
-    assert item.trace == trace
+    assert item.traceparent == trace
 
 
 def test_ids_that_are_known_are_left_as_they_are(ledger: Ledger) -> None:
@@ -100,10 +104,10 @@ def test_ids_that_are_known_are_left_as_they_are(ledger: Ledger) -> None:
     (first,) = expect(ledger, batch)
     arrive(ledger, taken(ledger))
     more = expected()
-    ledger.expect("alice", batch.id, [first, more])
-    ledger.expect("alice", batch.id, [first, more])
-    ledger.expect("alice", batch.id, [])
-    assert ledger.batch("alice", batch.id).counts == {State.QUEUED: 1, State.RECEIVED: 1}
+    ledger.fetches.enqueue("alice", batch.id, [first, more])
+    ledger.fetches.enqueue("alice", batch.id, [first, more])
+    ledger.fetches.enqueue("alice", batch.id, [])
+    assert ledger.batches.get("alice", batch.id).counts == {State.QUEUED: 1, State.RECEIVED: 1}
     assert taken(ledger).item_id == more.item_id
 
 
@@ -111,8 +115,8 @@ def test_the_same_twice_at_once_is_one(ledger: Ledger) -> None:
     batch = made(ledger)
     wanted = [expected() for _ in range(50)]
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda _: ledger.expect("alice", batch.id, wanted), range(4)))
-    assert ledger.batch("alice", batch.id).counts == {State.RECEIVED: 50}
+        list(threads.map(lambda _: ledger.fetches.enqueue("alice", batch.id, wanted), range(4)))
+    assert ledger.batches.get("alice", batch.id).counts == {State.RECEIVED: 50}
 
 
 def test_no_two_get_the_same(ledger: Ledger) -> None:
@@ -121,13 +125,13 @@ def test_no_two_get_the_same(ledger: Ledger) -> None:
 
     def all_there_is(_: int) -> list[str]:
         found = []
-        while (arrival := ledger.take_arrival(HOUR)) is not None:
+        while (arrival := ledger.fetches.claim(HOUR)) is not None:
             found.append(arrival.item_id)
         return found
 
     with ThreadPoolExecutor(4) as threads:
         seen = Counter(one for some in threads.map(all_there_is, range(4)) for one in some)
-    while (late := ledger.take_arrival(HOUR)) is not None:  # each may have seen the others' locked
+    while (late := ledger.fetches.claim(HOUR)) is not None:  # each may have seen the others' locked
         seen[late.item_id] += 1
     assert seen == Counter(one.item_id for one in wanted)
 
@@ -137,16 +141,16 @@ def test_who_was_overtaken_changes_nothing(ledger: Ledger) -> None:
     expect(ledger, batch)
     slow = taken(ledger, OVER)
     quick = taken(ledger)
-    assert (quick.item_id, quick.tries) == (slow.item_id, 2)
-    assert not ledger.hold_arrival(slow, HOUR)
-    ledger.postpone(slow, NOW, counted=True)
-    assert not ledger.miss(slow, unreachable(slow), final=False)
+    assert (quick.item_id, quick.attempts) == (slow.item_id, 2)
+    assert not ledger.fetches.renew_lease(slow, HOUR)
+    ledger.fetches.reschedule(slow, NOW, counted=True)
+    assert not ledger.fetches.fail(slow, unreachable(slow), final=False)
     assert arrive(ledger, slow) is None
-    assert ledger.take_arrival(HOUR) is None, "it is still the other's"
-    assert ledger.hold_arrival(quick, HOUR)
+    assert ledger.fetches.claim(HOUR) is None, "it is still the other's"
+    assert ledger.fetches.renew_lease(quick, HOUR)
     assert arrive(ledger, quick) is not None
-    assert not ledger.hold_arrival(quick, HOUR)
-    assert not ledger.miss(quick, unreachable(quick), final=False)
+    assert not ledger.fetches.renew_lease(quick, HOUR)
+    assert not ledger.fetches.fail(quick, unreachable(quick), final=False)
 
 
 def test_tries_are_counted_unless_it_is_our_fault(ledger: Ledger) -> None:
@@ -154,21 +158,21 @@ def test_tries_are_counted_unless_it_is_our_fault(ledger: Ledger) -> None:
     expect(ledger, batch)
     for counted, tries in ((True, 1), (False, 2), (False, 2), (True, 2), (True, 3)):
         arrival = taken(ledger)
-        assert arrival.tries == tries
-        ledger.postpone(arrival, NOW, counted=counted)
-    ledger.postpone(taken(ledger), HOUR, counted=True)
-    assert ledger.take_arrival(HOUR) is None
+        assert arrival.attempts == tries
+        ledger.fetches.reschedule(arrival, NOW, counted=counted)
+    ledger.fetches.reschedule(taken(ledger), HOUR, counted=True)
+    assert ledger.fetches.claim(HOUR) is None
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch is at rest as soon as all in it has ended."""
-    monkeypatch.setattr(webhooks, "REST", NOW)
+    monkeypatch.setattr(webhooks, "BATCH_QUIET_PERIOD", NOW)
 
 
 @pytest.mark.usefixtures("at_once")
 def test_a_miss_ends_the_item_and_is_told(ledger: Ledger) -> None:
-    hook = ledger.add_webhook(
+    hook = ledger.webhooks.add(
         secrets.token_hex(8), "alice", "https://a.example",
         {Event.IMAGE_FAILED, Event.BATCH_ENDED},
     )  # fmt: skip
@@ -176,22 +180,22 @@ def test_a_miss_ends_the_item_and_is_told(ledger: Ledger) -> None:
     expect(ledger, batch, 2)
     for left in (1, 0):
         arrival = taken(ledger)
-        assert ledger.miss(arrival, unreachable(arrival), final=bool(left))
-    ledger.awaiting()
-    found = ledger.deliveries("alice", hook.id, after=0, limit=9)
+        assert ledger.fetches.fail(arrival, unreachable(arrival), final=bool(left))
+    ledger.webhooks.list_due()
+    found = ledger.webhooks.list_deliveries("alice", hook.id, after=0, limit=9)
     assert [one.event for one in found] == [
         Event.IMAGE_FAILED, Event.IMAGE_FAILED, Event.BATCH_ENDED
     ]  # fmt: skip
     assert found[0].payload["data"]["code"] == "source_unreachable"
-    stands = ledger.batch("alice", batch.id)
+    stands = ledger.batches.get("alice", batch.id)
     assert (stands.counts, stands.ended) == ({State.FAILED: 2}, 2)
-    assert ledger.get("alice", arrival.item_id).error_code == "source_unreachable"
-    assert ledger.take_arrival(HOUR) is None
+    assert ledger.items.get("alice", arrival.item_id).error_code == "source_unreachable"
+    assert ledger.fetches.claim(HOUR) is None
 
 
 @pytest.mark.usefixtures("at_once")
 def test_a_batch_ends_only_when_all_have_arrived(ledger: Ledger) -> None:
-    hook = ledger.add_webhook(
+    hook = ledger.webhooks.add(
         secrets.token_hex(8), "alice", "https://a.example", {Event.BATCH_ENDED}
     )
     batch = made(ledger)
@@ -200,10 +204,10 @@ def test_a_batch_ends_only_when_all_have_arrived(ledger: Ledger) -> None:
         item = arrive(ledger, taken(ledger))
         assert item is not None
         token, _ = claimed(ledger)
-        ledger.store(token, [result(item.id)])
-        ledger.awaiting()
-        assert len(ledger.deliveries("alice", hook.id, after=0, limit=9)) == told
-        assert (ledger.batch("alice", batch.id).eta_s == 0) is bool(told)
+        ledger.items.complete(token, [result(item.id)])
+        ledger.webhooks.list_due()
+        assert len(ledger.webhooks.list_deliveries("alice", hook.id, after=0, limit=9)) == told
+        assert (ledger.batches.get("alice", batch.id).eta_s == 0) is bool(told)
 
 
 def test_what_was_missed_is_expected_again_in_its_place(ledger: Ledger) -> None:
@@ -216,16 +220,18 @@ def test_what_was_missed_is_expected_again_in_its_place(ledger: Ledger) -> None:
         if arrival.item_id == here.item_id:
             arrive(ledger, arrival)
         else:
-            ledger.miss(arrival, unreachable(arrival), final=ends.get(arrival.item_id, False))
-    assert ledger.expect_again("alice", batch.id) == 1
-    assert ledger.expect_again("alice", batch.id) == 0
+            ledger.fetches.fail(
+                arrival, unreachable(arrival), final=ends.get(arrival.item_id, False)
+            )
+    assert ledger.fetches.retry_failed("alice", batch.id) == 1
+    assert ledger.fetches.retry_failed("alice", batch.id) == 0
     with pytest.raises(NotFound):
-        ledger.get("alice", gone.item_id)
-    assert ledger.get("alice", broken.item_id).state is State.FAILED
+        ledger.items.get("alice", gone.item_id)
+    assert ledger.items.get("alice", broken.item_id).state is State.FAILED
     counts = {State.FAILED: 1, State.QUEUED: 1, State.RECEIVED: 1}
-    assert ledger.batch("alice", batch.id).counts == counts
+    assert ledger.batches.get("alice", batch.id).counts == counts
     again = taken(ledger)
-    assert (again.place, again.tries, again.filename) == (gone.place, 1, "cat.png")
+    assert (again.location, again.attempts, again.filename) == (gone.location, 1, "cat.png")
     assert again.options == gone.options
     assert arrive(ledger, again) is not None
 
@@ -234,10 +240,10 @@ def test_what_is_old_is_forgotten(ledger: Ledger) -> None:
     batch = made(ledger)
     expect(ledger, batch, 2)
     arrival = taken(ledger)
-    ledger.miss(arrival, unreachable(arrival), final=False)
-    assert ledger.prune_arrivals(HOUR) == 0
-    assert ledger.prune_arrivals(-HOUR) == 1, "not what is still to come"
-    assert ledger.expect_again("alice", batch.id) == 0
+    ledger.fetches.fail(arrival, unreachable(arrival), final=False)
+    assert ledger.fetches.prune(HOUR) == 0
+    assert ledger.fetches.prune(-HOUR) == 1, "not what is still to come"
+    assert ledger.fetches.retry_failed("alice", batch.id) == 0
     assert taken(ledger).item_id != arrival.item_id
 
 
@@ -247,18 +253,18 @@ def test_what_is_cancelled_or_erased_arrives_no_more(ledger: Ledger, way: str) -
     first, second = expect(ledger, batch, 2)
     arrival = taken(ledger)
     if way == "batch":
-        assert len(ledger.cancel_batch("alice", batch.id)) == 2
-        assert ledger.batch("alice", batch.id).counts == {State.CANCELLED: 2}
+        assert len(ledger.batches.cancel("alice", batch.id)) == 2
+        assert ledger.batches.get("alice", batch.id).counts == {State.CANCELLED: 2}
     elif way == "item":
         for one in (first, second):
-            assert ledger.cancel("alice", one.item_id).state is State.RECEIVED
+            assert ledger.items.delete("alice", one.item_id).state is State.RECEIVED
     else:
-        assert len(ledger.erase("alice")) == 2
-    assert not ledger.hold_arrival(arrival, HOUR)
+        assert len(ledger.tenants.erase("alice")) == 2
+    assert not ledger.fetches.renew_lease(arrival, HOUR)
     assert arrive(ledger, arrival) is None
-    assert not ledger.miss(arrival, unreachable(arrival), final=False)
-    assert ledger.take_arrival(HOUR) is None
-    assert ledger.depth().get(State.QUEUED, 0) == 0
+    assert not ledger.fetches.fail(arrival, unreachable(arrival), final=False)
+    assert ledger.fetches.claim(HOUR) is None
+    assert ledger.items.count_by_state().get(State.QUEUED, 0) == 0
 
 
 def test_tenants_come_in_turn(ledger: Ledger) -> None:
@@ -271,17 +277,17 @@ def test_tenants_come_in_turn(ledger: Ledger) -> None:
 
 
 def test_quotas_count_what_has_arrived(ledger: Ledger) -> None:
-    ledger.set_quota("alice", 1.5)
+    ledger.tenants.set_quota("alice", 1.5)
     batch = made(ledger)
     expect(ledger, batch, 2)
-    assert ledger.usage("alice").megapixels == 0
+    assert ledger.tenants.usage("alice").megapixels == 0
     assert arrive(ledger, taken(ledger)) is not None
-    assert ledger.usage("alice").megapixels == 1
+    assert ledger.tenants.usage("alice").megapixels == 1
     arrival = taken(ledger)
     with pytest.raises(Overloaded) as refused:
         arrive(ledger, arrival)
     assert refused.value.code == "over_quota"
-    assert ledger.hold_arrival(arrival, HOUR), "it is still there"
+    assert ledger.fetches.renew_lease(arrival, HOUR), "it is still there"
 
 
 def test_arrivals_have_turns_of_batches(ledger: Ledger) -> None:
@@ -291,7 +297,9 @@ def test_arrivals_have_turns_of_batches(ledger: Ledger) -> None:
     alone = added(ledger)
     assert first is not None
     assert second is not None
-    places = [ledger.standing("alice", item.id)[1] for item in (alone, first, second)]
+    places = [
+        ledger.items.get_with_position("alice", item.id)[1] for item in (alone, first, second)
+    ]
     assert places == [0, 1, 2]
 
 
@@ -299,20 +307,22 @@ def test_a_foreign_batch_expects_nothing(ledger: Ledger) -> None:
     batch = made(ledger)
     for tenant, batch_id in (("bob", batch.id), ("alice", new_id())):
         with pytest.raises(NotFound):
-            ledger.expect(tenant, batch_id, [expected()])
+            ledger.fetches.enqueue(tenant, batch_id, [expected()])
         with pytest.raises(NotFound):
-            ledger.expect_again(tenant, batch_id)
-    assert ledger.batch("alice", batch.id).total == 0
+            ledger.fetches.retry_failed(tenant, batch_id)
+    assert ledger.batches.get("alice", batch.id).total == 0
 
 
 def test_under_one_name_nothing_else_is_expected(ledger: Ledger) -> None:
     batch, wanted = made(ledger), [expected(), expected()]
     same, other = 32 * "a" + 32 * "b", 32 * "a" + 32 * "c"
-    ledger.expect("alice", batch.id, wanted[:1], request=same)
+    ledger.fetches.enqueue("alice", batch.id, wanted[:1], idempotency_key=same)
     arrive(ledger, taken(ledger))
-    ledger.expect("alice", batch.id, wanted, request=same)  # what could not be then can be now
+    ledger.fetches.enqueue(
+        "alice", batch.id, wanted, idempotency_key=same
+    )  # what could not be then can be now
     with pytest.raises(BadInput, match="request_differs"):
-        ledger.expect("alice", batch.id, [expected()], request=other)
-    assert ledger.batch("alice", batch.id).total == 2
-    ledger.expect("alice", batch.id, [expected()], request=32 * "9" + 32 * "c")
-    ledger.expect("bob", made(ledger, "bob").id, [expected()], request=other)
+        ledger.fetches.enqueue("alice", batch.id, [expected()], idempotency_key=other)
+    assert ledger.batches.get("alice", batch.id).total == 2
+    ledger.fetches.enqueue("alice", batch.id, [expected()], idempotency_key=32 * "9" + 32 * "c")
+    ledger.fetches.enqueue("bob", made(ledger, "bob").id, [expected()], idempotency_key=other)

@@ -12,21 +12,23 @@ from tests.support.samples import added, claimed, failure, options, result, sour
 
 if TYPE_CHECKING:
     from photoward.core.jobs import Batch, Item
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 
 def made(ledger: Ledger, tenant: str = "alice") -> Batch:
-    return ledger.add_batch(new_id(), tenant, "holiday", {"preset": "subtle"})
+    return ledger.batches.add(new_id(), tenant, "holiday", {"preset": "subtle"})
 
 
-def put(ledger: Ledger, batch: Batch, batch_key: str = "sem/32") -> Item:
-    return ledger.add(new_id(), batch.tenant, options(), source(), batch_key, batch=batch.id)
+def put(ledger: Ledger, batch: Batch, group_key: str = "sem/32") -> Item:
+    return ledger.items.add(
+        new_id(), batch.tenant, options(), source(), group_key, batch_id=batch.id
+    )
 
 
 def test_a_batch_is_kept_as_it_was_asked_for(ledger: Ledger) -> None:
     batch = made(ledger)
-    assert ledger.batch("alice", batch.id) == batch
-    assert ledger.batch_options("alice", batch.id) == batch.options
+    assert ledger.batches.get("alice", batch.id) == batch
+    assert ledger.batches.get_options("alice", batch.id) == batch.options
     assert (batch.name, batch.options, batch.total) == ("holiday", {"preset": "subtle"}, 0)
     assert batch.eta_s == 0
 
@@ -36,14 +38,14 @@ def test_its_items_are_counted_where_they_stand(ledger: Ledger) -> None:
     items = [put(ledger, batch) for _ in range(5)]
     added(ledger)
     token, taken = claimed(ledger, limit=1)
-    ledger.release(token)
-    assert taken[0].batch is None, "what came by itself goes first"
-    ledger.cancel("alice", taken[0].id)
+    ledger.items.release(token)
+    assert taken[0].batch_id is None, "what came by itself goes first"
+    ledger.items.delete("alice", taken[0].id)
     token, _ = claimed(ledger, limit=3)
-    ledger.store(token, [result(items[0].id)])
-    ledger.fail(token, [failure(items[1].id)])
-    ledger.cancel("alice", items[4].id)
-    found = ledger.batch("alice", batch.id)
+    ledger.items.complete(token, [result(items[0].id)])
+    ledger.items.fail(token, [failure(items[1].id)])
+    ledger.items.delete("alice", items[4].id)
+    found = ledger.batches.get("alice", batch.id)
     assert found.counts == {State.DONE: 1, State.FAILED: 1, State.LEASED: 1, State.QUEUED: 1}
     assert (found.total, found.ended) == (4, 2)
     assert found.rate_per_s > 0
@@ -57,14 +59,14 @@ def test_items_are_listed_in_order_and_in_pages(ledger: Ledger) -> None:
         items.append(put(ledger, batch))
         put(ledger, other)
     seen, after = list[str](), 0
-    while page := ledger.batch_items("alice", batch.id, after=after, limit=3):
+    while page := ledger.batches.list_items("alice", batch.id, after=after, limit=3):
         assert len(page) <= 3
         seen += [item.id for _, item in page]
         after = page[-1][0]
     assert seen == [item.id for item in items]
-    assert ledger.batch_items("alice", batch.id, after=0, limit=9, states={State.DONE}) == []
-    ((_, shown),) = ledger.batch_items("alice", batch.id, after=after - 1, limit=9)
-    assert shown.batch == batch.id
+    assert ledger.batches.list_items("alice", batch.id, after=0, limit=9, states={State.DONE}) == []
+    ((_, shown),) = ledger.batches.list_items("alice", batch.id, after=after - 1, limit=9)
+    assert shown.batch_id == batch.id
 
 
 def test_what_has_not_ended_can_be_cancelled_as_one(ledger: Ledger) -> None:
@@ -73,14 +75,14 @@ def test_what_has_not_ended_can_be_cancelled_as_one(ledger: Ledger) -> None:
     alone = added(ledger)
     claimed(ledger, limit=1)
     token, _ = claimed(ledger, limit=2)
-    ledger.store(token, [result(items[0].id)])
-    ended = ledger.cancel_batch("alice", batch.id)
+    ledger.items.complete(token, [result(items[0].id)])
+    ended = ledger.batches.cancel("alice", batch.id)
     assert [item.id for item in ended] == [item.id for item in items[1:]]
-    assert ledger.batch("alice", batch.id).counts == {State.DONE: 1, State.CANCELLED: 3}
-    assert ledger.get("alice", items[3].id).state is State.CANCELLED
-    assert ledger.store(token, [result(items[1].id)]) == set(), "the worker is told"
-    assert ledger.get("alice", alone.id).state is State.LEASED
-    assert ledger.cancel_batch("alice", batch.id) == []
+    assert ledger.batches.get("alice", batch.id).counts == {State.DONE: 1, State.CANCELLED: 3}
+    assert ledger.items.get("alice", items[3].id).state is State.CANCELLED
+    assert ledger.items.complete(token, [result(items[1].id)]) == set(), "the worker is told"
+    assert ledger.items.get("alice", alone.id).state is State.LEASED
+    assert ledger.batches.cancel("alice", batch.id) == []
 
 
 def test_a_foreign_batch_is_a_missing_one(ledger: Ledger) -> None:
@@ -88,23 +90,23 @@ def test_a_foreign_batch_is_a_missing_one(ledger: Ledger) -> None:
     put(ledger, batch)
     for tenant, batch_id in (("bob", batch.id), ("alice", new_id())):
         with pytest.raises(NotFound):
-            ledger.batch(tenant, batch_id)
+            ledger.batches.get(tenant, batch_id)
         with pytest.raises(NotFound):
-            ledger.batch_options(tenant, batch_id)
+            ledger.batches.get_options(tenant, batch_id)
         with pytest.raises(NotFound):
-            ledger.batch_items(tenant, batch_id, after=0, limit=9)
+            ledger.batches.list_items(tenant, batch_id, after=0, limit=9)
         with pytest.raises(NotFound):
-            ledger.cancel_batch(tenant, batch_id)
-    assert ledger.batch("alice", batch.id).counts == {State.QUEUED: 1}
+            ledger.batches.cancel(tenant, batch_id)
+    assert ledger.batches.get("alice", batch.id).counts == {State.QUEUED: 1}
 
 
 def test_what_came_by_itself_goes_before_all_batches(ledger: Ledger) -> None:
     batch = made(ledger)
     queue = [put(ledger, batch) for _ in range(3)]
-    first, second = added(ledger, batch_key="cuda/32"), added(ledger)
+    first, second = added(ledger, group_key="cuda/32"), added(ledger)
     more = put(ledger, batch)
     everything = (*queue, first, second, more)
-    places = {item.id: ledger.standing("alice", item.id)[1] for item in everything}
+    places = {item.id: ledger.items.get_with_position("alice", item.id)[1] for item in everything}
     assert [places[item.id] for item in (first, second, *queue, more)] == [0, 1, 2, 3, 4, 5]
     claims = [[item.id for item in claimed(ledger)[1]] for _ in range(3)]
     assert claims == [[first.id], [second.id], [*(item.id for item in queue), more.id]]

@@ -9,40 +9,43 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.core import webhooks
 from photoward.core.errors import NotFound
 from photoward.core.jobs import State, new_id
-from photoward.core.webhooks import GRACE, Delivered, Event
+from photoward.core.ledger import webhooks
+from photoward.core.webhooks import ROTATION_GRACE, DeliveryState, Event
 from tests.support.overlap import beginning, paused
 from tests.support.samples import HOUR, OVER, added, claimed, failure, options, result, source
 
 if TYPE_CHECKING:
-    from photoward.core.ledger.adapter import SqlLedger
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
     from photoward.core.webhooks import Delivery, Webhook
 
 NOW = timedelta(0)
 
 
 def made(ledger: Ledger, tenant: str = "alice", *events: Event) -> Webhook:
-    return ledger.add_webhook(
+    return ledger.webhooks.add(
         secrets.token_hex(8), tenant, "https://a.example/x", events or tuple(Event)
     )
 
 
 def log(ledger: Ledger, hook: Webhook) -> list[Delivery]:
-    return ledger.deliveries(hook.tenant, hook.id, after=0, limit=100)
+    return ledger.webhooks.list_deliveries(hook.tenant, hook.id, after=0, limit=100)
 
 
 def due(ledger: Ledger, limit: int, lease: timedelta) -> list[tuple[Delivery, Webhook]]:
     """What a courier takes that sends to everybody."""
-    return [(one, to) for to in ledger.awaiting() for one in ledger.due(to.id, limit, lease)]
+    return [
+        (one, to)
+        for to in ledger.webhooks.list_due()
+        for one in ledger.webhooks.claim_deliveries(to.id, limit, lease)
+    ]
 
 
 def finished(ledger: Ledger, tenant: str = "alice") -> str:
     item = added(ledger, tenant)
     token, _ = claimed(ledger)
-    ledger.store(token, [result(item.id)])
+    ledger.items.complete(token, [result(item.id)])
     return item.id
 
 
@@ -51,8 +54,8 @@ def test_what_ends_is_told_to_those_who_want_it(ledger: Ledger) -> None:
     others = made(ledger, "bob")
     good, bad = added(ledger), added(ledger)
     token, _ = claimed(ledger)
-    ledger.store(token, [result(good.id)])
-    ledger.fail(token, [failure(bad.id)])
+    ledger.items.complete(token, [result(good.id)])
+    ledger.items.fail(token, [failure(bad.id)])
     done, failed = log(ledger, every)
     assert (done.event, failed.event) == (Event.IMAGE_DONE, Event.IMAGE_FAILED)
     assert done.payload["type"] == "image.done"
@@ -69,14 +72,14 @@ def test_a_lost_worker_is_told_too(ledger: Ledger) -> None:
     added(ledger)
     for _ in range(3):
         claimed(ledger, lease=OVER)
-        ledger.expire()
+        ledger.items.expire_leases()
     (told,) = log(ledger, hook)
     assert told.payload["data"]["code"] == "worker_lost"
 
 
 def ended(ledger: Ledger, hook: Webhook) -> list[dict[str, int]]:
     """What was told of batches, as soon as it is time."""
-    ledger.awaiting()
+    ledger.webhooks.list_due()
     found = [one for one in log(ledger, hook) if one.event is Event.BATCH_ENDED]
     return [one.payload["data"]["counts"] for one in found]
 
@@ -84,21 +87,22 @@ def ended(ledger: Ledger, hook: Webhook) -> list[dict[str, int]]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch is at rest as soon as all in it has ended."""
-    monkeypatch.setattr(webhooks, "REST", NOW)
+    monkeypatch.setattr(webhooks, "BATCH_QUIET_PERIOD", NOW)
 
 
 @pytest.mark.usefixtures("at_once")
 def test_a_batch_is_told_of_once_when_its_last_item_ends(ledger: Ledger) -> None:
     hook = made(ledger, "alice", Event.BATCH_ENDED)
-    batch = ledger.add_batch(new_id(), "alice", "holiday", {})
+    batch = ledger.batches.add(new_id(), "alice", "holiday", {})
     items = [
-        ledger.add(new_id(), "alice", options(), source(), "k", batch=batch.id) for _ in range(4)
+        ledger.items.add(new_id(), "alice", options(), source(), "k", batch_id=batch.id)
+        for _ in range(4)
     ]
     tokens = [claimed(ledger, limit=1)[0] for _ in items[:3]]
     for token, item in zip(tokens, items, strict=False):
         assert ended(ledger, hook) == []
-        ledger.store(token, [result(item.id)])
-    ledger.cancel_batch("alice", batch.id)
+        ledger.items.complete(token, [result(item.id)])
+    ledger.batches.cancel("alice", batch.id)
     assert len(ended(ledger, hook)) == len(ended(ledger, hook)) == 1
     (told,) = log(ledger, hook)
     assert told.payload["data"] == {
@@ -110,73 +114,74 @@ def test_a_batch_to_which_more_comes_is_told_of_when_that_is_over(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = made(ledger, "alice", Event.BATCH_ENDED)
-    batch = ledger.add_batch(new_id(), "alice", "", {})
+    batch = ledger.batches.add(new_id(), "alice", "", {})
     for _ in range(3):
         item = added(ledger, batch=batch.id)
         token, _claim = claimed(ledger)
-        ledger.store(token, [result(item.id)])
+        ledger.items.complete(token, [result(item.id)])
         assert ended(ledger, hook) == []
-    monkeypatch.setattr(webhooks, "REST", NOW)
+    monkeypatch.setattr(webhooks, "BATCH_QUIET_PERIOD", NOW)
     last = [added(ledger, batch=batch.id) for _ in range(2)]
     for item in last:
         token, _claim = claimed(ledger, limit=1)
-        ledger.store(token, [result(item.id)])
+        ledger.items.complete(token, [result(item.id)])
         assert ended(ledger, hook) == ([] if item is last[0] else [{"succeeded": 5}])
 
 
 @pytest.mark.usefixtures("at_once")
 def test_a_batch_ends_when_its_last_unfinished_photo_is_deleted(ledger: Ledger) -> None:
     hook = made(ledger, "alice", Event.BATCH_ENDED)
-    batch = ledger.add_batch(new_id(), "alice", "", {})
+    batch = ledger.batches.add(new_id(), "alice", "", {})
     done, left = (added(ledger, batch=batch.id) for _ in range(2))
     token, _ = claimed(ledger, limit=1)
-    ledger.store(token, [result(done.id)])
+    ledger.items.complete(token, [result(done.id)])
     assert ended(ledger, hook) == []
-    ledger.cancel("alice", left.id)
+    ledger.items.delete("alice", left.id)
     assert ended(ledger, hook) == [{"succeeded": 1}]
-    ledger.cancel("alice", done.id)
+    ledger.items.delete("alice", done.id)
     assert len(ended(ledger, hook)) == 1, "it had ended before"
 
 
 @pytest.mark.usefixtures("at_once")
 def test_the_last_two_of_a_batch_may_end_at_once(ledger: Ledger) -> None:
     hook = made(ledger, "alice", Event.BATCH_ENDED)
-    batch = ledger.add_batch(new_id(), "alice", "", {})
+    batch = ledger.batches.add(new_id(), "alice", "", {})
     items = [
-        ledger.add(new_id(), "alice", options(), source(), "k", batch=batch.id) for _ in range(8)
+        ledger.items.add(new_id(), "alice", options(), source(), "k", batch_id=batch.id)
+        for _ in range(8)
     ]
     claims = [(claimed(ledger, limit=1)[0], item.id) for item in items]
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda claim: ledger.store(claim[0], [result(claim[1])]), claims))
+        list(threads.map(lambda claim: ledger.items.complete(claim[0], [result(claim[1])]), claims))
     assert ended(ledger, hook) == [{"succeeded": 8}]
 
 
 def test_who_ends_photos_waits_for_who_removes_the_webhook_and_the_other_way_round(
-    ledger: SqlLedger,
+    ledger: Ledger,
 ) -> None:
     hook, item = made(ledger), added(ledger)
     token, _ = claimed(ledger)
     with paused(ledger, "SELECT webhooks"):
-        storing = beginning(lambda: ledger.store(token, [result(item.id)]))
-    removing = beginning(lambda: ledger.remove_webhook("alice", hook.id))
+        storing = beginning(lambda: ledger.items.complete(token, [result(item.id)]))
+    removing = beginning(lambda: ledger.webhooks.delete("alice", hook.id))
     assert storing.result(10) == {item.id}
     removing.result(10)
-    assert ledger.get("alice", item.id).state is State.DONE
-    assert ledger.webhooks("alice") == []
+    assert ledger.items.get("alice", item.id).state is State.DONE
+    assert ledger.webhooks.list_all("alice") == []
     assert due(ledger, 9, HOUR) == []
 
 
 def test_who_disables_a_webhook_and_who_removes_it_do_not_wait_for_each_other(
-    ledger: SqlLedger,
+    ledger: Ledger,
 ) -> None:
     hook = made(ledger)
     finished(ledger)
     with paused(ledger, "UPDATE webhooks"):
-        disabling = beginning(lambda: ledger.disable_webhook(hook.id))
-    removing = beginning(lambda: ledger.remove_webhook("alice", hook.id))
+        disabling = beginning(lambda: ledger.webhooks.disable(hook.id))
+    removing = beginning(lambda: ledger.webhooks.delete("alice", hook.id))
     disabling.result(10)
     removing.result(10)
-    assert ledger.webhooks("alice") == []
+    assert ledger.webhooks.list_all("alice") == []
 
 
 def test_a_message_is_taken_by_one_and_again_when_it_failed(ledger: Ledger) -> None:
@@ -185,19 +190,19 @@ def test_a_message_is_taken_by_one_and_again_when_it_failed(ledger: Ledger) -> N
     ((delivery, to),) = due(ledger, 9, HOUR)
     assert (to, delivery.attempts) == (hook, 1)
     assert due(ledger, 9, HOUR) == [], "somebody has it"
-    ledger.told(delivery, 500, None, NOW)
+    ledger.webhooks.record_attempt(delivery, 500, None, NOW)
     ((again, _),) = due(ledger, 9, HOUR)
     assert (again.id, again.attempts, again.status) == (delivery.id, 2, 500)
-    ledger.told(delivery, 200, None, NOW)
-    assert log(ledger, hook)[0].state is Delivered.PENDING, "the first attempt came too late"
-    ledger.told(again, None, "No answer.", None)
+    ledger.webhooks.record_attempt(delivery, 200, None, NOW)
+    assert log(ledger, hook)[0].state is DeliveryState.PENDING, "the first attempt came too late"
+    ledger.webhooks.record_attempt(again, None, "No answer.", None)
     assert [(one.state, one.error) for one in log(ledger, hook)] == [
-        (Delivered.FAILED, "No answer.")
+        (DeliveryState.FAILED, "No answer.")
     ]  # fmt: skip
-    assert ledger.replay("alice", hook.id, delivery.id).attempts == 0
+    assert ledger.webhooks.replay("alice", hook.id, delivery.id).attempts == 0
     ((last, _),) = due(ledger, 9, HOUR)
-    ledger.told(last, 204, None, NOW)
-    assert log(ledger, hook)[0].state is Delivered.DELIVERED
+    ledger.webhooks.record_attempt(last, 204, None, NOW)
+    assert log(ledger, hook)[0].state is DeliveryState.DELIVERED
     assert due(ledger, 9, HOUR) == []
 
 
@@ -212,14 +217,14 @@ def test_a_message_whose_courier_died_is_taken_again(ledger: Ledger) -> None:
 def test_who_is_gone_is_told_nothing_more_until_it_is_rotated(ledger: Ledger) -> None:
     hook = made(ledger)
     finished(ledger)
-    ledger.disable_webhook(hook.id)
+    ledger.webhooks.disable(hook.id)
     finished(ledger)
-    assert [one.state for one in log(ledger, hook)] == [Delivered.FAILED]
+    assert [one.state for one in log(ledger, hook)] == [DeliveryState.FAILED]
     assert due(ledger, 9, HOUR) == []
-    assert ledger.webhooks("alice")[0].disabled_at
-    rotated = ledger.rotate_webhook("alice", hook.id, GRACE)
-    assert (rotated.version, rotated.disabled_at) == (2, None)
-    assert rotated.old_until is not None
+    assert ledger.webhooks.list_all("alice")[0].disabled_at
+    rotated = ledger.webhooks.rotate_secret("alice", hook.id, ROTATION_GRACE)
+    assert (rotated.secret_version, rotated.disabled_at) == (2, None)
+    assert rotated.previous_secret_until is not None
     finished(ledger)
     assert len(due(ledger, 9, HOUR)) == 1
 
@@ -228,11 +233,13 @@ def test_messages_are_taken_webhook_by_webhook_and_oldest_first(ledger: Ledger) 
     hooks = [made(ledger), made(ledger), made(ledger, "bob")]
     for _ in range(3):
         finished(ledger)
-    assert {hook.id for hook in ledger.awaiting()} == {hook.id for hook in hooks[:2]}
-    first = ledger.due(hooks[0].id, 2, HOUR)
+    assert {hook.id for hook in ledger.webhooks.list_due()} == {hook.id for hook in hooks[:2]}
+    first = ledger.webhooks.claim_deliveries(hooks[0].id, 2, HOUR)
     assert [one.seq for one in first] == [one.seq for one in log(ledger, hooks[0])[:2]]
-    assert len(ledger.due(hooks[0].id, 2, HOUR)) == 1
-    assert [hook.id for hook in ledger.awaiting()] == [hooks[1].id], "of the first all are taken"
+    assert len(ledger.webhooks.claim_deliveries(hooks[0].id, 2, HOUR)) == 1
+    assert [hook.id for hook in ledger.webhooks.list_due()] == [hooks[1].id], (
+        "of the first all are taken"
+    )
 
 
 def test_a_message_is_taken_by_one_of_many(ledger: Ledger) -> None:
@@ -240,9 +247,13 @@ def test_a_message_is_taken_by_one_of_many(ledger: Ledger) -> None:
     for _ in range(20):
         finished(ledger)
     with ThreadPoolExecutor(8) as threads:
-        taken = list(threads.map(lambda _: ledger.due(hook.id, 4, HOUR), range(8)))
+        taken = list(
+            threads.map(lambda _: ledger.webhooks.claim_deliveries(hook.id, 4, HOUR), range(8))
+        )
     found = [one.seq for some in taken for one in some]
-    found += [one.seq for _ in range(5) for one in ledger.due(hook.id, 4, HOUR)]
+    found += [
+        one.seq for _ in range(5) for one in ledger.webhooks.claim_deliveries(hook.id, 4, HOUR)
+    ]
     assert sorted(found) == [one.seq for one in log(ledger, hook)]
 
 
@@ -251,26 +262,26 @@ def test_foreign_webhooks_are_missing_ones(ledger: Ledger) -> None:
     finished(ledger)
     (delivery,) = log(ledger, hook)
     for call in (
-        lambda: ledger.rotate_webhook("bob", hook.id, GRACE),
-        lambda: ledger.remove_webhook("bob", hook.id),
-        lambda: ledger.deliveries("bob", hook.id, after=0, limit=9),
-        lambda: ledger.replay("bob", hook.id, delivery.id),
-        lambda: ledger.replay("alice", hook.id, "msg_" + 24 * "0"),
+        lambda: ledger.webhooks.rotate_secret("bob", hook.id, ROTATION_GRACE),
+        lambda: ledger.webhooks.delete("bob", hook.id),
+        lambda: ledger.webhooks.list_deliveries("bob", hook.id, after=0, limit=9),
+        lambda: ledger.webhooks.replay("bob", hook.id, delivery.id),
+        lambda: ledger.webhooks.replay("alice", hook.id, "msg_" + 24 * "0"),
     ):
         with pytest.raises(NotFound):
             call()
-    assert ledger.webhooks("alice") == [hook]
-    assert ledger.webhooks("bob") == []
+    assert ledger.webhooks.list_all("alice") == [hook]
+    assert ledger.webhooks.list_all("bob") == []
 
 
 def test_what_is_removed_or_erased_leaves_no_message(ledger: Ledger) -> None:
     hook, other = made(ledger), made(ledger)
     finished(ledger)
-    ledger.remove_webhook("alice", hook.id)
-    assert ledger.webhooks("alice") == [other]
+    ledger.webhooks.delete("alice", hook.id)
+    assert ledger.webhooks.list_all("alice") == [other]
     assert len(due(ledger, 9, NOW)) == 1
-    ledger.erase("alice")
-    assert ledger.webhooks("alice") == []
+    ledger.tenants.erase("alice")
+    assert ledger.webhooks.list_all("alice") == []
     assert due(ledger, 9, HOUR) == []
 
 
@@ -279,7 +290,7 @@ def test_old_messages_that_ended_are_forgotten(ledger: Ledger) -> None:
     for _ in range(2):
         finished(ledger)
     ((delivery, _),) = due(ledger, 1, HOUR)
-    ledger.told(delivery, 200, None, None)
-    assert ledger.prune_deliveries(HOUR) == 0
-    assert ledger.prune_deliveries(NOW) == 1
-    assert [one.state for one in log(ledger, hook)] == [Delivered.PENDING]
+    ledger.webhooks.record_attempt(delivery, 200, None, None)
+    assert ledger.webhooks.prune_deliveries(HOUR) == 0
+    assert ledger.webhooks.prune_deliveries(NOW) == 1
+    assert [one.state for one in log(ledger, hook)] == [DeliveryState.PENDING]

@@ -15,7 +15,7 @@ from photoward.core.jobs import new_id
 from photoward.core.object_keys import original_key, output_key
 
 if TYPE_CHECKING:
-    from photoward.core.ports import ObjectStore
+    from photoward.core.storage import ObjectStore
 
 LARGE = bytes(range(256)) * 48 * 1024  # 12 MiB: beyond any single chunk
 

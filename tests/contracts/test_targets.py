@@ -11,7 +11,7 @@ import pytest
 from photoward.core.targets import Sighting, Target
 
 if TYPE_CHECKING:
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 SPARE = tuple(range(900, 964))
 
@@ -21,18 +21,23 @@ def sighting(home: int) -> Sighting:
 
 
 def test_a_label_keeps_its_target_and_others_follow_it(ledger: Ledger) -> None:
-    cat = ledger.target("alice", "cat", lambda: sighting(281))
-    dog = ledger.target("alice", "dog", lambda: sighting(200))
+    cat = ledger.targets.get_or_choose("alice", "cat", lambda: sighting(281))
+    dog = ledger.targets.get_or_choose("alice", "dog", lambda: sighting(200))
     assert (cat, dog) == (Target(281, 900, 3), Target(200, 281, 1))
-    assert ledger.target("alice", "cat", lambda: pytest.fail("asked again")) == cat
-    assert ledger.target("bob", "dog", lambda: sighting(200)) == Target(200, 900, 3)
+    assert ledger.targets.get_or_choose("alice", "cat", lambda: pytest.fail("asked again")) == cat
+    assert ledger.targets.get_or_choose("bob", "dog", lambda: sighting(200)) == Target(200, 900, 3)
 
 
 def test_who_comes_at_once_agrees(ledger: Ledger) -> None:
     names = [str(n % 8) for n in range(32)]
     with ThreadPoolExecutor(8) as pool:
         found = list(
-            pool.map(lambda name: ledger.target("alice", name, lambda: sighting(int(name))), names)
+            pool.map(
+                lambda name: ledger.targets.get_or_choose(
+                    "alice", name, lambda: sighting(int(name))
+                ),
+                names,
+            )
         )
     kept: dict[str, Target] = {}
     for name, target in zip(names, found, strict=True):
@@ -44,9 +49,9 @@ def test_who_comes_at_once_agrees(ledger: Ledger) -> None:
 
 
 def test_they_end_with_their_tenant(ledger: Ledger) -> None:
-    ledger.target("alice", "cat", lambda: sighting(281))
-    ledger.target("bob", "cat", lambda: sighting(281))
-    ledger.erase("alice")
-    again = ledger.target("alice", "cat", lambda: sighting(7))
+    ledger.targets.get_or_choose("alice", "cat", lambda: sighting(281))
+    ledger.targets.get_or_choose("bob", "cat", lambda: sighting(281))
+    ledger.tenants.erase("alice")
+    again = ledger.targets.get_or_choose("alice", "cat", lambda: sighting(7))
     assert again.home == 7
-    assert ledger.target("bob", "cat", lambda: sighting(7)).home == 281
+    assert ledger.targets.get_or_choose("bob", "cat", lambda: sighting(7)).home == 281

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.core.jobs import Lane, new_id
-from photoward.core.ledger.turns import HEAD_START
+from photoward.core.jobs import Priority, new_id
+from photoward.core.ledger.fair_queue import HEAD_START
 from tests.support.samples import HOUR, added, claimed, result
 
 if TYPE_CHECKING:
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 A_ROUND = 8
 """Photos that the workers of these tests can do in a round."""
@@ -23,7 +23,7 @@ def order(ledger: Ledger, count: int) -> list[str]:
 
 
 def in_batch(ledger: Ledger, tenant: str, count: int, height: int = 1000) -> None:
-    batch = ledger.add_batch(new_id(), tenant, "", {})
+    batch = ledger.batches.add(new_id(), tenant, "", {})
     for _ in range(count):
         added(ledger, tenant, height=height, batch=batch.id)
 
@@ -38,7 +38,7 @@ def waits(ledger: Ledger, rounds: int, flood: int) -> list[int]:
         for _ in range(2):
             arrived[added(ledger, "bob").id] = number
         token, items = claimed(ledger, limit=A_ROUND)
-        ledger.store(token, [result(item.id) for item in items])
+        ledger.items.complete(token, [result(item.id) for item in items])
         taken += [number - arrived[item.id] + 1 for item in items if item.tenant == "bob"]
     return taken
 
@@ -62,7 +62,7 @@ def test_each_has_an_equal_share_of_the_work_not_of_the_photos(ledger: Ledger) -
 
 
 def test_a_weight_is_a_share(ledger: Ledger) -> None:
-    ledger.set_weight("alice", 3)
+    ledger.tenants.set_weight("alice", 3)
     for tenant in ("bob", "alice"):
         for _ in range(20):
             added(ledger, tenant)
@@ -88,7 +88,7 @@ def test_batches_of_two_tenants_go_side_by_side(ledger: Ledger) -> None:
 
 def test_a_flood_of_single_photos_does_not_stop_everybodys_batches(ledger: Ledger) -> None:
     in_batch(ledger, "bob", 3)
-    each = HEAD_START[Lane.BATCH] / 10
+    each = HEAD_START[Priority.BULK] / 10
     for _ in range(20):
         added(ledger, "alice", height=round(1000 * each))
     served = order(ledger, 16)
@@ -100,6 +100,6 @@ def test_photos_of_a_new_tenant_go_before_a_batch_that_waits(ledger: Ledger) -> 
     in_batch(ledger, "alice", 20)
     assert order(ledger, 5) == ["alice"] * 5
     item = added(ledger, "bob")
-    assert ledger.standing("bob", item.id) == (item, 0)
+    assert ledger.items.get_with_position("bob", item.id) == (item, 0)
     assert order(ledger, 1) == ["bob"]
-    assert ledger.claim(limit=1, max_megapixels=9, lease=HOUR)[0].tenant == "alice"
+    assert ledger.items.claim(limit=1, max_megapixels=9, lease=HOUR)[0].tenant == "alice"

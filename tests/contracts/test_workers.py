@@ -11,32 +11,32 @@ from photoward.core.ledger import workers
 if TYPE_CHECKING:
     import pytest
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 SOON = timedelta(seconds=30)
 
 
 def test_the_last_that_was_heard_of_is_known(ledger: Ledger) -> None:
-    assert ledger.last_beat() is None
-    ledger.beat("one")
-    ledger.beat("one")
+    assert ledger.workers.since_heartbeat() is None
+    ledger.workers.record_heartbeat("one")
+    ledger.workers.record_heartbeat("one")
     time.sleep(0.2)
-    silence = ledger.last_beat()
+    silence = ledger.workers.since_heartbeat()
     assert silence is not None
     assert timedelta(seconds=0.1) < silence < SOON
-    ledger.beat("two")
-    newer = ledger.last_beat()
+    ledger.workers.record_heartbeat("two")
+    newer = ledger.workers.since_heartbeat()
     assert newer is not None
     assert newer < silence
-    ledger.leave("two")
-    assert (ledger.last_beat() or SOON) > silence, "the other one is still there"
-    ledger.leave("one")
-    assert ledger.last_beat() is None
+    ledger.workers.remove("two")
+    assert (ledger.workers.since_heartbeat() or SOON) > silence, "the other one is still there"
+    ledger.workers.remove("one")
+    assert ledger.workers.since_heartbeat() is None
 
 
 def test_who_never_took_leave_is_forgotten(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger.beat("lost")
+    ledger.workers.record_heartbeat("lost")
     monkeypatch.setattr(workers, "FORGOTTEN", timedelta(0))
-    ledger.beat("one")
-    ledger.leave("one")
-    assert ledger.last_beat() is None
+    ledger.workers.record_heartbeat("one")
+    ledger.workers.remove("one")
+    assert ledger.workers.since_heartbeat() is None

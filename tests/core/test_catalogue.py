@@ -17,7 +17,7 @@ from photoward.core.catalogue import (
 )
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.imaging.codec.metadata import GROUPS
-from photoward.core.jobs import shrunk
+from photoward.core.jobs import scaled_size
 from photoward.core.networks import SetCard
 
 CARD = SurrogateCard(
@@ -153,13 +153,13 @@ def test_renditions_keep_their_shape_within_their_sides(
     width: int, height: int, sides: list[int]
 ) -> None:
     options = CATALOGUE.options(sizes=", ".join(map(str, sides)))
-    leaving = options.leaving(width, height)
+    leaving = options.output_sizes(width, height)
     wanted = sorted({min(max(width, height), side) for side in sides}, reverse=True)
     assert [max(size) for size in leaving] == (wanted or [max(width, height)])
     for size in leaving:
         assert abs(size[0] * height - size[1] * width) <= max(width, height)
-        assert shrunk(width, height, max(size)) == size, "by its side it is found again"
-    assert CATALOGUE.options().leaving(width, height) == ((width, height),)
+        assert scaled_size(width, height, max(size)) == size, "by its side it is found again"
+    assert CATALOGUE.options().output_sizes(width, height) == ((width, height),)
 
 
 def test_a_class_of_the_default_is_not_asked_of_another_surrogate() -> None:

@@ -88,8 +88,8 @@ def test_without_a_folder_a_process_counts_for_itself(tmp_path: Path) -> None:
 def test_the_services_metrics_are_counted_so(tmp_path: Path) -> None:
     code = (
         "import os; from photoward.core import telemetry\n"
-        "telemetry.MEGAPIXELS.inc(2); pid = os.fork()\n"
-        "telemetry.MEGAPIXELS.inc(3); pid and os.waitpid(pid, 0)\n"
+        "telemetry.PROCESSED_MEGAPIXELS.inc(2); pid = os.fork()\n"
+        "telemetry.PROCESSED_MEGAPIXELS.inc(3); pid and os.waitpid(pid, 0)\n"
         "print('counter_' in open('/proc/self/maps').read())"
     )
     told = subprocess.run(
@@ -100,6 +100,6 @@ def test_the_services_metrics_are_counted_so(tmp_path: Path) -> None:
     found = [kept(file) for file in tmp_path.glob("counter_*.db")]
     megapixels = [
         value for values in found for key, value in values.items()
-        if json.loads(key)[0] == "photoward_megapixels"
+        if json.loads(key)[0] == "photoward_processed_megapixels"
     ]  # fmt: skip
     assert sum(megapixels) == 2 + 3 + 3

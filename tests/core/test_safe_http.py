@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from photoward.core.safe_http import Blocked, Unanswered, Unresolved, fetching, is_public, post
+from photoward.core.safe_http import (
+    BlockedUrl,
+    NoResponse,
+    UnresolvedHost,
+    is_public,
+    open_response,
+    post,
+)
 from tests.support.sites import forbid_connections
 
 if TYPE_CHECKING:
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def fetched(url: str, *, private: bool = False, whole_s: float = 5, timeout_s: float = 5) -> bytes:
-    with fetching(url, private=private, whole_s=whole_s, timeout_s=timeout_s) as answer:
+    with open_response(url, private=private, whole_s=whole_s, timeout_s=timeout_s) as answer:
         return b"".join(answer.chunks)
 
 
@@ -47,7 +54,7 @@ PRIVATE = [
 def test_no_way_leads_inside(address: str, ask: Ask) -> None:
     assert not is_public(address)
     host = f"[{address}]" if ":" in address else address
-    with pytest.raises(Blocked):
+    with pytest.raises(BlockedUrl):
         ask(f"https://{host}/x")
 
 
@@ -99,7 +106,7 @@ def test_the_list_is_long_enough() -> None:
 @pytest.mark.parametrize("url", DISGUISED)
 def test_no_disguise_leads_inside(url: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid_connections(monkeypatch, url)
-    with pytest.raises((Blocked, Unanswered, ValueError)):
+    with pytest.raises((BlockedUrl, NoResponse, ValueError)):
         ask(url)
 
 
@@ -125,11 +132,11 @@ def test_a_name_is_resolved_once_and_all_of_its_addresses_count(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(socket, "create_connection", connect)
-    with pytest.raises(Unanswered, match="ConnectionRefusedError"):
+    with pytest.raises(NoResponse, match="ConnectionRefusedError"):
         ask("https://rebind.example/x")
     assert (asked, connected) == (["rebind.example"], [("93.184.216.34", 443)])
     asked.clear()
-    with pytest.raises(Unanswered, match=Unresolved.__name__):
+    with pytest.raises(NoResponse, match=UnresolvedHost.__name__):
         ask("https://mixed.example/x")
     assert len(connected) == 1
 
@@ -148,7 +155,7 @@ def test_nobody_learns_which_names_there_are_inside(
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     told = []
     for host in ("ledger.internal", "nothing.internal"):
-        with pytest.raises(Unanswered) as unanswered:
+        with pytest.raises(NoResponse) as unanswered:
             ask(f"https://{host}/x")
         told.append(str(unanswered.value))
     assert told == ["No answer (Unresolved)."] * 2
@@ -160,7 +167,7 @@ def test_where_hosts_inside_may_be_asked_nothing_tells_what_they_are() -> None:
     with answering(b"SSH-2.0-OpenSSH\r\n") as (other, _):
         urls = [f"http://127.0.0.1:{port}/", "http://nothing.invalid/", other]
         for url, kind in zip(urls, ("Connection", "Unresolved", "BadStatusLine"), strict=True):
-            with pytest.raises(Unanswered, match=r"^No answer\.$") as unanswered:
+            with pytest.raises(NoResponse, match=r"^No answer\.$") as unanswered:
                 post(url, b"", {}, private=True, whole_s=5)
             assert unanswered.value.kind.startswith(kind), "for the operator"
 
@@ -220,7 +227,7 @@ def test_a_file_in_chunks_ends_with_the_last() -> None:
 def test_what_does_not_end_is_no_file(answer: bytes) -> None:
     with (
         answering(answer) as (url, _),
-        pytest.raises(Unanswered),
+        pytest.raises(NoResponse),
     ):
         fetched(url, private=True, timeout_s=0.2)
 
@@ -230,7 +237,7 @@ def test_who_is_slow_is_cut_off(at: int) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + bytes(1000)
     began = time.monotonic()
     with answering(answer, 0.05, at) as (url, _):
-        with pytest.raises(Unanswered) as unanswered:
+        with pytest.raises(NoResponse) as unanswered:
             fetched(url, private=True, whole_s=0.5)
         assert unanswered.value.kind == "TimeoutError"
         assert time.monotonic() - began < 2
@@ -241,7 +248,7 @@ def test_a_receiver_that_drips_is_cut_off(at: int) -> None:
     began = time.monotonic()
     answer = b"HTTP/1.1 200 OK\r\nX: " + 1000 * b"a"
     with answering(answer, 0.05, at) as (url, _):
-        with pytest.raises(Unanswered) as unanswered:
+        with pytest.raises(NoResponse) as unanswered:
             post(url, b"{}", {}, private=True, whole_s=0.5)
         assert unanswered.value.kind == "TimeoutError"
         assert time.monotonic() - began < 2
@@ -251,7 +258,7 @@ def test_who_says_nothing_in_a_handshake_is_cut_off() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         began = time.monotonic()
-        with pytest.raises(Unanswered):
+        with pytest.raises(NoResponse):
             fetched(f"https://127.0.0.1:{port}/", private=True, whole_s=0.3)
     assert time.monotonic() - began < 2
 
@@ -263,7 +270,7 @@ def test_a_status_is_told_and_a_redirect_not_followed() -> None:
         answer = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + place + b"\r\n\r\n"
         with (
             answering(answer) as (url, _),
-            fetching(url, private=True, whole_s=2) as found,
+            open_response(url, private=True, whole_s=2) as found,
         ):
             assert found.status == 302
         with pytest.raises(BlockingIOError):

@@ -21,17 +21,17 @@ def sighting(home: int, *likely: int, vertices: tuple[int, ...] = (2, 0, 1)) -> 
 def test_the_first_label_gets_a_class_by_the_key_and_others_the_home_before_theirs() -> None:
     kept = MemoryTargets()
     sightings = [functools.partial(sighting, 10 * n) for n in range(4)]
-    found = [kept.target("alice", str(n), one) for n, one in enumerate(sightings)]
+    found = [kept.get_or_choose("alice", str(n), one) for n, one in enumerate(sightings)]
     assert [one.anchor for one in found] == [900, 0, 10, 20]
     assert len({one.vertex for one in found[:3]}) == 3
 
 
 def test_a_target_stays_and_is_the_tenants_own() -> None:
     kept = MemoryTargets()
-    first = kept.target("alice", "cat", lambda: sighting(281))
-    kept.target("alice", "dog", lambda: sighting(200))
-    assert kept.target("alice", "cat", lambda: pytest.fail("looked again")) == first
-    assert kept.target("bob", "dog", lambda: sighting(200)).anchor == 900
+    first = kept.get_or_choose("alice", "cat", lambda: sighting(281))
+    kept.get_or_choose("alice", "dog", lambda: sighting(200))
+    assert kept.get_or_choose("alice", "cat", lambda: pytest.fail("looked again")) == first
+    assert kept.get_or_choose("bob", "dog", lambda: sighting(200)).anchor == 900
 
 
 def test_no_label_is_steered_to_what_its_pictures_may_be() -> None:

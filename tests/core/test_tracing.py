@@ -14,7 +14,7 @@ import pytest
 from photoward.api.cli.checks import services
 from photoward.core import tracing
 from photoward.core.jobs import Item, State, new_id
-from photoward.core.timings import Laps
+from photoward.core.timings import StageTimings
 from photoward.core.tracing import SILENT, open_tracer
 from tests.support.collector import collecting
 from tests.support.samples import options, source
@@ -33,8 +33,16 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 def item(trace: str | None) -> Item:
     moment = datetime.now(UTC)
     return Item(
-        new_id(), "alice", State.LEASED, options(), source(), "sem/32", moment, moment, trace=trace
-    )  # fmt: skip
+        new_id(),
+        "alice",
+        State.LEASED,
+        options(),
+        source(),
+        "sem/32",
+        moment,
+        moment,
+        traceparent=trace,
+    )
 
 
 def python(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -110,13 +118,13 @@ def test_a_batch_is_linked_to_all_requests_and_tells_failures(
         monkeypatch.setenv(ENDPOINT, collector.url)
         monkeypatch.setenv("OTEL_SERVICE_NAME", "photos")
         tracer = open_tracer("worker")
-        laps = Laps()
-        laps.add({"encode": 0.2, "verify": 0.1})
+        timings = StageTimings()
+        timings.record({"encode": 0.2, "verify": 0.1})
         good, bad, untraced = item(TRACE), item(TRACE.replace("b", "c")), item(None)
         with tracer.batch([good, bad, untraced]) as batch:
-            batch.ended(good, laps)
-            batch.ended(bad, Laps(), "corrupt")
-            batch.ended(untraced, Laps())
+            batch.ended(good, timings)
+            batch.ended(bad, StageTimings(), "corrupt")
+            batch.ended(untraced, StageTimings())
         with pytest.raises(ValueError, match="hunter2"), tracer.batch([item("nonsense")]):
             raise ValueError("hunter2")
         tracer.close()

@@ -52,4 +52,4 @@ def test_what_was_backed_up_comes_back(postgres_url: str, tmp_path: Path) -> Non
             assert service.client.get(f"/v1/images/{ended}/content").content == content
             work(service)
             assert service.client.get(f"/v1/images/{waiting}").json()["state"] == "succeeded"
-            assert service.ledger.depth() == {"done": 2}
+            assert service.ledger.items.count_by_state() == {"done": 2}

@@ -12,7 +12,7 @@ import yaml
 from photoward.api.cli.serve import DRAIN_HTTP_S
 from photoward.api.http.routes.operations import QueueCollector
 from photoward.core.ledger import open_ledger
-from photoward.core.ledger.turns import LEAST_WORK
+from photoward.core.ledger.fair_queue import FIXED_COST_MEGAPIXELS
 from photoward.core.settings import Settings
 from photoward.worker.celery_app import LEAVE_S
 from tests.docker.chart import CHART, EVERYTHING, Manifests, pods, ran, rendered
@@ -157,7 +157,7 @@ def test_a_graphics_card_is_asked_for_by_who_uses_one() -> None:
 
 
 def test_the_autoscaler_looks_at_the_work_that_waits(tmp_path: Path) -> None:
-    """At all of it, as turns count it; hints do not grow with it."""
+    """At all of it, as turns count it; wake-ups do not grow with it."""
     scaled = rendered({"keda": {"enabled": True}})["ScaledObject", "demo-worker"]
     assert scaled["spec"]["scaleTargetRef"]["name"] == "demo-worker"
     (trigger,) = scaled["spec"]["triggers"]
@@ -166,7 +166,7 @@ def test_the_autoscaler_looks_at_the_work_that_waits(tmp_path: Path) -> None:
     told = {metric.name for metric in QueueCollector(ledger).collect()}
     ledger.close()
     assert set(re.findall(r"photoward_\w+", query)) <= told
-    assert f"{LEAST_WORK} * sum(max by (lane) (photoward_queued_items))" in query
+    assert f"{FIXED_COST_MEGAPIXELS} * sum(max by (priority) (photoward_queued_items))" in query
     assert float(trigger["metadata"]["threshold"]) > 0
 
 

@@ -21,7 +21,7 @@ from standardwebhooks import Webhook
 from docs.tables import ROOT
 from photoward.api import cli
 from photoward.core import api_keys
-from photoward.core.api_keys import USUAL
+from photoward.core.api_keys import DEFAULT_SCOPES
 from tests.api.http.service import PEPPER, Service, picture, serving, working
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def assert_answers(shown: Any, answer: Any) -> None:  # noqa: ANN401  # JSON
     ids=lambda path: path.name,
 )
 def test_each_curl_line_runs_as_it_stands(document: Path, home: Path, service: Service) -> None:
-    key = api_keys.mint(PEPPER)
-    service.ledger.add_key(key, "alice", "site", USUAL, None)
+    key = api_keys.generate(PEPPER)
+    service.ledger.api_keys.add(key, "alice", "site", DEFAULT_SCOPES, None)
     known: dict[str, str] = {}
     answer = ""
     for language, text in blocks(document):

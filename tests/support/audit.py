@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from photoward.core import api_keys
-from photoward.core.api_keys import ALL
+from photoward.core.api_keys import TENANT_SCOPES
 from photoward.core.errors import PROBLEMS, is_ours
-from photoward.core.jobs import FINAL, Item, State
+from photoward.core.jobs import FINAL_STATES, Item, State
 from photoward.core.key_derivation import pepper, tenant_secret
 from photoward.core.ledger import open_ledger
 from photoward.core.ledger.tables import metadata
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     import psutil
 
-    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
     from photoward.core.settings import Settings
+    from photoward.core.storage import ObjectStore
     from tests.support.stack import Stack
 
 TENANT = "default"
@@ -67,11 +68,11 @@ def audit(
     """
     ledger, store = open_ledger(settings), open_store(settings)
     try:
-        items = {item_id: ledger.get(TENANT, item_id) for item_id in accepted}
-        _every_item_ended_once(items, accepted, ledger.depth())
-        _nothing_is_still_to_come(items, rows(settings, "arrivals"))
+        items = {item_id: ledger.items.get(TENANT, item_id) for item_id in accepted}
+        _every_item_ended_once(items, accepted, ledger.items.count_by_state())
+        _nothing_is_still_to_come(items, rows(settings, "fetches"))
         _objects_are_those_of_the_ledger(items, store)
-        secrets = _forms(settings.master_secret.read_bytes(), ledger.tenant_salt(TENANT))
+        secrets = _forms(settings.master_secret.read_bytes(), ledger.tenants.salt(TENANT))
         _what_is_served_is_what_was_promised(stack, items)
         _strangers_see_nothing(stack, settings, ledger, accepted)
     finally:
@@ -87,15 +88,15 @@ def _every_item_ended_once(
     items: dict[str, Item], accepted: Sequence[str], depth: dict[State, int]
 ) -> None:
     assert len(items) == len(accepted), "an id was given twice"
-    assert {item.state for item in items.values()} <= FINAL
+    assert {item.state for item in items.values()} <= FINAL_STATES
     assert Counter(item.state for item in items.values()) == depth, "the ledger holds others"
 
 
-def _nothing_is_still_to_come(items: dict[str, Item], arrivals: list[dict[str, Any]]) -> None:
+def _nothing_is_still_to_come(items: dict[str, Item], fetches: list[dict[str, Any]]) -> None:
     """Where it lies is remembered only of what failed and may be asked for again."""
-    for arrival in arrivals:
-        item = items[arrival["item"]]
-        assert (item.state, arrival["due_at"]) == (State.FAILED, None)
+    for fetch in fetches:
+        item = items[fetch["item_id"]]
+        assert (item.state, fetch["next_attempt_at"]) == (State.FAILED, None)
         assert not item.source.size
 
 
@@ -170,8 +171,8 @@ def _what_is_served_is_what_was_promised(stack: Stack, items: dict[str, Item]) -
 def _strangers_see_nothing(
     stack: Stack, settings: Settings, ledger: Ledger, accepted: Sequence[str]
 ) -> None:
-    minted = api_keys.mint(pepper(settings.master_secret.read_bytes()))
-    key = ledger.add_key(minted, "a stranger", "audit", ALL, timedelta(minutes=5))
+    minted = api_keys.generate(pepper(settings.master_secret.read_bytes()))
+    key = ledger.api_keys.add(minted, "a stranger", "audit", TENANT_SCOPES, timedelta(minutes=5))
 
     def told(path: str) -> tuple[int, dict[str, Any]]:
         answer = httpx.get(f"{stack.url}{path}", headers={"X-API-Key": minted.text})
@@ -183,7 +184,7 @@ def _strangers_see_nothing(
             missing = told(path.format("0" * 32))
             assert status == HTTPStatus.NOT_FOUND, problem
             assert repr(problem).replace(item_id, "0" * 32) == repr(missing[1])
-    ledger.end_key("a stranger", key.id, timedelta(0))
+    ledger.api_keys.revoke("a stranger", key.id, timedelta(0))
 
 
 def _memory_is_bounded(stack: Stack, settings: Settings) -> None:

@@ -113,7 +113,7 @@ def rows(settings: Settings, table: str) -> list[dict[str, Any]]:
 
 def known_ids(settings: Settings) -> list[str]:
     """Every item of the ledger that is not hidden: also those whose sender never got an answer."""
-    return [str(row["id"]) for row in rows(settings, "items") if row["hidden_at"] is None]
+    return [str(row["id"]) for row in rows(settings, "items") if row["deleted_at"] is None]
 
 
 def extra_runs(settings: Settings) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import event
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from photoward.core.ledger.adapter import SqlLedger
+    from photoward.core.ledger import Ledger
 
 SLOW_S = 0.3
 """Long enough for who comes second to wait for a lock."""
@@ -37,7 +37,7 @@ def beginning(call: Callable[[], Found]) -> Future[Found]:
 
 
 @contextmanager
-def paused(ledger: SqlLedger, begins: str) -> Iterator[None]:
+def paused(ledger: Ledger, begins: str) -> Iterator[None]:
     """The first call in the block is slow behind a statement; the block's end waits until it is.
 
     Args:

@@ -13,7 +13,7 @@ from photoward.core.jobs import Failure, Options, Output, Result, Source, new_id
 
 if TYPE_CHECKING:
     from photoward.core.jobs import Item
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 HOUR = timedelta(hours=1)
 OVER = timedelta(0)
@@ -41,13 +41,13 @@ def source(**parts: Any) -> Source:  # noqa: ANN401  # any field's type
 def added(
     ledger: Ledger,
     tenant: str = "alice",
-    batch_key: str = "sem/32",
+    group_key: str = "sem/32",
     *,
     batch: str | None = None,
     **parts: Any,  # noqa: ANN401  # any field's type
 ) -> Item:
     """An item that is queued; further parts are its source's."""
-    return ledger.add(new_id(), tenant, options(), source(**parts), batch_key, batch=batch)
+    return ledger.items.add(new_id(), tenant, options(), source(**parts), group_key, batch_id=batch)
 
 
 def claimed(
@@ -58,8 +58,8 @@ def claimed(
     lease: timedelta = HOUR,
 ) -> tuple[str, list[Item]]:
     """A claim that is expected to find something: its token and its items."""
-    items = ledger.claim(limit=limit, max_megapixels=max_megapixels, lease=lease)
-    (token,) = {item.lease for item in items}
+    items = ledger.items.claim(limit=limit, max_megapixels=max_megapixels, lease=lease)
+    (token,) = {item.lease_token for item in items}
     assert token is not None
     return token, items
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from photoward.core.failpoints import ARRIVING
+from photoward.core.failpoints import FETCH_POINTS
 from photoward.core.settings import Settings
 from tests.support.audit import audit
 from tests.support.faults import HASTY, free_of_cost, known_ids, rows, states, swept, until
@@ -80,7 +80,7 @@ def test_a_crash_at_each_point_of_an_arrival(tmp_path: Path) -> None:
     with site() as web, fresh_stack(PHOTOWARD_FAILPOINTS=str(tmp_path), **WEB) as service:
         settings = Settings(data_dir=service.folder)
         urls, everyone = filled(web, 3), list[str]()
-        for point in ARRIVING * rounds:
+        for point in FETCH_POINTS * rounds:
             before = service.part("api").pid
             (tmp_path / point).touch()
             place, ids = named(service, urls)
@@ -90,12 +90,12 @@ def test_a_crash_at_each_point_of_an_arrival(tmp_path: Path) -> None:
             everyone += ids
             survived += 1
         assert sorted(known_ids(settings)) == sorted(everyone), "one item a line"
-        assert rows(settings, "arrivals") == []
+        assert rows(settings, "fetches") == []
         swept(settings, 3 * survived)
         audit(service, settings, everyone, hostile=True)
     note(
-        f"a crash at each of {len(ARRIVING)} points while photos are fetched, ×{rounds}",
-        f"{len(ARRIVING) * rounds} survived", f"{survived} survived, one item a line",
+        f"a crash at each of {len(FETCH_POINTS)} points while photos are fetched, ×{rounds}",
+        f"{len(FETCH_POINTS) * rounds} survived", f"{survived} survived, one item a line",
         "a short lease",
     )  # fmt: skip
 

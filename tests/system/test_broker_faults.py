@@ -53,7 +53,7 @@ def test_redis_is_killed_again_and_again(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.chaos
 def test_redis_is_wiped_with_a_thousand_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their hints are lost, and the worker sits and waits for one: only the ledger knows."""
+    """Their wake-ups are lost, and the worker sits and waits for one: only the ledger knows."""
     count = scaled(100, 1000)
     every = {} if FULL else {"PHOTOWARD_WORKER_RECONCILE_INTERVAL_SECONDS": "3"}
     with own_broker(monkeypatch) as broker, fresh_stack(**every) as service:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from photoward.core.jobs import FINAL
+from photoward.core.jobs import FINAL_STATES
 from tests.support.audit import audit
 from tests.support.faults import SWEEPING, extra_runs, free_of_cost, known_ids, rows, swept, until
 from tests.support.findings import note
@@ -81,7 +81,7 @@ def new_batch(made: Plant) -> str:
 def unfinished(settings: Settings) -> bool:
     """Whether something has not ended."""
     time.sleep(1)  # it reads all rows
-    return bool({row["state"] for row in rows(settings, "items")} - set(FINAL))
+    return bool({row["state"] for row in rows(settings, "items")} - set(FINAL_STATES))
 
 
 @contextmanager

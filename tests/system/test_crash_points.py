@@ -120,4 +120,4 @@ def crash_at(folder: Path, point: str, service: Stack) -> str:
 
 def delivered(settings: Settings) -> bool:
     """Whether the outbox is empty."""
-    return {row["state"] for row in rows(settings, "deliveries")} == {"delivered"}
+    return {row["state"] for row in rows(settings, "webhook_deliveries")} == {"delivered"}

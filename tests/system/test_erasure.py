@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from photoward.core import api_keys
-from photoward.core.api_keys import ALL
+from photoward.core.api_keys import TENANT_SCOPES
 from photoward.core.key_derivation import pepper
 from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings
@@ -38,7 +38,7 @@ def test_an_erased_tenant_leaves_no_trace() -> None:
         settings = Settings(data_dir=service.folder)
         key, other = minted(settings, "erased"), minted(settings, "staying")
         ledger = open_ledger(settings)
-        salt = ledger.tenant_salt("erased")
+        salt = ledger.tenants.salt("erased")
         ledger.close()
         photos = [one.data for one in free_of_cost(6)]
         results = used(service, key, photos)
@@ -64,9 +64,9 @@ def test_an_erased_tenant_leaves_no_trace() -> None:
 
 def minted(settings: Settings, tenant: str) -> str:
     """A key of a tenant."""
-    fresh = api_keys.mint(pepper(settings.master_secret.read_bytes()))
+    fresh = api_keys.generate(pepper(settings.master_secret.read_bytes()))
     ledger = open_ledger(settings)
-    ledger.add_key(fresh, tenant, "test", ALL, None)
+    ledger.api_keys.add(fresh, tenant, "test", TENANT_SCOPES, None)
     ledger.close()
     return fresh.text
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import psutil
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 COUNT = 200
 WITHIN_S = 120.0
@@ -50,7 +50,7 @@ def uploads() -> list[Upload]:
 
 def protected(ledger: Ledger, ids: list[str]) -> list[str | None]:
     """The digests of the outputs."""
-    outputs = [ledger.get(TENANT, item_id).output for item_id in ids]
+    outputs = [ledger.items.get(TENANT, item_id).output for item_id in ids]
     return [output.sha256 if output else None for output in outputs]
 
 
@@ -58,7 +58,7 @@ def crash_everything(service: Stack, ledger: Ledger) -> list[psutil.Process]:
     """One process after the other, each in the middle of its work."""
 
     def at_work() -> bool:
-        depth = ledger.depth()
+        depth = ledger.items.count_by_state()
         return bool(depth.get(State.LEASED) and depth.get(State.QUEUED))
 
     killed = []
@@ -67,8 +67,8 @@ def crash_everything(service: Stack, ledger: Ledger) -> list[psutil.Process]:
         process = service.pool_process() if name == "pool" else service.part(name)
         service.kill(process)
         killed.append(process)
-        done = ledger.depth().get(State.DONE, 0)
-        until(lambda done=done: ledger.depth().get(State.DONE, 0) > done)  # type: ignore[misc]  # bound default
+        done = ledger.items.count_by_state().get(State.DONE, 0)
+        until(lambda done=done: ledger.items.count_by_state().get(State.DONE, 0) > done)  # type: ignore[misc]  # bound default
     return killed
 
 
@@ -87,7 +87,7 @@ def test_whatever_dies_two_hundred_uploads_end_done_and_the_same() -> None:
         items = service.ended(ids, WITHIN_S - (time.monotonic() - began))
         assert {item["state"] for item in items} == {"succeeded"}
         assert not [process for process in killed if process.is_running()]
-        attempts = [ledger.get(TENANT, item_id).attempts for item_id in ids]
+        attempts = [ledger.items.get(TENANT, item_id).attempts for item_id in ids]
         assert max(attempts) > 1, "nothing was hit"
 
         # A request whose answer a crash cut off may have been accepted: it is worked on all the

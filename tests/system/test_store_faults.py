@@ -43,7 +43,7 @@ def test_the_object_store_is_dead_for_a_while(
         ids = made.service.upload(uploads)
         made.store.kill()
         ledger = open_ledger(made.settings)
-        waiting = count - ledger.depth().get(State.DONE, 0)
+        waiting = count - ledger.items.count_by_state().get(State.DONE, 0)
         ledger.close()
         sender = Sender(made.service, uploads)
         with sender.sending():

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from photoward.core import api_keys
-from photoward.core.api_keys import ALL
+from photoward.core.api_keys import TENANT_SCOPES
 from photoward.core.errors import NotFound
 from photoward.core.jobs import ImageState, State
 from photoward.core.key_derivation import pepper
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from photoward.core.api_keys import ApiKey
-    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
+    from photoward.core.storage import ObjectStore
     from tests.support.stack import Stack
 
 LATEST_S = 0.1
@@ -72,8 +73,8 @@ class Service:
 
     def key(self, tenant: str) -> tuple[ApiKey, dict[str, str]]:
         """A fresh one, and the headers that present it."""
-        minted = api_keys.mint(pepper(self.settings.master_secret.read_bytes()))
-        key = self.ledger.add_key(minted, tenant, "test", ALL, None)
+        minted = api_keys.generate(pepper(self.settings.master_secret.read_bytes()))
+        key = self.ledger.api_keys.add(minted, tenant, "test", TENANT_SCOPES, None)
         return key, {"X-API-Key": minted.text}
 
     def upload(self, **more: Any) -> httpx.Response:  # noqa: ANN401  # for httpx
@@ -93,7 +94,7 @@ class Service:
 
     def erased(self, tenant: str) -> None:
         """As the command line does it."""
-        for item in self.ledger.erase(tenant):
+        for item in self.ledger.tenants.erase(tenant):
             for key in object_keys(item):
                 self.store.delete(key)
 
@@ -118,15 +119,15 @@ def erase_and_upload(service: Service) -> None:
     assert answer.status_code in {202, 401, 404}, answer.text
     if answer.status_code == httpx.codes.ACCEPTED:
         with pytest.raises(NotFound):
-            service.ledger.get(tenant, answer.json()["id"])
-    assert service.ledger.keys(tenant) == []
-    assert [one.deed.value for one in service.ledger.entries(tenant, after=0, limit=9)] == [
-        "tenant.erased"
-    ]  # fmt: skip
+            service.ledger.items.get(tenant, answer.json()["id"])
+    assert service.ledger.api_keys.list_all(tenant) == []
+    assert [
+        one.action.value for one in service.ledger.audit.list_entries(tenant, after=0, limit=9)
+    ] == ["tenant.erase"]
 
 
 def remove_a_webhook_and_finish(service: Service) -> None:
-    hook = service.ledger.add_webhook(secrets.token_hex(8), TENANT, service.hook, set(Event))
+    hook = service.ledger.webhooks.add(secrets.token_hex(8), TENANT, service.hook, set(Event))
     done, removed = together(
         service.finished, lambda: service.client.delete(f"/v1/webhooks/{hook.id}")
     )
@@ -137,7 +138,7 @@ def remove_a_webhook_and_finish(service: Service) -> None:
 
 def delete_and_download(service: Service) -> None:
     item_id = service.finished()
-    output = service.ledger.get(TENANT, item_id).output
+    output = service.ledger.items.get(TENANT, item_id).output
     assert output is not None
     place = f"/v1/images/{item_id}"
     deleted, file = together(
@@ -175,7 +176,7 @@ def cancel_and_arrive(service: Service) -> None:
 
 def rotate_and_claim(service: Service) -> None:
     key, own = service.key(TENANT)
-    hook = service.ledger.add_webhook(secrets.token_hex(8), TENANT, service.hook, set(Event))
+    hook = service.ledger.webhooks.add(secrets.token_hex(8), TENANT, service.hook, set(Event))
     done, fresh, secret = together(
         lambda: service.finished(headers=own),
         lambda: service.client.post(f"/v1/keys/{key.id}/rotate", json={"grace_hours": 1}),
@@ -184,9 +185,9 @@ def rotate_and_claim(service: Service) -> None:
     assert (fresh.status_code, secret.status_code) == (201, 200), (fresh.text, secret.text)
     service.kept.append(done)
     until(lambda: service.heard[done] >= 1, 60, "the message is lost")
-    service.ledger.remove_webhook(TENANT, hook.id)
+    service.ledger.webhooks.delete(TENANT, hook.id)
     for one in (key.id, fresh.json()["id"]):
-        service.ledger.end_key(TENANT, one, timedelta(0))
+        service.ledger.api_keys.revoke(TENANT, one, timedelta(0))
 
 
 PAIRS = (
@@ -208,7 +209,7 @@ def test_two_at_once(
             for pair in PAIRS:
                 for _ in range(rounds):
                     pair(service)
-            states = {one: service.ledger.get(TENANT, one).state for one in service.kept}
+            states = {one: service.ledger.items.get(TENANT, one).state for one in service.kept}
             note(
                 f"two at once, {database}: {len(PAIRS)} pairs ×{rounds}",
                 "as if one came after the other",

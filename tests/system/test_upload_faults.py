@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from photoward.core.failpoints import OF_UPLOADS
+from photoward.core.failpoints import UPLOAD_POINTS
 from photoward.core.settings import Settings
 from tests.support.audit import audit
 from tests.support.faults import HASTY, free_of_cost, known_ids, rows, states, swept, until
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PART = TUS | {"Content-Type": "application/offset+octet-stream"}
-POINTS = (*OF_UPLOADS, "original-stored", "row-committed")
+POINTS = (*UPLOAD_POINTS, "original-stored", "row-committed")
 
 
 def test_a_crash_at_each_point_of_an_upload(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from photoward.api.cli.service.process import STABLE_S
 from photoward.core.failpoints import HANGING
-from photoward.core.jobs import FINAL, MAX_ATTEMPTS, State
+from photoward.core.jobs import FINAL_STATES, MAX_ATTEMPTS, State
 from photoward.core.ledger import open_ledger
 from photoward.core.queue import QUEUE
 from photoward.core.settings import Settings
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 LIFE_S = 3
 WHOLE = 5
@@ -46,7 +46,7 @@ RECOVERED_S = 60
 OLD_S = scaled(0, round(STABLE_S) + 1)
 """Age at which a worker that ends is replaced at once, as one that has lived for days."""
 
-UNFINISHED = set(State) - FINAL
+UNFINISHED = set(State) - FINAL_STATES
 
 
 def test_workers_are_killed_every_three_seconds() -> None:
@@ -99,12 +99,12 @@ def killed_again_and_again(service: Stack, ledger: Ledger, sent: Any) -> int:  #
 
 def done(ledger: Ledger) -> int:
     """How many photos are."""
-    return ledger.depth().get(State.DONE, 0)
+    return ledger.items.count_by_state().get(State.DONE, 0)
 
 
 def unfinished(ledger: Ledger) -> int:
     """How many photos have not ended."""
-    depth = ledger.depth()
+    depth = ledger.items.count_by_state()
     return sum(depth.get(state, 0) for state in UNFINISHED)
 
 
@@ -149,7 +149,7 @@ def waiting_workers(service: Stack, client: redis.Redis, count: int) -> list[Any
 
 
 def sent_to_nobody(service: Stack, client: redis.Redis, count: int) -> tuple[list[str], int]:
-    """Upload some photos, each with a hint of its own; how many hints the stopped have got."""
+    """Upload some photos, each with a hint of its own; how many wake-ups the stopped have got."""
     pushed = pushes(client)
     ids = []
     for number, upload in enumerate(free_of_cost(count), 1):
@@ -209,7 +209,7 @@ def test_what_kills_every_worker_ends_after_three_attempts(tmp_path: Path) -> No
         others = service.upload(free_of_cost(2))
         assert states(service.ended(others, 60)) == {"succeeded"}
         ledger = open_ledger(settings)
-        attempts = ledger.get(TENANT, poison[0]).attempts
+        attempts = ledger.items.get(TENANT, poison[0]).attempts
         ledger.close()
         note(
             "an item that kills every worker", "ends after 3 attempts",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 LEASE_S = 1.0
 
@@ -27,7 +27,7 @@ LEASE_S = 1.0
 def taken(ledger: Ledger, folder: Path, **more: object) -> list[str]:
     settings = Settings(data_dir=folder, **{"queue_lease_seconds": LEASE_S, **more})  # type: ignore[arg-type]  # by name
     sizer = BatchSizer(settings.worker_target_batch_seconds, settings.worker_max_batch_items)
-    return [item.lease or "" for item in claim(ledger, settings, sizer)]
+    return [item.lease_token or "" for item in claim(ledger, settings, sizer)]
 
 
 def test_a_claim_takes_what_the_settings_allow(ledger: Ledger, tmp_path: Path) -> None:
@@ -46,9 +46,9 @@ def test_a_claim_takes_what_its_kind_has_shown_to_be_quick(
     sizer.record("slow", 8, 16.0)
     sizer.record("quick", 8, 0.1)
     for kind in 20 * ["new"] + 20 * ["slow"] + 20 * ["quick"]:
-        added(ledger, batch_key=kind, width=10, height=10)
+        added(ledger, group_key=kind, width=10, height=10)
     took = [
-        (found[0].batch_key, len(found))
+        (found[0].group_key, len(found))
         for _ in range(25)
         if (found := claim(ledger, settings, sizer))
     ]
@@ -69,12 +69,12 @@ def test_a_claim_is_kept_for_as_long_as_it_is_worked_on(ledger: Ledger, tmp_path
         tell(Stage.PERTURB)
         until = time.monotonic() + 1.7 * LEASE_S
         while time.monotonic() < until:
-            assert ledger.expire() == 0
+            assert ledger.items.expire_leases() == 0
             time.sleep(LEASE_S / 10)
-        assert ledger.get("alice", item.id).stage is Stage.PERTURB
+        assert ledger.items.get("alice", item.id).stage is Stage.PERTURB
     time.sleep(1.1 * LEASE_S)
-    assert ledger.expire() == 1
-    assert ledger.get("alice", item.id).state is State.QUEUED
+    assert ledger.items.expire_leases() == 1
+    assert ledger.items.get("alice", item.id).state is State.QUEUED
 
 
 class Away:
@@ -83,8 +83,9 @@ class Away:
     def __init__(self) -> None:
         self.calls = 0
         self.up = threading.Event()
+        self.items = self
 
-    def renew(self, _token: str, _lease: timedelta, stage: Stage | None = None) -> int:
+    def renew_lease(self, _token: str, _lease: timedelta, stage: Stage | None = None) -> int:
         del stage
         self.calls += 1
         if not self.up.is_set():

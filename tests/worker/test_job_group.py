@@ -21,7 +21,8 @@ from tests.support.samples import OVER, claimed, options, source
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
+    from photoward.core.storage import ObjectStore
     from photoward.worker.pipeline import Pipeline
 
 MASTER = bytes(range(32))
@@ -72,7 +73,7 @@ class Bench:
         item_id = new_id()
         self.store.put(original_key(tenant, item_id), data)
         digest = hashlib.sha256(data).hexdigest()
-        self.ledger.add(item_id, tenant, options(sizes=sizes), source(sha256=digest), "key")
+        self.ledger.items.add(item_id, tenant, options(sizes=sizes), source(sha256=digest), "key")
         return item_id
 
     def work(self, pipeline: Fake | Pipeline, items: list[Item] | None = None) -> int:
@@ -89,7 +90,7 @@ class Bench:
         return worker.work_off(items)
 
     def item(self, item_id: str) -> Item:
-        return self.ledger.get("alice", item_id)
+        return self.ledger.items.get("alice", item_id)
 
     def kept(self) -> set[str]:
         return {key for key, _ in self.store.keys("")}
@@ -106,8 +107,8 @@ def counted(name: str, **labels: str) -> float:
 
 def test_good_ones_are_done_and_bad_ones_failed(bench: Bench) -> None:
     good, bad = bench.upload(b"one"), bench.upload(b"bad two")
-    done = counted("photoward_items_ended_total", state="done", code="")
-    failed = counted("photoward_items_ended_total", state="failed", code="corrupt")
+    done = counted("photoward_items_finished_total", state="done", code="")
+    failed = counted("photoward_items_finished_total", state="failed", code="corrupt")
     assert bench.work(Fake()) == 2
     item = bench.item(good)
     assert item.state is State.DONE
@@ -118,8 +119,8 @@ def test_good_ones_are_done_and_bad_ones_failed(bench: Bench) -> None:
     assert item.measured["linf"] == 8
     assert (bench.item(bad).state, bench.item(bad).error_code) == (State.FAILED, "corrupt")
     assert bench.kept() == {output_key("alice", good)}, "originals go when their item has ended"
-    assert counted("photoward_items_ended_total", state="done", code="") == done + 1
-    assert counted("photoward_items_ended_total", state="failed", code="corrupt") == failed + 1
+    assert counted("photoward_items_finished_total", state="done", code="") == done + 1
+    assert counted("photoward_items_finished_total", state="failed", code="corrupt") == failed + 1
 
 
 def test_a_set_of_renditions_is_done_as_one_or_not_at_all(bench: Bench) -> None:
@@ -142,7 +143,7 @@ def test_a_set_of_renditions_is_done_as_one_or_not_at_all(bench: Bench) -> None:
 
 def test_of_a_set_that_was_cancelled_meanwhile_nothing_is_left(bench: Bench) -> None:
     item_id = bench.upload(b"one", sizes=(500, 50))
-    assert bench.work(Fake(lambda: bench.ledger.cancel("alice", item_id))) == 0
+    assert bench.work(Fake(lambda: bench.ledger.items.delete("alice", item_id))) == 0
     assert bench.kept() == set()
 
 
@@ -204,7 +205,7 @@ def test_what_was_cancelled_meanwhile_leaves_nothing(bench: Bench) -> None:
     item_id = bench.upload(b"one")
 
     def cancel() -> None:
-        bench.ledger.cancel("alice", item_id)
+        bench.ledger.items.delete("alice", item_id)
         bench.store.delete(original_key("alice", item_id))
         bench.store.delete(output_key("alice", item_id))
 
@@ -219,11 +220,11 @@ def test_what_another_worker_finished_meanwhile_is_left_to_it(bench: Bench) -> N
     _, late = claimed(bench.ledger, lease=OVER)
 
     def overtake() -> None:
-        bench.ledger.expire()
+        bench.ledger.items.expire_leases()
         assert bench.work(Fake()) == 1
 
     # The late one's claim has run out before it begins; it renews nothing that it does not hold.
-    bench.ledger.expire()
+    bench.ledger.items.expire_leases()
     assert bench.work(Fake(overtake), late) == 0
     assert bench.item(item_id).state is State.DONE
     assert bench.kept() == {output_key("alice", item_id)}
@@ -231,9 +232,9 @@ def test_what_another_worker_finished_meanwhile_is_left_to_it(bench: Bench) -> N
 
 def test_a_failure_that_came_too_late_is_not_counted(bench: Bench) -> None:
     item_id = bench.upload(b"bad one")
-    before = counted("photoward_items_ended_total", state="failed", code="corrupt")
-    assert bench.work(Fake(lambda: bench.ledger.cancel("alice", item_id))) == 0
-    assert counted("photoward_items_ended_total", state="failed", code="corrupt") == before
+    before = counted("photoward_items_finished_total", state="failed", code="corrupt")
+    assert bench.work(Fake(lambda: bench.ledger.items.delete("alice", item_id))) == 0
+    assert counted("photoward_items_finished_total", state="failed", code="corrupt") == before
 
 
 @pytest.mark.parametrize("error", [Unavailable("Away."), SystemExit(), KeyboardInterrupt()])
@@ -278,8 +279,8 @@ def test_a_ledger_that_is_away_as_well_changes_nothing_of_the_error(
     def away(*_: object, **__: object) -> None:
         raise Unavailable("The ledger is away.")
 
-    monkeypatch.setattr(bench.ledger, "store", away)
-    monkeypatch.setattr(bench.ledger, "release", away)
+    monkeypatch.setattr(bench.ledger.items, "complete", away)
+    monkeypatch.setattr(bench.ledger.items, "release", away)
     with pytest.raises(Unavailable, match="ledger"):
         bench.work(Fake())
 
@@ -301,8 +302,8 @@ def test_what_always_breaks_ends_after_three_attempts_and_blocks_nobody(bench: B
         if attempt == 1:  # others need not wait for it
             assert bench.work(Fake()) == 1
             assert bench.item(other).state is State.DONE
-        bench.ledger.renew(items[0].lease or "", timedelta(0))
-        bench.ledger.expire()
+        bench.ledger.items.renew_lease(items[0].lease_token or "", timedelta(0))
+        bench.ledger.items.expire_leases()
     assert (bench.item(poison).state, bench.item(poison).error_code) == (
         State.FAILED,
         "worker_lost",
@@ -311,7 +312,7 @@ def test_what_always_breaks_ends_after_three_attempts_and_blocks_nobody(bench: B
 
 def test_a_batch_teaches_how_long_it_took_by_itself(bench: Bench) -> None:
     def cost(name: str) -> float:
-        return REGISTRY.get_sample_value(f"photoward_batch_{name}", {"kind": "key"}) or 0.0
+        return REGISTRY.get_sample_value(f"photoward_job_group_{name}", {"group_key": "key"}) or 0.0
 
     for _ in range(2):
         bench.upload(b"a photo")

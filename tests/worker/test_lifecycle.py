@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from photoward.core.jobs import Item
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
     from photoward.core.settings import Settings
 
 
 class Recorded:
-    """Hints that were given."""
+    """Wake-ups that were given."""
 
     def __init__(self) -> None:
         self.given: list[str] = []
 
-    def hint(self, item_id: str) -> bool:
+    def send(self, item_id: str) -> bool:
         self.given.append(item_id)
         return True
 
@@ -47,7 +47,7 @@ class Batches:
         self.meanwhile = meanwhile
         self.light = light
         self.sizer = BatchSizer(2.0, 128)
-        self.hints = Recorded()
+        self.wake_ups = Recorded()
         self.lock = threading.Lock()
         self.under_way: list[int] = []
         self.together: list[tuple[int, ...]] = []
@@ -60,7 +60,9 @@ class Batches:
             if self.light:
                 encoded()
             self.meanwhile()
-            done = self.ledger.store(items[0].lease or "", [result(item.id) for item in items])
+            done = self.ledger.items.complete(
+                items[0].lease_token or "", [result(item.id) for item in items]
+            )
             return len(done)
         finally:
             with self.lock:
@@ -75,7 +77,7 @@ def worker(settings: Settings, ledger: Ledger, batches: Batches, **more: object)
         "webhook_dispatcher": None,
         "heartbeat": Heartbeat(None),
         "watchdog": Watchdog(ledger, 60),
-        "hints": batches.hints,
+        "wake_ups": batches.wake_ups,
         "batches": batches,
     }
     made = Worker(settings=settings.model_copy(update=more), ledger=ledger, **parts)
@@ -99,7 +101,7 @@ def test_everything_is_worked_off_in_two_lanes(settings: Settings, ledger: Ledge
 
     batches = Batches(ledger, meet)
     worker(settings, ledger, batches, worker_max_batch_items=2).work(60)
-    assert ledger.depth() == {State.DONE: 11}
+    assert ledger.items.count_by_state() == {State.DONE: 11}
     assert max(map(len, batches.together)) == 2
 
 
@@ -116,7 +118,7 @@ def test_what_comes_while_one_lane_is_at_work_is_the_others(
         both.wait()
 
     worker(settings, ledger, Batches(ledger, more)).work(60)
-    assert ledger.depth() == {State.DONE: 2}
+    assert ledger.items.count_by_state() == {State.DONE: 2}
 
 
 def test_heavy_batches_travel_alone(settings: Settings, ledger: Ledger) -> None:
@@ -128,7 +130,7 @@ def test_heavy_batches_travel_alone(settings: Settings, ledger: Ledger) -> None:
     )
     made.work(60)
     assert set(batches.together) == {(2,)}
-    assert ledger.depth() == {State.DONE: 6}
+    assert ledger.items.count_by_state() == {State.DONE: 6}
 
 
 def test_a_heavy_batch_is_light_once_it_is_encoded(settings: Settings, ledger: Ledger) -> None:
@@ -140,7 +142,7 @@ def test_a_heavy_batch_is_light_once_it_is_encoded(settings: Settings, ledger: L
         settings, ledger, batches, worker_max_batch_items=2, worker_max_batch_megapixels=10
     )
     made.work(60)
-    assert ledger.depth() == {State.DONE: 4}
+    assert ledger.items.count_by_state() == {State.DONE: 4}
 
 
 def test_an_empty_queue_costs_nothing(settings: Settings, ledger: Ledger) -> None:
@@ -154,17 +156,17 @@ def test_what_a_worker_leaves_it_passes_on_at_once_and_only_once(
     for _ in range(12):
         added(ledger, width=10, height=10)
     when: list[int] = []
-    batches = Batches(ledger, lambda: when.append(len(batches.hints.given)))
+    batches = Batches(ledger, lambda: when.append(len(batches.wake_ups.given)))
     worker(settings, ledger, batches, worker_max_batch_items=2).work(60)
     assert when[0] == 1, "while its first batch is at work"
-    assert len(batches.hints.given) == 1
+    assert len(batches.wake_ups.given) == 1
 
 
 def test_who_leaves_nothing_wakes_nobody(settings: Settings, ledger: Ledger) -> None:
     added(ledger)
     batches = Batches(ledger)
     worker(settings, ledger, batches).work(60)
-    assert batches.hints.given == []
+    assert batches.wake_ups.given == []
 
 
 def test_who_is_asked_to_leave_gives_back_what_is_under_way(
@@ -188,7 +190,7 @@ def test_who_is_asked_to_leave_gives_back_what_is_under_way(
     monkeypatch.setattr(lifecycle, "ThreadPoolExecutor", Asked)
     with pytest.raises(SystemExit):
         made.work(60)
-    left = ledger.get("alice", item.id)
+    left = ledger.items.get("alice", item.id)
     over.set()
     assert (left.state, left.attempts) == (State.QUEUED, 0)
 
@@ -199,10 +201,10 @@ def test_a_spent_budget_is_told(settings: Settings, ledger: Ledger) -> None:
     batches = Batches(ledger, lambda: time.sleep(0.4))
     made = worker(settings, ledger, batches, worker_max_batch_items=1)
     made.work(0.3)
-    assert len(batches.hints.given) == 1
-    assert 1 <= ledger.depth()[State.DONE] <= lifecycle.CONCURRENT_GROUPS
+    assert len(batches.wake_ups.given) == 1
+    assert 1 <= ledger.items.count_by_state()[State.DONE] <= lifecycle.CONCURRENT_GROUPS
     made.work(60)
-    assert ledger.depth() == {State.DONE: 8}
+    assert ledger.items.count_by_state() == {State.DONE: 8}
 
 
 @pytest.mark.parametrize("error", [Unavailable("The store is away."), KeyError("a bug")])
@@ -226,7 +228,7 @@ def test_an_error_of_a_lane_shows_and_leaves_no_weight_behind(
     added(ledger)
     made.batches = Batches(ledger)  # type: ignore[assignment]  # all that is used of one
     made.work(5)
-    assert ledger.depth()[State.DONE] >= 1
+    assert ledger.items.count_by_state()[State.DONE] >= 1
 
 
 def test_decoders_are_counted(settings: Settings) -> None:

@@ -48,7 +48,7 @@ def job(
     """A 32 px PNG of the name's own colours."""
     own = file(image(size=size, seed=sum(name.encode()))) if data is None else data
     asked_for = options(**{"surrogate": "tiny", **asked})
-    return Job(name, own, asked_for, SECRET, *asked_for.leaving(*size)[0])
+    return Job(name, own, asked_for, SECRET, *asked_for.output_sizes(*size)[0])
 
 
 def finished(pipeline: Pipeline, *jobs: Job) -> dict[str, Protected]:

@@ -18,9 +18,9 @@ import psutil
 import pytest
 
 from photoward.core.failpoints import HANGING
-from photoward.core.jobs import FINAL, State, new_id
+from photoward.core.jobs import FINAL_STATES, State, new_id
 from photoward.core.object_keys import original_key, output_key
-from photoward.core.queue import open_hints
+from photoward.core.queue import open_wake_up_sender
 from photoward.worker.celery_app import LEAVE_S
 from tests.core.imaging.pictures import file, image
 from tests.support.samples import options, source
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from photoward.core.jobs import Item
-    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
     from photoward.core.settings import Settings
+    from photoward.core.storage import ObjectStore
 
 pytestmark = pytest.mark.system
 START_S = 60.0
@@ -81,9 +82,9 @@ def uploaded(
     item_id, digest = new_id(), hashlib.sha256(data).hexdigest()
     store.put(original_key("alice", item_id), data)
     facts = source(sha256=digest, size=len(data), width=side, height=side)
-    item = ledger.add(item_id, "alice", options(surrogate="tiny"), facts, "sem/tiny/32")
+    item = ledger.items.add(item_id, "alice", options(surrogate="tiny"), facts, "sem/tiny/32")
     if hint:
-        assert open_hints(settings).hint(item_id)
+        assert open_wake_up_sender(settings).send(item_id)
     return item
 
 
@@ -95,8 +96,8 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def ended(ledger: Ledger, item: Item) -> Item:
-    until(lambda: ledger.get("alice", item.id).state in FINAL)
-    return ledger.get("alice", item.id)
+    until(lambda: ledger.items.get("alice", item.id).state in FINAL_STATES)
+    return ledger.items.get("alice", item.id)
 
 
 def test_without_a_broker_it_looks_at_the_ledger_by_itself(
@@ -106,10 +107,10 @@ def test_without_a_broker_it_looks_at_the_ledger_by_itself(
     item = uploaded(alone, ledger, store, hint=False)
     with working(alone, PHOTOWARD_QUEUE_STALL_SECONDS="2"):
         deadline = time.monotonic() + 2 * START_S
-        while ledger.get("alice", item.id).state is not State.DONE:
+        while ledger.items.get("alice", item.id).state is not State.DONE:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert ledger.last_beat() is not None
+        assert ledger.workers.since_heartbeat() is not None
 
 
 def test_a_hint_is_acted_on_and_a_worker_leaves_when_asked(
@@ -150,7 +151,7 @@ def test_a_worker_without_its_surrogate_ends_instead_of_idling(
     item = uploaded(settings, ledger, store)
     with working(settings, PHOTOWARD_ENGINE_SURROGATE="gone") as process:
         process.wait(START_S)
-    assert ledger.get("alice", item.id).state is State.QUEUED
+    assert ledger.items.get("alice", item.id).state is State.QUEUED
     assert "surrogate gone is not installed" in (settings.data_dir / "worker.log").read_text()
 
 
@@ -180,7 +181,7 @@ def test_a_worker_that_hangs_leaves_when_asked_and_gives_back(
         process.send_signal(signal.SIGTERM)
         process.wait(LEAVE_S + 9)  # who asked waits for 40 s
         assert time.monotonic() - began > LEAVE_S / 2, "a batch has time to end"
-    found = ledger.get("alice", item.id)
+    found = ledger.items.get("alice", item.id)
     assert (found.state, found.attempts) == (State.QUEUED, 0)
 
 
@@ -194,14 +195,14 @@ def test_a_worker_that_leaves_ends_its_batch_and_keeps_nothing_back(
         settings, PHOTOWARD_WORKER_MAX_BATCH_ITEMS="2", PHOTOWARD_IMAGING_PROCESSES="1"
     ) as process:
         deadline = time.monotonic() + START_S
-        while not ledger.depth().get(State.DONE):
+        while not ledger.items.count_by_state().get(State.DONE):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0
-    depth = ledger.depth()
+    depth = ledger.items.count_by_state()
     left = depth.get(State.QUEUED, 0)
     assert left, "it was asked to leave long before the end"
     assert depth == {State.DONE: count - left, State.QUEUED: left}
-    (found,) = ledger.claim(limit=1, max_megapixels=1, lease=timedelta(hours=1))
+    (found,) = ledger.items.claim(limit=1, max_megapixels=1, lease=timedelta(hours=1))
     assert found.attempts == 1, "what was given back has lost no attempt"

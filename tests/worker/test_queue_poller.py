@@ -15,7 +15,7 @@ from tests.support.samples import added, claimed, result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 
 class Worker:
@@ -32,7 +32,7 @@ class Worker:
             error, self.error = self.error, None
             raise error
         token, items = claimed(self.ledger, limit=1)
-        self.ledger.store(token, [result(item.id) for item in items])
+        self.ledger.items.complete(token, [result(item.id) for item in items])
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_what_nobody_is_told_of_is_worked_off_after_a_while(ledger: Ledger, work
     began = time.monotonic()
     for _ in range(3):
         added(ledger)
-    until(lambda: ledger.depth() == {State.DONE: 3})
+    until(lambda: ledger.items.count_by_state() == {State.DONE: 3})
     assert time.monotonic() - began >= 1
     assert worker.calls == 3, "without waiting again"
 
@@ -67,13 +67,13 @@ def test_where_others_get_on_it_leaves_the_work_to_them(ledger: Ledger, worker: 
         added(ledger)
         time.sleep(0.05)
         token, items = claimed(ledger, limit=1)
-        ledger.store(token, [result(item.id) for item in items])
+        ledger.items.complete(token, [result(item.id) for item in items])
     assert worker.calls == 0
-    assert ledger.depth()[State.QUEUED] == 1
+    assert ledger.items.count_by_state()[State.QUEUED] == 1
 
 
 def test_a_ledger_that_was_away_does_not_end_it(ledger: Ledger, worker: Worker) -> None:
     worker.error = Unavailable("The store is away.")
     added(ledger)
-    until(lambda: ledger.depth() == {State.DONE: 1})
+    until(lambda: ledger.items.count_by_state() == {State.DONE: 1})
     assert worker.calls == 2

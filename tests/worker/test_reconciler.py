@@ -19,16 +19,17 @@ from tests.support.samples import OVER, added, claimed, failure, options, result
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
+    from photoward.core.storage import ObjectStore
 
 
 class Recorded:
-    """Hints that remember."""
+    """Wake-ups that remember."""
 
     def __init__(self) -> None:
         self.items: list[str] = []
 
-    def hint(self, item_id: str) -> bool:
+    def send(self, item_id: str) -> bool:
         self.items.append(item_id)
         return True
 
@@ -37,19 +38,19 @@ class Recorded:
 
 
 @pytest.fixture
-def hints() -> Recorded:
+def wake_ups() -> Recorded:
     return Recorded()
 
 
 @pytest.fixture
-def reconciler(ledger: Ledger, store: ObjectStore, hints: Recorded) -> Reconciler:
-    return made(ledger, store, hints)
+def reconciler(ledger: Ledger, store: ObjectStore, wake_ups: Recorded) -> Reconciler:
+    return made(ledger, store, wake_ups)
 
 
 def made(  # noqa: PLR0913  # what may differ
     ledger: Ledger,
     store: ObjectStore,
-    hints: Recorded,
+    wake_ups: Recorded,
     *,
     orphan_age_s: float = 1000.0,
     audit_days: int = 400,
@@ -58,7 +59,7 @@ def made(  # noqa: PLR0913  # what may differ
     return Reconciler(
         ledger=ledger,
         store=store,
-        hints=hints,
+        wake_ups=wake_ups,
         every_s=0.02,
         sweep_every_s=sweep_every_s,
         orphan_age_s=orphan_age_s,
@@ -74,36 +75,38 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_what_a_lost_worker_held_is_free_again_and_said(
-    ledger: Ledger, reconciler: Reconciler, hints: Recorded
+    ledger: Ledger, reconciler: Reconciler, wake_ups: Recorded
 ) -> None:
     first = added(ledger)
     added(ledger)
     claimed(ledger, lease=OVER)
     reconciler.reconcile()
-    assert ledger.depth() == {State.QUEUED: 2}
-    assert hints.items == [first.id], "one hint is enough: a worker takes all that it finds"
+    assert ledger.items.count_by_state() == {State.QUEUED: 2}
+    assert wake_ups.items == [first.id], "one hint is enough: a worker takes all that it finds"
 
 
 def test_what_is_being_worked_on_is_left_alone(
-    ledger: Ledger, reconciler: Reconciler, hints: Recorded
+    ledger: Ledger, reconciler: Reconciler, wake_ups: Recorded
 ) -> None:
     added(ledger)
     claimed(ledger)
     reconciler.reconcile()
-    assert ledger.depth() == {State.LEASED: 1}
-    assert hints.items == []
+    assert ledger.items.count_by_state() == {State.LEASED: 1}
+    assert wake_ups.items == []
 
 
-def test_a_lost_hint_is_said_again(ledger: Ledger, reconciler: Reconciler, hints: Recorded) -> None:
+def test_a_lost_hint_is_said_again(
+    ledger: Ledger, reconciler: Reconciler, wake_ups: Recorded
+) -> None:
     item = added(ledger)
     reconciler.start()
-    until(lambda: len(hints.items) >= 2)
+    until(lambda: len(wake_ups.items) >= 2)
     reconciler.stop()
-    assert set(hints.items) == {item.id}
+    assert set(wake_ups.items) == {item.id}
 
 
 def test_a_ledger_that_is_away_for_a_while_ends_nothing(
-    ledger: Ledger, reconciler: Reconciler, hints: Recorded, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, reconciler: Reconciler, wake_ups: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     added(ledger)
     looks: list[int] = []
@@ -113,25 +116,25 @@ def test_a_ledger_that_is_away_for_a_while_ends_nothing(
         raise Unavailable("The ledger is away.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "expire", away)
+        patch.setattr(ledger.items, "expire_leases", away)
         reconciler.start()
         until(lambda: len(looks) >= 2)
-        assert hints.items == []
-    until(lambda: bool(hints.items))
+        assert wake_ups.items == []
+    until(lambda: bool(wake_ups.items))
     reconciler.stop()
 
 
 def test_only_what_nobody_needs_is_swept(
-    ledger: Ledger, store: ObjectStore, hints: Recorded, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, store: ObjectStore, wake_ups: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, done, failed, hidden = (added(ledger) for _ in range(5))
     token, _ = claimed(ledger)
-    ledger.store(token, [result(done.id)])
-    ledger.fail(token, [failure(failed.id)])
-    ledger.cancel("alice", hidden.id)
-    ledger.release(token)
+    ledger.items.complete(token, [result(done.id)])
+    ledger.items.fail(token, [failure(failed.id)])
+    ledger.items.delete("alice", hidden.id)
+    ledger.items.release(token)
     claimed(ledger, limit=1)
-    assert ledger.get("alice", first.id).state is State.LEASED
+    assert ledger.items.get("alice", first.id).state is State.LEASED
     everything = (first, second, done, failed, hidden)
     for item in everything:
         store.put(original_key("alice", item.id), b"original")
@@ -139,12 +142,14 @@ def test_only_what_nobody_needs_is_swept(
         store.put(output_key("alice", item.id), b"output")
     store.put(original_key("alice", "0" * 32), b"its upload was never recorded")
 
-    assert made(ledger, store, hints).sweep() == 1, "the original of what is done, whatever its age"
+    assert made(ledger, store, wake_ups).sweep() == 1, (
+        "the original of what is done, whatever its age"
+    )
     assert original_key("alice", failed.id) in dict(store.keys("")), "it may be tried again"
     monkeypatch.setattr(reconciler_module, "RETRY_S", 0)
-    assert made(ledger, store, hints).sweep() == 1
+    assert made(ledger, store, wake_ups).sweep() == 1
     assert original_key("alice", "0" * 32) in dict(store.keys("")), "its row may be on its way"
-    assert made(ledger, store, hints, orphan_age_s=0).sweep() == 3
+    assert made(ledger, store, wake_ups, orphan_age_s=0).sweep() == 3
     assert {key for key, _ in store.keys("")} == {
         original_key("alice", first.id),
         original_key("alice", second.id),
@@ -153,45 +158,45 @@ def test_only_what_nobody_needs_is_swept(
 
 
 def test_of_uploads_only_what_may_be_used_is_kept(
-    ledger: Ledger, store: ObjectStore, hints: Recorded
+    ledger: Ledger, store: ObjectStore, wake_ups: Recorded
 ) -> None:
     waiting, spent, removed = (
-        ledger.add_upload(new_id(), "alice", 9, "", most=9, most_bytes=99) for _ in range(3)
+        ledger.uploads.add(new_id(), "alice", 9, "", max_uploads=9, max_bytes=99) for _ in range(3)
     )
     for one in (waiting, spent, removed):
-        ledger.write_upload("alice", one.id, "0-a", 9, start=0)
+        ledger.uploads.append_part("alice", one.id, "0-a", 9, start=0)
         for part in ("0-a", "0-b", DIRECT):
             store.put(upload_key("alice", one.id, part), b"some bytes")
-    ledger.add(new_id(), "alice", options(), source(), "sem/32", upload=spent.id)
-    ledger.remove_upload("alice", removed.id)
+    ledger.items.add(new_id(), "alice", options(), source(), "sem/32", upload_id=spent.id)
+    ledger.uploads.delete("alice", removed.id)
     everything = {key for key, _ in store.keys("")}
 
-    assert made(ledger, store, hints).sweep() == 6, "of what is used or gone, whatever its age"
+    assert made(ledger, store, wake_ups).sweep() == 6, "of what is used or gone, whatever its age"
     mine = {key for key in everything if waiting.id in key}
     assert {key for key, _ in store.keys("")} == mine, "it may be about to be counted"
-    assert made(ledger, store, hints, orphan_age_s=0).sweep() == 1
+    assert made(ledger, store, wake_ups, orphan_age_s=0).sweep() == 1
     assert {key for key, _ in store.keys("")} == mine - {upload_key("alice", waiting.id, "0-b")}
 
 
 def test_an_upload_that_has_expired_is_swept(
-    ledger: Ledger, store: ObjectStore, hints: Recorded, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, store: ObjectStore, wake_ups: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(ledger_uploads, "LIFETIME", OVER)
-        gone = ledger.add_upload(new_id(), "alice", 9, "", most=9, most_bytes=99)
-    kept = ledger.add_upload(new_id(), "alice", 9, "", most=9, most_bytes=99)
+        gone = ledger.uploads.add(new_id(), "alice", 9, "", max_uploads=9, max_bytes=99)
+    kept = ledger.uploads.add(new_id(), "alice", 9, "", max_uploads=9, max_bytes=99)
     for one in (gone, kept):
         store.put(upload_key("alice", one.id, DIRECT), b"some bytes")
-    assert made(ledger, store, hints).sweep() == 1
+    assert made(ledger, store, wake_ups).sweep() == 1
     assert [key for key, _ in store.keys("")] == [upload_key("alice", kept.id, DIRECT)]
 
 
 def test_objects_are_asked_of_page_by_page(
-    ledger: Ledger, store: ObjectStore, hints: Recorded, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, store: ObjectStore, wake_ups: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciler_module, "PAGE", 2)
     asked: list[int] = []
-    states, parts = ledger.states, ledger.parts_needed
+    states, parts = ledger.items.states, ledger.uploads.parts_in_use
 
     def watched(ids: Sequence[str]) -> dict[str, State]:
         asked.append(len(ids))
@@ -201,23 +206,23 @@ def test_objects_are_asked_of_page_by_page(
         asked.append(len(ids))
         return parts(ids)
 
-    monkeypatch.setattr(ledger, "states", watched)
-    monkeypatch.setattr(ledger, "parts_needed", watched_parts)
+    monkeypatch.setattr(ledger.items, "states", watched)
+    monkeypatch.setattr(ledger.uploads, "parts_in_use", watched_parts)
     for _ in range(5):
         store.put(original_key("alice", new_id()), b"orphan")
         store.put(output_key("alice", new_id()), b"orphan")
         store.put(upload_key("alice", new_id(), "0-a"), b"orphan")
-    assert made(ledger, store, hints, orphan_age_s=0).sweep() == 15
+    assert made(ledger, store, wake_ups, orphan_age_s=0).sweep() == 15
     assert not list(store.keys(""))
     assert asked == [2, 2, 1] * 3
 
 
 def test_of_many_workers_one_sweeps(
-    ledger: Ledger, store: ObjectStore, hints: Recorded, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, store: ObjectStore, wake_ups: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swept: list[Reconciler] = []
     looks: list[int] = []
-    expire = ledger.expire
+    expire = ledger.items.expire_leases
 
     def sweep(one: Reconciler) -> int:
         swept.append(one)
@@ -228,8 +233,8 @@ def test_of_many_workers_one_sweeps(
         return expire()
 
     monkeypatch.setattr(Reconciler, "sweep", sweep)
-    monkeypatch.setattr(ledger, "expire", looked)
-    workers = [made(ledger, store, hints, sweep_every_s=60) for _ in range(3)]
+    monkeypatch.setattr(ledger.items, "expire_leases", looked)
+    workers = [made(ledger, store, wake_ups, sweep_every_s=60) for _ in range(3)]
     for one in workers:
         one.start()
     until(lambda: len(looks) >= 12)
@@ -238,11 +243,11 @@ def test_of_many_workers_one_sweeps(
     assert len(swept) == 1
 
 
-def test_sweeping_goes_on_by_itself(ledger: Ledger, store: ObjectStore, hints: Recorded) -> None:
+def test_sweeping_goes_on_by_itself(ledger: Ledger, store: ObjectStore, wake_ups: Recorded) -> None:
     store.put(original_key("alice", "0" * 32), b"orphan")
-    ledger.set_quota("alice", 1)
-    reconciler = made(ledger, store, hints, orphan_age_s=0, audit_days=0)
+    ledger.tenants.set_quota("alice", 1)
+    reconciler = made(ledger, store, wake_ups, orphan_age_s=0, audit_days=0)
     reconciler.start()
     until(lambda: not list(store.keys("")))
-    until(lambda: not ledger.entries(None, after=0, limit=9))
+    until(lambda: not ledger.audit.list_entries(None, after=0, limit=9))
     reconciler.stop()

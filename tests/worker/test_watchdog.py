@@ -13,7 +13,7 @@ from photoward.worker.watchdog import Watchdog
 from tests.support.samples import added, claimed
 
 if TYPE_CHECKING:
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_batch_that_ends_in_time_is_left_alone(ledger: Ledger, left: threading
         token, _ = claimed(ledger)
         with made.watch(token):
             assert not left.wait(0.4), "each has its own time"
-        ledger.release(token)
+        ledger.items.release(token)
     assert not left.wait(1.2)
     made.stop()
 
@@ -55,7 +55,7 @@ def test_what_hung_keeps_its_attempt_and_what_was_beside_it_loses_none(
         second, _ = claimed(ledger, limit=1)
         with made.watch(second):
             assert left.wait(10)
-    found = [ledger.get("alice", item.id) for item in (hung, beside)]
+    found = [ledger.items.get("alice", item.id) for item in (hung, beside)]
     assert [one.state for one in found] == [State.QUEUED] * 2
     assert [one.attempts for one in found] == [1, 0]
 
@@ -63,11 +63,11 @@ def test_what_hung_keeps_its_attempt_and_what_was_beside_it_loses_none(
 def test_what_always_hangs_fails_at_last(ledger: Ledger, left: threading.Event) -> None:
     item = added(ledger)
     for _ in range(MAX_ATTEMPTS):
-        assert ledger.get("alice", item.id).state is State.QUEUED
+        assert ledger.items.get("alice", item.id).state is State.QUEUED
         made = Watchdog(ledger, 0.05)
         made.start()
         with made.watch(claimed(ledger)[0]):
             assert left.wait(10)
         left.clear()
-    found = ledger.get("alice", item.id)
+    found = ledger.items.get("alice", item.id)
     assert (found.state, found.error_code) == (State.FAILED, "worker_lost")

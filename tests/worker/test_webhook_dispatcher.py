@@ -18,7 +18,7 @@ from standardwebhooks import WebhookVerificationError
 
 from photoward.core.key_derivation import webhook_secret
 from photoward.core.safe_http import post
-from photoward.core.webhooks import GRACE, SCHEDULE, Delivered, Event, next_try
+from photoward.core.webhooks import RETRY_DELAYS, ROTATION_GRACE, DeliveryState, Event, retry_delay
 from photoward.worker import delivery_slots
 from photoward.worker.webhook_dispatcher import WebhookDispatcher
 from tests.support.receiver import dripping
@@ -28,7 +28,7 @@ from tests.support.sites import serving
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
     from photoward.core.webhooks import Delivery, Webhook
 
 MASTER = bytes(range(32))
@@ -75,16 +75,16 @@ def delivered(dispatcher: WebhookDispatcher) -> int:
 
 def told(ledger: Ledger, url: str, tenant: str = "alice", messages: int = 1) -> Webhook:
     """A webhook with some messages."""
-    hook = ledger.add_webhook(secrets.token_hex(8), tenant, url, {Event.IMAGE_DONE})
+    hook = ledger.webhooks.add(secrets.token_hex(8), tenant, url, {Event.IMAGE_DONE})
     for _ in range(messages):
         item = added(ledger, tenant)
         token, _ = claimed(ledger)
-        ledger.store(token, [result(item.id)])
+        ledger.items.complete(token, [result(item.id)])
     return hook
 
 
 def log(ledger: Ledger, hook: Webhook) -> Delivery:
-    (delivery,) = ledger.deliveries(hook.tenant, hook.id, after=0, limit=9)
+    (delivery,) = ledger.webhooks.list_deliveries(hook.tenant, hook.id, after=0, limit=9)
     return delivery
 
 
@@ -116,7 +116,7 @@ def test_a_message_can_be_verified_with_the_secret_that_was_shown(
         Verifier(webhook_secret(bytes(32), hook.id, 1)).verify(body, headers)
     with pytest.raises(WebhookVerificationError):
         Verifier(own).verify(body.replace(b"done", b"gone"), headers)
-    assert (log(ledger, hook).state, log(ledger, hook).status) == (Delivered.DELIVERED, 200)
+    assert (log(ledger, hook).state, log(ledger, hook).status) == (DeliveryState.DELIVERED, 200)
 
 
 def test_after_a_rotation_both_secrets_verify_for_a_while(
@@ -124,13 +124,13 @@ def test_after_a_rotation_both_secrets_verify_for_a_while(
 ) -> None:
     with receiving() as url:
         hook = told(ledger, url)
-        ledger.rotate_webhook("alice", hook.id, GRACE)
+        ledger.webhooks.rotate_secret("alice", hook.id, ROTATION_GRACE)
         delivered(dispatcher)
         ((headers, body),) = Receiver.came
         for version in (1, 2):
             Verifier(webhook_secret(MASTER, hook.id, version)).verify(body, headers)
-        ledger.rotate_webhook("alice", hook.id, -GRACE)
-        ledger.replay("alice", hook.id, log(ledger, hook).id)
+        ledger.webhooks.rotate_secret("alice", hook.id, -ROTATION_GRACE)
+        ledger.webhooks.replay("alice", hook.id, log(ledger, hook).id)
         delivered(dispatcher)
     headers, body = Receiver.came[-1]
     Verifier(webhook_secret(MASTER, hook.id, 3)).verify(body, headers)
@@ -147,8 +147,12 @@ def test_what_is_not_taken_waits_for_its_next_try(
         delivered(dispatcher)
         assert delivered(dispatcher) == 0, "not yet"
     delivery = log(ledger, hook)
-    assert (delivery.state, delivery.status, delivery.attempts) == (Delivered.PENDING, status, 1)
-    wait = (delivery.due_at - delivery.created_at).total_seconds()
+    assert (delivery.state, delivery.status, delivery.attempts) == (
+        DeliveryState.PENDING,
+        status,
+        1,
+    )
+    wait = (delivery.next_attempt_at - delivery.created_at).total_seconds()
     assert 4 < wait < 15
     assert len(Receiver.came) == 1, "a redirect is not followed"
 
@@ -157,8 +161,8 @@ def test_who_is_gone_is_not_asked_again(ledger: Ledger, dispatcher: WebhookDispa
     with receiving(410) as url:
         hook = told(ledger, url)
         delivered(dispatcher)
-    assert ledger.webhooks("alice")[0].disabled_at
-    assert log(ledger, hook).state is Delivered.FAILED
+    assert ledger.webhooks.list_all("alice")[0].disabled_at
+    assert log(ledger, hook).state is DeliveryState.FAILED
 
 
 def test_nobody_there_is_no_end(ledger: Ledger, dispatcher: WebhookDispatcher) -> None:
@@ -166,7 +170,7 @@ def test_nobody_there_is_no_end(ledger: Ledger, dispatcher: WebhookDispatcher) -
         port = taken.getsockname()[1]
     hook = told(ledger, f"http://127.0.0.1:{port}/x")
     delivered(dispatcher)
-    assert (log(ledger, hook).status, log(ledger, hook).state) == (None, Delivered.PENDING)
+    assert (log(ledger, hook).status, log(ledger, hook).state) == (None, DeliveryState.PENDING)
     assert log(ledger, hook).error == "No answer.", "not even whether there is such a host"
 
 
@@ -176,11 +180,11 @@ def test_it_runs_by_itself_and_ends_when_it_is_told_to(ledger: Ledger) -> None:
         hook = told(ledger, url)
         dispatcher.start()
         for _ in range(500):
-            if log(ledger, hook).state is Delivered.DELIVERED:
+            if log(ledger, hook).state is DeliveryState.DELIVERED:
                 break
             threading.Event().wait(0.01)
         dispatcher.stop()
-    assert log(ledger, hook).state is Delivered.DELIVERED
+    assert log(ledger, hook).state is DeliveryState.DELIVERED
 
 
 @pytest.mark.usefixtures("short")
@@ -191,7 +195,7 @@ def test_who_drips_is_given_up_and_tried_again(
         hook = told(ledger, url)
         assert delivered(dispatcher) == 1
     delivery = log(ledger, hook)
-    assert (delivery.state, delivery.status) == (Delivered.PENDING, None)
+    assert (delivery.state, delivery.status) == (DeliveryState.PENDING, None)
     assert delivery.error == "No answer."
 
 
@@ -206,7 +210,7 @@ def test_a_slow_receiver_keeps_nobody_elses_message(
         hooks = [told(ledger, good), told(ledger, good, "mallory")]
         assert dispatcher.deliver() == 2
         for hook in hooks:
-            until(lambda hook=hook: log(ledger, hook).state is Delivered.DELIVERED)  # type: ignore[misc]  # bound default
+            until(lambda hook=hook: log(ledger, hook).state is DeliveryState.DELIVERED)  # type: ignore[misc]  # bound default
         assert len(callers) == delivery_slots.MAX_PER_WEBHOOK
 
 
@@ -223,7 +227,7 @@ def test_many_tenants_with_slow_receivers_keep_a_good_one_for_one_attempt_at_mos
         until(lambda: len(callers) >= delivery_slots.MAX_IN_FLIGHT)
         began = time.monotonic()
         hook = told(ledger, good)
-        until(lambda: log(ledger, hook).state is Delivered.DELIVERED)
+        until(lambda: log(ledger, hook).state is DeliveryState.DELIVERED)
         took = time.monotonic() - began
         dispatcher.stop()
     assert took < 5
@@ -241,7 +245,7 @@ def test_the_end_does_not_wait_for_a_slow_receiver(
         began = time.monotonic()
         dispatcher.stop()
         assert time.monotonic() - began < 2
-        assert log(ledger, hook).state is Delivered.PENDING, "another dispatcher's"
+        assert log(ledger, hook).state is DeliveryState.PENDING, "another dispatcher's"
         for one in callers:
             one.shutdown(socket.SHUT_RDWR)
         assert dispatcher.settled(5)
@@ -259,18 +263,20 @@ def test_one_odd_message_stops_no_other(
     with receiving() as url:
         odd, good = told(ledger, "https://odd.example/", "mallory"), told(ledger, url)
         assert delivered(dispatcher) == 2
-    assert (log(ledger, odd).state, log(ledger, odd).attempts) == (Delivered.PENDING, 1)
+    assert (log(ledger, odd).state, log(ledger, odd).attempts) == (DeliveryState.PENDING, 1)
     assert log(ledger, odd).error
-    assert log(ledger, good).state is Delivered.DELIVERED
+    assert log(ledger, good).state is DeliveryState.DELIVERED
 
 
 def test_after_the_last_try_it_is_given_up() -> None:
-    assert [next_try(attempts) for attempts in (1, len(SCHEDULE), len(SCHEDULE) + 1)] == [
-        SCHEDULE[0],
-        SCHEDULE[-1],
+    assert [
+        retry_delay(attempts) for attempts in (1, len(RETRY_DELAYS), len(RETRY_DELAYS) + 1)
+    ] == [
+        RETRY_DELAYS[0],
+        RETRY_DELAYS[-1],
         None,
     ]
-    assert sum(wait.total_seconds() for wait in SCHEDULE) > 3 * 86_400
+    assert sum(wait.total_seconds() for wait in RETRY_DELAYS) > 3 * 86_400
 
 
 def test_a_redirect_leads_nowhere(ledger: Ledger, dispatcher: WebhookDispatcher) -> None:

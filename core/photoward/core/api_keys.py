@@ -1,10 +1,10 @@
-"""Who may ask for what: API keys, their scopes, what of a key is kept, and when somebody came in.
+"""API keys and their scopes.
 
-A key is ``pw_`` + its id + ``_`` + 32 random bytes. It is shown once; kept is an HMAC under a key
-of the installation, so that neither a stolen ledger nor a list of digests opens a door.
+A key is ``pw_`` + its id + ``_`` + 32 random bytes. It is shown once; the ledger stores an HMAC of
+it under a key of the installation, so that a stolen ledger lets nobody in.
 
-Who came in before a tenant was erased writes nothing of it any more: each write compares the
-tenant's salt with the one of then, which travels with the context, as who acts does.
+A request that was authenticated before its tenant was erased can write nothing of that tenant any
+more: its context holds the tenant's salt of then, and each write compares it with the present one.
 """
 
 from __future__ import annotations
@@ -27,100 +27,100 @@ if TYPE_CHECKING:
 
 SECRET_BYTES = 32
 MAX_NAME = 128
-GRACE_HOURS = 24
-"""How long an old key still opens after a rotation, if nothing else is said."""
+ROTATION_GRACE_HOURS = 24
+"""Default time for which an old key stays valid after a rotation."""
 
 DEFAULT_TENANT = "default"
-"""Whose everything is where no keys are needed."""
+"""The tenant of all requests where no keys are required."""
 
 _FORM = re.compile(r"pw_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 class Scope(StrEnum):
-    """What a key may be used for."""
+    """What a key permits."""
 
     READ = "read"
-    """Ask how photos stand, and fetch them."""
+    """Read the state of images, and download them."""
     WRITE = "write"
-    """Hand photos in, and delete them."""
+    """Submit and delete images."""
     ADMIN = "admin"
-    """Make and end the tenant's keys; read its audit log."""
+    """Create and revoke the tenant's keys; read its audit log."""
     OPERATOR = "operator"
-    """Read what tells of all tenants: the installation's metrics. Given on the command line alone,
-    as whoever could give it to themselves would have it."""
+    """Read the metrics of the installation, which concern all tenants. Only the command line can
+    grant it."""
 
 
-ALL = frozenset(Scope) - {Scope.OPERATOR}
-"""What a tenant may do with its own."""
-USUAL = frozenset({Scope.READ, Scope.WRITE})
-"""What a key may that nobody says anything else of."""
+TENANT_SCOPES = frozenset(Scope) - {Scope.OPERATOR}
+"""Scopes that a tenant may grant."""
+DEFAULT_SCOPES = frozenset({Scope.READ, Scope.WRITE})
+"""Scopes of a key for which none are named."""
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key as it is kept."""
+    """A key as the ledger stores it."""
 
     id: str
     tenant: str
     name: str
-    """For people: where it is used."""
+    """For people, such as the place where it is used."""
     scopes: frozenset[Scope]
     digest: bytes
     created_at: datetime
     expires_at: datetime | None
-    """None: never. A key that was revoked has expired."""
+    """None: never. A revoked key has expired."""
     salt: bytes = field(default=b"", repr=False, compare=False)
-    """The tenant's, when the key was asked for to let somebody in; an erasure replaces it."""
+    """The tenant's, if the key was read to authenticate a request; an erasure replaces it."""
 
 
 @dataclass(frozen=True)
-class Minted:
-    """A fresh key."""
+class NewApiKey:
+    """A generated key."""
 
     text: str
-    """What its owner sends; never kept."""
+    """What its owner sends; never stored."""
     id: str
     digest: bytes
 
 
-_entered: ContextVar[Mapping[str, bytes]] = ContextVar("entered", default=MappingProxyType({}))
+_salts: ContextVar[Mapping[str, bytes]] = ContextVar("salts", default=MappingProxyType({}))
 
 
-def enter(tenant: str, salt: bytes) -> None:
-    """From here on in this context somebody writes who came in when the tenant had that salt."""
-    _entered.set({**_entered.get(), tenant: salt})
+def bind_tenant_salt(tenant: str, salt: bytes) -> None:
+    """Note that this context was authenticated for a tenant while it had that salt."""
+    _salts.set({**_salts.get(), tenant: salt})
 
 
 @contextmanager
-def entered(salts: Mapping[str, bytes]) -> Iterator[None]:
-    """The same for several tenants, until the end of the block."""
-    before = _entered.set({**_entered.get(), **salts})
+def bound_tenant_salts(salts: Mapping[str, bytes]) -> Iterator[None]:
+    """The same for several tenants, within the block."""
+    before = _salts.set({**_salts.get(), **salts})
     try:
         yield
     finally:
-        _entered.reset(before)
+        _salts.reset(before)
 
 
-def salt_at_entrance(tenant: str) -> bytes | None:
-    """What the tenant's salt was then; None: who writes did not come in for that tenant."""
-    return _entered.get().get(tenant)
+def bound_tenant_salt(tenant: str) -> bytes | None:
+    """The tenant's salt of then; None: this context was not authenticated for that tenant."""
+    return _salts.get().get(tenant)
 
 
-def mint(pepper: bytes) -> Minted:
-    """A key that nobody can guess."""
+def generate(pepper: bytes) -> NewApiKey:
+    """A new random key."""
     key_id = secrets.token_hex(8)
     secret = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).rstrip(b"=").decode()
-    return Minted(f"pw_{key_id}_{secret}", key_id, _digest(pepper, secret))
+    return NewApiKey(f"pw_{key_id}_{secret}", key_id, _digest(pepper, secret))
 
 
-def id_of(text: str) -> str | None:
-    """The id in what somebody sent, if it has a key's form."""
+def parse_id(text: str) -> str | None:
+    """The id within a key's text; None: it does not have the form of a key."""
     found = _FORM.fullmatch(text)
     return found[1] if found else None
 
 
-def fits(text: str, key: ApiKey, pepper: bytes) -> bool:
-    """Whether what somebody sent is that key; takes as long either way."""
+def matches(text: str, key: ApiKey, pepper: bytes) -> bool:
+    """Whether the text is that key, in constant time."""
     found = _FORM.fullmatch(text)
     return found is not None and hmac.compare_digest(_digest(pepper, found[2]), key.digest)
 

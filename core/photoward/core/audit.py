@@ -1,7 +1,7 @@
-"""Who did what to whom: the deeds that are kept, and who acts in this context.
+"""The audit log's vocabulary: actions, entries, and the actor of the current context.
 
-Who acts travels with the context, as a request's id does in log lines: so no call of the ledger
-can forget to say it. Nothing here is a secret, a label, a file name or an address of a webhook.
+The actor is a context variable, like a request's id in log lines, so that every call of the ledger
+knows it. Entries contain no secret, label, file name or webhook URL.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-DONE = "done"
-"""The outcome of what was done; of what was refused it is the problem's code."""
+SUCCESS = "success"
+"""The outcome of an action that was done; of a refused one it is the problem's code."""
 
 
-class Deed(StrEnum):
-    """What is kept."""
+class AuditAction(StrEnum):
+    """What is recorded: resource and verb."""
 
-    KEY_MADE = "key.made"
-    KEY_ROTATED = "key.rotated"
-    KEY_ENDED = "key.ended"
-    QUOTA_SET = "quota.set"
-    WEIGHT_SET = "weight.set"
-    TENANT_ERASED = "tenant.erased"
-    WEBHOOK_MADE = "webhook.made"
-    WEBHOOK_ROTATED = "webhook.rotated"
-    WEBHOOK_REMOVED = "webhook.removed"
-    IMAGE_DELETED = "image.deleted"
-    BATCH_CANCELLED = "batch.cancelled"
-    ACCESS_REFUSED = "access.refused"
+    KEY_CREATE = "key.create"
+    KEY_ROTATE = "key.rotate"
+    KEY_REVOKE = "key.revoke"
+    TENANT_SET_QUOTA = "tenant.set_quota"
+    TENANT_SET_WEIGHT = "tenant.set_weight"
+    TENANT_ERASE = "tenant.erase"
+    WEBHOOK_CREATE = "webhook.create"
+    WEBHOOK_ROTATE = "webhook.rotate"
+    WEBHOOK_DELETE = "webhook.delete"
+    IMAGE_DELETE = "image.delete"
+    BATCH_CANCEL = "batch.cancel"
+    ACCESS_DENY = "access.deny"
 
 
 @dataclass(frozen=True)
@@ -40,48 +40,48 @@ class Actor:
     """Who acts."""
 
     name: str
-    """The id of a key, or one of the names below."""
+    """The id of an API key, or one of the names below."""
     request: str | None = None
     """The request's id."""
     address: str | None = None
-    """Where it came from, as far as the server believes it."""
+    """The client's address, as far as the server trusts it."""
 
 
 OPERATOR = Actor("operator")
-"""On the command line."""
+"""Someone on the command line."""
 UNKNOWN = Actor("unknown")
-"""Where nobody has said who acts: no deed is laid at the operator's door by an oversight."""
-ANYONE = "anyone"
-"""Where no key is needed."""
-STRANGER = "stranger"
-"""Who has no good key."""
+"""No actor was set. It is not ``OPERATOR``, so that an omission blames nobody."""
+ANONYMOUS = "anonymous"
+"""A client of a service that requires no key."""
+UNAUTHENTICATED = "unauthenticated"
+"""A client without a valid key."""
 
-_acting: ContextVar[Actor] = ContextVar("acting", default=UNKNOWN)
-
-
-def act_as(actor: Actor) -> None:
-    """From here on in this context."""
-    _acting.set(actor)
+_actor: ContextVar[Actor] = ContextVar("actor", default=UNKNOWN)
 
 
-def acting() -> Actor:
-    """Who acts here."""
-    return _acting.get()
+def set_actor(actor: Actor) -> None:
+    """Set the actor of this context."""
+    _actor.set(actor)
+
+
+def current_actor() -> Actor:
+    """The actor of this context."""
+    return _actor.get()
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A deed as it is kept."""
+class AuditEntry:
+    """One entry of the audit log."""
 
     seq: int
-    """Its place."""
+    """Position in the log."""
     at: datetime
     tenant: str | None
-    """Whose thing it was; None: a refused key that is nobody's."""
-    deed: Deed
-    thing: str | None
-    """The id of what it was done to."""
+    """Owner of the resource; None: a refused key that belongs to no tenant."""
+    action: AuditAction
+    resource_id: str | None
     detail: str | None
-    """What it was set to: scopes, a number, the id of a successor."""
+    """The new value: scopes, a number, the id of a successor."""
     outcome: str
+    """``success``, or the code of the refusal."""
     actor: Actor

@@ -412,7 +412,7 @@ class Catalogue:
         Of several renditions the largest decides. And the key of its batches: items with equal
         keys may be protected in one.
         """
-        width, height = options.leaving(width, height)[0]
+        width, height = options.output_sizes(width, height)[0]
         card, method = self.surrogates[options.surrogate], METHODS[options.method]
         own = (width, height) == (card.size, card.size)
         replaceable = card.name == self.default_surrogate and options.target != "logits"

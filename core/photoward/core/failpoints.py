@@ -1,8 +1,8 @@
-"""Named places where a test may have a process die at once, as when the power goes.
+"""Failpoints: named places where a test makes a process fail.
 
-Nothing happens unless ``PHOTOWARD_FAILPOINTS`` names a folder. Then a process that comes to a point
-dies if a file of the point's name lies there; it takes the file with it, so that the next passes.
-At ``ANSWER_LOST`` it does not die, but loses a connection; at ``HANGING`` a thread stands still.
+Nothing happens unless ``PHOTOWARD_FAILPOINTS`` names a folder. Then a process that reaches a point
+exits at once if a file of the point's name lies in the folder; it deletes the file first, so that
+the next process passes.
 """
 
 from __future__ import annotations
@@ -15,46 +15,53 @@ from photoward.core.errors import Unavailable
 
 POINTS = (
     # the HTTP face
-    "original-stored", "row-committed", "hinted",
+    "original-stored",
+    "row-committed",
+    "notified",
     # the worker
-    "claimed", "fetched", "protected", "output-stored", "ledger-stored",
-    # its courier
-    "message-due", "message-posted",
-)  # fmt: skip
+    "claimed",
+    "fetched",
+    "protected",
+    "output-stored",
+    "ledger-stored",
+    # its webhook dispatcher
+    "message-due",
+    "message-posted",
+)
 """In the order in which a photo passes them."""
 
-OF_UPLOADS = ("part-stored", "part-counted", "upload-used")
-"""Those of a photo that is brought in before it is used; it passes the others, too."""
-ARRIVING = ("arrival-taken", "arrival-fetched", "original-stored", "row-committed")
-"""What a photo passes first that the service fetches."""
+UPLOAD_POINTS = ("part-stored", "part-counted", "upload-used")
+"""Those of a photo that is uploaded in parts; it passes the others as well."""
+FETCH_POINTS = ("fetch-claimed", "photo-fetched", "original-stored", "row-committed")
+"""Those that a photo passes first that the service fetches."""
 
 ANSWER_LOST = "answer-lost"
-"""Where nobody dies: what the ledger was to keep is committed, and its answer does not come."""
+"""The process does not exit: the ledger's transaction is committed, and its answer is lost."""
 
 HANGING = "method-hangs"
-"""Where nobody dies either: a method that never returns."""
+"""The process does not exit: a protection method never returns."""
 
 _FOLDER = os.environ.get("PHOTOWARD_FAILPOINTS")
 
 
 def failpoint(name: str) -> None:
-    """Die here if that is asked for.
+    """Exit here if the point is armed.
 
     Args:
-        name: one of ``POINTS``, ``OF_UPLOADS`` or ``ARRIVING``.
+        name: one of ``POINTS``, ``UPLOAD_POINTS`` or ``FETCH_POINTS``.
     """
     if _armed(name):
         os._exit(os.EX_SOFTWARE)
 
 
 def lose(name: str) -> None:
-    """Raise Unavailable here if that is asked for, as when a connection breaks."""
+    """Raise Unavailable here if the point is armed, as when a connection breaks."""
     if _armed(name):
         raise Unavailable("The ledger does not respond (failpoint).")
 
 
 def hang(name: str) -> None:
-    """Stand still here for good if that is asked for."""
+    """Block here for ever if the point is armed."""
     if _armed(name):
         threading.Event().wait()
 

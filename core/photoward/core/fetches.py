@@ -1,6 +1,6 @@
-"""Arrivals: photos that the service fetches itself from where a manifest says.
+"""Fetches: photos that the service downloads itself from where a manifest says.
 
-An item whose photo is still to come is ``received``; its arrival says where from.
+An item whose photo is still to be fetched is ``received``; its fetch says where the photo is.
 """
 
 from __future__ import annotations
@@ -12,42 +12,43 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from photoward.core.jobs import Options
 
-UPLOAD = "upload"
-"""The kind of source that is used up when it has become an item."""
+UPLOAD_SOURCE = "upload"
+"""The source kind that can be used once: an upload becomes one item."""
 
-RETRIES = (timedelta(seconds=5), timedelta(seconds=30))
-"""How long after each failed try the next is made."""
+RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30))
+"""Wait after each failed attempt before the next one."""
 
-MAX_TRIES = len(RETRIES) + 1
+MAX_FETCH_ATTEMPTS = len(RETRY_DELAYS) + 1
 
 
 @dataclass(frozen=True)
-class Expected:
-    """A photo that is to be fetched."""
+class FetchRequest:
+    """A photo to fetch."""
 
     item_id: str
-    kind: str
-    """Of the source."""
-    place: str
-    """Where it lies there."""
+    source_kind: str
+    """``url``, ``upload`` or ``bucket``."""
+    location: str
+    """Where the photo is within that source: a URL, an upload's id, a bucket's key."""
     options: Options
     filename: str | None
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """The same on its way: one try at it."""
+class FetchJob:
+    """One leased attempt at a fetch."""
 
     item_id: str
     tenant: str
-    kind: str
-    place: str
+    source_kind: str
+    location: str
     options: Options
     filename: str | None
-    tries: int
-    """This one included; it names the try: who was overtaken by another changes nothing."""
+    attempts: int
+    """Number of this attempt, from 1. It identifies the attempt: the ledger ignores reports of an
+    attempt that a later one has replaced."""
 
 
-def next_try(tries: int) -> timedelta | None:
-    """How long to wait after so many failed tries; None: it was the last."""
-    return RETRIES[tries - 1] if tries <= len(RETRIES) else None
+def retry_delay(attempts: int) -> timedelta | None:
+    """Wait after that many failed attempts; None: there is no further one."""
+    return RETRY_DELAYS[attempts - 1] if attempts <= len(RETRY_DELAYS) else None

@@ -37,7 +37,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-ARROWS: dict[State, frozenset[State]] = {
+TRANSITIONS: dict[State, frozenset[State]] = {
     State.RECEIVED: frozenset({State.QUEUED, State.FAILED, State.CANCELLED}),
     State.QUEUED: frozenset({State.LEASED, State.FAILED, State.CANCELLED}),
     State.LEASED: frozenset({State.STORED, State.QUEUED, State.FAILED, State.CANCELLED}),
@@ -47,7 +47,7 @@ ARROWS: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset(),
 }
 
-FINAL = frozenset(state for state, onward in ARROWS.items() if not onward)
+FINAL_STATES = frozenset(state for state, onward in TRANSITIONS.items() if not onward)
 
 
 class ImageState(StrEnum):
@@ -98,12 +98,13 @@ RETRY_WINDOW = timedelta(days=1)
 """How long the original of an item that failed by our fault is kept, to try it again."""
 
 
-class Lane(IntEnum):
-    """Photos of either kind have turns of their own."""
+class Priority(IntEnum):
+    """Which of the two queues an item is in."""
 
-    ALONE = 0
-    """Handed in by themselves: somebody may be waiting."""
-    BATCH = 1
+    INTERACTIVE = 0
+    """Submitted by itself: somebody may be waiting for it."""
+    BULK = 1
+    """Submitted in a batch."""
 
 
 class Stage(StrEnum):
@@ -119,7 +120,7 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
-def well_formed(found: str, digits: int = 32) -> str:
+def validate_id(found: str, digits: int = 32) -> str:
     """An id, of an item or of another thing. Raises NotFound: nothing can have it."""
     if not re.fullmatch(f"[0-9a-f]{{{digits}}}", found):
         raise NotFound
@@ -160,14 +161,14 @@ class Options:
     rights: str = ""
     licence_url: str = ""
 
-    def leaving(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
+    def output_sizes(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
         """Widths and heights in which a picture of this size leaves, each once, largest first."""
-        return tuple(dict.fromkeys(shrunk(width, height, side) for side in self.sizes)) or (
+        return tuple(dict.fromkeys(scaled_size(width, height, side) for side in self.sizes)) or (
             (width, height),
         )
 
 
-def shrunk(width: int, height: int, side: int) -> tuple[int, int]:
+def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Width and height of a picture whose longer side is brought down to ``side`` pixels."""
     longer = max(width, height)
     if longer <= side:
@@ -233,13 +234,13 @@ class Item:
     state: State
     options: Options
     source: Source
-    batch_key: str
-    """Items with equal keys may share a batch."""
+    group_key: str
+    """Items with equal keys may be processed together as one job group."""
     created_at: datetime
     updated_at: datetime
     attempts: int = 0
     stage: Stage | None = None
-    lease: str | None = None
+    lease_token: str | None = None
     """Token of the claim that holds the item."""
     label_used: str | None = None
     label_source: str | None = None
@@ -248,37 +249,37 @@ class Item:
     measured: dict[str, Any] = field(default_factory=dict)
     error_code: str | None = None
     error_detail: str | None = None
-    batch: str | None = None
-    """What it was handed in with; None: by itself, and so before all batches."""
-    trace: str | None = None
-    """The request that it came with, as a W3C ``traceparent``; None: that was traced by nobody."""
+    batch_id: str | None = None
+    """The batch that it was submitted in; None: it was submitted by itself."""
+    traceparent: str | None = None
+    """The request that submitted it, as a W3C ``traceparent``; None: tracing was off."""
 
     @property
     def trace_id(self) -> str | None:
-        """The trace to which that request belongs."""
-        return self.trace and self.trace.split("-")[1]
+        """Id of the trace to which that request belongs."""
+        return self.traceparent and self.traceparent.split("-")[1]
 
 
 QUOTA_WINDOW = timedelta(days=1)
 
-REPEAT_WINDOW = timedelta(days=1)
+IDEMPOTENCY_WINDOW = timedelta(days=1)
 """How long a request may be repeated under its Idempotency-Key without being done twice."""
 
 
 @dataclass(frozen=True)
-class Waiting:
+class QueuedWork:
     """What is queued."""
 
     items: int = 0
     megapixels: float = 0.0
 
-    def __add__(self, other: Waiting) -> Waiting:
+    def __add__(self, other: QueuedWork) -> QueuedWork:
         """Both."""
-        return Waiting(self.items + other.items, self.megapixels + other.megapixels)
+        return QueuedWork(self.items + other.items, self.megapixels + other.megapixels)
 
 
 @dataclass(frozen=True)
-class Usage:
+class QuotaUsage:
     """What a tenant has handed in of late."""
 
     megapixels: float
@@ -314,7 +315,7 @@ class Batch:
     @property
     def ended(self) -> int:
         """How many of them are done, failed or cancelled."""
-        return sum(self.counts.get(state, 0) for state in FINAL)
+        return sum(self.counts.get(state, 0) for state in FINAL_STATES)
 
     @property
     def eta_s(self) -> float | None:

@@ -21,7 +21,7 @@ def output_key(tenant: str, item_id: str, size: tuple[int, int] | None = None) -
 
 def output_keys(item: Item) -> dict[tuple[int, int], str]:
     """Where each file of an item lies, by width and height, largest first."""
-    largest, *smaller = item.options.leaving(item.source.width, item.source.height)
+    largest, *smaller = item.options.output_sizes(item.source.width, item.source.height)
     further = {size: output_key(item.tenant, item.id, size) for size in smaller}
     return {largest: output_key(item.tenant, item.id), **further}
 

@@ -1,7 +1,8 @@
-"""Requests to addresses that strangers have named: to public hosts only, once, without detours.
+"""HTTP requests to URLs that tenants have named, safe against server-side request forgery.
 
-A name is resolved once; every address that it has must be public; the connection goes to one of
-those very addresses, so that a second answer of the name's server changes nothing. No redirects.
+Only public hosts are contacted. A name is resolved once, all of its addresses must be public, and
+the connection goes to one of these very addresses, so that a second answer of the name's server
+(DNS rebinding) changes nothing. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from urllib.parse import SplitResult, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TIMEOUT_S = 10.0
-"""Longest pause of the other side."""
-WHOLE_S = 15.0
-"""Longest time for a message and its answer: a pause is no end, a drip of single bytes has many."""
+READ_TIMEOUT_S = 10.0
+"""Longest pause of the other side, seconds."""
+TOTAL_TIMEOUT_S = 15.0
+"""Longest time for a request and its answer, seconds: against servers that send byte by byte."""
 MAX_ANSWER = 1 << 16
 CHUNK = 1 << 16
-ASKING = {"User-Agent": "Photoward", "Accept": "image/*"}
+FETCH_HEADERS = {"User-Agent": "Photoward", "Accept": "image/*"}
 _PORTS = {"https": 443, "http": 80}
 MAX_URL = 2048
 
@@ -43,21 +44,22 @@ _SPECIAL = tuple(
         "5f00::/16",
     )
 )
-"""Of IANA's special-purpose registries; older Pythons know fewer, and clouds keep secrets there."""
+"""From IANA's special-purpose registries; older Pythons know fewer, and clouds serve credentials
+there."""
 
 
-class Blocked(Exception):  # noqa: N818  # it says what happened
-    """The address is none that may be asked."""
+class BlockedUrl(Exception):  # noqa: N818  # it says what happened
+    """The URL may not be requested."""
 
 
-class Unanswered(OSError):  # noqa: N818  # it says what happened
-    """Nobody answers, or not in time, or what comes is no HTTP.
+class NoResponse(OSError):  # noqa: N818  # it says what happened
+    """There is no answer, or not in time, or it is not HTTP.
 
-    Its words are for strangers: of hosts that may lie in the operator's network they do not tell
-    what went wrong, as that would tell which there are.
+    Tenants read its message: of hosts that may lie in the operator's network it does not say what
+    failed, as that would reveal which hosts exist.
 
     Args:
-        kind: what went wrong, for the operator.
+        kind: name of the error, for the operator.
         private: as of ``post``.
     """
 
@@ -66,16 +68,16 @@ class Unanswered(OSError):  # noqa: N818  # it says what happened
         self.kind = kind
 
 
-class Unresolved(OSError):  # noqa: N818  # the same
-    """The name leads to no address, or to none that is public: which of the two is not told."""
+class UnresolvedHost(OSError):  # noqa: N818  # the same
+    """The name has no address, or one that is not public; it does not say which."""
 
 
-def checked(url: str, *, private: bool) -> SplitResult:
-    """The parts of a URL that may be asked, as far as that shows before it is resolved.
+def check_url(url: str, *, private: bool) -> SplitResult:
+    """The parts of a URL that may be requested, as far as that can be seen without resolving it.
 
     Args:
         url: ``https://…``; with ``private`` also ``http://…``.
-        private: whether hosts of the operator's own network may be asked, too.
+        private: whether hosts of the operator's own network are allowed as well.
 
     Raises:
         Blocked: its message says why, in the middle of a sentence.
@@ -84,24 +86,24 @@ def checked(url: str, *, private: bool) -> SplitResult:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise Blocked("it is no URL") from None
+        raise BlockedUrl("it is no URL") from None
     if parts.scheme != "https" and not (private and parts.scheme == "http"):
-        raise Blocked("it is not https")
+        raise BlockedUrl("it is not https")
     if not host or parts.username is not None or parts.password is not None:
-        raise Blocked("it has no plain host")
+        raise BlockedUrl("it has no plain host")
     if not url.isprintable() or " " in url or not (parts.path + parts.query).isascii():
-        raise Blocked("it holds what no URL may hold")
+        raise BlockedUrl("it holds what no URL may hold")
     try:
         public = private or is_public(host)
     except ValueError:
         return parts  # a name
     if not public:
-        raise Blocked("it leads to an address that is not public")
+        raise BlockedUrl("it leads to an address that is not public")
     return parts
 
 
 def is_public(text: str) -> bool:
-    """Whether an address is one of the open Internet's, seen through every way to hide another."""
+    """Whether an address is public; an address embedded in it (NAT64, 6to4, …) counts as well."""
     address = ipaddress.ip_address(text)
     if any(address in network for network in _SPECIAL):
         return False
@@ -120,22 +122,22 @@ def post(  # noqa: PLR0913  # what is sent, to whom, and for how long
     headers: Mapping[str, str],
     *,
     private: bool,
-    whole_s: float = WHOLE_S,
-    timeout_s: float = TIMEOUT_S,
+    whole_s: float = TOTAL_TIMEOUT_S,
+    timeout_s: float = READ_TIMEOUT_S,
 ) -> int:
-    """Send a body; the answer's status, whatever it is.
+    """POST a body; returns the status of the answer, whatever it is.
 
     Args:
         url: ``https://…``; with ``private`` also ``http://…``.
         body: to be sent.
         headers: besides Host and Content-Length.
-        private: whether hosts of the operator's own network may be asked, too.
+        private: whether hosts of the operator's own network are allowed as well.
         whole_s: after which the connection is cut, from the name to the answer's last byte.
         timeout_s: longest pause of the other side.
 
     Raises:
         Blocked: the URL is not allowed.
-        Unanswered: there is no answer.
+        NoResponse: there is no answer.
     """
     connected = _connected(url, private=private, whole_s=whole_s, timeout_s=timeout_s)
     with connected as line, line.hearing():
@@ -148,40 +150,40 @@ def post(  # noqa: PLR0913  # what is sent, to whom, and for how long
 
 
 @dataclass(frozen=True)
-class Fetched:
+class Response:
     """An answer that is being read."""
 
     status: int
     chunks: Iterator[bytes]
-    """Its body as it comes; raises what ``fetching`` raises."""
+    """Its body as it arrives; raises what ``open_response`` raises."""
 
 
 @contextmanager
-def fetching(
-    url: str, *, private: bool, whole_s: float, timeout_s: float = TIMEOUT_S
-) -> Iterator[Fetched]:
-    """Ask for a file; whoever reads it counts.
+def open_response(
+    url: str, *, private: bool, whole_s: float, timeout_s: float = READ_TIMEOUT_S
+) -> Iterator[Response]:
+    """GET a file; the caller reads it in chunks and counts them.
 
     Args:
         url: ``https://…``; with ``private`` also ``http://…``.
-        private: whether hosts of the operator's own network may be asked, too.
+        private: whether hosts of the operator's own network are allowed as well.
         whole_s: after which the connection is cut, from the name to the last byte.
         timeout_s: longest pause of the other side.
 
     Raises:
         Blocked: the URL is not allowed.
-        Unanswered: there is no answer, or it ends before its length.
+        NoResponse: there is no answer, or it ends before its length.
     """
     with _connected(url, private=private, whole_s=whole_s, timeout_s=timeout_s) as line:
         with line.hearing():
-            line.connection.request("GET", line.path, headers=ASKING)
+            line.connection.request("GET", line.path, headers=FETCH_HEADERS)
             answer = line.connection.getresponse()
         with answer:
-            yield Fetched(answer.status, _body(answer, line))
+            yield Response(answer.status, _body(answer, line))
 
 
 def _body(answer: http.client.HTTPResponse, line: _Line) -> Iterator[bytes]:
-    """What comes, as far as it was announced: a connection that is kept open has no end."""
+    """The body up to its announced length: a connection that is kept open has no end."""
     left = answer.length
     while left != 0:
         with line.hearing():
@@ -201,7 +203,7 @@ def _hang_up(plain: socket.socket, late: threading.Event) -> None:
 
 
 class _Connection(http.client.HTTPConnection):
-    """Speaks over a socket that is connected already; TLS begins with the first request."""
+    """Uses a connected socket; TLS begins with the first request."""
 
     def __init__(self, host: str, port: int, plain: socket.socket, scheme: str) -> None:
         super().__init__(host, port)
@@ -209,7 +211,7 @@ class _Connection(http.client.HTTPConnection):
         self._plain, self._scheme = plain, scheme
 
     def connect(self) -> None:
-        """See the standard library."""
+        """Use the socket, with TLS for https."""
         self.sock = self._plain
         if self._scheme == "https":
             self.sock = _trust().wrap_socket(self._plain, server_hostname=self.host)
@@ -217,13 +219,13 @@ class _Connection(http.client.HTTPConnection):
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """To read all certificates of the system takes as long as a message does."""
+    """Cached: to read all certificates of the system takes as long as a request does."""
     return ssl.create_default_context()
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A connection, and what to ask it for."""
+    """A connection and the path to request."""
 
     connection: _Connection
     path: str
@@ -233,7 +235,7 @@ class _Line:
 
     @contextmanager
     def hearing(self) -> Iterator[None]:
-        """What fails in the block is an ``Unanswered``."""
+        """Errors within the block become ``NoResponse``."""
         with _heard(private=self.private, late=self.late):
             yield
 
@@ -244,13 +246,13 @@ def _heard(*, private: bool, late: threading.Event) -> Iterator[None]:
         yield
     except (OSError, http.client.HTTPException) as error:
         kind = TimeoutError if late.is_set() else type(error)
-        raise Unanswered(kind.__name__, private=private) from error
+        raise NoResponse(kind.__name__, private=private) from error
 
 
 @contextmanager
 def _connected(url: str, *, private: bool, whole_s: float, timeout_s: float) -> Iterator[_Line]:
     until = time.monotonic() + whole_s
-    parts = checked(url, private=private)
+    parts = check_url(url, private=private)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     late = threading.Event()
@@ -276,7 +278,7 @@ def _left(until: float) -> float:
 
 @contextmanager
 def _cut_off(plain: socket.socket, after_s: float, late: threading.Event) -> Iterator[None]:
-    """Hang up if the block takes longer, whatever the other side sends meanwhile."""
+    """Close the connection if the block takes longer, whatever the other side sends."""
     with plain.dup() as twin:  # TLS takes the other over
         clock = threading.Timer(after_s, _hang_up, (twin, late))
         clock.daemon = True
@@ -292,10 +294,10 @@ def _resolved(host: str, port: int, *, private: bool) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:
-        raise Blocked("its host is none") from None
+        raise BlockedUrl("its host is none") from None
     except socket.gaierror:
-        raise Unresolved from None
+        raise UnresolvedHost from None
     addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
     if not private and not all(is_public(address) for address in addresses):
-        raise Unresolved
+        raise UnresolvedHost
     return addresses[0]

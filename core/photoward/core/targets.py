@@ -46,10 +46,10 @@ class Sighting:
 
 
 class Targets(Protocol):
-    """Keeps the targets of all labels."""
+    """Stores the targets of all labels."""
 
-    def target(self, tenant: str, label: str, sighting: Callable[[], Sighting]) -> Target:
-        """The label's target; it is chosen, by ``choose``, and kept if there is none.
+    def get_or_choose(self, tenant: str, label: str, sighting: Callable[[], Sighting]) -> Target:
+        """The label's target; it is chosen, by ``choose``, and stored if there is none.
 
         Args:
             tenant: whose label.
@@ -80,13 +80,13 @@ def choose(sighting: Sighting, others: Sequence[Target]) -> Target:
 
 
 class MemoryTargets:
-    """Keeps them for as long as it lives."""
+    """Stores them in memory."""
 
     def __init__(self) -> None:
         self._kept: dict[str, dict[str, Target]] = {}
 
-    def target(self, tenant: str, label: str, sighting: Callable[[], Sighting]) -> Target:
-        """The label's target."""
+    def get_or_choose(self, tenant: str, label: str, sighting: Callable[[], Sighting]) -> Target:
+        """The label's target; chosen at the first call."""
         own = self._kept.setdefault(tenant, {})
         if label not in own:
             own[label] = choose(sighting(), list(own.values()))

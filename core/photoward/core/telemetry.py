@@ -1,7 +1,7 @@
-"""What may be known about the running service: log lines and Prometheus metrics.
+"""Log lines and Prometheus metrics.
 
-Owns the metrics' names and the form of a log line. Knows nothing of who counts or logs, and lets
-no label, file name or secret through: an event names items by id.
+Defines the metrics' names and the form of a log line. No label, file name or secret may appear in
+either: a log line names items by id.
 """
 
 from __future__ import annotations
@@ -26,70 +26,103 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
     from structlog.typing import EventDict, Processor, WrappedLogger
 
-    from photoward.core.timings import Laps
+    from photoward.core.timings import StageTimings
 
 metric_files.install()
 
+_DURATION_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
 HTTP_REQUESTS = Counter(
-    "photoward_http_requests", "Requests answered.", ["method", "route", "status"]
+    "photoward_http_requests", "HTTP requests answered.", ["method", "route", "status"]
 )
-HTTP_SECONDS = Histogram(
-    "photoward_http_seconds", "From a request's header to its answer's last byte.",
-    ["method", "route"], buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
-)  # fmt: skip
-STAGE_SECONDS = Histogram(
-    "photoward_stage_seconds", "Time of one stage of one photo.", ["stage"],
-    buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
-)  # fmt: skip
-BATCH_ITEMS = Histogram(
-    "photoward_batch_items", "Items protected together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
+HTTP_REQUEST_DURATION = Histogram(
+    "photoward_http_request_duration_seconds",
+    "Time from a request's header to its answer's last byte.",
+    ["method", "route"],
+    buckets=_DURATION_BUCKETS,
 )
-# Of several workers the one that learned last speaks for its kind.
-BATCH_LIMIT = Gauge(
-    "photoward_batch_limit", "Items that the next batch of a kind may have.", ["kind"],
+STAGE_DURATION = Histogram(
+    "photoward_stage_duration_seconds",
+    "Time of one stage of one photo.",
+    ["stage"],
+    buckets=_DURATION_BUCKETS,
+)
+JOB_GROUP_ITEMS = Histogram(
+    "photoward_job_group_items",
+    "Items processed together.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+)
+# Of several workers the one that learned last sets the value of a group key.
+JOB_GROUP_LIMIT = Gauge(
+    "photoward_job_group_limit",
+    "Most items of the next job group.",
+    ["group_key"],
     multiprocess_mode="mostrecent",
-)  # fmt: skip
-BATCH_ITEM_SECONDS = Gauge(
-    "photoward_batch_item_seconds", "What one item more in a batch takes, as learned.", ["kind"],
+)
+JOB_GROUP_ITEM_SECONDS = Gauge(
+    "photoward_job_group_item_seconds",
+    "Estimated time of one more item in a job group.",
+    ["group_key"],
     multiprocess_mode="mostrecent",
-)  # fmt: skip
-BATCH_FIXED_SECONDS = Gauge(
-    "photoward_batch_fixed_seconds", "What a batch takes besides its items, as learned.", ["kind"],
+)
+JOB_GROUP_FIXED_SECONDS = Gauge(
+    "photoward_job_group_fixed_seconds",
+    "Estimated time of a job group besides its items.",
+    ["group_key"],
     multiprocess_mode="mostrecent",
-)  # fmt: skip
-ITEMS_ENDED = Counter("photoward_items_ended", "Items that reached an end.", ["state", "code"])
-ARRIVALS = Counter(
-    "photoward_arrivals", "Tries to fetch a photo that ended: fetched, or why not.",
+)
+ITEMS_FINISHED = Counter(
+    "photoward_items_finished", "Items that reached a final state.", ["state", "code"]
+)
+FETCHES = Counter(
+    "photoward_fetches",
+    "Attempts to fetch a photo: fetched, or the reason why not.",
     ["source", "outcome"],
-)  # fmt: skip
-MEGAPIXELS = Counter("photoward_megapixels", "Megapixels protected.")
+)
+PROCESSED_MEGAPIXELS = Counter("photoward_processed_megapixels", "Megapixels protected.")
 SURROGATE_LOADS = Counter("photoward_surrogate_loads", "Surrogates read into memory.")
-SURROGATE_EVICTIONS = Counter("photoward_surrogate_evictions", "Surrogates dropped for room.")
+SURROGATE_EVICTIONS = Counter(
+    "photoward_surrogate_evictions", "Surrogates removed from memory to make room."
+)
 
-WITHHELD = frozenset({
-    "api_key", "authorization", "broker", "database", "database_url", "file_name", "filename",
-    "label", "label_used", "master_secret", "password", "redis_url", "secret", "token",
-})  # fmt: skip
-"""Keys whose values never reach a log line."""
+WITHHELD = frozenset(
+    {
+        "api_key",
+        "authorization",
+        "broker",
+        "database",
+        "database_url",
+        "file_name",
+        "filename",
+        "label",
+        "label_used",
+        "master_secret",
+        "password",
+        "redis_url",
+        "secret",
+        "token",
+    }
+)
+"""Keys whose values never appear in a log line."""
 
 
-def observe(laps: Laps) -> None:
-    """Count the stages of a photo."""
-    for lap in laps:
-        STAGE_SECONDS.labels(lap.stage).observe(lap.seconds)
+def observe(timings: StageTimings) -> None:
+    """Record the stages of a photo in ``STAGE_DURATION``."""
+    for timing in timings:
+        STAGE_DURATION.labels(timing.stage).observe(timing.seconds)
 
 
 def serve_metrics(host: str, port: int, *more: Collector) -> None:
-    """Tell whoever asks this process's metrics, and what ``more`` collects; in a thread.
+    """Serve this process's metrics and those of ``more`` over HTTP, in a thread.
 
     Raises:
-        Unavailable: nothing can listen there.
+        Unavailable: the address cannot be listened on.
     """
-    told = CollectorRegistry()
-    for one in (REGISTRY, *more):
-        told.register(one)
+    registry = CollectorRegistry()
+    for collector in (REGISTRY, *more):
+        registry.register(collector)
     try:
-        start_http_server(port, host, told)
+        start_http_server(port, host, registry)
     except OSError as error:
         raise Unavailable(f"No metrics on {host}, port {port}: {error.strerror}.") from error
 

@@ -1,6 +1,6 @@
-"""How long the stages of one photo took, and when they were.
+"""How long the stages of one photo took, and when they ended.
 
-Measured once; the photo, the metrics and the trace tell the same. Knows none of them.
+Each stage is measured once; the item, the metrics and the trace report the same figures.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Lap:
+class StageTiming:
     """One stage."""
 
     stage: str
@@ -23,18 +23,18 @@ class Lap:
     seconds: float
 
 
-class Laps(list[Lap]):
+class StageTimings(list[StageTiming]):
     """Stages in the order in which they ended."""
 
-    def add(self, seconds: Mapping[str, float]) -> None:
-        """Stages that have ended one after the other, the last of them now."""
+    def record(self, seconds: Mapping[str, float]) -> None:
+        """Add stages that ran one after the other, the last of which has just ended."""
         ended = time.time()
         fresh = []
         for stage, spent in reversed(list(seconds.items())):
-            fresh.append(Lap(stage, ended, spent))
+            fresh.append(StageTiming(stage, ended, spent))
             ended -= spent
         self.extend(reversed(fresh))
 
     def seconds(self) -> dict[str, float]:
-        """What each took."""
-        return {lap.stage: round(lap.seconds, 4) for lap in self}
+        """Seconds by stage."""
+        return {timing.stage: round(timing.seconds, 4) for timing in self}

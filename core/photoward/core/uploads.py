@@ -1,6 +1,6 @@
-"""What an upload is: bytes that a tenant brings in before it says what to do with them.
+"""Uploads: bytes that a tenant sends before it says what to do with them.
 
-They come in parts, each an object of its own. Nothing here knows where those are kept.
+An upload consists of parts, each an object of its own in the store.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 LIFETIME = timedelta(days=1)
-"""How long an upload is kept, used or not: who was cut off goes on the same day or begins anew."""
+"""How long an upload is kept, used or not; a client that was cut off can resume it until then."""
 
 MAX_PARTS = 1000
-"""Of one upload: a photo in parts smaller than a packet would cost more than it is worth."""
+"""Parts of one upload: smaller parts would cost more than they are worth."""
 
 DIRECT = "direct"
-"""The part that comes past the service, into the store itself: nobody knows of it until it is used.
-"""
+"""Name of the part that the client writes into the store itself, past the service: the ledger does
+not know of it before it is used."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One row of the ledger."""
+    """One upload."""
 
     id: str
     tenant: str
     length: int
-    """Bytes that were announced."""
-    arrived: int
-    """Bytes that came, from the first on."""
+    """Announced size, bytes."""
+    received: int
+    """Bytes received, from the first on."""
     parts: tuple[str, ...]
     """Names of the parts that hold them, in order."""
     metadata: str
-    """As tus writes it: ``filename ZmlsZQ==,…``; empty once it is used."""
-    item: str | None
-    """What it became."""
+    """As tus encodes it: ``filename ZmlsZQ==,…``; empty once the upload is used."""
+    item_id: str | None
+    """The item that was made of it."""
     expires_at: datetime
 
     @property
     def complete(self) -> bool:
-        """Whether all bytes came in parts."""
-        return self.arrived == self.length
+        """Whether all bytes were received in parts."""
+        return self.received == self.length
 
 
 def new_part(start: int) -> str:
-    """A name that no other part has, even one of the same bytes."""
+    """A unique name for the part that begins at byte ``start``."""
     return f"{start}-{secrets.token_hex(8)}"

@@ -1,4 +1,4 @@
-"""Webhooks as Standard Webhooks has them: what is told, to whom, and how often."""
+"""Webhooks as Standard Webhooks defines them: events, subscriptions, deliveries and retries."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
 
 
 class Event(StrEnum):
-    """What may be told."""
+    """What a webhook may subscribe to."""
 
     IMAGE_DONE = "image.done"
     IMAGE_FAILED = "image.failed"
     BATCH_ENDED = "batch.ended"
 
 
-SCHEDULE = tuple(
+RETRY_DELAYS = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
-"""How long after each failed attempt the next is made (Standard Webhooks, "Deliverability")."""
+"""Wait after each failed attempt before the next (Standard Webhooks, "Deliverability")."""
 
-REST = timedelta(seconds=10)
-"""How long nothing must have come to a batch in which all has ended, until it is told that the
-batch has: longer than a photo takes to be sent to who hands them in one by one."""
+BATCH_QUIET_PERIOD = timedelta(seconds=10)
+"""How long a batch whose items have all ended must stay unchanged before ``batch.ended`` is sent:
+longer than a client needs to add the next photo to it."""
 
-GRACE = timedelta(days=1)
-"""How long both secrets sign after a rotation."""
+ROTATION_GRACE = timedelta(days=1)
+"""How long messages are signed with both secrets after a rotation."""
 
 
-class Delivered(StrEnum):
-    """Where a delivery stands."""
+class DeliveryState(StrEnum):
+    """State of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -43,42 +43,42 @@ class Delivered(StrEnum):
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where somebody wants to be told."""
+    """A tenant's subscription to events."""
 
     id: str
     tenant: str
     url: str
     events: frozenset[Event]
-    version: int
-    """Of the secret: each rotation counts."""
-    old_until: datetime | None
-    """Until when the secret before signs, too."""
+    secret_version: int
+    """From 1; each rotation adds one."""
+    previous_secret_until: datetime | None
+    """Until then the previous secret signs as well."""
     created_at: datetime
     disabled_at: datetime | None
-    """Since when nobody is told, because the receiver said that it is gone."""
+    """Since then nothing is sent, because the receiver answered that it is gone."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message on its way to one webhook."""
+    """One message to one webhook."""
 
     seq: int
     id: str
-    """The message's, the same in all attempts."""
-    webhook: str
+    """The message's id, the same in all attempts."""
+    webhook_id: str
     event: Event
     payload: dict[str, Any]
-    state: Delivered
+    state: DeliveryState
     attempts: int
     status: int | None
     """HTTP status of the last answer."""
     error: str | None
-    """Why there was none."""
+    """Why there was no answer."""
     created_at: datetime
-    due_at: datetime
-    """When it is tried next, while it is pending."""
+    next_attempt_at: datetime
+    """While it is pending."""
 
 
-def next_try(attempts: int) -> timedelta | None:
-    """How long to wait after so many failed attempts; None: it was the last."""
-    return SCHEDULE[attempts - 1] if attempts <= len(SCHEDULE) else None
+def retry_delay(attempts: int) -> timedelta | None:
+    """Wait after that many failed attempts; None: there is no further one."""
+    return RETRY_DELAYS[attempts - 1] if attempts <= len(RETRY_DELAYS) else None

@@ -118,7 +118,7 @@ def test_a_bucket_comes_back_in_another_and_says_from_what(
             assert found.attributes["Content-Type"] == f"image/{kind}"
             assert found.attributes[SOURCE_VERSION] == version.strip('"')
             assert reopened(found.bytes().to_bytes()).size == (40, 30)
-    assert service.ledger.depth() == {}
+    assert service.ledger.items.count_by_state() == {}
 
 
 def test_only_what_is_new_or_replaced_is_done_again(
@@ -147,12 +147,12 @@ def test_an_interrupted_run_goes_on_without_sending_anything_twice(
     del inbox
     with serving(tmp_path / "slow") as service:
         with started(arguments(prefix, service)) as process:
-            until(lambda: sum(service.ledger.depth().values()) == len(NAMES))
+            until(lambda: sum(service.ledger.items.count_by_state().values()) == len(NAMES))
             process.send_signal(signal.SIGINT)
             assert process.wait(5) == -signal.SIGINT
         with working(service):
             assert run(prefix, service) == 0
-        handed_in = service.ledger.usage("default").megapixels
+        handed_in = service.ledger.tenants.usage("default").megapixels
     assert handed_in == pytest.approx(len(NAMES) * 40 * 30 / 1e6)
     assert marks(outbox).keys() == set(NAMES)
 
@@ -165,8 +165,10 @@ def test_what_failed_is_tried_again_by_the_next_run(
     for _ in range(2):
         assert run(prefix, service, "--keep") == 1
     assert marks(outbox).keys() == set(NAMES)
-    assert service.ledger.depth() == {"done": 3, "failed": 1}
-    assert service.ledger.usage("default").megapixels == pytest.approx((3 * 1200 + 240_000) / 1e6)
+    assert service.ledger.items.count_by_state() == {"done": 3, "failed": 1}
+    assert service.ledger.tenants.usage("default").megapixels == pytest.approx(
+        (3 * 1200 + 240_000) / 1e6
+    )
 
 
 def test_what_fails_by_the_services_fault_is_sent_again(
@@ -178,14 +180,16 @@ def test_what_fails_by_the_services_fault_is_sent_again(
 
         def work_badly() -> None:
             while not ended.is_set():
-                items = service.ledger.claim(limit=1, max_megapixels=9, lease=timedelta(hours=1))
+                items = service.ledger.items.claim(
+                    limit=1, max_megapixels=9, lease=timedelta(hours=1)
+                )
                 for item in items:
                     if item.source.filename == "1.png":  # of cats and dogs
                         lost.append(item.id)
                         failure = Failure(item.id, "worker_lost", "It outlived three workers.")
-                        service.ledger.fail(str(item.lease), [failure])
+                        service.ledger.items.fail(str(item.lease_token), [failure])
                     else:
-                        service.ledger.release(str(item.lease))
+                        service.ledger.items.release(str(item.lease_token))
                 if len(lost) == 2:
                     return
 
@@ -198,7 +202,7 @@ def test_what_fails_by_the_services_fault_is_sent_again(
             with working(service):
                 assert process.wait(60) == 0
         assert marks(outbox).keys() == set(NAMES)
-        assert service.ledger.depth() == {}
+        assert service.ledger.items.count_by_state() == {}
 
 
 def test_one_photo_that_is_gone_does_not_stop_the_rest(
@@ -237,7 +241,7 @@ def test_events_of_any_store_bring_each_version_once(
             assert answer.status_code == 204
             until(lambda v=version: made_from(outbox, "new/a.png") == v)  # type: ignore[misc]  # bound default
         assert {name: marks(outbox)[name] for name in NAMES} == first
-    handed_in = service.ledger.usage("default").megapixels
+    handed_in = service.ledger.tenants.usage("default").megapixels
     assert handed_in == pytest.approx((3 * 1200 + 50**2 + 51**2 + 52**2) / 1e6)
 
 

@@ -14,7 +14,7 @@ import pytest
 from photoward.api.cli import client as module
 from photoward.api.cli.client import Client, Refusal
 from photoward.core import api_keys
-from photoward.core.api_keys import USUAL
+from photoward.core.api_keys import DEFAULT_SCOPES
 from photoward.core.errors import BadInput, Unavailable
 from tests.api.http.service import PEPPER, Service, picture, serving, working
 from tests.support.sites import own_certificate
@@ -54,8 +54,8 @@ def test_without_a_wait_the_end_is_asked_for(service: Service) -> None:
 
 def test_a_key_in_the_environment_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(tmp_path, http_require_keys=True) as service:
-        minted = api_keys.mint(PEPPER)
-        service.ledger.add_key(minted, "alice", "test", USUAL, None)
+        minted = api_keys.generate(PEPPER)
+        service.ledger.api_keys.add(minted, "alice", "test", DEFAULT_SCOPES, None)
         with Client(service.url) as stranger, pytest.raises(Refusal) as caught:
             stranger.submit(picture(), "image/png")
         assert caught.value.status == 401
@@ -252,7 +252,7 @@ def test_a_name_that_is_no_text_is_sent_as_near_as_can_be(service: Service) -> N
         item = client.submit(
             picture(), "image/png", name=b"caf\xe9.png".decode("utf-8", "surrogateescape")
         )
-    assert service.ledger.get("default", item["id"]).source.filename == "caf?.png"
+    assert service.ledger.items.get("default", item["id"]).source.filename == "caf?.png"
 
 
 def test_nobody_there_is_no_refusal() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from photoward.api.cli import main
 from photoward.core import api_keys
-from photoward.core.api_keys import ALL, USUAL
+from photoward.core.api_keys import DEFAULT_SCOPES, TENANT_SCOPES
 from photoward.core.key_derivation import pepper as pepper_of
 from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
     Keys = Callable[..., tuple[object, str, str]]
 
@@ -48,8 +48,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def opens(tmp_path: Path, ledger: Ledger, text: str) -> api_keys.ApiKey | None:
     pepper = pepper_of(read_or_make_master(Settings(data_dir=tmp_path).master_secret))
-    key = ledger.live_key(api_keys.id_of(text) or "")
-    return key if key and api_keys.fits(text, key, pepper) else None
+    key = ledger.api_keys.get_active(api_keys.parse_id(text) or "")
+    return key if key and api_keys.matches(text, key, pepper) else None
 
 
 def test_a_key_is_shown_once_and_opens(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:
@@ -57,18 +57,18 @@ def test_a_key_is_shown_once_and_opens(keys: Keys, tmp_path: Path, ledger: Ledge
     assert code == 0
     found = opens(tmp_path, ledger, text)
     assert found is not None
-    assert (found.tenant, found.name, found.scopes) == ("default", "laptop", USUAL)
+    assert (found.tenant, found.name, found.scopes) == ("default", "laptop", DEFAULT_SCOPES)
     assert found.expires_at is None
     assert text not in keys("list")[1]
     assert found.id in keys("list")[1]
 
 
 def test_scopes_tenant_and_days(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:
-    scopes = [word for scope in ALL for word in ("--scope", scope)]
+    scopes = [word for scope in TENANT_SCOPES for word in ("--scope", scope)]
     _, text, _ = keys("add", "boss", "--tenant", "alice", *scopes, "--days", "2")
     found = opens(tmp_path, ledger, text)
     assert found is not None
-    assert (found.tenant, found.scopes) == ("alice", ALL)
+    assert (found.tenant, found.scopes) == ("alice", TENANT_SCOPES)
     assert found.expires_at is not None
     assert (found.expires_at - found.created_at).days == 2
     assert found.id not in keys("list")[1], "it is another tenant's"
@@ -76,7 +76,7 @@ def test_scopes_tenant_and_days(keys: Keys, tmp_path: Path, ledger: Ledger) -> N
 
 def test_rotating_leaves_both_for_a_while(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:
     _, old, _ = keys("add", "laptop")
-    old_id = api_keys.id_of(old) or ""
+    old_id = api_keys.parse_id(old) or ""
     _, new, _ = keys("rotate", old_id, "--grace-hours", "1")
     assert opens(tmp_path, ledger, old)
     assert opens(tmp_path, ledger, new)
@@ -109,7 +109,7 @@ def test_the_operator_reads_who_did_what(
     with pytest.raises(SystemExit):
         main(["tenants", "quota", "bob", "--megapixels", "50"])
     capsys.readouterr()
-    (made,) = ledger.keys("alice")
+    (made,) = ledger.api_keys.list_all("alice")
 
     def audit(*arguments: str) -> list[str]:
         with pytest.raises(SystemExit) as caught:
@@ -118,7 +118,7 @@ def test_the_operator_reads_who_did_what(
         return capsys.readouterr().out.splitlines()
 
     first, second = audit()
-    assert f"alice  key.made  {made.id}  read,write  done  operator" in first
-    assert "bob  quota.set  -  50 megapixels a day  done  operator" in second
+    assert f"alice  key.create  {made.id}  read,write  success  operator" in first
+    assert "bob  tenant.set_quota  -  50 megapixels a day  success  operator" in second
     (told,) = map(json.loads, audit("--tenant", "bob", "--json"))
-    assert (told["deed"], told["actor"]["name"]) == ("quota.set", "operator")
+    assert (told["action"], told["actor"]["name"]) == ("tenant.set_quota", "operator")

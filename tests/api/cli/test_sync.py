@@ -13,7 +13,7 @@ from photoward.api.cli.client import Client
 from photoward.api.cli.files.locations import Folder
 from photoward.api.cli.files.transfer import THREADS
 from photoward.core import api_keys
-from photoward.core.api_keys import USUAL
+from photoward.core.api_keys import DEFAULT_SCOPES
 from photoward.core.object_keys import item_of
 from tests.api.http.service import PEPPER, Service, picture, serving, working
 from tests.core.imaging.pictures import reopened
@@ -54,7 +54,7 @@ def test_a_folder_comes_back_and_nothing_is_left_behind(
     assert run(source, out, "--url", service.url, "--labels-from-folders") == 0
     assert tree(out) == {"cats/1.png", "cats/2.jpg", "dogs/1.png"}
     assert reopened((out / "cats/1.png").read_bytes()).size == (40, 30)
-    assert service.ledger.depth() == {}
+    assert service.ledger.items.count_by_state() == {}
     (out / "dogs/1.png").unlink()
     before = (out / "cats/1.png").stat().st_mtime_ns
     assert run(source, out, "--url", service.url) == 0
@@ -80,7 +80,7 @@ def test_a_folder_of_pictures_alone_is_their_label(service: Service, tmp_path: P
     out = tmp_path / "out"
     assert run(source, out, "--url", service.url, "--labels-from-folders", "--keep") == 0
     (item_id,) = set(map(item_of, service.kept()))
-    assert service.ledger.get("default", item_id).label_used == "tabby cats"
+    assert service.ledger.items.get("default", item_id).label_used == "tabby cats"
 
 
 def test_a_bad_file_does_not_stop_the_rest(
@@ -94,7 +94,7 @@ def test_a_bad_file_does_not_stop_the_rest(
     said = capsys.readouterr().err
     assert "3.png" in said
     assert "4.png" in said
-    assert service.ledger.depth() == {"done": 3, "failed": 1}
+    assert service.ledger.items.count_by_state() == {"done": 3, "failed": 1}
 
 
 def test_what_cannot_be_is_said_before_anything_is_sent(
@@ -111,8 +111,8 @@ def test_a_key_is_taken_from_the_environment(
 ) -> None:
     with serving(tmp_path / "closed", http_require_keys=True) as service, working(service):
         assert run(source, tmp_path / "out", "--url", service.url) == 2
-        minted = api_keys.mint(PEPPER)
-        service.ledger.add_key(minted, "alice", "sync", USUAL, None)
+        minted = api_keys.generate(PEPPER)
+        service.ledger.api_keys.add(minted, "alice", "sync", DEFAULT_SCOPES, None)
         monkeypatch.setenv("PHOTOWARD_API_KEY", minted.text)
         assert run(source, tmp_path / "out", "--url", service.url) == 0
         assert len(tree(tmp_path / "out")) == 3

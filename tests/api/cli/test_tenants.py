@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
     Tenants = Callable[..., tuple[object, str, str]]
 
@@ -48,9 +48,9 @@ def test_a_quota_is_set_told_and_taken_away(tenants: Tenants, ledger: Ledger) ->
     assert "of no limit" in tenants("quota", "alice")[1]
     printed = tenants("quota", "alice", "--megapixels", "50")[1]
     assert "0.0 megapixels in a day, of 50" in printed
-    assert ledger.usage("alice").quota == 50
+    assert ledger.tenants.usage("alice").quota == 50
     assert tenants("quota", "alice", "--unlimited")[0] == 0
-    assert ledger.usage("alice").quota is None
+    assert ledger.tenants.usage("alice").quota is None
     assert tenants("quota", "alice", "--unlimited", "--megapixels", "1")[0] == 2
 
 
@@ -59,7 +59,7 @@ def test_a_tenants_weight_is_its_share(tenants: Tenants, ledger: Ledger) -> None
     for tenant in ("bob", "alice"):
         for _ in range(12):
             added(ledger, tenant)
-    first = ledger.claim(limit=12, max_megapixels=99, lease=HOUR)
+    first = ledger.items.claim(limit=12, max_megapixels=99, lease=HOUR)
     assert 8 <= [item.tenant for item in first].count("alice") <= 9
     assert tenants("weight", "alice", "0")[0] == 2
 

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from photoward.core.jobs import Item
-    from photoward.core.ports import Hints, Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
+    from photoward.core.queue import WakeUpSender
+    from photoward.core.storage import ObjectStore
 
 PSNR_DB, SSIM = 38.2, 0.987
 MASTER = bytes(range(32))
@@ -45,14 +47,14 @@ PEPPER = key_derivation.pepper(MASTER)
 
 
 class Recorded:
-    """Hints that remember, or that are slow or away."""
+    """WakeUpSender that remember, or that are slow or away."""
 
     def __init__(self, *, delay_s: float = 0, up: bool = True) -> None:
         self.items: list[str] = []
         self.delay_s = delay_s
         self.up = up
 
-    def hint(self, item_id: str) -> bool:
+    def send(self, item_id: str) -> bool:
         time.sleep(self.delay_s)
         self.items.append(item_id)
         return self.up
@@ -89,7 +91,7 @@ class Service:
     settings: Settings
     ledger: Ledger
     store: ObjectStore
-    hints: Hints
+    wake_ups: WakeUpSender
     client: httpx.Client = field(repr=False)
 
     def upload(
@@ -114,19 +116,19 @@ def serving(
     folder: Path,
     **more: Any,  # noqa: ANN401  # the adapters, and any setting
 ) -> Iterator[Service]:
-    """A service on a free port; ``hints``, ``ledger`` and ``store`` can be given."""
-    given = {name: more.pop(name, None) for name in ("hints", "ledger", "store")}
+    """A service on a free port; ``wake_ups``, ``ledger`` and ``store`` can be given."""
+    given = {name: more.pop(name, None) for name in ("wake_ups", "ledger", "store")}
     settings = Settings(data_dir=folder, engine_surrogate="test", **more)
     ledger = given["ledger"] or open_ledger(settings)
     store = given["store"] or open_store(settings)
-    hints = given["hints"] or Recorded()
+    wake_ups = given["wake_ups"] or Recorded()
     sets = {"imagenet": SetCard(name="imagenet", networks=["small"], per_step=1)}
     catalogue = Catalogue({"test": card()}, "test", sets=sets, default_method="sem")
     app = create_app(
-        settings, ledger=ledger, store=store, hints=hints, catalogue=catalogue, master=MASTER
+        settings, ledger=ledger, store=store, wake_ups=wake_ups, catalogue=catalogue, master=MASTER
     )
     with listening(app) as url, httpx.Client(base_url=url, timeout=30) as client:
-        yield Service(url, app, settings, ledger, store, hints, client)
+        yield Service(url, app, settings, ledger, store, wake_ups, client)
     ledger.close()
 
 
@@ -157,14 +159,14 @@ def listening(app: FastAPI) -> Iterator[str]:
 
 def work(service: Service) -> int:
     """Protect what is queued with a noise that any eye can check; how many items ended."""
-    items = service.ledger.claim(limit=8, max_megapixels=50, lease=timedelta(seconds=60))
+    items = service.ledger.items.claim(limit=8, max_megapixels=50, lease=timedelta(seconds=60))
     for item in items:
         result = _protected(service.store, item)
-        assert item.lease is not None
+        assert item.lease_token is not None
         if isinstance(result, Failure):
-            service.ledger.fail(item.lease, [result])
+            service.ledger.items.fail(item.lease_token, [result])
         else:
-            service.ledger.store(item.lease, [result])
+            service.ledger.items.complete(item.lease_token, [result])
     return len(items)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from photoward.core import api_keys
-from photoward.core.api_keys import ALL, Scope
+from photoward.core.api_keys import TENANT_SCOPES, Scope
 from photoward.core.jobs import new_id
 from photoward.core.webhooks import Event
 from tests.api.http.service import PEPPER, picture, serving, work
@@ -99,8 +99,8 @@ OPERATIONS = {
 CALLERS: dict[str, tuple[str, frozenset[Scope]] | None] = {
     "anonymous": None, "made up": None, "expired": None, "ended": None,
     "read-only": ("alice", frozenset({READ})), "write-only": ("alice", frozenset({WRITE})),
-    "usual": ("alice", frozenset({READ, WRITE})), "admin": ("alice", ALL),
-    "another's admin": ("bob", ALL), "operator": ("alice", frozenset({OPERATOR})),
+    "usual": ("alice", frozenset({READ, WRITE})), "admin": ("alice", TENANT_SCOPES),
+    "another's admin": ("bob", TENANT_SCOPES), "operator": ("alice", frozenset({OPERATOR})),
 }  # fmt: skip
 """Tenant and scopes; None: nobody."""
 
@@ -122,9 +122,9 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def key(
     service: Service, tenant: str, scopes: frozenset[Scope], lifetime: timedelta | None = None
-) -> api_keys.Minted:
-    minted = api_keys.mint(PEPPER)
-    service.ledger.add_key(minted, tenant, "test", scopes, lifetime)
+) -> api_keys.NewApiKey:
+    minted = api_keys.generate(PEPPER)
+    service.ledger.api_keys.add(minted, tenant, "test", scopes, lifetime)
     return minted
 
 
@@ -132,11 +132,11 @@ def key(
 def texts(closed: Service) -> dict[str, str | None]:
     """What each caller sends."""
     made = {name: key(closed, *who).text for name, who in CALLERS.items() if who}
-    ended = key(closed, "alice", ALL)
-    closed.ledger.end_key("alice", ended.id, timedelta(0))
+    ended = key(closed, "alice", TENANT_SCOPES)
+    closed.ledger.api_keys.revoke("alice", ended.id, timedelta(0))
     return {
-        "anonymous": None, "made up": api_keys.mint(PEPPER).text, "ended": ended.text,
-        "expired": key(closed, "alice", ALL, timedelta(0)).text, **made,
+        "anonymous": None, "made up": api_keys.generate(PEPPER).text, "ended": ended.text,
+        "expired": key(closed, "alice", TENANT_SCOPES, timedelta(0)).text, **made,
     }  # fmt: skip
 
 
@@ -172,11 +172,11 @@ def finished(service: Service, tenant_key: str) -> str:
 
 def told(service: Service, tenant: str) -> dict[str, str]:
     """A webhook with a message."""
-    hook = service.ledger.add_webhook(
+    hook = service.ledger.webhooks.add(
         secrets.token_hex(8), tenant, "https://a.example/x", {Event.IMAGE_DONE}
     )
-    finished(service, key(service, tenant, ALL).text)
-    (delivery,) = service.ledger.deliveries(tenant, hook.id, after=0, limit=9)
+    finished(service, key(service, tenant, TENANT_SCOPES).text)
+    (delivery,) = service.ledger.webhooks.list_deliveries(tenant, hook.id, after=0, limit=9)
     return {"webhook_id": hook.id, "delivery_id": delivery.id}
 
 
@@ -202,16 +202,16 @@ def test_the_matrix(
     }  # fmt: skip
     things = {**missing, "code": "not_found"}
     if whose != "missing" and operation.thing == "image_id":
-        things["image_id"] = finished(closed, key(closed, owner, ALL).text)
+        things["image_id"] = finished(closed, key(closed, owner, TENANT_SCOPES).text)
     if whose != "missing" and operation.thing == "webhook_id":
         things |= told(closed, owner)
     if whose != "missing" and operation.thing == "batch_id":
-        things["batch_id"] = closed.ledger.add_batch(new_id(), owner, "", {}).id
+        things["batch_id"] = closed.ledger.batches.add(new_id(), owner, "", {}).id
     if whose != "missing" and operation.thing == "upload_id":
-        begun = closed.ledger.add_upload(new_id(), owner, 9, "", most=999, most_bytes=9999)
+        begun = closed.ledger.uploads.add(new_id(), owner, 9, "", max_uploads=999, max_bytes=9999)
         things["upload_id"] = begun.id
     if whose != "missing" and operation.thing == "key_id":
-        things["key_id"] = key(closed, owner, ALL).id
+        things["key_id"] = key(closed, owner, TENANT_SCOPES).id
     answer = ask(closed, name, texts[caller], things)
     if operation.scope is None:
         assert answer.status_code == operation.success
@@ -230,7 +230,7 @@ def test_the_matrix(
 def test_a_foreign_thing_is_answered_like_a_missing_one(
     closed: Service, texts: dict[str, str | None]
 ) -> None:
-    theirs = finished(closed, key(closed, "bob", ALL).text)
+    theirs = finished(closed, key(closed, "bob", TENANT_SCOPES).text)
 
     def told(image_id: str) -> dict[str, Any]:
         things = {"image_id": image_id}
@@ -242,14 +242,14 @@ def test_a_foreign_thing_is_answered_like_a_missing_one(
 
 def test_a_bad_key_is_refused_where_none_is_needed(service: Service) -> None:
     answer = service.client.get(
-        f"/v1/images/{new_id()}", headers={"X-API-Key": api_keys.mint(PEPPER).text}
+        f"/v1/images/{new_id()}", headers={"X-API-Key": api_keys.generate(PEPPER).text}
     )
     assert_problem(answer, "unauthenticated")
 
 
 @pytest.mark.parametrize("header", ["X-API-Key", "Authorization"])
 def test_a_key_may_come_in_either_header(header: str, closed: Service) -> None:
-    text = key(closed, "alice", ALL).text
+    text = key(closed, "alice", TENANT_SCOPES).text
     value = f"bearer {text}" if header == "Authorization" else text
     assert closed.client.get("/v1/keys", headers={header: value}).status_code == 200
 
@@ -264,7 +264,7 @@ def test_what_is_no_key_opens_nothing(text: str, closed: Service) -> None:
 
 
 def test_a_key_is_made_listed_rotated_and_ended(closed: Service) -> None:
-    admin = {"Authorization": f"Bearer {key(closed, 'carol', ALL).text}"}
+    admin = {"Authorization": f"Bearer {key(closed, 'carol', TENANT_SCOPES).text}"}
     wanted = {"name": "plug-in", "scopes": ["read"], "expires_in_days": 30}
     made = closed.client.post("/v1/keys", json=wanted, headers=admin)
     assert made.status_code == 201
@@ -293,13 +293,13 @@ def test_a_key_is_made_listed_rotated_and_ended(closed: Service) -> None:
                {"name": "a", "tenant": "bob"}],
 )  # fmt: skip
 def test_a_key_that_cannot_be_is_refused(wanted: dict[str, Any], closed: Service) -> None:
-    admin = {"Authorization": f"Bearer {key(closed, 'alice', ALL).text}"}
+    admin = {"Authorization": f"Bearer {key(closed, 'alice', TENANT_SCOPES).text}"}
     assert_problem(closed.client.post("/v1/keys", json=wanted, headers=admin), "invalid_option")
 
 
 def test_what_is_on_its_way_when_its_tenant_is_erased_does_not_arrive(closed: Service) -> None:
-    minted = api_keys.mint(PEPPER)
-    closed.ledger.add_key(minted, "leaving", "x", ALL, None)
+    minted = api_keys.generate(PEPPER)
+    closed.ledger.api_keys.add(minted, "leaving", "x", TENANT_SCOPES, None)
     data, kept = picture(), closed.kept()
     wire = http.client.HTTPConnection(*closed.address())
     wire.putrequest("POST", "/v1/images?label=unmistakable")
@@ -311,12 +311,12 @@ def test_what_is_on_its_way_when_its_tenant_is_erased_does_not_arrive(closed: Se
     wire.endheaders()
     wire.send(data[:50])
     time.sleep(0.3)  # it is let in
-    closed.ledger.erase("leaving")
+    closed.ledger.tenants.erase("leaving")
     wire.send(data[50:])
     assert wire.getresponse().status == 404
     wire.close()
     assert closed.kept() == kept
-    assert closed.ledger.usage("leaving").megapixels == 0
+    assert closed.ledger.tenants.usage("leaving").megapixels == 0
 
 
 def test_who_may_not_is_refused_before_the_body_is_read(closed: Service) -> None:
@@ -325,7 +325,7 @@ def test_who_may_not_is_refused_before_the_body_is_read(closed: Service) -> None
 
 
 def test_no_tenants_admin_becomes_an_operator(closed: Service) -> None:
-    admin = {"Authorization": f"Bearer {key(closed, 'alice', ALL).text}"}
+    admin = {"Authorization": f"Bearer {key(closed, 'alice', TENANT_SCOPES).text}"}
     theirs = key(closed, "alice", frozenset({OPERATOR}))
     answer = closed.client.post(f"/v1/keys/{theirs.id}/rotate", json={}, headers=admin)
     assert_problem(answer, "forbidden")

@@ -24,7 +24,7 @@ from photoward.api.ingest import filenames
 from photoward.api.ingest.admission import MAX_BODIES
 from photoward.api.ingest.archives import base as archives
 from photoward.core import api_keys
-from photoward.core.api_keys import ALL
+from photoward.core.api_keys import TENANT_SCOPES
 from photoward.core.errors import BadInput, Overloaded
 from photoward.core.jobs import Failure, State, new_id
 from photoward.core.object_keys import original_key
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
     from tests.api.http.conftest import ServiceFactory
     from tests.api.http.service import Service
 
@@ -384,27 +384,27 @@ def test_when_the_queue_is_full_the_rest_is_told(
 
 
 class Counting(Recorded):
-    """Hints that note how many photos were queued at that time."""
+    """Wake-ups that note how many photos were queued at that time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ledger: Ledger | None = None
         self.queued: list[int] = []
 
-    def hint(self, item_id: str) -> bool:
+    def send(self, item_id: str) -> bool:
         assert self.ledger is not None
-        self.queued.append(self.ledger.depth().get(State.QUEUED, 0))
-        return super().hint(item_id)
+        self.queued.append(self.ledger.items.count_by_state().get(State.QUEUED, 0))
+        return super().send(item_id)
 
 
 def test_work_on_an_archive_begins_with_its_first_file(make_service: ServiceFactory) -> None:
-    hints, count = Counting(), 60
-    service = make_service(hints=hints)
-    hints.ledger = service.ledger
+    wake_ups, count = Counting(), 60
+    service = make_service(wake_ups=wake_ups)
+    wake_ups.ledger = service.ledger
     data = zipped({f"{n}.png": picture(size=(20 + n, 20)) for n in range(count)})
     told = lines(send(service, made(service), data))
     assert told[-1] == {"accepted": count, "refused": 0}
-    assert hints.queued[0] < count / 2, "the rest is still to come"
+    assert wake_ups.queued[0] < count / 2, "the rest is still to come"
 
 
 def test_only_a_few_archives_are_taken_in_at_a_time(service: Service) -> None:
@@ -451,9 +451,9 @@ def test_a_cancelled_batch_keeps_what_is_done(service: Service) -> None:
 
 def fail(service: Service, code: str) -> list[str]:
     """Everything queued fails; the ids."""
-    items = service.ledger.claim(limit=99, max_megapixels=99, lease=timedelta(hours=1))
-    service.ledger.fail(
-        str(items[0].lease), [Failure(item.id, code, "It went wrong.") for item in items]
+    items = service.ledger.items.claim(limit=99, max_megapixels=99, lease=timedelta(hours=1))
+    service.ledger.items.fail(
+        str(items[0].lease_token), [Failure(item.id, code, "It went wrong.") for item in items]
     )
     return [item.id for item in items]
 
@@ -492,8 +492,8 @@ def test_what_a_batch_holds_its_tenant_alone_may_add_to(make_service: ServiceFac
     service = make_service(http_require_keys=True)
     keys = {}
     for tenant in ("alice", "bob"):
-        minted = api_keys.mint(PEPPER)
-        service.ledger.add_key(minted, tenant, "test", ALL, None)
+        minted = api_keys.generate(PEPPER)
+        service.ledger.api_keys.add(minted, tenant, "test", TENANT_SCOPES, None)
         keys[tenant] = {"X-API-Key": minted.text}
     batch = service.client.post("/v1/batches", json={}, headers=keys["alice"]).json()
     answer = service.upload(params={"batch": batch["id"]}, headers=keys["bob"])

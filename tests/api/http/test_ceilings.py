@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from photoward.api.http.app import ROUTES
 from photoward.api.http.body.reader import MAX_JSON
-from photoward.core.api_keys import ALL
+from photoward.core.api_keys import TENANT_SCOPES
 from tests.api.http.service import serving
 from tests.api.http.test_access import OPERATIONS, key, operations
 from tests.api.http.test_streaming import Wire
@@ -73,7 +73,7 @@ def test_megabytes_without_a_key_take_no_memory(closed: Service) -> None:
 
 @pytest.mark.parametrize("name", ["createKey", "rotateKey", "createWebhook"])
 def test_with_a_key_a_body_has_a_ceiling(name: str, closed: Service) -> None:
-    text = key(closed, "alice", ALL).text
+    text = key(closed, "alice", TENANT_SCOPES).text
     status, took = sent(closed, name, chunked=True, head=f"X-API-Key: {text}\r\n")
     assert (status, took < 1) == (413, True)
 

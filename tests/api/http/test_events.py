@@ -15,7 +15,7 @@ import pytest
 from photoward.api.http.routes import events
 from photoward.api.ingest import admission
 from photoward.core import api_keys
-from photoward.core.api_keys import ALL
+from photoward.core.api_keys import TENANT_SCOPES
 from photoward.core.errors import Overloaded
 from tests.api.http.service import PEPPER, picture, serving, work
 from tests.api.http.test_refusals import assert_problem
@@ -147,8 +147,8 @@ def test_no_tenant_takes_all_places(make_service: ServiceFactory) -> None:
                     held.enter_context(places.event_stream_slot(tenant))
                     taken[tenant] += 1
         assert taken == {"alice": 100, "bob": 50, "carol": 25}
-        minted = api_keys.mint(PEPPER)
-        service.ledger.add_key(minted, "dave", "test", ALL, None)
+        minted = api_keys.generate(PEPPER)
+        service.ledger.api_keys.add(minted, "dave", "test", TENANT_SCOPES, None)
         headers = {"X-API-Key": minted.text}
         place = service.upload(headers=headers).headers["Location"]
         with service.client.stream("GET", f"{place}/events", headers=headers) as answer:

@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import select, update
 
 from photoward.api.ingest import fetcher, ndjson
-from photoward.core import fetches, webhooks
+from photoward.core import fetches
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Failure, State, new_id
-from photoward.core.ledger.adapter import SqlLedger
+from photoward.core.ledger import Ledger, webhooks
 from photoward.core.ledger.tables import items
 from photoward.core.object_keys import original_key
 from photoward.core.settings import Settings
@@ -48,7 +48,7 @@ WEB = {"fetch_allow_urls": True, "fetch_allow_private": True, "fetch_poll_interv
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next try comes at once."""
     soon = (timedelta(seconds=0.05),) * 2
-    monkeypatch.setattr(fetches, "RETRIES", soon)
+    monkeypatch.setattr(fetches, "RETRY_DELAYS", soon)
     monkeypatch.setattr(fetcher, "RETRIES", soon)
 
 
@@ -80,7 +80,7 @@ def arrived(service: Service, batch: dict[str, Any], within_s: float = 20) -> di
     """Counts, once nothing is still to come."""
     until = time.monotonic() + within_s
     while True:
-        internal = service.ledger.batch("default", batch["id"]).counts
+        internal = service.ledger.batches.get("default", batch["id"]).counts
         if State.RECEIVED not in internal:
             counts: dict[str, int] = service.client.get(batch["links"]["self"]).json()["counts"]
             return counts
@@ -120,12 +120,12 @@ def test_what_is_named_is_fetched_and_protected(fetching: Service, web: Site) ->
     assert (item["options"]["preset"], item["source"]["width"]) == ("subtle", 40)
     assert item["source"]["size"] == len(picture())
     assert web.asked == {"/a.png": 1, "/b.png": 1}
-    assert fetching.ledger.take_arrival(timedelta(hours=1)) is None
+    assert fetching.ledger.fetches.claim(timedelta(hours=1)) is None
 
 
 def changed(service: Service, item_id: str, options: Callable[[Any], Any]) -> None:
     """Let somebody else have written the options of an item that is still to come."""
-    assert isinstance(service.ledger, SqlLedger)
+    assert isinstance(service.ledger, Ledger)
     mine = items.c.id == item_id
     with service.ledger._engine.begin() as connection:
         kept = connection.execute(select(items.c.options).where(mine)).scalar_one()
@@ -139,15 +139,15 @@ def test_an_odd_row_costs_nobody_else_anything(
     batch = made(service)
     wanted: list[Any] = [{"url": f"{web.url}/{name}.png"} for name in "ab"]
     with monkeypatch.context() as patch:
-        patch.setattr(service.ledger, "take_arrival", lambda _lease: None)
+        patch.setattr(service.ledger.fetches, "claim", lambda _lease: None)
         newer, odd = (one["id"] for one in told_in(send(service, batch, wanted))[:2])
         changed(service, newer, lambda kept: {**kept, "dither": 1})
         changed(service, odd, lambda _kept: "no options at all")
     until = time.monotonic() + 20
-    while service.ledger.batch("default", batch["id"]).counts.get(State.QUEUED) != 1:
+    while service.ledger.batches.get("default", batch["id"]).counts.get(State.QUEUED) != 1:
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert service.ledger.get("default", newer).state is State.QUEUED
+    assert service.ledger.items.get("default", newer).state is State.QUEUED
     later = made(service)
     send(service, later, wanted)
     assert arrived(service, later) == {"queued": 2}
@@ -170,9 +170,9 @@ def test_until_it_has_come_a_photo_is_received(fetching: Service, web: Site) -> 
 def test_one_bad_source_never_stops_the_rest(
     make_service: ServiceFactory, web: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "REST", timedelta(0))
+    monkeypatch.setattr(webhooks, "BATCH_QUIET_PERIOD", timedelta(0))
     service = make_service(**WEB, upload_max_bytes=5000)
-    hook = service.ledger.add_webhook(
+    hook = service.ledger.webhooks.add(
         secrets.token_hex(8), "default", "https://a.example",
         {Event.IMAGE_FAILED, Event.BATCH_ENDED},
     )  # fmt: skip
@@ -199,12 +199,15 @@ def test_one_bad_source_never_stops_the_rest(
     assert (web.asked["/broken.png"], web.asked["/gone.png"], web.asked["/a.png"]) == (3, 1, 1)
     while work(service):
         """Until all are done."""
-    service.ledger.awaiting()
-    events = [one.event for one in service.ledger.deliveries("default", hook.id, after=0, limit=99)]
+    service.ledger.webhooks.list_due()
+    events = [
+        one.event
+        for one in service.ledger.webhooks.list_deliveries("default", hook.id, after=0, limit=99)
+    ]
     assert events == [Event.IMAGE_FAILED] * 9 + [Event.BATCH_ENDED]
     assert not [key for key in service.kept() if key.startswith("originals/")][2:]
     metrics = service.client.get("/metrics").text
-    assert 'photoward_arrivals_total{outcome="source_unreachable",source="url"}' in metrics
+    assert 'photoward_fetches_total{outcome="source_unreachable",source="url"}' in metrics
 
 
 def test_what_could_not_be_fetched_is_tried_again_and_no_bad_file(
@@ -241,7 +244,7 @@ def test_a_cancelled_batch_fetches_nothing_more(fetching: Service, web: Site) ->
     time.sleep(0.5)
     assert fetching.client.get(batch["links"]["self"]).json()["counts"] == {"canceled": 8}
     assert sum(web.asked.values()) <= fetcher.THREADS
-    assert fetching.ledger.depth() == {State.CANCELLED: 8}
+    assert fetching.ledger.items.count_by_state() == {State.CANCELLED: 8}
 
 
 def test_what_is_deleted_while_it_comes_leaves_nothing(fetching: Service, web: Site) -> None:
@@ -272,7 +275,7 @@ def test_a_full_queue_is_waited_for(make_service: ServiceFactory, web: Site) -> 
 
 
 def test_a_quota_ends_what_goes_beyond_it(fetching: Service, web: Site) -> None:
-    fetching.ledger.set_quota("default", 0.0013)
+    fetching.ledger.tenants.set_quota("default", 0.0013)
     batch = made(fetching)
     send(fetching, batch, [{"url": f"{web.url}/a.png"}])
     assert arrived(fetching, batch) == {"queued": 1}
@@ -280,7 +283,7 @@ def test_a_quota_ends_what_goes_beyond_it(fetching: Service, web: Site) -> None:
     assert arrived(fetching, batch) == {"queued": 1, "failed": 1}
     assert codes(fetching, batch)["b.png"] == "over_quota"
     assert len(fetching.kept()) == 1
-    fetching.ledger.set_quota("default", None)
+    fetching.ledger.tenants.set_quota("default", None)
     fetching.client.post(f"{batch['links']['self']}/retry")
     assert arrived(fetching, batch) == {"queued": 2}
 
@@ -475,8 +478,8 @@ def test_what_is_no_longer_allowed_is_not_fetched(make_service: ServiceFactory, 
     service = make_service()
     batch = made(service)
     options = service.app.state.services.catalogue.options()
-    expected = fetches.Expected(new_id(), "url", f"{web.url}/a.png", options, "a.png")
-    service.ledger.expect("default", batch["id"], [expected])
+    expected = fetches.FetchRequest(new_id(), "url", f"{web.url}/a.png", options, "a.png")
+    service.ledger.fetches.enqueue("default", batch["id"], [expected])
     service.app.state.services.fetch_wake_up.set()
     assert arrived(service, batch) == {"failed": 1}
     assert codes(service, batch) == {"a.png": "source_blocked"}
@@ -511,10 +514,10 @@ def test_who_died_over_it_three_times_does_not_die_again(
     time.sleep(0.2)
     batch = made(service)
     options = service.app.state.services.catalogue.options()
-    expected = fetches.Expected(new_id(), "url", f"{web.url}/a.png", options, "a.png")
-    service.ledger.expect("default", batch["id"], [expected])
-    for _ in range(fetches.MAX_TRIES):
-        assert service.ledger.take_arrival(timedelta(0)) is not None
+    expected = fetches.FetchRequest(new_id(), "url", f"{web.url}/a.png", options, "a.png")
+    service.ledger.fetches.enqueue("default", batch["id"], [expected])
+    for _ in range(fetches.MAX_FETCH_ATTEMPTS):
+        assert service.ledger.fetches.claim(timedelta(0)) is not None
     service.app.state.services.fetch_wake_up.set()
     assert arrived(service, batch) == {"failed": 1}
     assert codes(service, batch) == {"a.png": "worker_lost"}
@@ -543,8 +546,10 @@ def test_what_fails_after_it_has_come_is_retried_as_ever(fetching: Service, web:
     batch = made(fetching)
     send(fetching, batch, [{"url": f"{web.url}/a.png"}])
     assert arrived(fetching, batch) == {"queued": 1}
-    (item,) = fetching.ledger.claim(limit=9, max_megapixels=9, lease=timedelta(hours=1))
-    fetching.ledger.fail(str(item.lease), [Failure(item.id, "worker_lost", "It went wrong.")])
+    (item,) = fetching.ledger.items.claim(limit=9, max_megapixels=9, lease=timedelta(hours=1))
+    fetching.ledger.items.fail(
+        str(item.lease_token), [Failure(item.id, "worker_lost", "It went wrong.")]
+    )
     fetching.client.post(f"{batch['links']['self']}/retry")
     assert arrived(fetching, batch) == {"queued": 1}
     assert web.asked["/a.png"] == 1
@@ -623,7 +628,7 @@ def test_uploads_become_photos_once(fetching: Service) -> None:
     assert [one["problem"] and one["problem"]["code"] for one in found] == [
         None, "not_an_image", "source_missing"
     ]  # fmt: skip
-    assert fetching.ledger.upload("default", named).item == answer[0]["id"]
+    assert fetching.ledger.uploads.get("default", named).item_id == answer[0]["id"]
     again = told_in(send(fetching, batch, [{"upload": named}]))
     assert again[0]["problem"]["code"] == "source_missing"
     place = f"/v1/uploads/{cut}"
@@ -637,8 +642,8 @@ def test_of_two_lines_that_use_an_upload_one_gets_it(fetching: Service) -> None:
     batches = [made(fetching) for _ in range(2)]
     options = fetching.app.state.services.catalogue.options()
     for batch in batches:
-        expected = fetches.Expected(new_id(), "upload", upload, options, None)
-        fetching.ledger.expect("default", batch["id"], [expected])
+        expected = fetches.FetchRequest(new_id(), "upload", upload, options, None)
+        fetching.ledger.fetches.enqueue("default", batch["id"], [expected])
     fetching.app.state.services.fetch_wake_up.set()
     counts = [arrived(fetching, batch) for batch in batches]
     assert sorted(counts, key=str) == [{"failed": 1}, {"queued": 1}]

@@ -37,7 +37,7 @@ def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 def test_alive_and_ready(service: Service) -> None:
     assert service.client.get("/livez").json() == {"status": "alive"}
-    service.ledger.beat("one")
+    service.ledger.workers.record_heartbeat("one")
     ready = service.client.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
     parts = {"ledger": "up", "store": "up", "broker": "up", "worker": "up"}
@@ -55,14 +55,14 @@ def test_without_a_worker_that_was_heard_of_lately_it_is_degraded(
         return ready.json()["status"], ready.json()["components"]["worker"]
 
     assert told() == ("degraded", "down")
-    service.ledger.beat("one")
+    service.ledger.workers.record_heartbeat("one")
     assert told() == ("ready", "up")
     time.sleep(0.3)
     assert told() == ("degraded", "down")
 
 
 def test_without_the_broker_it_is_degraded(make_service: ServiceFactory) -> None:
-    ready = make_service(hints=Recorded(up=False)).client.get("/readyz")
+    ready = make_service(wake_ups=Recorded(up=False)).client.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert ready.json()["components"]["broker"] == "down"
 
@@ -102,8 +102,8 @@ def test_metrics_count_requests_by_route_and_items_by_state(make_service: Servic
     assert grown("GET", "/v1/images/{image_id}", "200") == 1
     assert grown("GET", "unmatched", "404") == 1
     assert after["photoward_items", frozenset({("state", "queued")})] == 1
-    assert after["photoward_queued_megapixels", frozenset({("lane", "alone")})] > 0
-    assert after["photoward_queued_items", frozenset({("lane", "batch")})] == 0
+    assert after["photoward_queued_megapixels", frozenset({("priority", "interactive")})] > 0
+    assert after["photoward_queued_items", frozenset({("priority", "bulk")})] == 0
     assert "secret-label" not in answer.text
     assert location.rpartition("/")[2] not in answer.text
 
@@ -112,17 +112,18 @@ def test_metrics_do_without_the_ledger(service: Service, monkeypatch: pytest.Mon
     def fail() -> NoReturn:
         raise Unavailable("Away.")
 
-    monkeypatch.setattr(service.ledger, "depth", fail)
+    monkeypatch.setattr(service.ledger.items, "count_by_state", fail)
     found = samples(service.client.get("/metrics").text)
     assert found["photoward_ledger_up", frozenset()] == 0
 
 
-COUNT = "from photoward.core.telemetry import BATCH_ITEMS; BATCH_ITEMS.observe(7)"
+COUNT = "from photoward.core.telemetry import JOB_GROUP_ITEMS; JOB_GROUP_ITEMS.observe(7)"
 SCRAPE = (
     "from photoward.api.http.routes.operations import _scrape\n"
     "class Ledger:\n"
-    "    depth = staticmethod(dict)\n"
-    "    waiting = staticmethod(dict)\n"
+    "    class items:\n"
+    "        count_by_state = staticmethod(dict)\n"
+    "        queued_work = staticmethod(dict)\n"
     "print(_scrape(Ledger()).decode())"
 )
 
@@ -134,7 +135,7 @@ def test_processes_that_share_a_folder_count_together(tmp_path: Path) -> None:
     told = subprocess.run(
         [sys.executable, "-c", SCRAPE], env=env, check=True, capture_output=True, text=True
     )
-    assert samples(told.stdout)["photoward_batch_items_sum", frozenset()] == 14
+    assert samples(told.stdout)["photoward_job_group_items_sum", frozenset()] == 14
 
 
 def test_the_catalogue_is_told(service: Service) -> None:
@@ -206,6 +207,6 @@ def test_on_a_port_of_their_own_metrics_take_no_key(service: Service) -> None:
     serve_metrics("127.0.0.1", port, QueueCollector(service.ledger))
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:  # ours
         told = {name for name, _ in samples(answer.read().decode())}
-    assert {"photoward_ledger_up", "photoward_megapixels_total"} <= told
+    assert {"photoward_ledger_up", "photoward_processed_megapixels_total"} <= told
     with pytest.raises(Unavailable, match=str(port)):
         serve_metrics("127.0.0.1", port)

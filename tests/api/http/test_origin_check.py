@@ -71,7 +71,7 @@ def test_what_another_sites_page_asks_is_refused(who: str, service: Service) -> 
     preflight = {**headers, "Access-Control-Request-Method": "DELETE"}
     assert_problem(service.client.options("/v1/uploads", headers=preflight), "foreign_origin")
     assert service.kept() == []
-    assert service.ledger.keys("default") == []
+    assert service.ledger.api_keys.list_all("default") == []
 
 
 @pytest.mark.parametrize(

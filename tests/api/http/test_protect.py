@@ -86,13 +86,13 @@ def test_nothing_is_kept_of_what_takes_too_long(make_service: ServiceFactory) ->
 def test_nothing_is_kept_of_what_nobody_waits_for(make_service: ServiceFactory) -> None:
     service = make_service()
     with sent(service, picture()):
-        until(lambda: service.ledger.depth() == {"queued": 1})
+        until(lambda: service.ledger.items.count_by_state() == {"queued": 1})
     assert_nothing_is_kept(service)
     with sent(service, picture()):
-        until(lambda: service.ledger.depth() == {"queued": 1})
-        claim = service.ledger.claim(limit=1, max_megapixels=9, lease=timedelta(minutes=1))
-    until(lambda: not service.ledger.depth())
-    assert not service.ledger.renew(claim[0].lease or "", timedelta(minutes=1))
+        until(lambda: service.ledger.items.count_by_state() == {"queued": 1})
+        claim = service.ledger.items.claim(limit=1, max_megapixels=9, lease=timedelta(minutes=1))
+    until(lambda: not service.ledger.items.count_by_state())
+    assert not service.ledger.items.renew_lease(claim[0].lease_token or "", timedelta(minutes=1))
     assert_nothing_is_kept(service)
 
 
@@ -123,7 +123,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def assert_nothing_is_kept(service: Service) -> None:
     """At once or, of what went wrong while it left, soon."""
-    until(lambda: not service.kept() and not service.ledger.depth())
+    until(lambda: not service.kept() and not service.ledger.items.count_by_state())
     with sqlite3.connect(service.settings.data_dir / "ledger.sqlite") as ledger:
         kept = ledger.execute("SELECT options, source FROM items").fetchall()
     assert "unmistakable" not in repr(kept)

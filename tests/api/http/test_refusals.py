@@ -133,7 +133,7 @@ def test_bad_input_is_refused_with_a_code_and_leaves_nothing(service: Service, c
     assert problem.get("field") == field
     assert_problem(answer, code)
     assert service.kept() == []
-    assert service.ledger.depth() == {}
+    assert service.ledger.items.count_by_state() == {}
 
 
 ELSEWHERE = {
@@ -169,7 +169,7 @@ def test_our_own_fault_says_nothing_of_its_cause(
     def fail(*_given: object) -> Iterator[None]:
         raise RuntimeError("password=hunter2")
 
-    monkeypatch.setattr(service.ledger, "standing", fail)
+    monkeypatch.setattr(service.ledger.items, "get_with_position", fail)
     answer = service.client.get(f"/v1/images/{'0' * 32}")
     assert_problem(answer, "internal_error")
     assert "hunter2" not in answer.text

@@ -121,7 +121,7 @@ def test_when_the_answer_to_a_commit_is_lost_the_photo_is_not(losing: Service) -
     with working(losing):
         later = send(losing, picture(), Idempotency_Key="one", Prefer="wait=10").json()
     assert (later["id"], later["state"]) == (again.json()["id"], "succeeded")
-    assert losing.ledger.depth() == {"done": 1}
+    assert losing.ledger.items.count_by_state() == {"done": 1}
 
 
 def test_when_the_answer_to_its_use_is_lost_an_upload_becomes_one_photo(losing: Service) -> None:
@@ -132,4 +132,4 @@ def test_when_the_answer_to_its_use_is_lost_an_upload_becomes_one_photo(losing: 
         answer = losing.client.post("/v1/images", json={"upload": begun["id"]})
         assert answer.status_code == status
     assert losing.store.get(original_key("default", answer.json()["id"])) == data
-    assert losing.ledger.depth() == {"queued": 1}
+    assert losing.ledger.items.count_by_state() == {"queued": 1}

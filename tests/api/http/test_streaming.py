@@ -165,7 +165,7 @@ def test_who_leaves_early_leaves_nothing(service: Service, keep: int) -> None:
         time.sleep(0.02)
     assert _open_files() <= before
     assert service.kept() == []
-    assert service.ledger.depth() == {}
+    assert service.ledger.items.count_by_state() == {}
 
 
 def test_more_than_announced_is_not_part_of_the_photo(wire: Wire, service: Service) -> None:

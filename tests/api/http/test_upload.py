@@ -92,24 +92,24 @@ def test_the_hint_follows_the_ledger(make_service: ServiceFactory) -> None:
     seen: list[bool] = []
 
     class Looking(Recorded):
-        def hint(self, item_id: str) -> bool:
+        def send(self, item_id: str) -> bool:
             ledger = open_ledger(service.settings)
-            seen.append(ledger.get("default", item_id).id == item_id)
+            seen.append(ledger.items.get("default", item_id).id == item_id)
             ledger.close()
-            return super().hint(item_id)
+            return super().send(item_id)
 
-    hints = Looking()
-    service = make_service(hints=hints)
+    wake_ups = Looking()
+    service = make_service(wake_ups=wake_ups)
     item_id = service.upload().json()["id"]
-    _until(lambda: hints.items == [item_id])
+    _until(lambda: wake_ups.items == [item_id])
     assert seen == [True]
 
 
-@pytest.mark.parametrize("hints", [Recorded(delay_s=1.5), Recorded(up=False)])
+@pytest.mark.parametrize("wake_ups", [Recorded(delay_s=1.5), Recorded(up=False)])
 def test_a_slow_or_dead_broker_is_not_waited_for(
-    make_service: ServiceFactory, hints: Recorded
+    make_service: ServiceFactory, wake_ups: Recorded
 ) -> None:
-    service = make_service(hints=hints)
+    service = make_service(wake_ups=wake_ups)
     started = time.monotonic()
     assert [service.upload().status_code for _ in range(4)] == [202] * 4
     assert time.monotonic() - started < 1.0
@@ -185,7 +185,7 @@ def test_too_many_waiting_megapixels_refuse(make_service: ServiceFactory) -> Non
 def test_who_has_a_quota_is_told_what_is_left(make_service: ServiceFactory) -> None:
     service = make_service()
     assert "RateLimit" not in service.upload().headers
-    service.ledger.set_quota("default", 50)
+    service.ledger.tenants.set_quota("default", 50)
     headers = service.upload(picture(size=(2000, 1000))).headers
     assert headers["RateLimit-Policy"] == '"megapixels";q=50;w=86400'
     assert headers["RateLimit"] == '"megapixels";r=47'
@@ -193,7 +193,7 @@ def test_who_has_a_quota_is_told_what_is_left(make_service: ServiceFactory) -> N
 
 def test_beyond_the_quota_nothing_is_taken_or_kept(make_service: ServiceFactory) -> None:
     service = make_service()
-    service.ledger.set_quota("default", 0.002)
+    service.ledger.tenants.set_quota("default", 0.002)
     assert service.upload().status_code == 202
     answer = service.upload()
     assert (answer.status_code, answer.json()["code"]) == (429, "over_quota")
@@ -210,7 +210,7 @@ def test_a_ledger_that_fails_leaves_the_original_for_the_reconciler(
     def fail(*_given: object, **_more: object) -> None:
         raise Unavailable("The ledger is away.")
 
-    monkeypatch.setattr(service.ledger, "add", fail)
+    monkeypatch.setattr(service.ledger.items, "add", fail)
     answer = service.upload()
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"]
@@ -228,7 +228,7 @@ def test_a_full_store_is_not_the_callers_fault(
     monkeypatch.setattr(service.store, "put", fail)
     answer = service.upload()
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
-    assert service.ledger.depth() == {}
+    assert service.ledger.items.count_by_state() == {}
 
 
 def test_uploads_leave_room_on_the_disk(make_service: ServiceFactory) -> None:
@@ -239,7 +239,7 @@ def test_uploads_leave_room_on_the_disk(make_service: ServiceFactory) -> None:
     sent = service.client.put(begun["url"], content=b"abc", headers=begun["headers"])
     assert (sent.status_code, sent.json()["code"]) == (507, "storage_full")
     assert service.kept() == []
-    assert service.ledger.depth() == {}
+    assert service.ledger.items.count_by_state() == {}
 
 
 def test_a_missing_default_surrogate_is_not_the_callers_fault(

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from photoward.core.ledger.adapter import SqlLedger
     from tests.api.http.conftest import ServiceFactory
     from tests.api.http.service import Service
 
@@ -124,7 +123,7 @@ def test_an_upload_in_parts_becomes_a_photo(service: Service) -> None:
         assert answer.status_code == 204
         assert int(answer.headers["Upload-Offset"]) == min(start + 50, len(PHOTO))
         assert answer.headers["Tus-Resumable"] == "1.0.0"
-        assert service.ledger.depth() == {}
+        assert service.ledger.items.count_by_state() == {}
     answer = use(service, id_of(place), label="my cat", epsilon=2.5)
     item = answer.json()
     assert answer.status_code == 202, item
@@ -349,11 +348,11 @@ def test_a_deleted_upload_is_gone(service: Service) -> None:
 
 def test_an_expired_upload_is_gone(service: Service) -> None:
     upload = brought(service)
-    with cast("SqlLedger", service.ledger)._engine.begin() as connection:
+    with service.ledger._engine.begin() as connection:
         connection.execute(update(uploads).values(expires_at=datetime.now(UTC)))
     assert service.client.head(f"/v1/uploads/{upload}", headers=TUS).status_code == 404
     assert_problem(use(service, upload), "not_found")
-    assert service.ledger.depth() == {}
+    assert service.ledger.items.count_by_state() == {}
 
 
 def test_a_tenant_has_only_so_many(make_service: ServiceFactory) -> None:
@@ -374,7 +373,7 @@ def test_an_upload_named_twice_is_one_photo(service: Service) -> None:
         answers = list(threads.map(lambda _: use(service, upload, label="cat"), range(4)))
     assert {one.status_code for one in answers} == {202}
     assert len({one.json()["id"] for one in answers}) == 1
-    assert service.ledger.depth() == {State.QUEUED: 1}
+    assert service.ledger.items.count_by_state() == {State.QUEUED: 1}
     assert len(service.kept()) == 1
     work(service)
     assert use(service, upload, label="cat").json()["state"] == "succeeded"
@@ -406,7 +405,7 @@ def test_what_is_no_photo_is_refused_when_it_is_used(service: Service) -> None:
         assert_problem(use(service, upload), code)
     jpeg = brought(service, Upload_Metadata=encoded(filetype="image/jpeg"))
     assert_problem(use(service, jpeg), "content_type_mismatch")
-    assert service.ledger.depth() == {}
+    assert service.ledger.items.count_by_state() == {}
 
 
 def test_an_upload_that_is_not_complete_cannot_be_used(service: Service) -> None:
@@ -451,12 +450,12 @@ def test_options_may_come_in_the_query_but_not_twice(service: Service) -> None:
 
 
 def test_the_quota_counts_when_it_becomes_a_photo(service: Service) -> None:
-    service.ledger.set_quota("default", 0.001)
+    service.ledger.tenants.set_quota("default", 0.001)
     upload = brought(service)
-    service.ledger.set_quota("default", 0.0001)
+    service.ledger.tenants.set_quota("default", 0.0001)
     assert_problem(use(service, upload), "over_quota")
     assert len(service.kept()) == 1, "it may be used tomorrow"
-    service.ledger.set_quota("default", None)
+    service.ledger.tenants.set_quota("default", None)
     ready(service, upload)
 
 
@@ -533,7 +532,7 @@ def test_in_the_store_nothing_is_trusted(service: Service) -> None:
         told = direct(service).json()
         service.store.put(upload_key("default", told["id"], DIRECT), data)
         assert_problem(use(service, told["id"]), code)
-    assert service.ledger.depth() == {}
+    assert service.ledger.items.count_by_state() == {}
 
 
 def test_a_url_opens_nothing_but_its_upload(service: Service) -> None:

@@ -88,9 +88,11 @@ def evil(browser: Browser) -> Iterator[Page]:
 def left(service: Service) -> dict[str, Any]:
     """What somebody has made there."""
     return {
-        "photos": service.ledger.depth(), "objects": service.kept(),
-        "keys": service.ledger.keys("default"), "webhooks": service.ledger.webhooks("default"),
-    }  # fmt: skip
+        "photos": service.ledger.items.count_by_state(),
+        "objects": service.kept(),
+        "keys": service.ledger.api_keys.list_all("default"),
+        "webhooks": service.ledger.webhooks.list_all("default"),
+    }
 
 
 NOTHING: dict[str, Any] = {"photos": {}, "objects": [], "keys": [], "webhooks": []}

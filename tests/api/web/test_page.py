@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from photoward.core import api_keys
-from photoward.core.api_keys import USUAL
+from photoward.core.api_keys import DEFAULT_SCOPES
 from tests.api.http.service import PEPPER, Service, picture, serving, work, working
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ def test_where_a_key_is_needed_it_is_asked_for_and_remembered(
     browser: Browser, tmp_path: Path
 ) -> None:
     with serving(tmp_path, http_require_keys=True) as service, working(service):
-        minted = api_keys.mint(PEPPER)
-        service.ledger.add_key(minted, "alice", "page", USUAL, None)
+        minted = api_keys.generate(PEPPER)
+        service.ledger.api_keys.add(minted, "alice", "page", DEFAULT_SCOPES, None)
         page = browser.new_page()
         page.goto(service.url)
         expect(page.get_by_label("API key")).to_be_hidden()

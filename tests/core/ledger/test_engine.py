@@ -18,13 +18,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from photoward.core.errors import Unavailable
-from photoward.core.jobs import Lane
+from photoward.core.jobs import Priority
+from photoward.core.ledger import Ledger, open_ledger
 from photoward.core.ledger import engine as engine_module
-from photoward.core.ledger import open_ledger
-from photoward.core.ledger.adapter import SqlLedger
 from photoward.core.ledger.engine import make_engine, translated
+from photoward.core.ledger.fair_queue import queue
 from photoward.core.ledger.tables import items
-from photoward.core.ledger.turns import queue
 from photoward.core.settings import Settings
 from tests.support.samples import HOUR, added, claimed, result
 from tests.support.servers import fresh_database, postgres_server, running, short_folder
@@ -43,16 +42,14 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ledger(file: Path) -> Iterator[SqlLedger]:
+def ledger(file: Path) -> Iterator[Ledger]:
     opened = opened_at(f"sqlite:///{file}")
     yield opened
     opened.close()
 
 
-def opened_at(url: str) -> SqlLedger:
-    ledger = open_ledger(Settings(database_url=SecretStr(url)))
-    assert isinstance(ledger, SqlLedger)
-    return ledger
+def opened_at(url: str) -> Ledger:
+    return open_ledger(Settings(database_url=SecretStr(url)))
 
 
 @pytest.mark.parametrize(
@@ -77,21 +74,21 @@ def test_an_impossible_database_is_unavailable_and_its_password_unsaid(url: str)
 
 
 def test_nothing_that_can_be_printed_holds_the_password() -> None:
-    ledger = SqlLedger(make_engine("postgresql://me:sesame@127.0.0.1:1/photoward"))
+    ledger = Ledger(make_engine("postgresql://me:sesame@127.0.0.1:1/photoward"))
     assert "sesame" not in f"{ledger!r} {ledger._engine!r} {ledger._engine.url}"
 
 
-def test_an_error_of_our_own_does_not_tell_the_owners_words(ledger: SqlLedger) -> None:
+def test_an_error_of_our_own_does_not_tell_the_owners_words(ledger: Ledger) -> None:
     added(ledger)
     token, (item,) = claimed(ledger)
     unspeakable = result(item.id, label_used="my cat", measured={"what": object()})
     with pytest.raises(StatementError) as caught:
-        ledger.store(token, [unspeakable])
+        ledger.items.complete(token, [unspeakable])
     assert "my cat" not in str(caught.value)
-    assert ledger.get("alice", item.id) == item
+    assert ledger.items.get("alice", item.id) == item
 
 
-def test_a_file_is_private_durable_and_checked(ledger: SqlLedger, file: Path) -> None:
+def test_a_file_is_private_durable_and_checked(ledger: Ledger, file: Path) -> None:
     added(ledger)
     assert file.parent.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in file.parent.glob("*.sqlite*")} == {0o600}
@@ -101,15 +98,15 @@ def test_a_file_is_private_durable_and_checked(ledger: SqlLedger, file: Path) ->
             assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
 
 
-def test_who_leaves_takes_nothing_away_from_who_stays(ledger: SqlLedger, file: Path) -> None:
+def test_who_leaves_takes_nothing_away_from_who_stays(ledger: Ledger, file: Path) -> None:
     """The last to close a database removes its log: only if it is the last."""
-    with ledger._reading(), ledger._reading():
+    with ledger._database.read_transaction(), ledger._database.read_transaction():
         """Two connections at once, the second made beside the first."""
     come_and_gone = (
         "from photoward.core.ledger import open_ledger\n"
         "from photoward.core.settings import Settings\n"
         f"ledger = open_ledger(Settings(database_url='sqlite:///{file}'))\n"
-        "print(sum(ledger.depth().values()))\n"
+        "print(sum(ledger.items.count_by_state().values()))\n"
         "ledger.close()"
     )
 
@@ -123,15 +120,15 @@ def test_who_leaves_takes_nothing_away_from_who_stays(ledger: SqlLedger, file: P
     assert seen_by_another() == "3\n"
 
 
-def test_scrubbing_leaves_nothing_of_what_was_deleted(ledger: SqlLedger, file: Path) -> None:
+def test_scrubbing_leaves_nothing_of_what_was_deleted(ledger: Ledger, file: Path) -> None:
     item = added(ledger, filename="unmistakable.png")
-    ledger.cancel(item.tenant, item.id)
+    ledger.items.delete(item.tenant, item.id)
     log = file.with_name(f"{file.name}-wal")
     assert b"unmistakable.png" in log.read_bytes()
     ledger.scrub()
     assert not log.read_bytes()
     assert b"unmistakable.png" not in file.read_bytes()
-    assert ledger.get(item.tenant, added(ledger).id).source.filename != "unmistakable.png"
+    assert ledger.items.get(item.tenant, added(ledger).id).source.filename != "unmistakable.png"
 
 
 def test_a_file_that_is_no_database_is_unavailable(file: Path) -> None:
@@ -149,14 +146,14 @@ def test_readers_do_not_wait_for_the_writer_and_writers_not_for_ever(
         item = added(ledger)
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            assert ledger.get("alice", item.id) == item
+            assert ledger.items.get("alice", item.id) == item
             with pytest.raises(Unavailable):
                 added(ledger)
             other.execute("ROLLBACK")
         added(ledger)
 
 
-def test_a_full_disk_says_so_and_loses_nothing(ledger: SqlLedger) -> None:
+def test_a_full_disk_says_so_and_loses_nothing(ledger: Ledger) -> None:
     item, pages = added(ledger), 40
 
     def limit(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401  # the driver's
@@ -166,7 +163,7 @@ def test_a_full_disk_says_so_and_loses_nothing(ledger: SqlLedger) -> None:
     with pytest.raises(Unavailable) as caught:
         list(map(added, [ledger] * 500))
     assert caught.value.code == "storage_full"
-    assert ledger.get("alice", item.id) == item
+    assert ledger.items.get("alice", item.id) == item
     pages = 100_000
     added(ledger)
 
@@ -184,11 +181,15 @@ def test_a_database_that_was_away_is_used_again() -> None:
         with running(server), fresh_database(maintenance) as url, closing(opened_at(url)) as ledger:
             item = added(ledger)
             server.stop()
-            for call in (ledger.check, ledger.expire, lambda: ledger.get("alice", item.id)):
+            for call in (
+                ledger.check,
+                ledger.items.expire_leases,
+                lambda: ledger.items.get("alice", item.id),
+            ):
                 with pytest.raises(Unavailable):
                     call()
             server.start()
-            assert ledger.claim(limit=1, max_megapixels=1, lease=HOUR)[0].id == item.id
+            assert ledger.items.claim(limit=1, max_megapixels=1, lease=HOUR)[0].id == item.id
 
 
 def _written(query: Select[Any]) -> str:
@@ -198,15 +199,21 @@ def _written(query: Select[Any]) -> str:
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (_written(queue(Lane.ALONE, items.c.seq)), "queue"),
-        (_written(queue(Lane.BATCH, items.c.seq).where(items.c.batch_key == "a")), "batches"),
-        ("SELECT min(turn) FROM items WHERE items.state = 'queued' AND lane = 0", "queue"),
-        ("SELECT id FROM items WHERE lease = 'a' AND items.state = 'leased'", "leases"),
-        ("SELECT state, count(*) FROM items WHERE hidden_at IS NULL GROUP BY state", "states"),
+        (_written(queue(Priority.INTERACTIVE, items.c.seq)), "queue"),
+        (_written(queue(Priority.BULK, items.c.seq).where(items.c.group_key == "a")), "group"),
+        (
+            (
+                "SELECT min(virtual_finish_time) FROM items "
+                "WHERE items.state = 'queued' AND priority = 0"
+            ),
+            "queue",
+        ),
+        ("SELECT id FROM items WHERE lease_token = 'a' AND items.state = 'leased'", "leases"),
+        ("SELECT state, count(*) FROM items WHERE deleted_at IS NULL GROUP BY state", "states"),
     ],
 )
 def test_no_query_of_the_engine_room_reads_the_whole_table(
-    ledger: SqlLedger, query: str, index: str
+    ledger: Ledger, query: str, index: str
 ) -> None:
     with ledger._engine.connect() as connection:
         (step,) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")

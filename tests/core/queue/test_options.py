@@ -34,9 +34,9 @@ def test_a_hint_is_not_delivered_twice_while_it_is_worked_on() -> None:
 @pytest.mark.parametrize("room", ["torch", "photoward.worker", "photoward.models"])
 def test_the_sender_needs_no_worker(room: str) -> None:
     program = (
-        "import sys; from photoward.core.queue import open_hints\n"
+        "import sys; from photoward.core.queue import open_wake_up_sender\n"
         "from photoward.core.settings import Settings\n"
-        "open_hints(Settings(redis_url='redis://127.0.0.1:1/0')).hint('x')\n"
+        "open_wake_up_sender(Settings(redis_url='redis://127.0.0.1:1/0')).send('x')\n"
         f"sys.exit({room!r} in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)

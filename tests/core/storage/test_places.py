@@ -19,7 +19,7 @@ from tests.support.servers import S3_BUCKET, S3_KEYS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from photoward.core.ports import ObjectStore
+    from photoward.core.storage import ObjectStore
 
 
 def store_at(url: str | None, folder: Path) -> ObjectStore:

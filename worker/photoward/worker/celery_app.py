@@ -132,7 +132,7 @@ def protect(_item_id: str) -> None:
     try:
         worker.work(BUDGET_S)
     except Unavailable as error:
-        # The items were given back; the reconciler hints again when the ledger answers.
+        # The items were given back; the reconciler sends a wake-up when the ledger answers.
         log.warning("work_unavailable", detail=error.detail)
     except RuntimeError as error:
         if worker.on_accelerator:  # its context may be broken for good

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from photoward.core.jobs import Item, Stage
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
     from photoward.core.settings import Settings
     from photoward.worker.batch_sizer import BatchSizer
 
@@ -23,7 +23,7 @@ def claim(ledger: Ledger, settings: Settings, sizer: BatchSizer) -> list[Item]:
 
     The queue is the batcher: a lone item is a batch of one at once; under load batches grow.
     """
-    return ledger.claim(
+    return ledger.items.claim(
         limit=sizer.first,
         limits=sizer.sizes(),
         max_megapixels=settings.worker_max_batch_megapixels,
@@ -43,7 +43,7 @@ def held(ledger: Ledger, token: str, lease_s: float) -> Iterator[Callable[[Stage
 
     def renew(stage: Stage | None = None) -> None:
         try:
-            ledger.renew(token, lease, stage)
+            ledger.items.renew_lease(token, lease, stage)
         except Unavailable:
             return
 

@@ -15,7 +15,7 @@ from photoward.core.failpoints import failpoint
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Output, Rendition, Result, State
 from photoward.core.key_derivation import tenant_secret
 from photoward.core.object_keys import object_keys, original_key, output_keys
-from photoward.core.timings import Laps
+from photoward.core.timings import StageTimings
 from photoward.core.tracing import SILENT
 from photoward.worker.claim import held
 from photoward.worker.pipeline import BatchStats, Job, Protected, Refused
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from photoward.core.jobs import Item
-    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
+    from photoward.core.storage import ObjectStore
     from photoward.core.tracing import Batch, Tracer
     from photoward.worker.batch_sizer import BatchSizer
     from photoward.worker.pipeline import Pipeline
@@ -67,20 +68,22 @@ class JobGroupWorker:
                 so that the attempt counts: what always fails must not stand at the head of the
                 queue for ever.
         """
-        token = items[0].lease or ""
-        telemetry.BATCH_ITEMS.observe(len(items))
+        token = items[0].lease_token or ""
+        telemetry.JOB_GROUP_ITEMS.observe(len(items))
         began, stats = time.perf_counter(), BatchStats()
         failpoint("claimed")
-        spent = {item.id: Laps() for item in items}
+        spent = {item.id: StageTimings() for item in items}
         try:
             with (
                 self._tracer.batch(items) as told,
                 held(self.ledger, token, self._lease_s) as tell,
             ):
-                salts = {one: self.ledger.tenant_salt(one) for one in {i.tenant for i in items}}
+                salts = {one: self.ledger.tenants.salt(one) for one in {i.tenant for i in items}}
                 jobs, refused = self._fetch(items, spent, salts)
                 failpoint("fetched")
-                with api_keys.entered(salts):  # of who is erased meanwhile no target is kept
+                with api_keys.bound_tenant_salts(
+                    salts
+                ):  # of who is erased meanwhile no target is kept
                     outcomes = [*self.pipeline.protect(jobs, tell, stats), *refused]
                 failpoint("protected")
                 encoded()
@@ -92,21 +95,21 @@ class JobGroupWorker:
         return ended
 
     def _record_cost(self, items: Sequence[Item], took_s: float, stats: BatchStats) -> None:
-        group_key, count = items[0].batch_key, len(items)
+        group_key, count = items[0].group_key, len(items)
         memory_share = None if stats.memory_share == 1 else int(count * stats.memory_share)
         cost = self.sizer.record(group_key, count, took_s - stats.waited_s, memory_share)
-        telemetry.BATCH_LIMIT.labels(group_key).set(cost.size)
-        telemetry.BATCH_ITEM_SECONDS.labels(group_key).set(cost.item_seconds)
-        telemetry.BATCH_FIXED_SECONDS.labels(group_key).set(cost.fixed_seconds)
+        telemetry.JOB_GROUP_LIMIT.labels(group_key).set(cost.size)
+        telemetry.JOB_GROUP_ITEM_SECONDS.labels(group_key).set(cost.item_seconds)
+        telemetry.JOB_GROUP_FIXED_SECONDS.labels(group_key).set(cost.fixed_seconds)
 
     def _give_back(self, token: str) -> None:
         try:
-            self.ledger.release(token)
+            self.ledger.items.release(token)
         except Unavailable:
             return  # then the lease runs out by itself
 
     def _fetch(
-        self, items: Sequence[Item], spent: dict[str, Laps], salts: Mapping[str, bytes]
+        self, items: Sequence[Item], spent: dict[str, StageTimings], salts: Mapping[str, bytes]
     ) -> tuple[list[Job], list[Refused]]:
         jobs: list[Job] = []
         refused: list[Refused] = []
@@ -124,7 +127,7 @@ class JobGroupWorker:
                 continue
             secret = tenant_secret(self._master, salts[item.tenant])
             source = item.source
-            sizes = item.options.leaving(source.width, source.height)
+            sizes = item.options.output_sizes(source.width, source.height)
             jobs += [Job(item.id, data, item.options, secret, *size, item.tenant) for size in sizes]
         return jobs, refused
 
@@ -133,7 +136,7 @@ class JobGroupWorker:
         token: str,
         claimed: Sequence[Item],
         outcomes: Sequence[Protected | Refused],
-        spent: dict[str, Laps],
+        spent: dict[str, StageTimings],
         told: Batch,
     ) -> int:
         """Publish: objects first, then one transaction, then what nobody needs any more."""
@@ -142,7 +145,7 @@ class JobGroupWorker:
         made: dict[str, dict[tuple[int, int], Protected]] = {}
         for o in outcomes:
             if isinstance(o, Protected):
-                spent[o.id] += o.laps
+                spent[o.id] += o.timings
                 if o.id not in refused:
                     made.setdefault(o.id, {})[o.size] = o
         results = []
@@ -156,11 +159,11 @@ class JobGroupWorker:
             for item_id, e in refused.items()
             if item_id not in again
         ]
-        done = self.ledger.store(token, results) if results else set()
+        done = self.ledger.items.complete(token, results) if results else set()
         failpoint("ledger-stored")
-        failed = self.ledger.fail(token, failures) if failures else set()
+        failed = self.ledger.items.fail(token, failures) if failures else set()
         if again:  # nothing else is still held
-            self.ledger.release(token, counted=True)
+            self.ledger.items.release(token, counted=True)
         for item_id in done:
             _count_done(items[item_id], spent[item_id])
             told.ended(items[item_id], spent[item_id])
@@ -205,7 +208,7 @@ class JobGroupWorker:
         lost = [result.item_id for result in results if result.item_id not in done]
         if not lost:
             return
-        states = self.ledger.states(lost)
+        states = self.ledger.items.states(lost)
         for item_id in lost:
             if states.get(item_id, State.CANCELLED) is not State.CANCELLED:
                 continue
@@ -214,10 +217,10 @@ class JobGroupWorker:
 
 
 @contextmanager
-def _timed(laps: Laps, stage: str) -> Iterator[None]:
+def _timed(timings: StageTimings, stage: str) -> Iterator[None]:
     began = time.perf_counter()
     yield
-    laps.add({stage: time.perf_counter() - began})
+    timings.record({stage: time.perf_counter() - began})
 
 
 def _may_go_well(item: Item, error: PhotowardError) -> bool:
@@ -228,14 +231,14 @@ def _may_go_well(item: Item, error: PhotowardError) -> bool:
     return is_ours(error.code) and item.attempts < MAX_ATTEMPTS
 
 
-def _count_done(item: Item, spent: Laps) -> None:
-    telemetry.ITEMS_ENDED.labels("done", "").inc()
-    telemetry.MEGAPIXELS.inc(item.source.megapixels)
+def _count_done(item: Item, spent: StageTimings) -> None:
+    telemetry.ITEMS_FINISHED.labels("done", "").inc()
+    telemetry.PROCESSED_MEGAPIXELS.inc(item.source.megapixels)
     telemetry.observe(spent)
 
 
 def _count_failed(item: Item, code: str) -> None:
-    telemetry.ITEMS_ENDED.labels("failed", code).inc()
+    telemetry.ITEMS_FINISHED.labels("failed", code).inc()
     log.info("item_failed", item=item.id, code=code, trace_id=item.trace_id)
 
 

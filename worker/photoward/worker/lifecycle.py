@@ -22,7 +22,7 @@ from photoward.core.imaging.sandbox.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits
 from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger
-from photoward.core.queue import open_hints
+from photoward.core.queue import open_wake_up_sender
 from photoward.core.storage import open_store
 from photoward.core.tracing import SILENT, open_tracer
 from photoward.models.surrogates.cache import SurrogateCache
@@ -38,7 +38,8 @@ from photoward.worker.watchdog import Watchdog
 from photoward.worker.webhook_dispatcher import WebhookDispatcher
 
 if TYPE_CHECKING:
-    from photoward.core.ports import Hints, Ledger
+    from photoward.core.ledger import Ledger
+    from photoward.core.queue import WakeUpSender
     from photoward.core.settings import Settings
     from photoward.core.targets import Targets
     from photoward.core.tracing import Tracer
@@ -93,7 +94,7 @@ class Worker:
     webhook_dispatcher: WebhookDispatcher
     heartbeat: Heartbeat
     watchdog: Watchdog
-    hints: Hints
+    wake_ups: WakeUpSender
     tracer: Tracer = SILENT
 
     def __post_init__(self) -> None:
@@ -110,8 +111,12 @@ class Worker:
     @classmethod
     def start(cls, settings: Settings) -> Worker:
         """Open everything, load and warm up the default surrogate, begin to reconcile."""
-        ledger, store, hints = open_ledger(settings), open_store(settings), open_hints(settings)
-        pipeline, pool = open_pipeline(settings, ledger)
+        ledger, store, wake_ups = (
+            open_ledger(settings),
+            open_store(settings),
+            open_wake_up_sender(settings),
+        )
+        pipeline, pool = open_pipeline(settings, ledger.targets)
         pipeline.warm_up(Catalogue.of(settings))
         master = read_or_make_master(settings.master_secret)
         tracer = open_tracer("worker")
@@ -127,7 +132,7 @@ class Worker:
         reconciler = Reconciler(
             ledger=ledger,
             store=store,
-            hints=hints,
+            wake_ups=wake_ups,
             every_s=settings.worker_reconcile_interval_seconds,
             sweep_every_s=settings.worker_sweep_interval_seconds,
             orphan_age_s=settings.retention_orphan_seconds,
@@ -159,7 +164,7 @@ class Worker:
             webhook_dispatcher,
             heartbeat,
             watchdog,
-            hints,
+            wake_ups,
             tracer,
         )
         worker.queue_poller.start()
@@ -202,7 +207,7 @@ class Worker:
                     continue
                 pixels = sum(item.source.width * item.source.height for item in items)
                 self._pixels += pixels
-            with self.watchdog.watch(items[0].lease or ""), ExitStack() as weight:
+            with self.watchdog.watch(items[0].lease_token or ""), ExitStack() as weight:
                 weight.callback(self._lighten, pixels)
                 self._pass_on()
                 self.batches.work_off(items, weight.close)
@@ -217,10 +222,10 @@ class Worker:
             if self._passed_on:
                 return
             with suppress(Unavailable):  # then the reconciler hints
-                waiting = self.ledger.oldest_queued()
+                waiting = self.ledger.items.next_queued_id()
                 if waiting is not None:
                     self._passed_on = True
-                    self.hints.hint(waiting)
+                    self.wake_ups.send(waiting)
 
     def _lighten(self, pixels: int) -> None:
         with self._turn:

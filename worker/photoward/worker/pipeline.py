@@ -24,7 +24,7 @@ from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.failpoints import HANGING, hang
 from photoward.core.jobs import Stage
 from photoward.core.targets import MemoryTargets
-from photoward.core.timings import Laps
+from photoward.core.timings import StageTimings
 from photoward.models.methods.base import Brief
 from photoward.models.methods.registry import METHODS, make
 from photoward.models.pixels import from_bytes
@@ -76,7 +76,7 @@ class Protected:
     label_used: str
     label_source: str
     measured: dict[str, Any]
-    laps: Laps = field(default_factory=Laps)
+    timings: StageTimings = field(default_factory=StageTimings)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class _Work:
     label_source: str = "given"
     target: Target | None = None
     noise: np.ndarray[Any, np.dtype[np.int16]] | None = None
-    laps: Laps = field(default_factory=Laps)
+    timings: StageTimings = field(default_factory=StageTimings)
 
 
 class Pipeline:
@@ -233,7 +233,7 @@ class Pipeline:
             work = _Work(job, self._pool.open(job.data, grid=fine, size=size), grid)
         except PhotowardError as error:
             return Refused(job.id, error)
-        work.laps.add({"decode": work.opened.seconds})
+        work.timings.record({"decode": work.opened.seconds})
         return work
 
     def _perturb(
@@ -267,7 +267,7 @@ class Pipeline:
         share = (time.perf_counter() - began) / len(work)
         for entry, own in zip(work, noise, strict=True):
             entry.noise = own
-            entry.laps.add({"perturb": share})
+            entry.timings.record({"perturb": share})
         return []
 
     def _halves(self, work: Sequence[_Work], stats: BatchStats, share: float) -> list[Refused]:
@@ -302,7 +302,7 @@ class Pipeline:
         for whose, theirs in labels.items():
             samples = [_sample(entry) for entry in theirs[:FIRST]]
             first = functools.partial(label_targets.sighting, whose, samples, networks, surrogate)
-            target = self._targets.target(whose.tenant, whose.digest, first)
+            target = self._targets.get_or_choose(whose.tenant, whose.digest, first)
             for entry in theirs:
                 entry.target = target
 
@@ -346,14 +346,14 @@ class Pipeline:
             raise
         except PhotowardError as error:
             return Refused(job.id, error)
-        entry.laps.add(finished.seconds)
+        entry.timings.record(finished.seconds)
         data = finished.data
         if self._signer:
             began = time.perf_counter()
             data = self._signed(self._signer, finished)
-            entry.laps.add({"sign": time.perf_counter() - began})
+            entry.timings.record({"sign": time.perf_counter() - began})
         measured = finished.measured | {
-            "seconds": entry.laps.seconds(),
+            "seconds": entry.timings.seconds(),
             "notes": [*entry.opened.notes, *self._misgivings(job)],
         }
         return Protected(
@@ -364,7 +364,7 @@ class Pipeline:
             entry.label,
             entry.label_source,
             measured,
-            entry.laps,
+            entry.timings,
         )
 
     def _signed(self, signer: Signer, finished: Finished) -> bytes:

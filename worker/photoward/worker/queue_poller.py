@@ -1,6 +1,6 @@
-"""Works when nobody says that there is work: the broker is away, or hints never arrive.
+"""Works when nobody says that there is work: the broker is away, or wake_ups never arrive.
 
-Asks the ledger alone, and so seldom that it costs nothing; where hints come, it never works.
+Asks the ledger alone, and so seldom that it costs nothing; where wake_ups come, it never works.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from photoward.core.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 EVERY_S = 5.0
 BUDGET_S = 10.0
@@ -63,13 +63,13 @@ class QueuePoller:
 
     def _poll(self) -> None:
         """One look, and work until nothing is queued if it is needed."""
-        first = self._ledger.oldest_queued()
+        first = self._ledger.items.next_queued_id()
         if first != self._first:
             self._first, self._since = first, time.monotonic()
         if first is None or time.monotonic() - self._since < self._stall_s:
             return
         log.warning("queue_poll_found_work", waited_s=self._stall_s)
-        while not self._ended.is_set() and self._ledger.oldest_queued() is not None:
+        while not self._ended.is_set() and self._ledger.items.next_queued_id() is not None:
             self._work(BUDGET_S)
 
     def _run(self) -> None:

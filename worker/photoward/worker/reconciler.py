@@ -1,4 +1,4 @@
-"""Makes good what crashes leave behind: expired leases, lost hints, objects without a row."""
+"""Makes good what crashes leave behind: expired leases, lost wake-ups, objects without a row."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING
 import structlog
 
 from photoward.core.errors import Unavailable
-from photoward.core.jobs import FINAL, RETRY_WINDOW, State
+from photoward.core.jobs import FINAL_STATES, RETRY_WINDOW, State
 from photoward.core.object_keys import item_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from photoward.core.ports import Hints, Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
+    from photoward.core.queue import WakeUpSender
+    from photoward.core.storage import ObjectStore
 
 DELIVERIES_KEPT = timedelta(days=30)
 RETRY_S = RETRY_WINDOW.total_seconds()
 PAGE = 1000
 """Objects that are asked of at a time."""
-WITHOUT_OUTPUT = FINAL - {State.DONE}
+WITHOUT_OUTPUT = FINAL_STATES - {State.DONE}
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +39,7 @@ class Reconciler:
     Args:
         ledger: says what is needed.
         store: is swept of what is not.
-        hints: are told again that there is work.
+        wake_ups: are told again that there is work.
         every_s: seconds between two looks.
         sweep_every_s: seconds between two sweeps, whoever makes them.
         audit_days: how long the audit log is kept.
@@ -49,7 +51,7 @@ class Reconciler:
         *,
         ledger: Ledger,
         store: ObjectStore,
-        hints: Hints,
+        wake_ups: WakeUpSender,
         every_s: float,
         sweep_every_s: float,
         orphan_age_s: float,
@@ -57,7 +59,7 @@ class Reconciler:
     ) -> None:
         self._ledger = ledger
         self._store = store
-        self._hints = hints
+        self._wake_ups = wake_ups
         self._every_s = every_s
         self._sweep_every = timedelta(seconds=sweep_every_s)
         self._orphan_age_s = orphan_age_s
@@ -75,15 +77,15 @@ class Reconciler:
         self._ended.set()
         self._thread.join()
         with suppress(Unavailable):  # then its silence tells
-            self._ledger.leave(self._id)
+            self._ledger.workers.remove(self._id)
 
     def reconcile(self) -> None:
         """One look: be heard of, free expired leases, say again if there is work, scrub."""
-        self._ledger.beat(self._id)
-        freed = self._ledger.expire()
-        waiting = self._ledger.oldest_queued()
+        self._ledger.workers.record_heartbeat(self._id)
+        freed = self._ledger.items.expire_leases()
+        waiting = self._ledger.items.next_queued_id()
         if waiting is not None:
-            self._hints.hint(waiting)
+            self._wake_ups.send(waiting)
         if freed:
             log.warning("leases_expired", items=freed)
         self._ledger.scrub()
@@ -99,7 +101,7 @@ class Reconciler:
         removed = self._store.discard_unfinished(self._orphan_age_s)
         for prefix in ("originals/", "outputs/"):
             for page in _pages(self._store.keys(prefix)):
-                states = self._ledger.states([item_of(key) for key, _ in page])
+                states = self._ledger.items.states([item_of(key) for key, _ in page])
                 for key, age_s in page:
                     if self._is_spent(prefix, states.get(item_of(key)), age_s):
                         self._store.delete(key)
@@ -109,7 +111,7 @@ class Reconciler:
     def _is_spent(self, prefix: str, state: State | None, age_s: float) -> bool:
         if state is None or (prefix == "outputs/" and state in WITHOUT_OUTPUT):
             return age_s >= self._orphan_age_s
-        ended = state in FINAL and (state is not State.FAILED or age_s >= RETRY_S)
+        ended = state in FINAL_STATES and (state is not State.FAILED or age_s >= RETRY_S)
         return prefix == "originals/" and ended
 
     def _sweep_uploads(self) -> int:
@@ -117,10 +119,10 @@ class Reconciler:
 
         An upload is in the ledger before its first part is in the store.
         """
-        self._ledger.prune_uploads()
+        self._ledger.uploads.prune()
         removed = 0
         for page in _pages(self._store.keys("uploads/")):
-            needed = self._ledger.parts_needed({item_of(key) for key, _ in page})
+            needed = self._ledger.uploads.parts_in_use({item_of(key) for key, _ in page})
             for key, age_s in page:
                 names = needed.get(item_of(key))
                 if names is None or (part_of(key) not in names and age_s >= self._orphan_age_s):
@@ -132,15 +134,15 @@ class Reconciler:
         while not self._ended.wait(self._every_s):
             try:
                 self.reconcile()
-                if self._ledger.take_duty("sweep", self._sweep_every):
+                if self._ledger.periodic_tasks.claim("sweep", self._sweep_every):
                     self._tidy()
             except Unavailable as error:
                 log.warning("reconcile_unavailable", detail=error.detail)
 
     def _tidy(self) -> None:
-        forgotten = self._ledger.prune_deliveries(DELIVERIES_KEPT)
-        self._ledger.prune_arrivals(RETRY_WINDOW)
-        entries = self._ledger.prune_audit(self._audit_kept)
+        forgotten = self._ledger.webhooks.prune_deliveries(DELIVERIES_KEPT)
+        self._ledger.fetches.prune(RETRY_WINDOW)
+        entries = self._ledger.audit.prune(self._audit_kept)
         log.info("swept", objects=self.sweep(), deliveries=forgotten, audit=entries)
 
 

@@ -19,7 +19,7 @@ from photoward.core.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 LOOKS = 120
 """In the longest time of a batch."""
@@ -76,11 +76,11 @@ class Watchdog:
             tokens = set(self._ages)
         try:
             for token in tokens.difference(hung):
-                self._ledger.release(token)
+                self._ledger.items.release(token)
             for token in hung:
-                self._ledger.renew(token, timedelta(0))
+                self._ledger.items.renew_lease(token, timedelta(0))
             if hung:
-                self._ledger.expire()
+                self._ledger.items.expire_leases()
         except Unavailable as error:  # then leases run out by themselves
             log.warning("work_unavailable", detail=error.detail)
 

@@ -15,11 +15,11 @@ from photoward.core import webhooks
 from photoward.core.errors import Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.key_derivation import webhook_secret
-from photoward.core.safe_http import Blocked, Unanswered, post
+from photoward.core.safe_http import BlockedUrl, NoResponse, post
 from photoward.worker.delivery_slots import DeliverySlots
 
 if TYPE_CHECKING:
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
     from photoward.core.webhooks import Delivery, Webhook
 
 LEASE = timedelta(seconds=60)
@@ -76,7 +76,7 @@ class WebhookDispatcher:
     def deliver(self) -> int:
         """Send what is due to whom has a free place; how many messages that were."""
         begun = 0
-        for hook in self._slots.fair_order(self._ledger.awaiting()):
+        for hook in self._slots.fair_order(self._ledger.webhooks.list_due()):
             try:
                 begun += self._send_to(hook)
             except Unavailable:
@@ -87,7 +87,7 @@ class WebhookDispatcher:
 
     def _send_to(self, hook: Webhook) -> int:
         room = self._slots.free(hook)
-        due = self._ledger.due(hook.id, room, LEASE) if room else []
+        due = self._ledger.webhooks.claim_deliveries(hook.id, room, LEASE) if room else []
         if due:
             failpoint("message-due")
         for delivery in due:
@@ -109,12 +109,12 @@ class WebhookDispatcher:
 
     def _try(self, delivery: Delivery, hook: Webhook) -> None:
         status, error = self._post(delivery, hook)
-        wait = webhooks.next_try(delivery.attempts)
+        wait = webhooks.retry_delay(delivery.attempts)
         if wait is not None:
             wait *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311  # no secret
-        self._ledger.told(delivery, status, error, wait)
+        self._ledger.webhooks.record_attempt(delivery, status, error, wait)
         if status == GONE:
-            self._ledger.disable_webhook(hook.id)
+            self._ledger.webhooks.disable(hook.id)
 
     def _post(self, delivery: Delivery, hook: Webhook) -> tuple[int | None, str | None]:
         """The answer's status, or why there is none in words for the receiver's owner."""
@@ -123,10 +123,10 @@ class WebhookDispatcher:
         try:
             headers = signed(delivery, hook, self._master, body)
             status = post(hook.url, body, headers, private=self._private)
-        except Blocked as blocked:
+        except BlockedUrl as blocked:
             told.info("webhook", status=None, error=str(blocked))
             return None, f"Not sent: {blocked}."
-        except Unanswered as unanswered:
+        except NoResponse as unanswered:
             told.info("webhook", status=None, error=unanswered.kind)
             return None, str(unanswered)
         except Exception:  # noqa: BLE001  # logged; tried again, as if its receiver had failed
@@ -150,9 +150,9 @@ class WebhookDispatcher:
 def signed(delivery: Delivery, hook: Webhook, master: bytes, body: bytes) -> dict[str, str]:
     """The headers of a message, signed with the secret and, for a while, the one before it."""
     moment = datetime.now(UTC)
-    versions = [hook.version]
-    if hook.old_until is not None and hook.old_until > moment:
-        versions.append(hook.version - 1)
+    versions = [hook.secret_version]
+    if hook.previous_secret_until is not None and hook.previous_secret_until > moment:
+        versions.append(hook.secret_version - 1)
     signatures = [
         Signer(webhook_secret(master, hook.id, version)).sign(delivery.id, moment, body.decode())
         for version in versions

@@ -12,9 +12,8 @@ import typer
 
 from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.options import DataDir
-from photoward.core.audit import Entry
-from photoward.core.ledger import open_ledger
-from photoward.core.ports import Ledger
+from photoward.core.audit import AuditEntry
+from photoward.core.ledger import Ledger, open_ledger
 
 PAGE = 1000
 
@@ -37,20 +36,20 @@ def audit(
             typer.echo(json.dumps(asdict(entry), default=str) if as_json else _line(entry))
 
 
-def _entries(ledger: Ledger, tenant: str | None) -> Iterator[Entry]:
+def _entries(ledger: Ledger, tenant: str | None) -> Iterator[AuditEntry]:
     """All entries, page by page."""
     last = 0
-    while page := ledger.entries(tenant, after=last, limit=PAGE):
+    while page := ledger.audit.list_entries(tenant, after=last, limit=PAGE):
         yield from page
         last = page[-1].seq
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: AuditEntry) -> str:
     actor = entry.actor
     columns = (
         entry.tenant,
-        entry.deed,
-        entry.thing,
+        entry.action,
+        entry.resource_id,
         entry.detail,
         entry.outcome,
         actor.name,

@@ -14,17 +14,17 @@ from photoward.api.cli.operator_ledger import open_as_operator
 from photoward.api.cli.options import DataDir
 from photoward.core import api_keys
 from photoward.core.api_keys import (
+    DEFAULT_SCOPES,
     DEFAULT_TENANT,
-    GRACE_HOURS,
     MAX_NAME,
-    USUAL,
+    ROTATION_GRACE_HOURS,
     ApiKey,
-    Minted,
+    NewApiKey,
     Scope,
 )
 from photoward.core.errors import BadInput, NotFound
 from photoward.core.key_derivation import pepper, read_or_make_master
-from photoward.core.ports import Ledger
+from photoward.core.ledger import Ledger
 from photoward.core.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -43,7 +43,7 @@ def add(
         list[Scope] | None,
         typer.Option(
             help="What the key allows; repeat the option for several.",
-            show_default=" ".join(sorted(USUAL)),
+            show_default=" ".join(sorted(DEFAULT_SCOPES)),
         ),
     ] = None,
     days: Annotated[
@@ -63,14 +63,17 @@ def add(
     lifetime = None if days is None else timedelta(days=days)
     with open_as_operator(data_dir) as (settings, ledger):
         minted = _minted(settings)
-        _show(minted, ledger.add_key(minted, tenant, name, frozenset(scope or USUAL), lifetime))
+        _show(
+            minted,
+            ledger.api_keys.add(minted, tenant, name, frozenset(scope or DEFAULT_SCOPES), lifetime),
+        )
 
 
 @app.command("list")
 def list_keys(*, tenant: Tenant = DEFAULT_TENANT, data_dir: DataDir = None) -> None:
     """List the keys of a tenant, expired ones included."""
     with open_as_operator(data_dir) as (_, ledger):
-        found = ledger.keys(tenant)
+        found = ledger.api_keys.list_all(tenant)
     table = Table("id", "name", "scopes", "created", "expires", box=None, pad_edge=False)
     for key in found:
         expires = "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}"
@@ -86,7 +89,7 @@ def rotate(
     tenant: Tenant = DEFAULT_TENANT,
     grace_hours: Annotated[
         int, typer.Option(min=0, help="Hours until the old key expires.")
-    ] = GRACE_HOURS,
+    ] = ROTATION_GRACE_HOURS,
     data_dir: DataDir = None,
 ) -> None:
     """Create a key with the same name and scopes; the old one expires after a while."""
@@ -94,7 +97,7 @@ def rotate(
         _require(ledger, tenant, key_id)
         minted = _minted(settings)
         grace = timedelta(hours=grace_hours)
-        _show(minted, ledger.rotate_key(tenant, key_id, minted, grace))
+        _show(minted, ledger.api_keys.rotate(tenant, key_id, minted, grace))
 
 
 @app.command()
@@ -102,19 +105,19 @@ def revoke(key_id: KeyId, *, tenant: Tenant = DEFAULT_TENANT, data_dir: DataDir 
     """Revoke a key, effective at once."""
     with open_as_operator(data_dir) as (_, ledger):
         _require(ledger, tenant, key_id)
-        ledger.end_key(tenant, key_id, timedelta(0))
+        ledger.api_keys.revoke(tenant, key_id, timedelta(0))
 
 
 def _require(ledger: Ledger, tenant: str, key_id: str) -> None:
     """Raise NotFound if the tenant has no such key; HTTP clients are told less."""
-    if all(key.id != key_id for key in ledger.keys(tenant)):
+    if all(key.id != key_id for key in ledger.api_keys.list_all(tenant)):
         raise NotFound(f"{tenant} has no key {key_id!r}.")
 
 
-def _minted(settings: Settings) -> Minted:
-    return api_keys.mint(pepper(read_or_make_master(settings.master_secret)))
+def _minted(settings: Settings) -> NewApiKey:
+    return api_keys.generate(pepper(read_or_make_master(settings.master_secret)))
 
 
-def _show(minted: Minted, key: ApiKey) -> None:
+def _show(minted: NewApiKey, key: ApiKey) -> None:
     typer.echo(f"Key {key.id} of {key.tenant}; it is shown only now:", err=True)
     typer.echo(minted.text)

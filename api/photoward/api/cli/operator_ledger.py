@@ -7,9 +7,8 @@ from contextlib import contextmanager
 
 from photoward.api.cli.configuration import settings_from
 from photoward.api.cli.options import DataDir
-from photoward.core.audit import OPERATOR, act_as
-from photoward.core.ledger import open_ledger
-from photoward.core.ports import Ledger
+from photoward.core.audit import OPERATOR, set_actor
+from photoward.core.ledger import Ledger, open_ledger
 from photoward.core.settings import Settings
 
 
@@ -23,7 +22,7 @@ def open_as_operator(data_dir: DataDir) -> Iterator[tuple[Settings, Ledger]]:
     """
     settings = settings_from(data_dir=data_dir)
     ledger = open_ledger(settings)
-    act_as(OPERATOR)
+    set_actor(OPERATOR)
     try:
         yield settings, ledger
     finally:

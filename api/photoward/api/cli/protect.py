@@ -234,7 +234,7 @@ def _run(
 
     secret = user_data.secret(settings)
     ledger = open_ledger(settings)  # keeps what labels are steered to
-    pipeline, pool = open_pipeline(settings, ledger)
+    pipeline, pool = open_pipeline(settings, ledger.targets)
     with pool, console.progress() as bar:
         task = bar.add_task("protect", total=len(entries))
 

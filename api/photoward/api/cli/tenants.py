@@ -33,8 +33,8 @@ def quota(
         raise BadInput("invalid_option", "Give --megapixels or --unlimited, not both.")
     with open_as_operator(data_dir) as (_, ledger):
         if unlimited or megapixels is not None:
-            ledger.set_quota(tenant, megapixels)
-        found = ledger.usage(tenant)
+            ledger.tenants.set_quota(tenant, megapixels)
+        found = ledger.tenants.usage(tenant)
     limit = "no limit" if found.quota is None else f"{found.quota:g}"
     typer.echo(f"{tenant}: {found.megapixels:.1f} megapixels in a day, of {limit}")
 
@@ -51,7 +51,7 @@ def weight(
 ) -> None:
     """Set a tenant's share of a busy service: with weight 2 twice that of a tenant with 1."""
     with open_as_operator(data_dir) as (_, ledger):
-        ledger.set_weight(tenant, weight)
+        ledger.tenants.set_weight(tenant, weight)
 
 
 @app.command()
@@ -65,7 +65,7 @@ def erase(
     if not yes:
         typer.confirm(f"Delete everything of {tenant}, for good?", abort=True)
     with open_as_operator(data_dir) as (settings, ledger):
-        items = ledger.erase(tenant)
+        items = ledger.tenants.erase(tenant)
         store = open_store(settings)
         for item in items:
             for key in object_keys(item):

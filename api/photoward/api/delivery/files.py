@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from photoward.api.delivery.filenames import archive_path
 from photoward.api.ingest.batches import iter_images
 from photoward.core.errors import BadInput, Conflict, NotFound
-from photoward.core.jobs import PUBLIC_STATES, shrunk
+from photoward.core.jobs import PUBLIC_STATES, scaled_size
 from photoward.core.object_keys import output_key, output_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from photoward.core.jobs import Item
-    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
+    from photoward.core.storage import ObjectStore
 
 RESULTS = "results.ndjson"
 """The last file of a batch's zip: a line for each image."""
@@ -47,7 +48,7 @@ def select_file(item: Item, size: int | None = None) -> ProtectedFile:
         raise Conflict("not_ready", f"The image is {PUBLIC_STATES[item.state]}.")
     output, keys = item.output, output_keys(item)
     source = item.source
-    wanted = next(iter(keys)) if size is None else shrunk(source.width, source.height, size)
+    wanted = next(iter(keys)) if size is None else scaled_size(source.width, source.height, size)
     if wanted not in keys:
         sizes = ", ".join(str(max(one)) for one in keys)
         raise BadInput(

@@ -40,7 +40,7 @@ from photoward.api.ingest.sources import open_sources
 from photoward.core.catalogue import Catalogue
 from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger, require_keys
-from photoward.core.queue import open_hints
+from photoward.core.queue import open_wake_up_sender
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from photoward.core.telemetry import configure_logging, serve_metrics
@@ -49,7 +49,9 @@ from photoward.core.tracing import SILENT, open_tracer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from photoward.core.ports import Hints, Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
+    from photoward.core.queue import WakeUpSender
+    from photoward.core.storage import ObjectStore
     from photoward.core.tracing import Tracer
 
 ROUTES = (
@@ -81,7 +83,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     *,
     ledger: Ledger,
     store: ObjectStore,
-    hints: Hints,
+    wake_ups: WakeUpSender,
     catalogue: Catalogue,
     master: bytes,
     tracer: Tracer = SILENT,
@@ -99,14 +101,14 @@ def create_app(  # noqa: PLR0913  # one collaborator each
         # Its own spans hold queries, and so labels; what it logs holds what exceptions say.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    notifier = WorkerNotifier(hints)
+    notifier = WorkerNotifier(wake_ups)
     app.state.closing = ExitStack()
     app.state.closing.callback(notifier.close)
     app.state.services = Services(
         settings=settings,
         ledger=ledger,
         store=store,
-        hints=hints,
+        wake_ups=wake_ups,
         catalogue=catalogue,
         admission=Admission(ledger, settings),
         notifier=notifier,
@@ -161,7 +163,7 @@ def open_app(settings: Settings) -> FastAPI:
         settings,
         ledger=ledger,
         store=open_store(settings),
-        hints=open_hints(settings),
+        wake_ups=open_wake_up_sender(settings),
         catalogue=Catalogue.of(settings),
         master=read_or_make_master(settings.master_secret),
         tracer=tracer,

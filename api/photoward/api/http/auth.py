@@ -29,31 +29,31 @@ def require_scope(scope: Scope) -> Callable[[Request], Awaitable[str]]:
         text = _key_in(request)
         if text is None and not services.keys_required:
             return await _enter_anonymously(request, services, scope)
-        _set_actor(audit.STRANGER, request)
+        _set_actor(audit.UNAUTHENTICATED, request)
         key = await to_thread.run_sync(_find_key, services, text or "")
         structlog.contextvars.bind_contextvars(key=key.id)
         _set_actor(key.id, request)
         if scope not in key.scopes:
             await to_thread.run_sync(services.auth_failures.record, "forbidden", key.id)
             raise Denied("forbidden", f"It needs the scope {scope}.")
-        api_keys.enter(key.tenant, key.salt)
+        api_keys.bind_tenant_salt(key.tenant, key.salt)
         return key.tenant
 
     return authenticate
 
 
 async def _enter_anonymously(request: Request, services: Services, scope: Scope) -> str:
-    _set_actor(audit.ANYONE, request)
+    _set_actor(audit.ANONYMOUS, request)
     if scope is not Scope.READ:
-        salt = await to_thread.run_sync(services.ledger.tenant_salt, DEFAULT_TENANT)
-        api_keys.enter(DEFAULT_TENANT, salt)
+        salt = await to_thread.run_sync(services.ledger.tenants.salt, DEFAULT_TENANT)
+        api_keys.bind_tenant_salt(DEFAULT_TENANT, salt)
     return DEFAULT_TENANT
 
 
 def _set_actor(name: str, request: Request) -> None:
     """The audit log names this actor for all that follows in this context."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
-    audit.act_as(Actor(name, request_id, _client_address(request)))
+    audit.set_actor(Actor(name, request_id, _client_address(request)))
 
 
 def _client_address(request: Request) -> str | None:
@@ -73,9 +73,9 @@ def _key_in(request: Request) -> str | None:
 
 
 def _find_key(services: Services, text: str) -> ApiKey:
-    key_id = api_keys.id_of(text)
-    key = services.ledger.live_key(key_id) if key_id else None
-    if key is None or not api_keys.fits(text, key, services.pepper):
+    key_id = api_keys.parse_id(text)
+    key = services.ledger.api_keys.get_active(key_id) if key_id else None
+    if key is None or not api_keys.matches(text, key, services.pepper):
         services.auth_failures.record("unauthenticated", key_id)
         raise Denied("unauthenticated", "The request has no valid API key.")
     return key

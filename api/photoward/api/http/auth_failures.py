@@ -12,11 +12,11 @@ from ipaddress import ip_network
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from photoward.core.audit import STRANGER, Actor, acting
+from photoward.core.audit import UNAUTHENTICATED, Actor, current_actor
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 WINDOW_S = 60.0
 MAX_ENTRIES = 20
@@ -40,12 +40,12 @@ class AuthFailureAudit:
 
     def record(self, code: str, key_id: str | None) -> None:
         """Write an entry, unless it repeats another; nothing is raised if the ledger is away."""
-        if self._is_new(acting(), (code, key_id)):
+        if self._is_new(current_actor(), (code, key_id)):
             with suppress(Unavailable):
-                self._ledger.note_refusal(code, key_id)
+                self._ledger.audit.record_denial(code, key_id)
 
     def _is_new(self, actor: Actor, failure: tuple[str, str | None]) -> bool:
-        is_unauthenticated = actor.name == STRANGER
+        is_unauthenticated = actor.name == UNAUTHENTICATED
         caller = _network(actor.address) if is_unauthenticated else actor.name
         with self._lock:
             if time.monotonic() >= self._until:

@@ -18,15 +18,15 @@ from photoward.api.http.auth_failures import AuthFailureAudit
 from photoward.api.ingest.options import EXAMPLE_ID
 from photoward.api.ingest.services import IngestServices
 from photoward.core import key_derivation
-from photoward.core.jobs import well_formed
-from photoward.core.ports import Hints
+from photoward.core.jobs import validate_id
+from photoward.core.queue import WakeUpSender
 
 
 @dataclass(frozen=True, kw_only=True)
 class Services(IngestServices):
     """Everything that endpoints work with; one for each process."""
 
-    hints: Hints
+    wake_ups: WakeUpSender
     master: bytes
     """The master secret: API keys are stored, and webhooks signed, under keys derived from it."""
     auth_failures: AuthFailureAudit
@@ -60,28 +60,28 @@ async def image_id(
     image_id: Annotated[str, Path(description="As given by the upload.", examples=[EXAMPLE_ID])],
 ) -> str:
     """An image's id in the path. Raises NotFound: nothing can have it, as all of these do."""
-    return well_formed(image_id, 32)
+    return validate_id(image_id, 32)
 
 
 async def upload_id(
     upload_id: Annotated[str, Path(description="As given with the upload.", examples=[EXAMPLE_ID])],
 ) -> str:
     """An upload's id in the path."""
-    return well_formed(upload_id, 32)
+    return validate_id(upload_id, 32)
 
 
 async def batch_id(
     batch_id: Annotated[str, Path(description="As given by the batch.", examples=[EXAMPLE_ID])],
 ) -> str:
     """A batch's id in the path."""
-    return well_formed(batch_id, 32)
+    return validate_id(batch_id, 32)
 
 
 async def key_id(
     key_id: Annotated[str, Path(description="As given with the key.", examples=[EXAMPLE_ID[:16]])],
 ) -> str:
     """An API key's id in the path."""
-    return well_formed(key_id, 16)
+    return validate_id(key_id, 16)
 
 
 async def webhook_id(
@@ -90,7 +90,7 @@ async def webhook_id(
     ],
 ) -> str:
     """A webhook's id in the path."""
-    return well_formed(webhook_id, 16)
+    return validate_id(webhook_id, 16)
 
 
 async def idempotency_key(

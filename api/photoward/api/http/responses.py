@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from anyio import CapacityLimiter
 
-    from photoward.core.jobs import Item, Usage
+    from photoward.core.jobs import Item, QuotaUsage
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -46,7 +46,7 @@ def ended(item: Item, wait_s: int, headers: Mapping[str, str]) -> Response:
     return image_response(Image.of(item), 200, {**location, **own, **headers})
 
 
-def rate_limit_headers(usage: Usage | None) -> dict[str, str]:
+def rate_limit_headers(usage: QuotaUsage | None) -> dict[str, str]:
     """What a tenant may still submit, as draft-ietf-httpapi-ratelimit-headers has it."""
     if usage is None or usage.quota is None:
         return {}

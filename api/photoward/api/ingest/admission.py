@@ -12,12 +12,12 @@ from anyio import to_thread
 
 from photoward.api.ingest.tenant_slots import TenantSlots
 from photoward.core.errors import Overloaded, Unavailable
-from photoward.core.jobs import Waiting
+from photoward.core.jobs import QueuedWork
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
     from photoward.core.settings import Settings
 
 CACHE_S = 0.5
@@ -37,7 +37,7 @@ class Admission:
         self._ledger = ledger
         self._settings = settings
         self._checked_at = float("-inf")
-        self._waiting = Waiting()
+        self._waiting = QueuedWork()
         self._lock = asyncio.Lock()
         self._bodies = TenantSlots("You have as many archives being taken in as you may.")
         self._event_streams = TenantSlots("You listen to as many events as you may.")
@@ -83,11 +83,11 @@ class Admission:
                 if found.f_bavail * found.f_frsize < self._settings.upload_min_free_bytes:
                     raise Unavailable("The disk has too little free space.", code="storage_full")
 
-    def _query(self) -> Waiting:
+    def _query(self) -> QueuedWork:
         self.require_disk_space()
-        return sum(self._ledger.waiting().values(), Waiting())
+        return sum(self._ledger.items.queued_work().values(), QueuedWork())
 
-    def _compare(self, waiting: Waiting) -> None:
+    def _compare(self, waiting: QueuedWork) -> None:
         if waiting.items >= self._settings.queue_max_items:
             raise Overloaded("The limit of queued photos is reached.")  # not all are the caller's
         if waiting.megapixels >= self._settings.queue_max_megapixels:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from photoward.api.ingest.services import IngestServices
     from photoward.core.jobs import Batch, Item
-    from photoward.core.ports import Ledger
+    from photoward.core.ledger import Ledger
 
 PAGE_SIZE = 500
 """Images in one query of the ledger."""
@@ -30,7 +30,9 @@ def iter_images(
     """A batch's images, or those in some states, in the order of arrival; read page by page."""
     seen = 0
     while True:
-        page = ledger.batch_items(tenant, batch_id, after=seen, limit=PAGE_SIZE, states=states)
+        page = ledger.batches.list_items(
+            tenant, batch_id, after=seen, limit=PAGE_SIZE, states=states
+        )
         yield from (item for _, item in page)
         if len(page) < PAGE_SIZE:
             return
@@ -43,7 +45,7 @@ def retry_batch(services: IngestServices, tenant: str, batch_id: str) -> None:
     A new image takes the failed one's place. What could not be fetched is fetched again. What a
     call that broke off has submitted already is not submitted twice.
     """
-    if services.ledger.expect_again(tenant, batch_id):
+    if services.ledger.fetches.retry_failed(tenant, batch_id):
         services.fetch_wake_up.set()
     for item in list(iter_images(services.ledger, tenant, batch_id, {State.FAILED})):
         if is_ours(item.error_code or "internal_error"):
@@ -52,10 +54,10 @@ def retry_batch(services: IngestServices, tenant: str, batch_id: str) -> None:
 
 def cancel_batch(services: IngestServices, tenant: str, batch_id: str) -> Batch:
     """Cancel all images that have not ended and remove their originals; the batch afterwards."""
-    for item in services.ledger.cancel_batch(tenant, batch_id):
+    for item in services.ledger.batches.cancel(tenant, batch_id):
         if item.state is not State.RECEIVED:  # of those nothing has come
             services.store.delete(original_key(tenant, item.id))
-    return services.ledger.batch(tenant, batch_id)
+    return services.ledger.batches.get(tenant, batch_id)
 
 
 def _retry(services: IngestServices, failed: Item, batch_id: str) -> None:

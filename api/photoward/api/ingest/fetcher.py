@@ -18,15 +18,15 @@ from photoward.api.ingest.spool import Spool
 from photoward.api.ingest.submit import complete_fetch
 from photoward.core.errors import BadInput, Overloaded, PhotowardError, Unavailable
 from photoward.core.failpoints import failpoint
-from photoward.core.fetches import MAX_TRIES, RETRIES, next_try
+from photoward.core.fetches import MAX_FETCH_ATTEMPTS, RETRY_DELAYS, retry_delay
 from photoward.core.jobs import Failure
-from photoward.core.telemetry import ARRIVALS
+from photoward.core.telemetry import FETCHES
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from photoward.api.ingest.services import IngestServices
-    from photoward.core.fetches import Arrival
+    from photoward.core.fetches import FetchJob
 
 THREADS = 4
 """In one process: they wait for sources most of the time, and write to the store one at a time."""
@@ -91,7 +91,7 @@ class Fetcher:
                 log.exception("fetcher_broke")
                 self._stopped.wait(self._poll_s)
 
-    def _next(self) -> Arrival | None:
+    def _next(self) -> FetchJob | None:
         """The next fetch that is due and for whose photo the queue has room; None: at the end.
 
         One thread polls while the others fetch or wait.
@@ -100,7 +100,7 @@ class Fetcher:
             while not self._stopped.is_set():
                 self._services.fetch_wake_up.clear()
                 try:
-                    arrival = self._services.ledger.take_arrival(self._lease)
+                    arrival = self._services.ledger.fetches.claim(self._lease)
                     if arrival is not None and self._has_room(arrival):
                         return arrival
                 except Unavailable as error:
@@ -108,39 +108,39 @@ class Fetcher:
                 self._services.fetch_wake_up.wait(self._poll_s)
         return None
 
-    def _has_room(self, arrival: Arrival) -> bool:
+    def _has_room(self, arrival: FetchJob) -> bool:
         if time.monotonic() - self._checked_at < CACHE_S:
             return True
         try:
             self._services.admission.check_now()
         except (Overloaded, Unavailable):
-            self._services.ledger.postpone(arrival, RETRIES[0], counted=False)
+            self._services.ledger.fetches.reschedule(arrival, RETRY_DELAYS[0], counted=False)
             return False
         self._checked_at = time.monotonic()
         return True
 
-    def _process(self, arrival: Arrival) -> None:
+    def _process(self, arrival: FetchJob) -> None:
         """Fetch a photo and record the outcome in the ledger."""
-        failpoint("arrival-taken")
+        failpoint("fetch-claimed")
         error = self._attempt(arrival)
         outcome = error.code if error else "fetched"
         if error is not None:
             # Faults of the service are retried without limit, those of the source three times.
             ours = isinstance(error, Unavailable) and error.code != UNREACHABLE
-            wait = RETRIES[0] if ours else next_try(arrival.tries)
+            wait = RETRY_DELAYS[0] if ours else retry_delay(arrival.attempts)
             if wait is None or isinstance(error, BadInput | Overloaded):
                 final = isinstance(error, BadInput) and error.code not in SOURCE_FAULTS
                 failure = Failure(arrival.item_id, error.code, error.detail)
-                self._services.ledger.miss(arrival, failure, final=final)
+                self._services.ledger.fetches.fail(arrival, failure, final=final)
             else:
-                self._services.ledger.postpone(arrival, wait, counted=not ours)
-        ARRIVALS.labels(arrival.kind, outcome).inc()
-        log.info("arrival", item=arrival.item_id, source=arrival.kind, outcome=outcome)
+                self._services.ledger.fetches.reschedule(arrival, wait, counted=not ours)
+        FETCHES.labels(arrival.source_kind, outcome).inc()
+        log.info("arrival", item=arrival.item_id, source=arrival.source_kind, outcome=outcome)
 
-    def _attempt(self, arrival: Arrival) -> PhotowardError | None:
+    def _attempt(self, arrival: FetchJob) -> PhotowardError | None:
         """Fetch and submit a photo; the error that prevented it, or None."""
-        if arrival.tries > MAX_TRIES:
-            return PhotowardError("worker_lost", f"It outlived {MAX_TRIES} processes.")
+        if arrival.attempts > MAX_FETCH_ATTEMPTS:
+            return PhotowardError("worker_lost", f"It outlived {MAX_FETCH_ATTEMPTS} processes.")
         try:
             self._fetch(arrival)
         except PhotowardError as error:
@@ -150,24 +150,24 @@ class Fetcher:
             return PhotowardError("internal_error", f"It broke ({type(error).__name__}).")
         return None
 
-    def _fetch(self, arrival: Arrival) -> None:
+    def _fetch(self, arrival: FetchJob) -> None:
         services = self._services
         with Spool.for_service(
             services.settings, declared=None, filename=arrival.filename
         ) as spool:
             self._read(arrival, spool)
-            failpoint("arrival-fetched")
+            failpoint("photo-fetched")
             image = spool.checked(arrival.options)
             with self._storing:
-                held = services.ledger.hold_arrival(arrival, self._lease)
+                held = services.ledger.fetches.renew_lease(arrival, self._lease)
                 item = complete_fetch(services, arrival, image) if held else None
         if item is not None:
             services.notifier.notify(item.id)
 
-    def _read(self, arrival: Arrival, spool: Spool) -> None:
+    def _read(self, arrival: FetchJob, spool: Spool) -> None:
         until = time.monotonic() + self._services.settings.fetch_timeout_seconds
-        source = self._services.sources[arrival.kind]
-        with source.opened(arrival.tenant, arrival.place) as chunks:
+        source = self._services.sources[arrival.source_kind]
+        with source.opened(arrival.tenant, arrival.location) as chunks:
             for chunk in chunks:
                 if self._stopped.is_set():
                     raise Unavailable("The service is shutting down.")

@@ -17,7 +17,7 @@ from photoward.api.ingest.ndjson import parse_object
 from photoward.api.ingest.options import ImageOptions, merge_options
 from photoward.api.ingest.validation import validated
 from photoward.core.errors import BadInput, Overloaded
-from photoward.core.fetches import Expected
+from photoward.core.fetches import FetchRequest
 from photoward.core.jobs import State, new_id
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class LineResult:
     number: int
     """From 1, empty lines counted."""
     file: str | None
-    outcome: Expected | BadInput
+    outcome: FetchRequest | BadInput
 
 
 def options_by_file(
@@ -73,7 +73,7 @@ def options_by_file(
 
 def require_fetch_room(services: IngestServices, count: int) -> None:
     """Raises Overloaded: with ``count`` more, too many photos would wait to be fetched."""
-    waiting = services.ledger.depth().get(State.RECEIVED, 0)
+    waiting = services.ledger.items.count_by_state().get(State.RECEIVED, 0)
     if waiting + count > services.settings.fetch_max_pending:
         raise Overloaded("The limit of photos that wait to be fetched is reached.")
 
@@ -105,9 +105,9 @@ def import_manifest(  # noqa: PLR0913  # what a manifest is, and for whom
     request = key and _request_digest(batch_id, key, lines)  # before the lines are taken apart
     checker = _LineChecker(services, tenant, defaults, f"{tenant}\0{batch_id}\0{key or new_id()}")
     results = list(checker.check(lines, find_accepted=key is not None))
-    accepted = [one.outcome for one in results if isinstance(one.outcome, Expected)]
+    accepted = [one.outcome for one in results if isinstance(one.outcome, FetchRequest)]
     require_fetch_room(services, len(accepted))
-    services.ledger.expect(tenant, batch_id, accepted, services.tracer.here(), request)
+    services.ledger.fetches.enqueue(tenant, batch_id, accepted, services.tracer.here(), request)
     services.fetch_wake_up.set()
     log.info("manifest", batch=batch_id, accepted=len(accepted), lines=len(results))
     return results
@@ -148,7 +148,7 @@ class _LineChecker:
         """
         parsed = [self._parse(number, line) for number, line in _numbered(lines)]
         ids = [one.image_id for one in parsed if isinstance(one, _ParsedLine)]
-        accepted = self._services.ledger.states(ids) if find_accepted else ()
+        accepted = self._services.ledger.items.states(ids) if find_accepted else ()
         for one in parsed:
             yield one if isinstance(one, LineResult) else self._result(one, accepted)
 
@@ -173,7 +173,7 @@ class _LineChecker:
         except BadInput as error:
             return LineResult(line.number, line.file, error)
         name = filenames.clean_path(line.file or default_name)
-        expected = Expected(line.image_id, line.kind, line.location, line.options, name)
+        expected = FetchRequest(line.image_id, line.kind, line.location, line.options, name)
         return LineResult(line.number, name, expected)
 
     def _default_name(self, line: _ParsedLine, accepted: Collection[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from photoward.core.failpoints import failpoint
 
 if TYPE_CHECKING:
-    from photoward.core.ports import Hints
+    from photoward.core.queue import WakeUpSender
 
 MIN_INTERVAL_S = 0.05
 """Between two wake-ups. One says that there is work, not which: many uploads need not as many
@@ -18,8 +18,8 @@ messages, each of which would cost a worker a query."""
 class WorkerNotifier:
     """Sends wake-ups from a thread of its own: the first at once, those of a burst as one."""
 
-    def __init__(self, hints: Hints) -> None:
-        self._hints = hints
+    def __init__(self, wake_ups: WakeUpSender) -> None:
+        self._wake_ups = wake_ups
         self._latest: str | None = None
         self._changed = threading.Condition()
         self._closed = threading.Event()
@@ -45,6 +45,6 @@ class WorkerNotifier:
                 self._changed.wait_for(lambda: self._latest or self._closed.is_set())
                 image_id, self._latest = self._latest, None
             if image_id is not None:
-                self._hints.hint(image_id)
-                failpoint("hinted")
+                self._wake_ups.send(image_id)
+                failpoint("notified")
                 self._closed.wait(MIN_INTERVAL_S)

@@ -22,7 +22,7 @@ from photoward.core.catalogue import (
     SHAPINGS,
 )
 from photoward.core.errors import BadInput
-from photoward.core.jobs import well_formed
+from photoward.core.jobs import validate_id
 from photoward.core.rights import CHOICES, DEFAULT
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class OptionsBuilder:
     async def load_batch(self) -> None:
         """Take the batch's options as defaults. Raises NotFound: there is no such batch."""
         if self.batch is not None and self._defaults is None:
-            batch_id = well_formed(self.batch)
+            batch_id = validate_id(self.batch)
             self._defaults = await to_thread.run_sync(self._batch_options, batch_id)
 
     def build(self) -> Options:

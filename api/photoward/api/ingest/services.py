@@ -10,8 +10,9 @@ from photoward.api.ingest.admission import Admission
 from photoward.api.ingest.notifier import WorkerNotifier
 from photoward.api.ingest.sources import PhotoSource
 from photoward.core.catalogue import Catalogue
-from photoward.core.ports import Ledger, ObjectStore
+from photoward.core.ledger import Ledger
 from photoward.core.settings import Settings
+from photoward.core.storage import ObjectStore
 from photoward.core.tracing import Tracer
 
 

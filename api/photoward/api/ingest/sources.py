@@ -9,17 +9,18 @@ from urllib.parse import unquote
 
 from photoward.api.ingest.upload_content import parse_metadata, read_upload
 from photoward.core.errors import BadInput, Conflict, NotFound, Unavailable
-from photoward.core.fetches import UPLOAD
-from photoward.core.jobs import well_formed
-from photoward.core.safe_http import MAX_URL, Blocked, Unanswered, checked, fetching
+from photoward.core.fetches import UPLOAD_SOURCE
+from photoward.core.jobs import validate_id
+from photoward.core.safe_http import MAX_URL, BlockedUrl, NoResponse, check_url, open_response
 from photoward.core.storage.inboxes import Inboxes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from photoward.core.ports import Ledger, ObjectStore
+    from photoward.core.ledger import Ledger
     from photoward.core.settings import Settings
+    from photoward.core.storage import ObjectStore
     from photoward.core.uploads import Upload
 
 RETRYABLE = frozenset(
@@ -54,7 +55,7 @@ class PhotoSource(Protocol):
 SOURCE_FIELDS = {
     "key": "bucket/key of an object in a bucket that the operator has opened",
     "url": "an https URL, where the operator allows them",
-    UPLOAD: "the id of an upload, which becomes the photo",
+    UPLOAD_SOURCE: "the id of an upload, which becomes the photo",
 }
 """The field of a manifest's line that gives a location → what it holds."""
 
@@ -64,7 +65,7 @@ def open_sources(settings: Settings, ledger: Ledger, store: ObjectStore) -> dict
     return {
         "key": Inboxes(settings),
         "url": UrlSource(settings),
-        UPLOAD: UploadSource(ledger, store),
+        UPLOAD_SOURCE: UploadSource(ledger, store),
     }
 
 
@@ -88,15 +89,17 @@ class UploadSource:
         try:
             yield from read_upload(self._store, upload)
         except (Conflict, NotFound) as error:
-            raise BadInput("source_missing", error.detail, field=UPLOAD) from None
+            raise BadInput("source_missing", error.detail, field=UPLOAD_SOURCE) from None
 
     def _upload(self, tenant: str, place: str) -> Upload:
         try:
-            upload = self._ledger.upload(tenant, well_formed(place))
+            upload = self._ledger.uploads.get(tenant, validate_id(place))
         except NotFound:
-            raise BadInput("source_missing", "There is no such upload.", field=UPLOAD) from None
-        if upload.item is not None:
-            raise BadInput("source_missing", "It has become a photo.", field=UPLOAD)
+            raise BadInput(
+                "source_missing", "There is no such upload.", field=UPLOAD_SOURCE
+            ) from None
+        if upload.item_id is not None:
+            raise BadInput("source_missing", "It has become a photo.", field=UPLOAD_SOURCE)
         return upload
 
 
@@ -116,15 +119,15 @@ class UrlSource:
         if len(place) > MAX_URL:
             raise _blocked(f"It is longer than {MAX_URL} characters.")
         try:
-            return unquote(checked(place, private=self._private).path).rpartition("/")[2]
-        except Blocked as blocked:
+            return unquote(check_url(place, private=self._private).path).rpartition("/")[2]
+        except BlockedUrl as blocked:
             raise _blocked(f"It is not fetched: {blocked}.") from None
 
     @contextmanager
     def opened(self, tenant: str, place: str) -> Iterator[Iterator[bytes]]:
         """The body of an answer 200; redirects are not followed. Raises as ``PhotoSource`` does."""
         self.name(tenant, place)
-        request = fetching(place, private=self._private, whole_s=self._timeout_s)
+        request = open_response(place, private=self._private, whole_s=self._timeout_s)
         with ExitStack() as closing:
             with _translated():
                 answer = closing.enter_context(request)
@@ -155,7 +158,7 @@ def _read(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except Blocked as blocked:
+    except BlockedUrl as blocked:
         raise _blocked(f"It is not fetched: {blocked}.") from None
-    except Unanswered as error:
+    except NoResponse as error:
         raise Unavailable(str(error), "source_unreachable") from error

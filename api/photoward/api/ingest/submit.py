@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from photoward.api.ingest.services import IngestServices
     from photoward.api.ingest.spool import CheckedImage
-    from photoward.core.fetches import Arrival
+    from photoward.core.fetches import FetchJob
     from photoward.core.jobs import Item, Options
 
 REFUSALS = (BadInput, Conflict, NotFound, Overloaded)
@@ -54,18 +54,18 @@ def submit_image(  # noqa: PLR0913  # what makes an image
         Unavailable: the store or the ledger does not answer.
     """
     image_id = new_id()
-    options, batch_key = _store_original(services, tenant, image_id, image)
+    options, group_key = _store_original(services, tenant, image_id, image)
     with discard_if_refused(services, original_key(tenant, image_id)):
-        item = services.ledger.add(
+        item = services.ledger.items.add(
             image_id,
             tenant,
             options,
             image.source,
-            batch_key,
-            batch=batch_id,
-            request=request,
-            trace=services.tracer.here(),
-            upload=upload_id,
+            group_key,
+            batch_id=batch_id,
+            idempotency_key=request,
+            traceparent=services.tracer.here(),
+            upload_id=upload_id,
         )
     if item.id != image_id:
         discard(services, original_key(tenant, image_id))
@@ -73,7 +73,7 @@ def submit_image(  # noqa: PLR0913  # what makes an image
     return item
 
 
-def complete_fetch(services: IngestServices, job: Arrival, image: CheckedImage) -> Item | None:
+def complete_fetch(services: IngestServices, job: FetchJob, image: CheckedImage) -> Item | None:
     """Store a fetched photo and queue the image that waits for it; None: nothing waits any more.
 
     Raises:
@@ -82,13 +82,13 @@ def complete_fetch(services: IngestServices, job: Arrival, image: CheckedImage) 
         Unavailable: the store or the ledger does not answer.
     """
     tenant, image_id = job.tenant, job.item_id
-    options, batch_key = _store_original(services, tenant, image_id, image)
+    options, group_key = _store_original(services, tenant, image_id, image)
     try:
         with discard_if_refused(services, original_key(tenant, image_id)):
-            item = services.ledger.arrive(job, options, image.source, batch_key)
+            item = services.ledger.fetches.complete(job, options, image.source, group_key)
     except (Conflict, NotFound) as error:
-        raise BadInput("source_missing", error.detail, field=job.kind) from None
-    if item is None and image_id not in services.ledger.states([image_id]):
+        raise BadInput("source_missing", error.detail, field=job.source_kind) from None
+    if item is None and image_id not in services.ledger.items.states([image_id]):
         discard(services, original_key(tenant, image_id))  # deleted, or its tenant was
     failpoint("row-committed")
     return item
@@ -108,7 +108,7 @@ def delete_image(
     Raises:
         NotFound: the tenant has no such image.
     """
-    item = services.ledger.cancel(tenant, image_id, asked=audited)
+    item = services.ledger.items.delete(tenant, image_id, audited=audited)
     for key in object_keys(item):
         services.store.delete(key)
 
@@ -134,7 +134,7 @@ def _store_original(
 ) -> tuple[Options, str]:
     """The image's final options and its batch key."""
     source = image.source
-    options, batch_key = services.catalogue.placed(image.options, source.width, source.height)
+    options, group_key = services.catalogue.placed(image.options, source.width, source.height)
     services.store.put(original_key(tenant, image_id), image.file)
     failpoint("original-stored")
-    return options, batch_key
+    return options, group_key

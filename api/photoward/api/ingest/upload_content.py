@@ -14,7 +14,7 @@ from photoward.core.uploads import DIRECT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from photoward.core.ports import ObjectStore
+    from photoward.core.storage import ObjectStore
     from photoward.core.uploads import Upload
 
 MAX_METADATA = 4096
@@ -84,5 +84,5 @@ def _chunks(store: ObjectStore, upload: Upload) -> Iterator[bytes]:
     try:
         yield from store.stream(upload_key(upload.tenant, upload.id, DIRECT))
     except NotFound:
-        detail = f"{upload.arrived} of {upload.length} bytes have come."
+        detail = f"{upload.received} of {upload.length} bytes have come."
         raise Conflict("upload_incomplete", detail) from None

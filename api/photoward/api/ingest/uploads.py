@@ -39,13 +39,13 @@ def create_upload(services: IngestServices, tenant: str, length: int, metadata: 
     settings = services.settings
     if length > settings.upload_max_bytes:
         raise BadInput("body_too_large", f"The limit is {settings.upload_max_bytes} bytes.")
-    return services.ledger.add_upload(
+    return services.ledger.uploads.add(
         new_id(),
         tenant,
         length,
         metadata,
-        most=settings.upload_max_pending,
-        most_bytes=settings.upload_max_pending_bytes,
+        max_uploads=settings.upload_max_pending,
+        max_bytes=settings.upload_max_pending_bytes,
     )
 
 
@@ -62,7 +62,7 @@ def append_part(services: IngestServices, upload: Upload, part: BinaryIO) -> Upl
         NotFound: the upload was deleted meanwhile.
         Unavailable: the store, its disk or the ledger fails.
     """
-    return _store_part(services, upload, part, upload.arrived)
+    return _store_part(services, upload, part, upload.received)
 
 
 def replace_content(services: IngestServices, upload: Upload, content: BinaryIO) -> None:
@@ -79,10 +79,10 @@ def replace_content(services: IngestServices, upload: Upload, content: BinaryIO)
 
 def require_open(upload: Upload, offset: int | None = None) -> None:
     """Refuse a part before it is read, if the ledger would refuse it afterwards: Conflict."""
-    if upload.item is not None:
+    if upload.item_id is not None:
         raise Conflict("upload_used", "It has become a photo.")
-    if offset not in {None, upload.arrived}:
-        raise Conflict("offset_differs", f"{upload.arrived} bytes have come.")
+    if offset not in {None, upload.received}:
+        raise Conflict("offset_differs", f"{upload.received} bytes have come.")
 
 
 def submit_upload(  # noqa: PLR0913  # what makes an image
@@ -102,20 +102,20 @@ def submit_upload(  # noqa: PLR0913  # what makes an image
         NotFound: the tenant has no such upload.
         Overloaded: ``over_quota``.
     """
-    upload = services.ledger.upload(tenant, upload_id)
-    if upload.item is None:
+    upload = services.ledger.uploads.get(tenant, upload_id)
+    if upload.item_id is None:
         try:
             return _submit(services, upload, options, batch_id, request)
         except (Conflict, NotFound):
-            upload = services.ledger.upload(tenant, upload_id)
-            if upload.item is None:
+            upload = services.ledger.uploads.get(tenant, upload_id)
+            if upload.item_id is None:
                 raise
     return _submitted(services, upload, options, batch_id)  # another request was faster
 
 
 def delete_upload(services: IngestServices, tenant: str, upload_id: str) -> None:
     """Forget an upload; the image that it became stays. Raises NotFound."""
-    discard_content(services, services.ledger.remove_upload(tenant, upload_id))
+    discard_content(services, services.ledger.uploads.delete(tenant, upload_id))
 
 
 def discard_content(services: IngestServices, upload: Upload) -> None:
@@ -136,7 +136,9 @@ def _store_part(
     services.store.put(key, file)
     failpoint("part-stored")
     with discard_if_refused(services, key):
-        counted = services.ledger.write_upload(upload.tenant, upload.id, name, size, start=start)
+        counted = services.ledger.uploads.append_part(
+            upload.tenant, upload.id, name, size, start=start
+        )
     failpoint("part-counted")
     return counted
 
@@ -167,10 +169,10 @@ def _submitted(
     services: IngestServices, upload: Upload, options: Options, batch_id: str | None
 ) -> Item:
     try:
-        item = services.ledger.get(upload.tenant, upload.item or "")
+        item = services.ledger.items.get(upload.tenant, upload.item_id or "")
     except NotFound:
         raise Conflict("upload_used", "The photo that it became has been removed.") from None
     same, _ = services.catalogue.placed(options, item.source.width, item.source.height)
-    if (item.options, item.batch) != (same, batch_id):
+    if (item.options, item.batch_id) != (same, batch_id):
         raise Conflict("upload_used", "It became a photo of other options or another batch.")
     return item

@@ -1,6 +1,6 @@
-"""The audit log: entries that are written in the transactions of the deeds that they tell of.
+"""The audit log: each entry is written in the transaction of the action that it records.
 
-They are added, and forgotten when they are old or their tenant is; nothing changes one.
+Entries are added, and deleted when they are old or their tenant is erased; none is changed.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select
 
-from photoward.core.audit import DONE, Actor, Deed, Entry, acting
+from photoward.core.audit import SUCCESS, Actor, AuditAction, AuditEntry, current_actor
+from photoward.core.ledger.database import Section
 from photoward.core.ledger.engine import now
-from photoward.core.ledger.tables import audit, keys
-from photoward.core.ledger.transactions import Transactions
+from photoward.core.ledger.tables import api_keys, audit_log
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -20,47 +20,64 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-class SqlAudit(Transactions):
-    """The ``Audit`` part of the ledger; see the port."""
+class AuditLog(Section):
+    """Who did what to which resource; the actor is that of ``core.audit``."""
 
-    def entries(self, tenant: str | None, *, after: int, limit: int) -> list[Entry]:
-        """See the port."""
-        query = select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
+    def list_entries(self, tenant: str | None, *, after: int, limit: int) -> list[AuditEntry]:
+        """Up to ``limit`` entries of a tenant (None: of all), oldest first, past ``seq`` after."""
+        query = select(audit_log).where(audit_log.c.seq > after).order_by(audit_log.c.seq)
         if tenant is not None:
-            query = query.where(audit.c.tenant == tenant)
-        with self._reading() as connection:
+            query = query.where(audit_log.c.tenant == tenant)
+        with self._database.read_transaction() as connection:
             return [
-                Entry(
-                    row.seq, row.at, row.tenant, Deed(row.deed), row.thing, row.detail,
-                    row.outcome, Actor(row.actor, row.request, row.address),
+                AuditEntry(
+                    seq=row.seq,
+                    at=row.at,
+                    tenant=row.tenant,
+                    action=AuditAction(row.action),
+                    resource_id=row.resource_id,
+                    detail=row.detail,
+                    outcome=row.outcome,
+                    actor=Actor(row.actor, row.request_id, row.address),
                 )
-                for row in connection.execute(query)
-            ]  # fmt: skip
+                for row in connection.execute(query.limit(limit))
+            ]
 
-    def note_refusal(self, code: str, key_id: str | None) -> None:
-        """See the port."""
-        with self._writing() as connection:
-            owner = select(keys.c.tenant).where(keys.c.id == key_id)
+    def record_denial(self, code: str, key_id: str | None) -> None:
+        """Record that a request was refused with ``code``, perhaps with a key of that id."""
+        with self._database.transaction() as connection:
+            owner = select(api_keys.c.tenant).where(api_keys.c.id == key_id)
             tenant = connection.execute(owner).scalar_one_or_none()
             known = key_id if tenant is not None else None
-            record(connection, tenant, Deed.ACCESS_REFUSED, known, outcome=code)
+            record(connection, tenant, AuditAction.ACCESS_DENY, known, outcome=code)
 
-    def prune_audit(self, older_than: timedelta) -> int:
-        """See the port."""
-        with self._writing() as connection:
-            old = audit.c.at < now(connection) - older_than
-            return connection.execute(delete(audit).where(old)).rowcount
+    def prune(self, older_than: timedelta) -> int:
+        """Delete old entries; how many."""
+        with self._database.transaction() as connection:
+            old = audit_log.c.at < now(connection) - older_than
+            return connection.execute(delete(audit_log).where(old)).rowcount
 
 
-def record(  # noqa: PLR0913  # what makes an entry
-    connection: Connection, tenant: str | None, deed: Deed, thing: str | None = None,
-    detail: str | None = None, *, outcome: str = DONE,
-) -> None:  # fmt: skip
-    """Keep a deed, if the transaction that does it is committed."""
-    actor = acting()
+def record(  # noqa: PLR0913  # one argument for each column that the caller knows
+    connection: Connection,
+    tenant: str | None,
+    action: AuditAction,
+    resource_id: str | None = None,
+    detail: str | None = None,
+    *,
+    outcome: str = SUCCESS,
+) -> None:
+    """Add an entry in the transaction of the action, so that both are kept or neither."""
+    actor = current_actor()
     values = {
-        "at": now(connection), "tenant": tenant, "deed": deed, "thing": thing, "detail": detail,
-        "outcome": outcome, "actor": actor.name, "request": actor.request,
+        "at": now(connection),
+        "tenant": tenant,
+        "action": action,
+        "resource_id": resource_id,
+        "detail": detail,
+        "outcome": outcome,
+        "actor": actor.name,
+        "request_id": actor.request,
         "address": actor.address,
-    }  # fmt: skip
-    connection.execute(insert(audit).values(values))
+    }
+    connection.execute(insert(audit_log).values(values))

@@ -1,4 +1,4 @@
-"""Batches: items that were handed in as one, counted and listed together."""
+"""Batches: items that were submitted together, counted and listed."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select
 
-from photoward.core.audit import Deed
+from photoward.core.audit import AuditAction
 from photoward.core.errors import BadInput
-from photoward.core.jobs import FINAL, Batch, State
+from photoward.core.jobs import FINAL_STATES, Batch, State
 from photoward.core.ledger import rows
-from photoward.core.ledger.arrivals import forget
 from photoward.core.ledger.audit import record
+from photoward.core.ledger.database import Section
 from photoward.core.ledger.engine import now
-from photoward.core.ledger.outbox import announce
-from photoward.core.ledger.selection import (
+from photoward.core.ledger.fetches import forget
+from photoward.core.ledger.queries import (
+    count_states,
     locked_tenant,
     repeated,
-    states_of,
     the_batch,
     unleased,
     write,
 )
 from photoward.core.ledger.tables import batches, items
-from photoward.core.ledger.transactions import Transactions
+from photoward.core.ledger.webhooks import enqueue_deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -38,42 +38,55 @@ RECENT = timedelta(seconds=30)
 """How far back the rate of a batch looks."""
 
 
-class SqlBatches(Transactions):
-    """The ``Batches`` part of the ledger; see the port."""
+class Batches(Section):
+    """All batches."""
 
-    def add_batch(  # what makes a batch
-        self, batch_id: str, tenant: str, name: str, options: Mapping[str, Any], *,
-        request: str | None = None,
-    ) -> Batch:  # fmt: skip
-        """See the port."""
-        with self._writing() as connection:
+    def add(
+        self,
+        batch_id: str,
+        tenant: str,
+        name: str,
+        options: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+    ) -> Batch:
+        """Add a batch without items; ``idempotency_key`` as in ``Items.add``.
+
+        Raises:
+            BadInput: ``request_differs``: the earlier request was another one.
+        """
+        with self._database.transaction() as connection:
             locked_tenant(connection, tenant)
-            before = repeated(connection, batches, tenant, request)
+            before = repeated(connection, batches, tenant, idempotency_key)
             if before is not None:
                 if (before.name, before.options) != (name, json.loads(json.dumps(options))):
                     raise BadInput(
                         "request_differs",
                         "The name or options of the batch differ from the first request.",
                     )
-                return _shown(connection, tenant, before.id)
+                return _batch(connection, tenant, before.id)
             values = {
-                "id": batch_id, "tenant": tenant, "name": name, "options": dict(options),
-                "created_at": now(connection), "request": request,
-            }  # fmt: skip
+                "id": batch_id,
+                "tenant": tenant,
+                "name": name,
+                "options": dict(options),
+                "created_at": now(connection),
+                "idempotency_key": idempotency_key,
+            }
             connection.execute(insert(batches).values(values))
-            return _shown(connection, tenant, batch_id)
+            return _batch(connection, tenant, batch_id)
 
-    def batch(self, tenant: str, batch_id: str) -> Batch:
-        """See the port."""
-        with self._reading() as connection:
-            return _shown(connection, tenant, batch_id)
+    def get(self, tenant: str, batch_id: str) -> Batch:
+        """The tenant's batch with its counts. Raises NotFound."""
+        with self._database.read_transaction() as connection:
+            return _batch(connection, tenant, batch_id)
 
-    def batch_options(self, tenant: str, batch_id: str) -> dict[str, Any]:
-        """See the port."""
-        with self._reading() as connection:
+    def get_options(self, tenant: str, batch_id: str) -> dict[str, Any]:
+        """The default options of its items; counts nothing. Raises NotFound."""
+        with self._database.read_transaction() as connection:
             return dict(the_batch(connection, tenant, batch_id).options)
 
-    def batch_items(
+    def list_items(
         self,
         tenant: str,
         batch_id: str,
@@ -82,44 +95,64 @@ class SqlBatches(Transactions):
         limit: int,
         states: Collection[State] | None = None,
     ) -> list[tuple[int, Item]]:
-        """See the port."""
+        """Up to ``limit`` of its items with their ``seq``, in the order of submission.
+
+        Args:
+            tenant: owner.
+            batch_id: of the batch.
+            after: ``seq`` of the last item of the page before; 0 for the first page.
+            limit: most items.
+            states: only items in one of them.
+        """
         query = select(items).where(
-            items.c.batch == batch_id, items.c.tenant == tenant, items.c.seq > after,
-            items.c.hidden_at.is_(None),
-        )  # fmt: skip
+            items.c.batch_id == batch_id,
+            items.c.tenant == tenant,
+            items.c.seq > after,
+            items.c.deleted_at.is_(None),
+        )
         if states is not None:
             query = query.where(items.c.state.in_(states))
-        with self._reading() as connection:
+        with self._database.read_transaction() as connection:
             the_batch(connection, tenant, batch_id)
             found = connection.execute(query.order_by(items.c.seq).limit(limit))
             return [(row.seq, rows.item(row)) for row in found]
 
-    def cancel_batch(self, tenant: str, batch_id: str) -> list[Item]:
-        """See the port."""
-        with self._writing() as connection:
+    def cancel(self, tenant: str, batch_id: str) -> list[Item]:
+        """Cancel its items that have not ended; those items as they were. Raises NotFound."""
+        with self._database.transaction() as connection:
             locked_tenant(connection, tenant)
             the_batch(connection, tenant, batch_id)
             query = select(items).where(
-                items.c.batch == batch_id, items.c.tenant == tenant,
-                items.c.state.not_in(FINAL), items.c.hidden_at.is_(None),
-            )  # fmt: skip
+                items.c.batch_id == batch_id,
+                items.c.tenant == tenant,
+                items.c.state.not_in(FINAL_STATES),
+                items.c.deleted_at.is_(None),
+            )
             found = connection.execute(query.order_by(items.c.seq).with_for_update()).all()
-            write(connection, [row.seq for row in found], unleased(State.CANCELLED))
+            ended = [row.seq for row in found]
+            write(connection, ended, unleased(State.CANCELLED))
             forget(connection, [row.id for row in found if row.state == State.RECEIVED])
-            announce(connection, [row.seq for row in found])
-            record(connection, tenant, Deed.BATCH_CANCELLED, batch_id, f"{len(found)} photos")
+            enqueue_deliveries(connection, ended)
+            detail = f"{len(found)} photos"
+            record(connection, tenant, AuditAction.BATCH_CANCEL, batch_id, detail)
             return [rows.item(row) for row in found]
 
 
-def _shown(connection: Connection, tenant: str, batch_id: str) -> Batch:
+def _batch(connection: Connection, tenant: str, batch_id: str) -> Batch:
     row = the_batch(connection, tenant, batch_id)
     ended = select(func.count()).where(
-        items.c.batch == batch_id, items.c.hidden_at.is_(None), items.c.state.in_(FINAL),
+        items.c.batch_id == batch_id,
+        items.c.deleted_at.is_(None),
+        items.c.state.in_(FINAL_STATES),
         items.c.updated_at > now(connection) - RECENT,
-    )  # fmt: skip
+    )
     recent = connection.execute(ended).scalar_one()
     return Batch(
-        row.id, row.tenant, row.name, dict(row.options), row.created_at,
-        states_of(connection, batch_id),
-        recent / RECENT.total_seconds(),
-    )  # fmt: skip
+        id=row.id,
+        tenant=row.tenant,
+        name=row.name,
+        options=dict(row.options),
+        created_at=row.created_at,
+        counts=count_states(connection, batch_id),
+        rate_per_s=recent / RECENT.total_seconds(),
+    )

@@ -1,7 +1,7 @@
-"""An item as a row and back: what is a column, what is JSON, what a tombstone keeps.
+"""Conversion of items to rows and back: what is a column, what is JSON, what a deleted row keeps.
 
-A newer version may have written the row, while one process after the other is replaced: what it
-says in JSON beyond what is known here is passed over.
+A newer version may have written the row, while processes are replaced one by one: unknown fields
+of its JSON are ignored.
 """
 
 from __future__ import annotations
@@ -20,70 +20,70 @@ if TYPE_CHECKING:
 
     from photoward.core.jobs import Failure, Result
 
-Kept = TypeVar("Kept", Options, Output, Rendition, Source)
+Record = TypeVar("Record", Options, Output, Rendition, Source)
 
 
 def item(row: Row[Any]) -> Item:
-    """The item that a full row of ``items`` holds."""
+    """The item of a full row of ``items``."""
     return Item(
         id=row.id,
         tenant=row.tenant,
         state=State(row.state),
         options=options(row.options),
         source=_read(Source, row.source),
-        batch_key=row.batch_key,
+        group_key=row.group_key,
         created_at=row.created_at,
         updated_at=row.updated_at,
         attempts=row.attempts,
         stage=Stage(row.stage) if row.stage else None,
-        lease=row.lease,
+        lease_token=row.lease_token,
         label_used=row.label_used,
         label_source=row.label_source,
         output=_output(row.output) if row.output else None,
         measured=row.measured,
         error_code=row.error_code,
         error_detail=row.error_detail,
-        batch=row.batch,
-        trace=row.trace,
+        batch_id=row.batch_id,
+        traceparent=row.traceparent,
     )
 
 
-def options(kept: dict[str, Any]) -> Options:
-    """Options as they were kept."""
-    return _read(Options, kept | {"sizes": tuple(kept["sizes"])})
+def options(stored: dict[str, Any]) -> Options:
+    """Options from their JSON."""
+    return _read(Options, stored | {"sizes": tuple(stored["sizes"])})
 
 
-def _output(kept: dict[str, Any]) -> Output:
-    further = tuple(_read(Rendition, one) for one in kept.get("renditions", ()))
-    return _read(Output, kept | {"renditions": further})
+def _output(stored: dict[str, Any]) -> Output:
+    renditions = tuple(_read(Rendition, one) for one in stored.get("renditions", ()))
+    return _read(Output, stored | {"renditions": renditions})
 
 
-def _read(kind: type[Kept], kept: dict[str, Any]) -> Kept:
-    return kind(**{one.name: kept[one.name] for one in fields(kind) if one.name in kept})
+def _read(cls: type[Record], stored: dict[str, Any]) -> Record:
+    return cls(**{one.name: stored[one.name] for one in fields(cls) if one.name in stored})
 
 
-def queued(fresh: Item) -> dict[str, Any]:
-    """The columns of an item that was just accepted, or whose photo has just come."""
-    source = replace(fresh.source, filename=_storable(fresh.source.filename))
+def queued(new: Item) -> dict[str, Any]:
+    """The columns of an item that is added, or whose photo was just fetched."""
+    source = replace(new.source, filename=_storable(new.source.filename))
     return {
-        "id": fresh.id,
-        "tenant": fresh.tenant,
-        "state": fresh.state,
-        "batch_key": fresh.batch_key,
+        "id": new.id,
+        "tenant": new.tenant,
+        "state": new.state,
+        "group_key": new.group_key,
         "megapixels": source.megapixels,
-        "options": asdict(fresh.options),
+        "options": asdict(new.options),
         "source": asdict(source),
-        "attempts": fresh.attempts,
-        "measured": fresh.measured,
-        "created_at": fresh.created_at,
-        "updated_at": fresh.updated_at,
-        "batch": fresh.batch,
-        "trace": fresh.trace,
+        "attempts": new.attempts,
+        "measured": new.measured,
+        "created_at": new.created_at,
+        "updated_at": new.updated_at,
+        "batch_id": new.batch_id,
+        "traceparent": new.traceparent,
     }
 
 
 def done(result: Result) -> dict[str, Any]:
-    """The columns that a result fills."""
+    """The columns that a result sets."""
     return {
         "state": State.DONE,
         "output": _finite(asdict(result.output)),
@@ -94,7 +94,7 @@ def done(result: Result) -> dict[str, Any]:
 
 
 def failed(failure: Failure) -> dict[str, Any]:
-    """The columns that a failure fills."""
+    """The columns that a failure sets."""
     return {
         "state": State.FAILED,
         "error_code": failure.code,
@@ -103,7 +103,7 @@ def failed(failure: Failure) -> dict[str, Any]:
 
 
 def tombstone(old: Item, moment: datetime) -> dict[str, Any]:
-    """The columns that hide an item: nothing that tells of the picture or its owner's words."""
+    """The columns of a deleted item, emptied of all that describes the photo or its owner."""
     return {
         "options": asdict(old.options) | dict.fromkeys(STATEMENTS, "") | {"label": None},
         "source": asdict(replace(old.source, filename=None, sha256="")),
@@ -112,19 +112,19 @@ def tombstone(old: Item, moment: datetime) -> dict[str, Any]:
         "output": None,
         "measured": {},
         "error_detail": None,
-        "request": None,
-        "trace": None,
-        "hidden_at": moment,
+        "idempotency_key": None,
+        "traceparent": None,
+        "deleted_at": moment,
     }
 
 
 def _storable(text: str | None) -> str | None:
-    """Text that every database takes: PostgreSQL refuses NUL, both refuse lone surrogates."""
+    """Text that both databases accept: PostgreSQL refuses NUL, both refuse lone surrogates."""
     return text and text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401  # JSON is what it is
-    """JSON without what JSON cannot say: an infinite PSNR becomes None."""
+    """A value that JSON can hold: an infinite PSNR becomes None."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

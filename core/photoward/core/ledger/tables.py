@@ -1,6 +1,6 @@
-"""The ledger's tables as SQLAlchemy sees them; the migrations make the same.
+"""The ledger's tables for SQLAlchemy; the migrations create the same.
 
-Columns hold what is asked for in a WHERE; everything else travels as JSON.
+What a WHERE needs is a column; everything else is JSON.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ metadata = MetaData()
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC; SQLite, which knows no time zones, keeps it naive."""
+    """An aware datetime in UTC; SQLite, which has no time zones, stores it without one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware → what the database keeps."""
+        """Aware → what the database stores."""
         if value is None:
             return None
         moment = value.astimezone(UTC)
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """What the database keeps → aware."""
+        """What the database stores → aware."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
@@ -59,23 +59,23 @@ tenants = Table(
     metadata,
     Column("id", String(128), primary_key=True),
     Column("salt", LargeBinary, nullable=False),
-    Column("quota", Double),
+    Column("quota_megapixels", Double),
     Column("weight", Double, nullable=False, server_default="1"),
-    # The turns of the photos that were handed in last: of no batch, and of batches.
-    Column("turn", Double, nullable=False, server_default="0"),
-    Column("batch_turn", Double, nullable=False, server_default="0"),
+    # Virtual finish times of the items that were queued last, by priority.
+    Column("last_interactive_finish", Double, nullable=False, server_default="0"),
+    Column("last_bulk_finish", Double, nullable=False, server_default="0"),
 )
 
-targets = Table(
-    "targets",
+label_targets = Table(
+    "label_targets",
     metadata,
     Column("tenant", String(128), ForeignKey("tenants.id"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("label", String(32), nullable=False),
+    Column("label_digest", String(32), nullable=False),
     Column("home", Integer, nullable=False),
     Column("anchor", Integer, nullable=False),
     Column("vertex", Integer, nullable=False),
-    UniqueConstraint("tenant", "label", name="targets_label"),
+    UniqueConstraint("tenant", "label_digest", name="targets_label"),
 )
 
 batches = Table(
@@ -86,32 +86,37 @@ batches = Table(
     Column("name", String(128), nullable=False),
     Column("options", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("request", String(64)),
-    # When it is asked whether all has ended; none: nothing has since that was asked last.
-    Column("rest_at", UtcDateTime),
+    Column("idempotency_key", String(64)),
+    # When to check whether it has ended; NULL: no item has ended since the last check.
+    Column("quiet_check_at", UtcDateTime),
 )
-_near_rest = text("rest_at IS NOT NULL")
-Index("batches_rest", batches.c.rest_at, sqlite_where=_near_rest, postgresql_where=_near_rest)
+_to_check = text("quiet_check_at IS NOT NULL")
+Index(
+    "batches_to_check",
+    batches.c.quiet_check_at,
+    sqlite_where=_to_check,
+    postgresql_where=_to_check,
+)
 
 items = Table(
     "items",
     metadata,
-    # The order of arrival must not hang on clocks. SQLite counts only in an INTEGER.
+    # The order must not depend on clocks. SQLite counts only in an INTEGER.
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("id", String(32), nullable=False, unique=True),
     Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("batch_key", String(256), nullable=False),
+    Column("group_key", String(256), nullable=False),
     Column("megapixels", Double, nullable=False),
-    # Follows from ``batch``; but SQLite finds the first turn of either kind by a column alone.
-    Column("lane", SmallInteger, nullable=False, server_default="0"),
-    Column("turn", Double, nullable=False, server_default="0"),
+    # Follows from ``batch_id``; but SQLite finds the first item of a priority by a column alone.
+    Column("priority", SmallInteger, nullable=False, server_default="0"),
+    Column("virtual_finish_time", Double, nullable=False, server_default="0"),
     Column("options", JSON, nullable=False),
     Column("source", JSON, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("stage", String(16)),
-    Column("lease", String(32)),
-    Column("lease_until", UtcDateTime),
+    Column("lease_token", String(32)),
+    Column("lease_expires_at", UtcDateTime),
     Column("label_used", Text),
     Column("label_source", String(16)),
     Column("output", JSON(none_as_null=True)),
@@ -120,10 +125,10 @@ items = Table(
     Column("error_detail", Text),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
-    Column("hidden_at", UtcDateTime),
-    Column("batch", String(32)),
-    Column("request", String(64)),
-    Column("trace", String(55)),
+    Column("deleted_at", UtcDateTime),
+    Column("batch_id", String(32)),
+    Column("idempotency_key", String(64)),
+    Column("traceparent", String(55)),
 )
 
 uploads = Table(
@@ -132,14 +137,14 @@ uploads = Table(
     Column("id", String(32), primary_key=True),
     Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
     Column("length", BigInteger, nullable=False),
-    Column("arrived", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False),
     Column("parts", JSON, nullable=False),
     Column("metadata", Text, nullable=False),
-    Column("item", String(32)),
+    Column("item_id", String(32)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
 )
-_unused = text("item IS NULL")
+_unused = text("item_id IS NULL")
 Index("uploads_unused", uploads.c.tenant, sqlite_where=_unused, postgresql_where=_unused)
 Index("uploads_expiry", uploads.c.expires_at)
 
@@ -150,19 +155,19 @@ webhooks = Table(
     Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
     Column("url", Text, nullable=False),
     Column("events", String(128), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("old_until", UtcDateTime),
+    Column("secret_version", Integer, nullable=False),
+    Column("previous_secret_until", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("disabled_at", UtcDateTime),
 )
 Index("webhooks_tenant", webhooks.c.tenant)
 
-deliveries = Table(
-    "deliveries",
+webhook_deliveries = Table(
+    "webhook_deliveries",
     metadata,
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("id", String(32), nullable=False, unique=True),
-    Column("webhook", String(16), ForeignKey("webhooks.id"), nullable=False),
+    Column("webhook_id", String(16), ForeignKey("webhooks.id"), nullable=False),
     Column("event", String(32), nullable=False),
     Column("payload", JSON, nullable=False),
     Column("state", String(16), nullable=False),
@@ -170,17 +175,21 @@ deliveries = Table(
     Column("status", Integer),
     Column("error", Text),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("due_at", UtcDateTime, nullable=False),
+    Column("next_attempt_at", UtcDateTime, nullable=False),
 )
 _pending = text("state = 'pending'")
 Index(
-    "deliveries_pending", deliveries.c.webhook, deliveries.c.due_at, deliveries.c.seq,
-    sqlite_where=_pending, postgresql_where=_pending,
-)  # fmt: skip
-Index("deliveries_webhook", deliveries.c.webhook, deliveries.c.seq)
+    "webhook_deliveries_pending",
+    webhook_deliveries.c.webhook_id,
+    webhook_deliveries.c.next_attempt_at,
+    webhook_deliveries.c.seq,
+    sqlite_where=_pending,
+    postgresql_where=_pending,
+)
+Index("webhook_deliveries_webhook", webhook_deliveries.c.webhook_id, webhook_deliveries.c.seq)
 
-keys = Table(
-    "keys",
+api_keys = Table(
+    "api_keys",
     metadata,
     Column("id", String(16), primary_key=True),
     Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
@@ -190,9 +199,9 @@ keys = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
 )
-Index("keys_tenant", keys.c.tenant)
+Index("api_keys_tenant", api_keys.c.tenant)
 
-# Processes that work, and when each was last heard of.
+# Worker processes; ``seen_at``: the last heartbeat.
 workers = Table(
     "workers",
     metadata,
@@ -200,71 +209,86 @@ workers = Table(
     Column("seen_at", UtcDateTime, nullable=False),
 )
 
-arrivals = Table(
-    "arrivals",
+fetches = Table(
+    "fetches",
     metadata,
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("item", String(32), ForeignKey("items.id"), nullable=False, unique=True),
+    Column("item_id", String(32), ForeignKey("items.id"), nullable=False, unique=True),
     Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("place", Text, nullable=False),
-    Column("tries", Integer, nullable=False),
-    # When it is tried next; none: it failed, and may be asked for again.
-    Column("due_at", UtcDateTime),
+    Column("source_kind", String(16), nullable=False),
+    Column("location", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # NULL: it failed, and the tenant may ask for it again.
+    Column("next_attempt_at", UtcDateTime),
 )
-Index("arrivals_due", arrivals.c.tenant, arrivals.c.due_at, arrivals.c.seq)
+Index("fetches_due", fetches.c.tenant, fetches.c.next_attempt_at, fetches.c.seq)
 
-duties = Table(
-    "duties",
+periodic_tasks = Table(
+    "periodic_tasks",
     metadata,
     Column("name", String(16), primary_key=True),
-    # From when on somebody is to do it again.
     Column("due_at", UtcDateTime, nullable=False),
 )
 
-audit = Table(
-    "audit",
+audit_log = Table(
+    "audit_log",
     metadata,
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-    # Neither refers to other tables: an entry outlives what it tells of.
+    # No foreign keys: an entry outlives what it records.
     Column("tenant", String(128)),
-    Column("deed", String(32), nullable=False),
-    Column("thing", String(32)),
+    Column("action", String(32), nullable=False),
+    Column("resource_id", String(32)),
     Column("detail", String(64)),
     Column("outcome", String(32), nullable=False),
     Column("actor", String(16), nullable=False),
-    Column("request", String(36)),
+    Column("request_id", String(36)),
     Column("address", String(64)),
 )
-Index("audit_tenant", audit.c.tenant, audit.c.seq)
-Index("audit_at", audit.c.at)
+Index("audit_log_tenant", audit_log.c.tenant, audit_log.c.seq)
+Index("audit_log_at", audit_log.c.at)
 
 # Written out, not bound: a planner uses a partial index only where the query repeats its condition.
 IS_QUEUED = text("items.state = 'queued'")
 IS_LEASED = text("items.state = 'leased'")
-IS_PENDING = text("deliveries.state = 'pending'")
+IS_PENDING = text("webhook_deliveries.state = 'pending'")
 
 _queued = text("state = 'queued'")
 _leased = text("state = 'leased'")
-_visible = text("hidden_at IS NULL")
-_asked = text("request IS NOT NULL")
+_visible = text("deleted_at IS NULL")
+_repeatable = text("idempotency_key IS NOT NULL")
 Index(
-    "items_requests", items.c.tenant, items.c.request, sqlite_where=_asked, postgresql_where=_asked
+    "items_idempotency",
+    items.c.tenant,
+    items.c.idempotency_key,
+    sqlite_where=_repeatable,
+    postgresql_where=_repeatable,
 )
 Index(
-    "batches_requests", batches.c.tenant, batches.c.request,
-    sqlite_where=_asked, postgresql_where=_asked,
-)  # fmt: skip
-Index("items_use", items.c.tenant, items.c.created_at)
-Index("items_of_batches", items.c.batch, items.c.seq)
+    "batches_idempotency",
+    batches.c.tenant,
+    batches.c.idempotency_key,
+    sqlite_where=_repeatable,
+    postgresql_where=_repeatable,
+)
+Index("items_usage", items.c.tenant, items.c.created_at)
+Index("items_batch", items.c.batch_id, items.c.seq)
 Index(
-    "items_queue", items.c.lane, items.c.turn, items.c.seq,
-    sqlite_where=_queued, postgresql_where=_queued,
-)  # fmt: skip
+    "items_queue",
+    items.c.priority,
+    items.c.virtual_finish_time,
+    items.c.seq,
+    sqlite_where=_queued,
+    postgresql_where=_queued,
+)
 Index(
-    "items_batches", items.c.batch_key, items.c.lane, items.c.turn, items.c.seq,
-    sqlite_where=_queued, postgresql_where=_queued,
-)  # fmt: skip
-Index("items_leases", items.c.lease, sqlite_where=_leased, postgresql_where=_leased)
+    "items_group",
+    items.c.group_key,
+    items.c.priority,
+    items.c.virtual_finish_time,
+    items.c.seq,
+    sqlite_where=_queued,
+    postgresql_where=_queued,
+)
+Index("items_leases", items.c.lease_token, sqlite_where=_leased, postgresql_where=_leased)
 Index("items_states", items.c.state, sqlite_where=_visible, postgresql_where=_visible)

@@ -1,12 +1,19 @@
-"""The broker as a way to say "there is work": Celery's settings, the sender, the private server.
+"""The broker, which wakes up workers: Celery's settings, the sender, the private server.
 
-Knows no worker code: work is named by a string.
+Knows no worker code: the task is named by a string.
 """
 
 from __future__ import annotations
 
-from photoward.core.queue.hints import CeleryHints, open_hints
 from photoward.core.queue.names import QUEUE, TASK
 from photoward.core.queue.options import celery_settings
+from photoward.core.queue.wake_ups import CeleryWakeUpSender, WakeUpSender, open_wake_up_sender
 
-__all__ = ["QUEUE", "TASK", "CeleryHints", "celery_settings", "open_hints"]
+__all__ = [
+    "QUEUE",
+    "TASK",
+    "CeleryWakeUpSender",
+    "WakeUpSender",
+    "celery_settings",
+    "open_wake_up_sender",
+]

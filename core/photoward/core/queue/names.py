@@ -1,8 +1,8 @@
-"""What sender and worker call things."""
+"""Names that the sender and the worker share."""
 
 from __future__ import annotations
 
 TASK = "photoward.protect"
-"""The task; its one argument is the item's id, and even that is only a hint."""
+"""The task; its one argument is an item's id, and the worker may claim other items instead."""
 
 QUEUE = "photoward"

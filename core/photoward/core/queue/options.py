@@ -1,4 +1,4 @@
-"""Celery's settings, each with its reason; the same for those who send and those who work."""
+"""Celery's settings, each with its reason; the same for senders and workers."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ MARGIN_S = 120
 
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
-    """What ``Celery.conf.update`` takes. Holds the broker's password: never to be printed."""
+    """Arguments of ``Celery.conf.update``. They contain the broker's password: never print them."""
     limit_s = round(settings.worker_batch_timeout_seconds) + MARGIN_S
     return {
         "broker_url": settings.broker,
         "broker_transport_options": _transport(limit_s),
-        # A broker that is away at the start or for a day is waited for, not given up.
+        # A broker that is unreachable at the start or for a day is waited for.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "task_default_queue": QUEUE,
-        # Ids only travel, as JSON: nothing that could run, nothing secret.
+        # Messages contain ids only, as JSON: nothing that could run, nothing secret.
         "task_serializer": "json",
         "accept_content": ["json"],
         # The ledger holds the outcome; a result backend would double the cost of publishing.
         "result_backend": None,
         "task_ignore_result": True,
-        # A hint is used up when its batch is, not when a worker has only taken it.
+        # A wake-up is acknowledged when its task ends, not when a worker receives it.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         # What waits inside a busy worker cannot go to an idle one.
@@ -48,9 +48,9 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
 
 def _transport(limit_s: int) -> dict[str, Any]:
     return {
-        # Longer than the limit, or a hint would be delivered twice while it is worked on.
+        # Longer than the limit, or a wake-up would be delivered twice while it is worked on.
         "visibility_timeout": limit_s + MARGIN_S,
-        # A killed worker's hints come back within 15 s of that; by default the sweep is 100 s.
+        # A killed worker's wake-ups come back within 15 s of that; by default the sweep is 100 s.
         "unacked_restore_interval": 15,
         "unacked_restore_throttle": 1,
         # A broker that is gone without closing the connection must not hold anyone for ever.
@@ -59,6 +59,6 @@ def _transport(limit_s: int) -> dict[str, Any]:
         "socket_keepalive": True,
         "health_check_interval": 10,
         "retry_on_timeout": True,
-        # One list: whose turn it is says the ledger.
+        # One list: the ledger orders the work.
         "priority_steps": [0],
     }

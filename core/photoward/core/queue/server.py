@@ -49,9 +49,9 @@ def server_command(data_dir: Path) -> list[str]:
         "unixsocket": str(socket),
         "unixsocketperm": "700",
         "dir": str(folder),
-        "appendonly": "yes",  # hints outlive a restart, so that it costs no reconciler's round
+        "appendonly": "yes",  # wake-ups outlive a restart, which else costs a reconciler's round
         "save": "",
-        "maxmemory-policy": "noeviction",  # refuse a hint rather than lose one silently
+        "maxmemory-policy": "noeviction",  # refuse a wake-up rather than lose one silently
         "loglevel": "warning",
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]

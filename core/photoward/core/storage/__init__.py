@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from photoward.core.storage.adapter import ObStore
+from photoward.core.storage.object_store import ObjectStore
 from photoward.core.storage.places import open_store
 
-__all__ = ["ObStore", "open_store"]
+__all__ = ["ObjectStore", "open_store"]

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import obstore
 
 from photoward.core.errors import BadInput, Unavailable
-from photoward.core.storage.adapter import translated
+from photoward.core.storage.object_store import translated
 from photoward.core.storage.places import open_bucket
 
 if TYPE_CHECKING:

@@ -11,13 +11,12 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
 from photoward.core.errors import Unavailable
-from photoward.core.storage.adapter import ObStore
+from photoward.core.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
     from pydantic import SecretStr
 
-    from photoward.core.ports import ObjectStore
     from photoward.core.settings import Settings
 
 
@@ -31,24 +30,24 @@ def open_store(settings: Settings) -> ObjectStore:
     if url.scheme == "file" and url.netloc in ("", "localhost") and url.path:
         return _folder(Path(unquote(url.path)))
     if url.scheme == "memory":
-        return ObStore(MemoryStore())
+        return ObjectStore(MemoryStore())
     if url.scheme == "s3" and url.hostname:
         secrets = settings.s3_access_key_id, settings.s3_secret_access_key
         place = url.netloc, url.path.strip("/")
         public = settings.storage_public_url
-        return ObStore(
+        return ObjectStore(
             open_bucket(*place, *secrets, settings.s3_endpoint_url),
             public=open_bucket(*place, *secrets, endpoint=public) if public else None,
         )
     raise Unavailable("The storage URL must be file:///folder, memory:// or s3://bucket/prefix.")
 
 
-def _folder(root: Path) -> ObStore:
+def _folder(root: Path) -> ObjectStore:
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"The store's folder cannot be used: {error.strerror}.") from error
-    return ObStore(LocalStore(root), root=root)
+    return ObjectStore(LocalStore(root), root=root)
 
 
 def open_bucket(

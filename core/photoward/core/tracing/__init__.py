@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from photoward.core.jobs import Item
-    from photoward.core.timings import Laps
+    from photoward.core.timings import StageTimings
 
 _KINDS = ("_TRACES", "")
 """What stands in the variables' names: what is said of traces alone goes first."""
@@ -38,7 +38,7 @@ class Asked(Protocol):
 class Batch(Protocol):
     """A batch that is being worked off."""
 
-    def ended(self, item: Item, laps: Laps, code: str | None = None) -> None:
+    def ended(self, item: Item, timings: StageTimings, code: str | None = None) -> None:
         """A photo of it has, after these stages; ``code``: it failed."""
 
 
@@ -77,7 +77,7 @@ class Silent:
     def answered(self, method: str, route: str, status: int) -> None:
         """See ``Asked``."""
 
-    def ended(self, item: Item, laps: Laps, code: str | None = None) -> None:
+    def ended(self, item: Item, timings: StageTimings, code: str | None = None) -> None:
         """See ``Batch``."""
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
     from photoward.core.jobs import Item
-    from photoward.core.timings import Laps
+    from photoward.core.timings import StageTimings
 
 CLOSE_S = 2.0
 """How long a process that leaves waits for its last spans to be taken."""
@@ -70,7 +70,7 @@ class OtlpTracer:
     @contextmanager
     def batch(self, items: Sequence[Item]) -> Iterator[_Batch]:
         """See ``Tracer``."""
-        requests = dict.fromkeys(item.trace for item in items)  # many may be of one archive
+        requests = dict.fromkeys(item.traceparent for item in items)  # many may be of one archive
         parents = [trace.get_current_span(_of(request)).get_span_context() for request in requests]
         links = [Link(parent) for parent in parents if parent.is_valid]
         attributes = WORK | {"messaging.batch.message_count": len(items)}
@@ -110,18 +110,20 @@ class _Batch:
         self._span = span
         self._began = time.time_ns()
 
-    def ended(self, item: Item, laps: Laps, code: str | None = None) -> None:
+    def ended(self, item: Item, timings: StageTimings, code: str | None = None) -> None:
         """The photo's span, and one a stage: only now is it known how it went."""
         batch = self._span.get_span_context()
-        parent = _of(item.trace) if item.trace else trace.set_span_in_context(self._span)
+        parent = (
+            _of(item.traceparent) if item.traceparent else trace.set_span_in_context(self._span)
+        )
         photo = self._tracer.start_span(
             "process photo", parent, SpanKind.CONSUMER, WORK | {"messaging.message.id": item.id},
             [Link(batch)], self._began,
         )  # fmt: skip
         inside = trace.set_span_in_context(photo)
-        for lap in laps:
-            began, ended = (int(at * 1e9) for at in (lap.ended - lap.seconds, lap.ended))
-            self._tracer.start_span(lap.stage, inside, start_time=began).end(ended)
+        for timing in timings:
+            began, ended = (int(at * 1e9) for at in (timing.ended - timing.seconds, timing.ended))
+            self._tracer.start_span(timing.stage, inside, start_time=began).end(ended)
         if code is not None:
             photo.set_attribute("error.type", code)
             photo.set_status(Status(StatusCode.ERROR))

@@ -13,7 +13,7 @@ from photoward.api.cli.checks.result import CheckResult
 from photoward.core import tracing
 from photoward.core.errors import PhotowardError
 from photoward.core.key_derivation import SECRET_BYTES
-from photoward.core.queue import open_hints
+from photoward.core.queue import open_wake_up_sender
 from photoward.core.queue.server import find_server
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def queue(settings: Settings) -> CheckResult:
     try:
         if settings.redis_url is None:
             return CheckResult("Queue server", ok=True, found=" ".join(find_server()))
-        open_hints(settings).check()
+        open_wake_up_sender(settings).check()
     except PhotowardError as error:
         return CheckResult("Queue server", ok=False, found=error.detail, remedy="Mend REDIS_URL.")
     return CheckResult("Queue server", ok=True, found="REDIS_URL answers")

@@ -101,7 +101,7 @@ class BatchRunner:
         if header is None:
             raise BadInput("truncated", "The file ends within its header.")
         options, key = self._catalogue.placed(entry.options, header.width, header.height)
-        (leaving,) = options.leaving(header.width, header.height)
+        (leaving,) = options.output_sizes(header.width, header.height)
         return Job(name, data, options, self._secret, *leaving), key
 
     def _protect(self, batch: Batch, *, last: bool = False) -> None:

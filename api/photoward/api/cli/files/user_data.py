@@ -62,7 +62,7 @@ def secret(of: Settings) -> bytes:
     ledger = open_ledger(of)
     try:
         found = tenant_secret(
-            read_or_make_master(of.master_secret), ledger.tenant_salt(DEFAULT_TENANT)
+            read_or_make_master(of.master_secret), ledger.tenants.salt(DEFAULT_TENANT)
         )
     finally:
         ledger.close()

@@ -113,7 +113,7 @@ class Checksum:
 def offset_headers(upload: Upload) -> dict[str, str]:
     """How many bytes of an upload have come, and when it expires."""
     return {
-        "Upload-Offset": str(upload.arrived),
+        "Upload-Offset": str(upload.received),
         "Upload-Expires": format_datetime(upload.expires_at, usegmt=True),
         "Cache-Control": "no-store",
     }

@@ -13,7 +13,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 
 from photoward.api.http.errors import internal_error
-from photoward.core.telemetry import HTTP_REQUESTS, HTTP_SECONDS
+from photoward.core.telemetry import HTTP_REQUEST_DURATION, HTTP_REQUESTS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,7 +78,7 @@ def _record(span: Asked, scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in METHODS else "other"
     route = _route(scope)
     HTTP_REQUESTS.labels(method, route, str(status)).inc()
-    HTTP_SECONDS.labels(method, route).observe(seconds)
+    HTTP_REQUEST_DURATION.labels(method, route).observe(seconds)
     span.answered(method, route, status)
     log.info("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 1))
 

@@ -36,7 +36,7 @@ async def list_audit(
     """Changes of keys, quotas and webhooks, deletions, and refused API keys."""
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(
-        lambda: services.ledger.entries(tenant, after=after, limit=limit)
+        lambda: services.ledger.audit.list_entries(tenant, after=after, limit=limit)
     )
     return AuditPage(
         items=[AuditEntry.of(one) for one in found],

@@ -148,13 +148,13 @@ def _create(
     services.catalogue.options(**options)
     if body.images:
         require_fetch_room(services, len(body.images))
-    batch = services.ledger.add_batch(
-        new_id(), tenant, body.name or name_in_query, options, request=key
+    batch = services.ledger.batches.add(
+        new_id(), tenant, body.name or name_in_query, options, idempotency_key=key
     )
     if not body.images:
         return CreatedBatch.of(batch)
     results = import_manifest(services, tenant, batch.id, body.images, defaults=options, key=key)
-    created = CreatedBatch.of(services.ledger.batch(tenant, batch.id))
+    created = CreatedBatch.of(services.ledger.batches.get(tenant, batch.id))
     created.lines = [ManifestLine(**manifest_line(one)) for one in results]
     return created
 
@@ -170,7 +170,7 @@ async def get_batch(
 ) -> Batch:
     """Images by state, the rate at which they end, and the estimated time left."""
     response.headers.update(NO_STORE)
-    return Batch.of(await to_thread.run_sync(services.ledger.batch, tenant, batch_id))
+    return Batch.of(await to_thread.run_sync(services.ledger.batches.get, tenant, batch_id))
 
 
 @router.get(
@@ -193,7 +193,7 @@ async def list_batch_images(  # noqa: PLR0913  # what may be asked for
     response.headers.update(NO_STORE)
     states = None if state is None else state.internal
     found = await to_thread.run_sync(
-        lambda: services.ledger.batch_items(
+        lambda: services.ledger.batches.list_items(
             tenant, batch_id, after=after, limit=limit, states=states
         )
     )
@@ -239,7 +239,7 @@ async def retry_batch(
     await to_thread.run_sync(
         batches.retry_batch, services, tenant, batch_id, limiter=services.store_calls
     )
-    return Batch.of(await to_thread.run_sync(services.ledger.batch, tenant, batch_id))
+    return Batch.of(await to_thread.run_sync(services.ledger.batches.get, tenant, batch_id))
 
 
 @router.post(
@@ -288,7 +288,7 @@ async def upload_archive(  # noqa: PLR0913  # what may be said of it
     """
     if media_type(request) not in {ZIP, TAR, GZIP}:
         raise BadInput("unsupported_content_type", f"Send {ZIP}, {TAR} or {GZIP}.")
-    defaults = await to_thread.run_sync(services.ledger.batch_options, tenant, batch_id)
+    defaults = await to_thread.run_sync(services.ledger.batches.get_options, tenant, batch_id)
     await services.admission.check()
     closing = ExitStack()
     try:
@@ -383,7 +383,7 @@ async def download_archive(
     batch_id: BatchIdDep, services: ServicesDep, tenant: ReaderDep
 ) -> Response:
     """File names and folders are those of the originals; files are stored uncompressed."""
-    batch = await to_thread.run_sync(services.ledger.batch, tenant, batch_id)
+    batch = await to_thread.run_sync(services.ledger.batches.get, tenant, batch_id)
     complete = batch.ended == batch.total
     name = f"batch-{batch_id[:8]}{'' if complete else '-partial'}.zip"
     headers = {
@@ -402,4 +402,4 @@ def _result(item: Item) -> bytes:
 
 async def _require_batch(services: Services, tenant: str, batch_id: str) -> None:
     """Raises NotFound."""
-    await to_thread.run_sync(services.ledger.batch_options, tenant, batch_id)
+    await to_thread.run_sync(services.ledger.batches.get_options, tenant, batch_id)

@@ -89,7 +89,7 @@ async def get_limits(services: ServicesDep) -> Limits:
 )
 async def get_usage(services: ServicesDep, tenant: ReaderDep) -> Usage:
     """The megapixels of the last 24 hours; photos beyond the quota are refused: `over_quota`."""
-    found = await to_thread.run_sync(services.ledger.usage, tenant)
+    found = await to_thread.run_sync(services.ledger.tenants.usage, tenant)
     return Usage(megapixels=round(found.megapixels, 3), quota_megapixels=found.quota)
 
 

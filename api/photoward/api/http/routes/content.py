@@ -58,7 +58,7 @@ async def head_content(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """What GET would send, without the file."""
-    item = await to_thread.run_sync(services.ledger.get, tenant, image_id)
+    item = await to_thread.run_sync(services.ledger.items.get, tenant, image_id)
     problem = problem_of(item, status=HTTPStatus.CONFLICT)
     if problem is not None:
         return problem_response(problem)
@@ -103,7 +103,7 @@ async def get_content(  # noqa: PLR0913, PLR0917  # what may be asked for
     ] = None,
 ) -> Response:
     """The file never changes: its ETag is its SHA-256."""
-    item = await to_thread.run_sync(services.ledger.get, tenant, image_id)
+    item = await to_thread.run_sync(services.ledger.items.get, tenant, image_id)
     problem = problem_of(item, status=HTTPStatus.CONFLICT)
     if problem is not None:
         return problem_response(problem)

@@ -94,7 +94,7 @@ async def watch_batch(
     """Server-sent events with images by state, rate and time left, until all images have ended."""
 
     def load() -> Snapshot:
-        batch = services.ledger.batch(tenant, batch_id)
+        batch = services.ledger.batches.get(tenant, batch_id)
         return Batch.of(batch).model_dump_json(), batch.ended == batch.total
 
     return await _event_stream(request, services, tenant, load, last_event_id)

@@ -29,7 +29,7 @@ from photoward.api.ingest.submit import delete_image as delete
 from photoward.api.ingest.submit import submit_image
 from photoward.api.ingest.uploads import submit_upload
 from photoward.core.imaging.sniff import INPUTS
-from photoward.core.jobs import FINAL, Item
+from photoward.core.jobs import FINAL_STATES, Item
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -133,13 +133,13 @@ async def create_image(
     often it is submitted.
     """
     item = await submit(request, services, tenant, query, key)
-    rate = rate_limit_headers(await to_thread.run_sync(services.ledger.allowance, tenant))
+    rate = rate_limit_headers(await to_thread.run_sync(services.ledger.tenants.quota_usage, tenant))
     wait_s = parse_wait_s(request.headers.getlist("prefer"))
     if wait_s is None:
         return accepted(item, rate)
     wait_s = min(wait_s, int(services.settings.http_max_wait_seconds))
     item = await wait_until_ended(request, services.ledger, item, wait_s)
-    return ended(item, wait_s, rate) if item.state in FINAL else accepted(item, rate)
+    return ended(item, wait_s, rate) if item.state in FINAL_STATES else accepted(item, rate)
 
 
 async def submit(
@@ -166,7 +166,7 @@ async def submit(
     """
     refuse_repeated_parameters(request)
     upload = await read_json(request, CreateImageFromUpload)
-    batch_options = partial(services.ledger.batch_options, tenant)
+    batch_options = partial(services.ledger.batches.get_options, tenant)
     options = OptionsBuilder(services.catalogue, query, batch_options)
     if upload is not None:
         options.include(upload)
@@ -223,4 +223,4 @@ async def delete_image(image_id: ImageIdDep, services: ServicesDep, tenant: Writ
 
 def load_image(services: Services, tenant: str, image_id: str) -> Image:
     """An image as it stands, with its position in the queue. Raises NotFound."""
-    return Image.of(*services.ledger.standing(tenant, image_id))
+    return Image.of(*services.ledger.items.get_with_position(tenant, image_id))

@@ -16,7 +16,7 @@ from photoward.api.http.errors import documented
 from photoward.api.http.responses import NO_STORE
 from photoward.api.http.schemas.keys import CreatedKey, CreateKey, Key, Keys, RotateKey
 from photoward.core import api_keys
-from photoward.core.api_keys import ALL, ApiKey, Minted, Scope
+from photoward.core.api_keys import TENANT_SCOPES, ApiKey, NewApiKey, Scope
 from photoward.core.errors import Denied
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
@@ -49,7 +49,7 @@ async def create_key(
 async def list_keys(services: ServicesDep, tenant: AdminDep, response: Response) -> Keys:
     """Names, scopes and times; no secrets."""
     response.headers.update(NO_STORE)
-    found = await to_thread.run_sync(services.ledger.keys, tenant)
+    found = await to_thread.run_sync(services.ledger.api_keys.list_all, tenant)
     return Keys(keys=[Key.of(key) for key in found])
 
 
@@ -80,7 +80,7 @@ async def rotate_key(
 )
 async def revoke_key(services: ServicesDep, tenant: AdminDep, key_id: KeyIdDep) -> None:
     """The key is invalid from now on."""
-    await to_thread.run_sync(services.ledger.end_key, tenant, key_id, timedelta(0))
+    await to_thread.run_sync(services.ledger.api_keys.revoke, tenant, key_id, timedelta(0))
     log.info("key_revoked", tenant=tenant, revoked=key_id)
 
 
@@ -91,18 +91,18 @@ def _create(
     scopes: Collection[Scope],
     lifetime: timedelta | None,
 ) -> CreatedKey:
-    minted = api_keys.mint(services.pepper)
-    return _created(minted, services.ledger.add_key(minted, tenant, name, scopes, lifetime))
+    minted = api_keys.generate(services.pepper)
+    return _created(minted, services.ledger.api_keys.add(minted, tenant, name, scopes, lifetime))
 
 
 def _rotate(services: Services, tenant: str, old_id: str, grace: timedelta) -> CreatedKey:
-    for old in services.ledger.keys(tenant):
-        if old.id == old_id and not old.scopes <= ALL:
+    for old in services.ledger.api_keys.list_all(tenant):
+        if old.id == old_id and not old.scopes <= TENANT_SCOPES:
             raise Denied("forbidden", "Rotate a key with the scope operator on the command line.")
-    minted = api_keys.mint(services.pepper)
-    return _created(minted, services.ledger.rotate_key(tenant, old_id, minted, grace))
+    minted = api_keys.generate(services.pepper)
+    return _created(minted, services.ledger.api_keys.rotate(tenant, old_id, minted, grace))
 
 
-def _created(minted: Minted, key: ApiKey) -> CreatedKey:
+def _created(minted: NewApiKey, key: ApiKey) -> CreatedKey:
     log.info("key_created", tenant=key.tenant, created=key.id, scopes=sorted(key.scopes))
     return CreatedKey(**Key.of(key).model_dump(), key=minted.text)

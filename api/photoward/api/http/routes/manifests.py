@@ -72,7 +72,7 @@ async def upload_manifest(
     and `…/retry` tries it again. The same manifest under the same `Idempotency-Key` gives
     the images of then; another one under it is refused.
     """
-    defaults = await to_thread.run_sync(services.ledger.batch_options, tenant, batch_id)
+    defaults = await to_thread.run_sync(services.ledger.batches.get_options, tenant, batch_id)
     with services.admission.body_slot(tenant):
         lines = await read_manifest(request)
         results = await to_thread.run_sync(

@@ -22,7 +22,7 @@ from photoward.api.http.schemas.health import Liveness, Readiness
 from photoward.api.http.schemas.problems import Problem
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import State
-from photoward.core.ports import Ledger
+from photoward.core.ledger import Ledger
 
 router = APIRouter(tags=["operations"])
 
@@ -58,7 +58,7 @@ async def ready(services: ServicesDep) -> Readiness | Response:
     checks: tuple[Callable[[], object], ...] = (
         services.ledger.check,
         services.store.check,
-        services.hints.check,
+        services.wake_ups.check,
         partial(_require_worker, services),
     )
     named = zip(COMPONENTS, checks, strict=True)
@@ -102,28 +102,28 @@ class QueueCollector(Collector):
         self._ledger = ledger
 
     def collect(self) -> Iterable[Metric]:
-        """Images by state, and what is queued by lane; without the ledger only that it is down."""
+        """Images by state, and the queue by priority; without the ledger only that it is down."""
         up = GaugeMetricFamily("photoward_ledger_up", "Whether the ledger answers.")
         items = GaugeMetricFamily("photoward_items", "Items by state.", labels=["state"])
         queued, megapixels = (
             GaugeMetricFamily(
                 f"photoward_queued_{what}",
-                f"{what.capitalize()} that wait, alone or in a batch.",
-                labels=["lane"],
+                f"{what.capitalize()} in the queue, by priority.",
+                labels=["priority"],
             )
             for what in ("items", "megapixels")
         )
         try:
-            depth, waiting = self._ledger.depth(), self._ledger.waiting()
+            depth, waiting = self._ledger.items.count_by_state(), self._ledger.items.queued_work()
         except Unavailable:
             up.add_metric([], 0)
             return [up]
         up.add_metric([], 1)
         for state in State:
             items.add_metric([state], depth.get(state, 0))
-        for lane, found in waiting.items():
-            queued.add_metric([lane.name.lower()], found.items)
-            megapixels.add_metric([lane.name.lower()], found.megapixels)
+        for priority, found in waiting.items():
+            queued.add_metric([priority.name.lower()], found.items)
+            megapixels.add_metric([priority.name.lower()], found.megapixels)
         return [up, items, queued, megapixels]
 
 
@@ -138,7 +138,7 @@ def _scrape(ledger: Ledger) -> bytes:
 
 
 def _require_worker(services: Services) -> None:
-    silence = services.ledger.last_beat()
+    silence = services.ledger.workers.since_heartbeat()
     if (
         silence is None
         or silence.total_seconds()

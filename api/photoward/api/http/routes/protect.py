@@ -25,7 +25,7 @@ from photoward.api.http.schemas.problems import Problem
 from photoward.api.http.waiting import wait_until_ended
 from photoward.api.ingest.submit import delete_image
 from photoward.core.errors import NotFound, Unavailable
-from photoward.core.jobs import FINAL, Item
+from photoward.core.jobs import FINAL_STATES, Item
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -74,7 +74,7 @@ async def protect(
             afterwards.push_async_callback(_delete, services, item)
         wait_s = services.settings.http_max_wait_seconds
         item = await wait_until_ended(request, services.ledger, item, wait_s)
-        if item.state not in FINAL:
+        if item.state not in FINAL_STATES:
             return _not_in_time(item, wait_s, keep=query.keep)
         problem = problem_of(item)
         if problem is not None:

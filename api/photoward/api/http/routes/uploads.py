@@ -173,7 +173,7 @@ async def _append(
         NotFound: the upload was deleted meanwhile.
     """
     with new_part_file() as file:
-        room = upload.length - upload.arrived
+        room = upload.length - upload.received
         error = await receive_part_or_rest(request, file, room, checksum)
         if file.tell():
             store = partial(uploads.append_part, services, upload, file)
@@ -210,7 +210,7 @@ async def get_upload_offset(
     upload_id: UploadIdDep, services: ServicesDep, tenant: WriterDep, _: TusDep
 ) -> Response:
     """Resume at `Upload-Offset`."""
-    upload = await to_thread.run_sync(services.ledger.upload, tenant, upload_id)
+    upload = await to_thread.run_sync(services.ledger.uploads.get, tenant, upload_id)
     headers = {"Upload-Length": str(upload.length), **tus.offset_headers(upload)}
     if upload.metadata:
         headers["Upload-Metadata"] = upload.metadata
@@ -240,7 +240,7 @@ async def continue_upload(  # noqa: PLR0913  # the headers of tus
     if media_type(request) != tus.PART_TYPE:
         raise BadInput("unsupported_content_type", f"Send parts as {tus.PART_TYPE}.")
     expected = Checksum(checksum)
-    upload = await to_thread.run_sync(services.ledger.upload, tenant, upload_id)
+    upload = await to_thread.run_sync(services.ledger.uploads.get, tenant, upload_id)
     uploads.require_open(upload, offset)
     upload = await _append(request, services, upload, expected)
     return Response(None, 204, tus.offset_headers(upload))
@@ -283,7 +283,7 @@ async def put_upload(
     request: Request, upload_id: UploadIdDep, services: ServicesDep, tenant: WriterDep
 ) -> None:
     """As many bytes as were announced; they replace what was uploaded before."""
-    upload = await to_thread.run_sync(services.ledger.upload, tenant, upload_id)
+    upload = await to_thread.run_sync(services.ledger.uploads.get, tenant, upload_id)
     uploads.require_open(upload)
     with new_part_file() as file:
         await receive_part(request, file, upload.length, Checksum(None))

@@ -27,7 +27,7 @@ from photoward.api.http.schemas.webhooks import (
 from photoward.core import webhooks
 from photoward.core.errors import BadInput, NotFound
 from photoward.core.key_derivation import webhook_secret
-from photoward.core.safe_http import Blocked, checked
+from photoward.core.safe_http import BlockedUrl, check_url
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
@@ -53,12 +53,12 @@ async def create_webhook(
     """Events are sent from now on, signed with the secret in this response."""
     wanted = await require_json(request, CreateWebhook)
     try:
-        checked(wanted.url, private=services.settings.webhook_allow_private)
-    except Blocked as blocked:
+        check_url(wanted.url, private=services.settings.webhook_allow_private)
+    except BlockedUrl as blocked:
         raise BadInput("invalid_option", f"url: {blocked}.", field="url") from None
     response.headers.update(NO_STORE)
     hook = await to_thread.run_sync(
-        services.ledger.add_webhook, secrets.token_hex(8), tenant, wanted.url, wanted.events
+        services.ledger.webhooks.add, secrets.token_hex(8), tenant, wanted.url, wanted.events
     )
     log.info("webhook_created", tenant=tenant, webhook=hook.id)
     return _created(services, hook)
@@ -70,7 +70,7 @@ async def create_webhook(
 async def list_webhooks(services: ServicesDep, tenant: AdminDep, response: Response) -> Webhooks:
     """All webhooks, without their secrets."""
     response.headers.update(NO_STORE)
-    found = await to_thread.run_sync(services.ledger.webhooks, tenant)
+    found = await to_thread.run_sync(services.ledger.webhooks.list_all, tenant)
     return Webhooks(webhooks=[Webhook.of(hook) for hook in found])
 
 
@@ -86,7 +86,7 @@ async def rotate_webhook(
     """For a day messages are signed with both secrets; a disabled webhook is enabled again."""
     response.headers.update(NO_STORE)
     hook = await to_thread.run_sync(
-        services.ledger.rotate_webhook, tenant, webhook_id, webhooks.GRACE
+        services.ledger.webhooks.rotate_secret, tenant, webhook_id, webhooks.ROTATION_GRACE
     )
     return _created(services, hook)
 
@@ -100,7 +100,7 @@ async def rotate_webhook(
 )
 async def delete_webhook(services: ServicesDep, tenant: AdminDep, webhook_id: WebhookIdDep) -> None:
     """Its deliveries are deleted with it, the pending ones too."""
-    await to_thread.run_sync(services.ledger.remove_webhook, tenant, webhook_id)
+    await to_thread.run_sync(services.ledger.webhooks.delete, tenant, webhook_id)
 
 
 @router.get(
@@ -121,7 +121,9 @@ async def list_deliveries(  # noqa: PLR0913  # what may be asked for
     """Deliveries of the last thirty days and pending ones, oldest first."""
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(
-        lambda: services.ledger.deliveries(tenant, webhook_id, after=after, limit=limit)
+        lambda: services.ledger.webhooks.list_deliveries(
+            tenant, webhook_id, after=after, limit=limit
+        )
     )
     return DeliveryPage(
         items=[Delivery.of(one) for one in found],
@@ -142,10 +144,12 @@ async def replay_delivery(
     """It has the same `webhook-id`, by which the receiver recognises it."""
     if not _MESSAGE.fullmatch(delivery_id):
         raise NotFound
-    again = await to_thread.run_sync(services.ledger.replay, tenant, webhook_id, delivery_id)
+    again = await to_thread.run_sync(
+        services.ledger.webhooks.replay, tenant, webhook_id, delivery_id
+    )
     return Delivery.of(again)
 
 
 def _created(services: Services, hook: webhooks.Webhook) -> CreatedWebhook:
-    secret = webhook_secret(services.master, hook.id, hook.version)
+    secret = webhook_secret(services.master, hook.id, hook.secret_version)
     return CreatedWebhook(**Webhook.of(hook).model_dump(), secret=secret)

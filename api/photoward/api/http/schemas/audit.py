@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field
 
 from photoward.api.http.pagination import Page
 from photoward.core import audit
-from photoward.core.audit import DONE, Deed
+from photoward.core.audit import SUCCESS, AuditAction
 
 
 class AuditEntry(BaseModel):
     """One action, done or refused."""
 
     at: datetime
-    action: Deed
+    action: AuditAction
     resource_id: str | None = Field(
         description="The id of the key, image, batch or webhook.", examples=["5c0f3a9e1b2d4c6f"]
     )
@@ -24,25 +24,25 @@ class AuditEntry(BaseModel):
         examples=["read,write"],
     )
     outcome: str = Field(
-        description=f"`{DONE}`, or the problem code of the refusal.",
-        examples=[DONE],
+        description=f"`{SUCCESS}`, or the problem code of the refusal.",
+        examples=[SUCCESS],
     )
     actor: str = Field(
-        description="The id of the key; `operator`: on the command line; `anyone`: no key was "
-        "needed; `stranger`: there was no good one; `unknown`: nobody said.",
+        description="The id of the key; `operator`: on the command line; `anonymous`: no key was "
+        "required; `unauthenticated`: there was no valid key; `unknown`: not recorded.",
         examples=["0f1e2d3c4b5a6978"],
     )
     request: str | None = Field(description="The request's id, as in the log.")
     address: str | None = Field(description="Where it came from.", examples=["192.0.2.7"])
 
     @classmethod
-    def of(cls, entry: audit.Entry) -> AuditEntry:
+    def of(cls, entry: audit.AuditEntry) -> AuditEntry:
         """Show an entry."""
         actor = entry.actor
         return cls(
             at=entry.at,
-            action=entry.deed,
-            resource_id=entry.thing,
+            action=entry.action,
+            resource_id=entry.resource_id,
             detail=entry.detail,
             outcome=entry.outcome,
             actor=actor.name,

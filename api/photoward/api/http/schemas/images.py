@@ -11,7 +11,7 @@ from photoward.api.http.schemas.measurements import Measured
 from photoward.api.http.schemas.problems import Problem
 from photoward.api.ingest.options import EXAMPLE_ID, ImageRequest
 from photoward.core.catalogue import SHAPINGS
-from photoward.core.jobs import FINAL, PUBLIC_STATES, ImageState, Item, Stage, State
+from photoward.core.jobs import FINAL_STATES, PUBLIC_STATES, ImageState, Item, Stage, State
 from photoward.core.rights import DEFAULT
 
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -149,18 +149,19 @@ class Image(BaseModel):
             output=OutputFile.model_validate(item.output) if done else None,
             renditions=_renditions(item, here) if done else [],
             error=problem_of(item),
+            batch=item.batch_id,
             links=Links(self=here, content=f"{here}/content" if done else None),
         )
 
 
-_PLAIN = ("id", "created_at", "updated_at", "measured", "label_used", "label_source", "batch")
+_PLAIN = ("id", "created_at", "updated_at", "measured", "label_used", "label_source")
 
 
 def _renditions(item: Item, here: str) -> list[Rendition]:
     """All files, the largest included; none if no sizes were requested."""
     if item.output is None or not item.options.sizes:
         return []
-    sizes = item.options.leaving(item.source.width, item.source.height)
+    sizes = item.options.output_sizes(item.source.width, item.source.height)
     figures = (item.measured, *(one.measured for one in item.output.renditions))
     return [
         Rendition(
@@ -183,6 +184,6 @@ def problem_of(item: Item, **more: Any) -> Problem | None:  # noqa: ANN401  # pa
 
 
 def _fraction(item: Item) -> float:
-    if item.state in FINAL:
+    if item.state in FINAL_STATES:
         return 1.0
     return FRACTIONS[item.stage] if item.stage and item.state is State.LEASED else 0.0

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from photoward.api.http.schemas.inline import allow_repeats
-from photoward.core.api_keys import GRACE_HOURS, MAX_NAME, ApiKey, Scope
+from photoward.core.api_keys import MAX_NAME, ROTATION_GRACE_HOURS, ApiKey, Scope
 
 EXAMPLE_ID = "5c0f3a9e1b2d4c6f"
 MAX_LIFETIME_DAYS = 3650
@@ -37,7 +37,7 @@ class RotateKey(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    grace_hours: int = Field(default=GRACE_HOURS, ge=0, le=24 * 30, strict=True)
+    grace_hours: int = Field(default=ROTATION_GRACE_HOURS, ge=0, le=24 * 30, strict=True)
 
 
 class Key(BaseModel):

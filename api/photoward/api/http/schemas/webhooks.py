@@ -11,7 +11,7 @@ from photoward.api.http.pagination import Page
 from photoward.api.http.schemas.inline import allow_repeats
 from photoward.core import webhooks
 from photoward.core.safe_http import MAX_URL
-from photoward.core.webhooks import Delivered, Event
+from photoward.core.webhooks import DeliveryState, Event
 
 EXAMPLE_ID = "7d1b5e0c9a3f4268"
 
@@ -68,7 +68,7 @@ class Delivery(BaseModel):
 
     id: str = Field(description="`webhook-id` of the message.", examples=[f"msg_{24 * '0'}"])
     event: Event
-    state: Delivered
+    state: DeliveryState
     attempts: int
     status: int | None = Field(description="HTTP status of the last response.")
     error: str | None = Field(description="Why there was no response.")
@@ -79,10 +79,10 @@ class Delivery(BaseModel):
     @classmethod
     def of(cls, delivery: webhooks.Delivery) -> Delivery:
         """A ledger's delivery as the API shows it."""
-        waits = delivery.state is Delivered.PENDING
+        waits = delivery.state is DeliveryState.PENDING
         names = ("id", "event", "state", "attempts", "status", "error", "created_at", "payload")
         shown = {name: getattr(delivery, name) for name in names}
-        return cls(**shown, due_at=delivery.due_at if waits else None)
+        return cls(**shown, due_at=delivery.next_attempt_at if waits else None)
 
 
 class DeliveryPage(Page[Delivery]):

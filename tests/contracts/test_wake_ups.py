@@ -1,4 +1,4 @@
-"""What every sender of hints promises, with a broker and without."""
+"""What every sender of wake-ups promises, with a broker and without."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import redis
 
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import new_id
-from photoward.core.queue import QUEUE, TASK, open_hints
+from photoward.core.queue import QUEUE, TASK, open_wake_up_sender
 from photoward.core.settings import Settings
 from tests.support.servers import Server, redis_server, running, short_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from photoward.core.ports import Hints
+    from photoward.core.queue import WakeUpSender
 
 PATIENCE_S = 1.0
 
@@ -36,8 +36,8 @@ def broker() -> Iterator[Server]:
         yield server
 
 
-def hints_to(broker: Server) -> Hints:
-    return open_hints(Settings(data_dir=broker.log.parent, redis_url=None))
+def wake_ups_to(broker: Server) -> WakeUpSender:
+    return open_wake_up_sender(Settings(data_dir=broker.log.parent, redis_url=None))
 
 
 def sent(broker: Server) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def sent(broker: Server) -> list[dict[str, Any]]:
 
 def test_a_hint_names_the_task_and_carries_the_id_only(broker: Server) -> None:
     item_id = new_id()
-    assert hints_to(broker).hint(item_id)
+    assert wake_ups_to(broker).send(item_id)
     (message,) = sent(broker)
     assert message["headers"]["task"] == TASK
     assert message["content-type"] == "application/json"
@@ -58,57 +58,57 @@ def test_a_hint_names_the_task_and_carries_the_id_only(broker: Server) -> None:
 
 
 def test_many_threads_may_hint(broker: Server) -> None:
-    hints, ids = hints_to(broker), [new_id() for _ in range(200)]
+    wake_ups, ids = wake_ups_to(broker), [new_id() for _ in range(200)]
     with ThreadPoolExecutor(40) as pool:
-        assert all(pool.map(hints.hint, ids))
+        assert all(pool.map(wake_ups.send, ids))
     assert len(sent(broker)) == len(ids)
-    hints.check()
+    wake_ups.check()
 
 
 def test_a_killed_broker_is_told_fast_and_comes_back(broker: Server) -> None:
-    hints = hints_to(broker)
-    assert hints.hint(new_id())
+    wake_ups = wake_ups_to(broker)
+    assert wake_ups.send(new_id())
     broker.kill()
-    _nobody_hears(hints)
+    _nobody_hears(wake_ups)
     broker.start()
-    assert hints.hint(new_id())
-    hints.check()
+    assert wake_ups.send(new_id())
+    wake_ups.check()
     assert len(sent(broker)) == 2  # the first was kept over the crash
 
 
 def test_a_frozen_broker_holds_nobody(broker: Server) -> None:
-    hints = hints_to(broker)
-    assert hints.hint(new_id())
+    wake_ups = wake_ups_to(broker)
+    assert wake_ups.send(new_id())
     assert broker.process is not None
     os.kill(broker.process.pid, signal.SIGSTOP)
     try:
-        _nobody_hears(hints)
+        _nobody_hears(wake_ups)
         with ThreadPoolExecutor(40) as pool:
             started = time.monotonic()
-            assert not any(pool.map(hints.hint, [new_id() for _ in range(40)]))
+            assert not any(pool.map(wake_ups.send, [new_id() for _ in range(40)]))
         assert time.monotonic() - started < 40 * PATIENCE_S / 4  # side by side, not in turn
     finally:
         os.kill(broker.process.pid, signal.SIGCONT)
-    assert hints.hint(new_id())
+    assert wake_ups.send(new_id())
 
 
 @pytest.mark.parametrize("url", ["redis://:sesame@127.0.0.1:1/0", "nonsense://:sesame@x/0"])
 def test_without_a_broker_nobody_hears_and_no_secret_is_said(url: str) -> None:
-    error = _nobody_hears(open_hints(Settings(redis_url=url)))
+    error = _nobody_hears(open_wake_up_sender(Settings(redis_url=url)))
     assert "sesame" not in f"{error} {error.__cause__}"
 
 
 def test_a_peer_that_says_nothing_holds_nobody() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         port = silent.getsockname()[1]
-        _nobody_hears(open_hints(Settings(redis_url=f"redis://127.0.0.1:{port}/0")))
+        _nobody_hears(open_wake_up_sender(Settings(redis_url=f"redis://127.0.0.1:{port}/0")))
 
 
-def _nobody_hears(hints: Hints) -> Unavailable:
+def _nobody_hears(wake_ups: WakeUpSender) -> Unavailable:
     for _ in range(2):
         started = time.monotonic()
-        assert hints.hint(new_id()) is False
+        assert wake_ups.send(new_id()) is False
         assert time.monotonic() - started < PATIENCE_S
     with pytest.raises(Unavailable) as caught:
-        hints.check()
+        wake_ups.check()
     return caught.value

@@ -1,4 +1,8 @@
-"""The ``ObjectStore`` port on obstore; keys are checked here, vendor errors end here."""
+"""The object store: originals, outputs and parts of uploads by key, on one of obstore's backends.
+
+Nothing half-written is ever readable. Errors of the backend leave as ``Unavailable``. All calls
+block; the HTTP face calls them in threads.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ _HALF = re.compile(r"#\d+$")
 """The end of a file's name while obstore writes it; no key holds a ``#``."""
 
 
-class ObStore:
+class ObjectStore:
     """Objects on one of obstore's backends.
 
     Keys are segments of ``A-Za-z0-9._-`` that do not begin with a dot, joined by ``/``; any other
@@ -54,7 +58,13 @@ class ObStore:
         self._public = public
 
     def put(self, key: str, data: bytes | BinaryIO, *, create_only: bool = False) -> bool:
-        """See the port. A stream for a folder is copied in chunks, else held in memory."""
+        """Write an object; False: ``create_only`` and it exists (it is left as it was).
+
+        A stream is copied to a folder in chunks; for any other backend it is read into memory.
+
+        Raises:
+            Unavailable: code ``storage_full`` when there is no room.
+        """
         with translated():
             try:
                 obstore.put(
@@ -72,14 +82,21 @@ class ObStore:
         return True
 
     def get(self, key: str) -> bytes:
-        """See the port."""
+        """The whole object. Raises NotFound."""
         with translated():
             return self._open(key).bytes().to_bytes()
 
     def stream(
         self, key: str, chunk: int = 1 << 18, *, start: int = 0, end: int | None = None
     ) -> Iterator[bytes]:
-        """See the port; NotFound is raised here, not at the first chunk."""
+        """The object in chunks. Raises NotFound at once, not at the first chunk.
+
+        Args:
+            key: of the object.
+            chunk: most bytes of a chunk.
+            start: first byte.
+            end: byte after the last, ``start < end ≤`` length; None: to the end.
+        """
         options: GetOptions = {}
         if end is not None:
             options = {"range": (start, end)}
@@ -89,7 +106,7 @@ class ObStore:
             return _chunks(self._open(key, options or None), chunk)
 
     def delete(self, key: str) -> None:
-        """See the port."""
+        """Delete an object; a missing one is no error."""
         with translated():
             try:
                 obstore.delete(self._backend, _checked(key))
@@ -97,7 +114,7 @@ class ObStore:
                 return
 
     def keys(self, prefix: str = "") -> Iterator[tuple[str, float]]:
-        """See the port; a prefix is whole segments (``originals``, ``outputs/tenant``)."""
+        """All keys under a prefix of whole segments (``outputs/tenant``), with ages in seconds."""
         folder = _checked(prefix.rstrip("/")) if prefix else None
         with translated():
             for page in obstore.list(self._backend, prefix=folder):
@@ -107,14 +124,17 @@ class ObStore:
                     yield meta["path"], max(0.0, age.total_seconds())
 
     def upload_url(self, key: str, lifetime: timedelta) -> str | None:
-        """See the port."""
+        """A URL to which a client without credentials may PUT that object; None: there is none."""
         if self._public is None:
             return None
         with translated():
             return obstore.sign(self._public, "PUT", _checked(key), lifetime)
 
     def discard_unfinished(self, older_than_s: float) -> int:
-        """See the port. Only a folder can hold such: a bucket gets one request an object."""
+        """Delete the files that killed writers left unfinished, invisible to readers; how many.
+
+        Only a folder can have any: a bucket gets one request per object.
+        """
         removed = 0
         with translated():
             for path in self._root.rglob("*#*") if self._root else ():
@@ -125,7 +145,7 @@ class ObStore:
         return removed
 
     def check(self) -> None:
-        """See the port."""
+        """Raises Unavailable when the store does not answer."""
         with translated():
             if self._root and not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
                 raise Unavailable("The store's folder cannot be written.")
