@@ -49,7 +49,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next try comes at once."""
     soon = (timedelta(seconds=0.05),) * 2
     monkeypatch.setattr(fetches, "RETRY_DELAYS", soon)
-    monkeypatch.setattr(fetcher, "RETRIES", soon)
+    monkeypatch.setattr(fetcher, "RETRY_DELAYS", soon)
 
 
 @pytest.fixture
