@@ -270,7 +270,7 @@ def test_what_hangs_before_it_was_ready_is_said(stand_in: Callable[..., Program]
 def test_who_waits_for_a_slow_start_is_told(
     diary: Diary, stand_in: Callable[..., Program], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "PATIENT_S", 0.3)
+    monkeypatch.setattr(supervisor, "REPORT_INTERVAL_S", 0.3)
     began = time.monotonic()
     slow = Program(
         "worker",
