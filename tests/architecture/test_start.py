@@ -8,7 +8,7 @@ import sys
 import pytest
 
 TENSORS = ("torch", "numpy", "PIL", "photoward.models", "photoward.worker")
-DOMAIN = ("errors", "jobs", "settings", "ports", "catalogue")
+DOMAIN = ("errors", "jobs", "settings", "catalogue")
 
 
 def loaded(*modules: str) -> set[str]:

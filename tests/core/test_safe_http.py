@@ -158,7 +158,7 @@ def test_nobody_learns_which_names_there_are_inside(
         with pytest.raises(NoResponse) as unanswered:
             ask(f"https://{host}/x")
         told.append(str(unanswered.value))
-    assert told == ["No answer (Unresolved)."] * 2
+    assert told == ["No answer (UnresolvedHost)."] * 2
 
 
 def test_where_hosts_inside_may_be_asked_nothing_tells_what_they_are() -> None:
