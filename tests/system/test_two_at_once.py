@@ -133,7 +133,9 @@ def remove_a_webhook_and_finish(service: Service) -> None:
     )
     assert removed.status_code == httpx.codes.NO_CONTENT, removed.text
     service.kept.append(done)
-    assert not [row for row in rows(service.settings, "deliveries") if row["webhook"] == hook.id]
+    assert not [
+        row for row in rows(service.settings, "webhook_deliveries") if row["webhook_id"] == hook.id
+    ]
 
 
 def delete_and_download(service: Service) -> None:

@@ -41,7 +41,7 @@ def test_a_crash_at_each_point_of_an_upload(tmp_path: Path) -> None:
         everyone = known_ids(settings)
         assert len(everyone) == survived, "no upload became two photos"
         assert states(service.ended(everyone, 60)) == {"succeeded"}
-        assert {row["item"] for row in rows(settings, "uploads")} == set(everyone)
+        assert {row["item_id"] for row in rows(settings, "uploads")} == set(everyone)
         swept(settings, len(everyone))
         audit(service, settings, everyone)
     note(
