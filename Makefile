@@ -36,7 +36,8 @@ fast: $(STAMP) ## Run the fast tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) -m 'not slow and not system and not gpu and not bench' --cov --cov-report=
 
 slow: $(STAMP) ## Run the tests that take long or start the whole service
-	$(BIN)/pytest -q -m '(slow or system or gpu) and not bench and not chaos' --cov --cov-append --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m '(slow or system or gpu) and not bench and not chaos' \
+	  --cov --cov-append --cov-report=term
 
 FAULTS := $(addprefix tests/system/test_,worker_faults.py crash_points.py arrival_faults.py broker_faults.py \
 	store_faults.py webhook_faults.py load_faults.py upload_faults.py erasure.py two_at_once.py chaos.py passage.py)
