@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
+from photoward.core.catalogue import DEFAULT_PRESET, strength
 from photoward.core.catalogue import METHODS as INFO
-from photoward.core.catalogue import strength
 from photoward.models.methods.base import Brief
 from photoward.models.methods.registry import make
 from tests.support import networks, surrogates
@@ -60,6 +60,17 @@ DIGESTS = {
 }
 """Method, preset and kind of target → digest of the noise of two pictures."""
 
+CASES = [
+    pytest.param(
+        *one,
+        marks=[]
+        if one[1:] in {(DEFAULT_PRESET, "direction"), (None, "direction")}
+        else pytest.mark.bench,
+    )
+    for one in DIGESTS
+]
+"""One of each method in every run; the others take minutes: ``-m bench``, for who rewrites one."""
+
 SURROGATE = surrogates.surrogate()
 NETWORKS = networks.network_set(*(networks.pretrained(seed) for seed in range(3)), per_step=2)
 
@@ -84,7 +95,7 @@ def test_every_method_and_preset_is_pinned() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "preset", "target"), DIGESTS)
+@pytest.mark.parametrize(("name", "preset", "target"), CASES)
 def test_the_noise_is_the_same_bits(name: str, preset: str | None, target: str) -> None:
     if probe() != PROBE:
         pytest.skip("other kernels: last bits differ before any noise is made")
