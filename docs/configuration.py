@@ -12,9 +12,9 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
-from pydantic import AliasChoices, SecretStr
+from pydantic import SecretStr
 
-from photoward.core.settings import Settings
+from photoward.core.settings import Settings, variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,15 +64,6 @@ def groups() -> Iterator[tuple[str, list[str]]]:
         elif name in Settings.model_fields:
             names.append(name)
     yield heading, names
-
-
-def variables(name: str) -> tuple[str, ...]:
-    """The environment variables that set it, the usual one first."""
-    alias = Settings.model_fields[name].validation_alias
-    if isinstance(alias, AliasChoices):
-        return tuple(str(choice) for choice in alias.choices)
-    prefix = Settings.model_config["env_prefix"]
-    return (alias if isinstance(alias, str) else f"{prefix}{name}".upper(),)
 
 
 def _section(group: tuple[str, list[str]]) -> str:

@@ -6,7 +6,7 @@ import re
 
 from docs import configuration
 from docs.tables import ROOT
-from photoward.core.settings import Settings
+from photoward.core.settings import Settings, variables
 
 VARIABLE = re.compile(r"PHOTOWARD_[A-Z0-9_]*[A-Z0-9]")
 
@@ -25,7 +25,7 @@ def test_every_setting_is_documented_once_with_its_purpose() -> None:
 
 
 def test_the_documents_name_settings_that_exist() -> None:
-    known = {one for name in Settings.model_fields for one in configuration.variables(name)}
+    known = {one for name in Settings.model_fields for one in variables(name)}
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         if document.name != "CHANGELOG.md":
             unknown = set(VARIABLE.findall(document.read_text())) - known - OTHER

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from photoward.api.cli import main
+from photoward.core.ledger import open_ledger
+from photoward.core.settings import Settings
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from photoward.core.ledger import Ledger
+
+    Command = Callable[..., tuple[object, str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +32,28 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs ``photoward …`` on a data folder: exit code, standard output, standard error."""
+    os.environ["PHOTOWARD_DATA_DIR"] = str(tmp_path)
+
+    def run(*arguments: str) -> tuple[object, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(list(arguments))
+        said = capsys.readouterr()
+        return caught.value.code, said.out.strip(), said.err
+
+    return run
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """The ledger of the folder that ``command`` works on."""
+    opened = open_ledger(Settings(data_dir=tmp_path))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,37 +13,18 @@ from photoward.core import api_keys
 from photoward.core.api_keys import DEFAULT_SCOPES, TENANT_SCOPES
 from photoward.core.key_derivation import pepper as pepper_of
 from photoward.core.key_derivation import read_or_make_master
-from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from photoward.core.ledger import Ledger
-
-    Keys = Callable[..., tuple[object, str, str]]
-
-
-@pytest.fixture
-def keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Keys:
-    """Runs the command on a folder: exit code, standard output, standard error."""
-    os.environ["PHOTOWARD_DATA_DIR"] = str(tmp_path)
-
-    def run(*arguments: str) -> tuple[object, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(["keys", *arguments])
-        said = capsys.readouterr()
-        return caught.value.code, said.out.strip(), said.err
-
-    return run
+    from tests.api.cli.conftest import Command
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(Settings(data_dir=tmp_path))
-    yield opened
-    opened.close()
+def keys(command: Command) -> Command:
+    return partial(command, "keys")
 
 
 def opens(tmp_path: Path, ledger: Ledger, text: str) -> api_keys.ApiKey | None:
@@ -52,7 +33,7 @@ def opens(tmp_path: Path, ledger: Ledger, text: str) -> api_keys.ApiKey | None:
     return key if key and api_keys.matches(text, key, pepper) else None
 
 
-def test_a_key_is_shown_once_and_opens(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:
+def test_a_key_is_shown_once_and_opens(keys: Command, tmp_path: Path, ledger: Ledger) -> None:
     code, text, _ = keys("add", "laptop")
     assert code == 0
     found = opens(tmp_path, ledger, text)
@@ -63,7 +44,7 @@ def test_a_key_is_shown_once_and_opens(keys: Keys, tmp_path: Path, ledger: Ledge
     assert found.id in keys("list")[1]
 
 
-def test_scopes_tenant_and_days(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:
+def test_scopes_tenant_and_days(keys: Command, tmp_path: Path, ledger: Ledger) -> None:
     scopes = [word for scope in TENANT_SCOPES for word in ("--scope", scope)]
     _, text, _ = keys("add", "boss", "--tenant", "alice", *scopes, "--days", "2")
     found = opens(tmp_path, ledger, text)
@@ -74,7 +55,7 @@ def test_scopes_tenant_and_days(keys: Keys, tmp_path: Path, ledger: Ledger) -> N
     assert found.id not in keys("list")[1], "it is another tenant's"
 
 
-def test_rotating_leaves_both_for_a_while(keys: Keys, tmp_path: Path, ledger: Ledger) -> None:
+def test_rotating_leaves_both_for_a_while(keys: Command, tmp_path: Path, ledger: Ledger) -> None:
     _, old, _ = keys("add", "laptop")
     old_id = api_keys.parse_id(old) or ""
     _, new, _ = keys("rotate", old_id, "--grace-hours", "1")
@@ -97,13 +78,13 @@ def test_rotating_leaves_both_for_a_while(keys: Keys, tmp_path: Path, ledger: Le
         ("add", "a", "--scope", "root"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments: tuple[str, ...], keys: Keys) -> None:
+def test_what_cannot_be_is_refused(arguments: tuple[str, ...], keys: Command) -> None:
     code, out, _ = keys(*arguments)
     assert (code, out) == (2, "")
 
 
 def test_the_operator_reads_who_did_what(
-    keys: Keys, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+    keys: Command, ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys("add", "laptop", "--tenant", "alice")
     with pytest.raises(SystemExit):
