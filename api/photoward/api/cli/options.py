@@ -1,4 +1,4 @@
-"""Options that several commands share: the data folder, the address to listen on."""
+"""Options that several commands share: the data folder, the address to listen on, the strength."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from photoward.core.catalogue import DEFAULT_PRESET, PRESETS, SHAPINGS
 
 DataDir = Annotated[
     Path | None,
@@ -26,4 +28,12 @@ Port = Annotated[
         help="TCP port to listen on; 0: any free port.",
         show_default="PHOTOWARD_HTTP_PORT, else 8080",
     ),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(help=f"Strength: {', '.join(PRESETS)}.", show_default=DEFAULT_PRESET),
+]
+Shaping = Annotated[
+    str | None,
+    typer.Option(help=f"Where the change goes: {', '.join(SHAPINGS)}.", show_default=SHAPINGS[0]),
 ]

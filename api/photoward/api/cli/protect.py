@@ -20,13 +20,11 @@ from photoward.api.cli.files import folders, user_data
 from photoward.api.cli.files.locations import Folder
 from photoward.api.cli.files.names import MISNAMED
 from photoward.api.cli.files.plan import PlannedFile, plan
+from photoward.api.cli.options import Preset, Shaping
 from photoward.core.catalogue import (
     DEFAULT_METHOD,
-    DEFAULT_PRESET,
     METADATA,
     METHODS,
-    PRESETS,
-    SHAPINGS,
     Catalogue,
 )
 from photoward.core.errors import PhotowardError
@@ -78,10 +76,7 @@ def protect(  # noqa: PLR0913  # one parameter an option
             help="Set of pretrained networks; `surrogate list` prints them.", show_default=_SETTING
         ),
     ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(help=f"Strength: {', '.join(PRESETS)}.", show_default=DEFAULT_PRESET),
-    ] = None,
+    preset: Preset = None,
     epsilon: Annotated[
         float | None,
         typer.Option(
@@ -100,12 +95,7 @@ def protect(  # noqa: PLR0913  # one parameter an option
             show_default="that of the photo",
         ),
     ] = None,
-    shaping: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Where the change goes: {', '.join(SHAPINGS)}.", show_default=SHAPINGS[0]
-        ),
-    ] = None,
+    shaping: Shaping = None,
     metadata: Annotated[
         str | None,
         typer.Option(

@@ -22,7 +22,7 @@ from photoward.api.cli.files import names
 from photoward.api.cli.files.locations import Folder, Location, open_location
 from photoward.api.cli.files.output_record import is_older
 from photoward.api.cli.files.transfer import Photo, Refused, Transfer
-from photoward.core.catalogue import DEFAULT_PRESET, PRESETS, SHAPINGS
+from photoward.api.cli.options import Preset, Shaping
 from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
@@ -170,16 +170,8 @@ def sync(  # noqa: PLR0913  # one parameter an option
     method: Annotated[
         str | None, typer.Option(help="Method.", show_default="that of the service")
     ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(help=f"Strength: {', '.join(PRESETS)}.", show_default=DEFAULT_PRESET),
-    ] = None,
-    shaping: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Where the change goes: {', '.join(SHAPINGS)}.", show_default=SHAPINGS[0]
-        ),
-    ] = None,
+    preset: Preset = None,
+    shaping: Shaping = None,
     output_format: Annotated[
         str | None,
         typer.Option(help="jpeg, png, webp or avif.", show_default="that of the photo"),
