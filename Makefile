@@ -8,7 +8,7 @@ LINTERS := .venv/linters
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up stack test fast slow chaos fuzz tables deployment lint format types contracts clean
+.PHONY: help venv demo up stack test fast coverage slow integrations chaos fuzz tables deployment lint format types contracts clean
 
 help: ## This overview
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
@@ -30,13 +30,20 @@ up: $(STAMP) ## Run the service on http://127.0.0.1:8080 until Ctrl-C
 stack: $(STAMP) ## Run docker-compose.yml as plain processes on loopback until Ctrl-C (PORT=…)
 	@$(BIN)/python -m tests.support.loopback $(if $(PORT),--port $(PORT))
 
-test: fast slow ## Run all tests: the fast ones with their branch coverage, then the slow ones
+test: fast slow ## Run all tests: the fast ones, then the slow ones
 
-fast: $(STAMP) ## Run the fast tests and show their branch coverage
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) -m 'not slow and not system and not gpu and not bench' --cov --cov-report=term
+FAST := -m 'not slow and not system and not gpu and not bench and not integration'
+fast: $(STAMP) ## Run the fast tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) $(FAST)
+
+coverage: $(STAMP) ## Run the fast tests and show their branch coverage
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) $(FAST) --cov --cov-report=term
 
 slow: $(STAMP) ## Run the tests that take long or start the whole service
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m '(slow or system or gpu) and not bench and not chaos'
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m '(slow or system or gpu) and not bench and not chaos and not integration'
+
+integrations: $(STAMP) ## Run the integrations against the real hosts, which it installs into .integrations
+	$(BIN)/pytest -q -m integration
 
 FAULTS := $(addprefix tests/system/test_,worker_faults.py crash_points.py arrival_faults.py broker_faults.py \
 	store_faults.py webhook_faults.py load_faults.py upload_faults.py erasure.py two_at_once.py chaos.py passage.py)
