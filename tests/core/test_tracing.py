@@ -15,7 +15,7 @@ from photoward.api.cli.checks import services
 from photoward.core import tracing
 from photoward.core.jobs import Item, State, new_id
 from photoward.core.timings import StageTimings
-from photoward.core.tracing import SILENT, open_tracer
+from photoward.core.tracing import NO_OP, open_tracer
 from tests.support.collector import collecting
 from tests.support.samples import options, source
 
@@ -55,15 +55,15 @@ def python(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_without_a_receiver_nothing_is_imported() -> None:
     told = python(
         "import sys, photoward.worker.celery_app, photoward.worker.lifecycle\n"
-        "from photoward.core.tracing import SILENT, open_tracer\n"
-        "assert open_tracer('worker') is SILENT\n"
+        "from photoward.core.tracing import NO_OP, open_tracer\n"
+        "assert open_tracer('worker') is NO_OP\n"
         "print(*(name for name in sys.modules if name.startswith('opentelemetry')))"
     )
     assert told.stdout.split() == []
     told = python(  # FastAPI brings the bare API, which does nothing by itself
         "import sys, photoward.api.http.app\n"
-        "from photoward.core.tracing import SILENT, open_tracer\n"
-        "assert open_tracer('api') is SILENT\n"
+        "from photoward.core.tracing import NO_OP, open_tracer\n"
+        "assert open_tracer('api') is NO_OP\n"
         "print(*(name for name in sys.modules if name.startswith('opentelemetry.')))"
     )
     assert not {"opentelemetry.sdk", "opentelemetry.exporter"} & set(told.stdout.split())
@@ -73,13 +73,13 @@ def test_without_the_extra_it_is_said_and_nothing_breaks() -> None:
     told = python(
         "import sys; sys.modules['opentelemetry.exporter'] = None\n"
         "from photoward.core.telemetry import configure_logging\n"
-        "from photoward.core.tracing import SILENT, open_tracer\n"
+        "from photoward.core.tracing import NO_OP, open_tracer\n"
         "configure_logging(json=True)\n"
-        "assert open_tracer('worker') is SILENT",
+        "assert open_tracer('worker') is NO_OP",
         **{ENDPOINT: NOWHERE},
     )
     (line,) = map(json.loads, told.stderr.splitlines())
-    assert (line["event"], line["level"]) == ("tracing_off", "warning")
+    assert (line["event"], line["level"]) == ("tracing_disabled", "warning")
     assert "pip install 'photoward[otel]'" in line["detail"]
 
 
@@ -98,14 +98,14 @@ def test_the_standard_variables_decide(
 ) -> None:
     for name, value in ({ENDPOINT: NOWHERE} | more).items():
         monkeypatch.setenv(name, value)
-    assert tracing.wanted() is wanted
+    assert tracing.configured() is wanted
 
 
 def test_a_protocol_that_is_not_spoken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT, NOWHERE)
     assert services.traces().ok
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    assert open_tracer("api") is SILENT
+    assert open_tracer("api") is NO_OP
     finding = services.traces()
     assert not finding.ok
     assert "grpc" in finding.remedy
@@ -121,11 +121,11 @@ def test_a_batch_is_linked_to_all_requests_and_tells_failures(
         timings = StageTimings()
         timings.record({"encode": 0.2, "verify": 0.1})
         good, bad, untraced = item(TRACE), item(TRACE.replace("b", "c")), item(None)
-        with tracer.batch([good, bad, untraced]) as batch:
-            batch.ended(good, timings)
-            batch.ended(bad, StageTimings(), "corrupt")
-            batch.ended(untraced, StageTimings())
-        with pytest.raises(ValueError, match="hunter2"), tracer.batch([item("nonsense")]):
+        with tracer.job_group([good, bad, untraced]) as group:
+            group.record_image(good, timings)
+            group.record_image(bad, StageTimings(), "corrupt")
+            group.record_image(untraced, StageTimings())
+        with pytest.raises(ValueError, match="hunter2"), tracer.job_group([item("nonsense")]):
             raise ValueError("hunter2")
         tracer.close()
         spans = collector.spans
@@ -157,10 +157,10 @@ def test_a_request_goes_on_with_its_callers_trace(
     with collecting() as collector:
         monkeypatch.setenv(ENDPOINT, collector.url)
         tracer = open_tracer("api")
-        with tracer.request({"traceparent": caller}) as asked:
-            here = tracer.here()
-            asked.answered("GET", "/v1/x", 503)
-        assert tracer.here() is None
+        with tracer.request({"traceparent": caller}) as span:
+            here = tracer.traceparent()
+            span.record_response("GET", "/v1/x", 503)
+        assert tracer.traceparent() is None
         tracer.close()
         (told,) = collector.spans
     assert here is not None
@@ -172,8 +172,8 @@ def test_a_request_goes_on_with_its_callers_trace(
 def test_a_receiver_that_is_away_keeps_nobody_from_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT, NOWHERE)
     tracer = open_tracer("api")
-    with tracer.request({}) as asked:
-        asked.answered("GET", "/v1/x", 200)
+    with tracer.request({}) as span:
+        span.record_response("GET", "/v1/x", 200)
     began = time.monotonic()
     tracer.close()
     assert time.monotonic() - began < 5

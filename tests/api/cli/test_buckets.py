@@ -22,7 +22,7 @@ from photoward.api.cli import main
 from photoward.api.cli.files.locations import SOURCE_VERSION, Bucket
 from photoward.core.jobs import Failure
 from photoward.core.settings import Settings
-from photoward.core.storage.places import open_bucket
+from photoward.core.storage.factory import open_bucket
 from tests.api.http.service import Service, picture, serving, working
 from tests.core.imaging.pictures import reopened
 from tests.support.servers import S3_BUCKET, S3_KEYS, free_ports

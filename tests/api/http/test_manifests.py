@@ -21,7 +21,7 @@ from photoward.core.ledger import Ledger, webhooks
 from photoward.core.ledger.tables import items
 from photoward.core.object_keys import original_key
 from photoward.core.settings import Settings
-from photoward.core.storage.places import open_bucket
+from photoward.core.storage.factory import open_bucket
 from photoward.core.webhooks import Event
 from tests.api.http.service import picture, work
 from tests.api.http.test_batches import lines as told_in

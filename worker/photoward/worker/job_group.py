@@ -16,7 +16,7 @@ from photoward.core.jobs import MAX_ATTEMPTS, Failure, Output, Rendition, Result
 from photoward.core.key_derivation import tenant_secret
 from photoward.core.object_keys import object_keys, original_key, output_keys
 from photoward.core.timings import StageTimings
-from photoward.core.tracing import SILENT
+from photoward.core.tracing import NO_OP
 from photoward.worker.claim import held
 from photoward.worker.pipeline import BatchStats, Job, Protected, Refused
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Item
     from photoward.core.ledger import Ledger
     from photoward.core.storage import ObjectStore
-    from photoward.core.tracing import Batch, Tracer
+    from photoward.core.tracing import JobGroupSpan, Tracer
     from photoward.worker.batch_sizer import BatchSizer
     from photoward.worker.pipeline import Pipeline
 
@@ -45,7 +45,7 @@ class JobGroupWorker:
         sizer: BatchSizer,
         master: bytes,
         lease_s: float,
-        tracer: Tracer = SILENT,
+        tracer: Tracer = NO_OP,
     ) -> None:
         self.ledger = ledger
         self.store = store
@@ -75,7 +75,7 @@ class JobGroupWorker:
         spent = {item.id: StageTimings() for item in items}
         try:
             with (
-                self._tracer.batch(items) as told,
+                self._tracer.job_group(items) as span,
                 held(self.ledger, token, self._lease_s) as tell,
             ):
                 salts = {one: self.ledger.tenants.salt(one) for one in {i.tenant for i in items}}
@@ -87,7 +87,7 @@ class JobGroupWorker:
                     outcomes = [*self.pipeline.protect(jobs, tell, stats), *refused]
                 failpoint("protected")
                 encoded()
-                ended = self._settle(token, items, outcomes, spent, told)
+                ended = self._settle(token, items, outcomes, spent, span)
         except (Unavailable, KeyboardInterrupt, SystemExit):
             self._give_back(token)
             raise
@@ -137,7 +137,7 @@ class JobGroupWorker:
         claimed: Sequence[Item],
         outcomes: Sequence[Protected | Refused],
         spent: dict[str, StageTimings],
-        told: Batch,
+        span: JobGroupSpan,
     ) -> int:
         """Publish: objects first, then one transaction, then what nobody needs any more."""
         items = {item.id: item for item in claimed}
@@ -166,10 +166,10 @@ class JobGroupWorker:
             self.ledger.items.release(token, counted=True)
         for item_id in done:
             _count_done(items[item_id], spent[item_id])
-            told.ended(items[item_id], spent[item_id])
+            span.record_image(items[item_id], spent[item_id])
         for item_id in failed:
             _count_failed(items[item_id], refused[item_id].code)
-            told.ended(items[item_id], spent[item_id], refused[item_id].code)
+            span.record_image(items[item_id], spent[item_id], refused[item_id].code)
         for item_id in again:
             _tell_again(items[item_id], refused[item_id])
         kept = {item_id for item_id in failed if is_ours(refused[item_id].code)}

@@ -24,7 +24,7 @@ from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger
 from photoward.core.queue import open_wake_up_sender
 from photoward.core.storage import open_store
-from photoward.core.tracing import SILENT, open_tracer
+from photoward.core.tracing import NO_OP, open_tracer
 from photoward.models.surrogates.cache import SurrogateCache
 from photoward.worker.batch_sizer import BatchSizer
 from photoward.worker.claim import claim
@@ -95,7 +95,7 @@ class Worker:
     heartbeat: Heartbeat
     watchdog: Watchdog
     wake_ups: WakeUpSender
-    tracer: Tracer = SILENT
+    tracer: Tracer = NO_OP
 
     def __post_init__(self) -> None:
         """Nothing is in flight."""

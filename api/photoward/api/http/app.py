@@ -44,7 +44,7 @@ from photoward.core.queue import open_wake_up_sender
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from photoward.core.telemetry import configure_logging, serve_metrics
-from photoward.core.tracing import SILENT, open_tracer
+from photoward.core.tracing import NO_OP, open_tracer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -86,7 +86,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     wake_ups: WakeUpSender,
     catalogue: Catalogue,
     master: bytes,
-    tracer: Tracer = SILENT,
+    tracer: Tracer = NO_OP,
 ) -> FastAPI:
     """The ASGI application over the given adapters, which the caller closes."""
     app = FastAPI(

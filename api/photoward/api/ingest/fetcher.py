@@ -38,7 +38,7 @@ UNREACHABLE = "source_unreachable"
 SOURCE_FAULTS = frozenset({"source_blocked", "source_missing", "over_quota"})
 """Refusals that another attempt, later, may not meet: they are not the file's fault."""
 
-log = structlog.get_logger("photoward.arrivals")
+log = structlog.get_logger("photoward.fetches")
 
 
 class Fetcher:
@@ -82,9 +82,9 @@ class Fetcher:
         """Until the end, whatever fails: a thread that ended would not be replaced."""
         while not self._stopped.is_set():
             try:
-                arrival = self._next()
-                if arrival is not None:
-                    self._process(arrival)
+                job = self._next()
+                if job is not None:
+                    self._process(job)
             except Unavailable as error:  # of the ledger: the lease runs out
                 log.warning("fetch_unavailable", detail=error.detail)
             except Exception:
@@ -100,74 +100,72 @@ class Fetcher:
             while not self._stopped.is_set():
                 self._services.fetch_wake_up.clear()
                 try:
-                    arrival = self._services.ledger.fetches.claim(self._lease)
-                    if arrival is not None and self._has_room(arrival):
-                        return arrival
+                    job = self._services.ledger.fetches.claim(self._lease)
+                    if job is not None and self._has_room(job):
+                        return job
                 except Unavailable as error:
                     log.warning("fetch_unavailable", detail=error.detail)
                 self._services.fetch_wake_up.wait(self._poll_s)
         return None
 
-    def _has_room(self, arrival: FetchJob) -> bool:
+    def _has_room(self, job: FetchJob) -> bool:
         if time.monotonic() - self._checked_at < CACHE_S:
             return True
         try:
             self._services.admission.check_now()
         except (Overloaded, Unavailable):
-            self._services.ledger.fetches.reschedule(arrival, RETRY_DELAYS[0], counted=False)
+            self._services.ledger.fetches.reschedule(job, RETRY_DELAYS[0], counted=False)
             return False
         self._checked_at = time.monotonic()
         return True
 
-    def _process(self, arrival: FetchJob) -> None:
+    def _process(self, job: FetchJob) -> None:
         """Fetch a photo and record the outcome in the ledger."""
         failpoint("fetch-claimed")
-        error = self._attempt(arrival)
+        error = self._attempt(job)
         outcome = error.code if error else "fetched"
         if error is not None:
             # Faults of the service are retried without limit, those of the source three times.
             ours = isinstance(error, Unavailable) and error.code != UNREACHABLE
-            wait = RETRY_DELAYS[0] if ours else retry_delay(arrival.attempts)
+            wait = RETRY_DELAYS[0] if ours else retry_delay(job.attempts)
             if wait is None or isinstance(error, BadInput | Overloaded):
                 final = isinstance(error, BadInput) and error.code not in SOURCE_FAULTS
-                failure = Failure(arrival.item_id, error.code, error.detail)
-                self._services.ledger.fetches.fail(arrival, failure, final=final)
+                failure = Failure(job.item_id, error.code, error.detail)
+                self._services.ledger.fetches.fail(job, failure, final=final)
             else:
-                self._services.ledger.fetches.reschedule(arrival, wait, counted=not ours)
-        FETCHES.labels(arrival.source_kind, outcome).inc()
-        log.info("arrival", item=arrival.item_id, source=arrival.source_kind, outcome=outcome)
+                self._services.ledger.fetches.reschedule(job, wait, counted=not ours)
+        FETCHES.labels(job.source_kind, outcome).inc()
+        log.info("fetched", item=job.item_id, source=job.source_kind, outcome=outcome)
 
-    def _attempt(self, arrival: FetchJob) -> PhotowardError | None:
+    def _attempt(self, job: FetchJob) -> PhotowardError | None:
         """Fetch and submit a photo; the error that prevented it, or None."""
-        if arrival.attempts > MAX_FETCH_ATTEMPTS:
+        if job.attempts > MAX_FETCH_ATTEMPTS:
             return PhotowardError("worker_lost", f"It outlived {MAX_FETCH_ATTEMPTS} processes.")
         try:
-            self._fetch(arrival)
+            self._fetch(job)
         except PhotowardError as error:
             return error
         except Exception as error:  # one bad source never stops the rest
-            log.exception("fetch_broke", item=arrival.item_id)
+            log.exception("fetch_broke", item=job.item_id)
             return PhotowardError("internal_error", f"It broke ({type(error).__name__}).")
         return None
 
-    def _fetch(self, arrival: FetchJob) -> None:
+    def _fetch(self, job: FetchJob) -> None:
         services = self._services
-        with Spool.for_service(
-            services.settings, declared=None, filename=arrival.filename
-        ) as spool:
-            self._read(arrival, spool)
+        with Spool.for_service(services.settings, declared=None, filename=job.filename) as spool:
+            self._read(job, spool)
             failpoint("photo-fetched")
-            image = spool.checked(arrival.options)
+            image = spool.checked(job.options)
             with self._storing:
-                held = services.ledger.fetches.renew_lease(arrival, self._lease)
-                item = complete_fetch(services, arrival, image) if held else None
+                held = services.ledger.fetches.renew_lease(job, self._lease)
+                item = complete_fetch(services, job, image) if held else None
         if item is not None:
             services.notifier.notify(item.id)
 
-    def _read(self, arrival: FetchJob, spool: Spool) -> None:
+    def _read(self, job: FetchJob, spool: Spool) -> None:
         until = time.monotonic() + self._services.settings.fetch_timeout_seconds
-        source = self._services.sources[arrival.source_kind]
-        with source.opened(arrival.tenant, arrival.location) as chunks:
+        source = self._services.sources[job.source_kind]
+        with source.opened(job.tenant, job.location) as chunks:
             for chunk in chunks:
                 if self._stopped.is_set():
                     raise Unavailable("The service is shutting down.")

@@ -107,7 +107,9 @@ def import_manifest(  # noqa: PLR0913  # what a manifest is, and for whom
     results = list(checker.check(lines, find_accepted=key is not None))
     accepted = [one.outcome for one in results if isinstance(one.outcome, FetchRequest)]
     require_fetch_room(services, len(accepted))
-    services.ledger.fetches.enqueue(tenant, batch_id, accepted, services.tracer.here(), request)
+    services.ledger.fetches.enqueue(
+        tenant, batch_id, accepted, services.tracer.traceparent(), request
+    )
     services.fetch_wake_up.set()
     log.info("manifest", batch=batch_id, accepted=len(accepted), lines=len(results))
     return results

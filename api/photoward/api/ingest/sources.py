@@ -36,14 +36,14 @@ RETRYABLE = frozenset(
 class PhotoSource(Protocol):
     """Reads photos by the locations that a manifest gives."""
 
-    def name(self, tenant: str, place: str) -> str:
+    def name(self, tenant: str, location: str) -> str:
         """The file name of a photo, where the manifest gives none.
 
         Raises:
             BadInput: ``source_blocked``: the tenant may not fetch from there.
         """
 
-    def opened(self, tenant: str, place: str) -> AbstractContextManager[Iterator[bytes]]:
+    def opened(self, tenant: str, location: str) -> AbstractContextManager[Iterator[bytes]]:
         """A photo's bytes.
 
         Raises:
@@ -76,14 +76,14 @@ class UploadSource:
         self._ledger = ledger
         self._store = store
 
-    def name(self, tenant: str, place: str) -> str:
+    def name(self, tenant: str, location: str) -> str:
         """The file name in the upload's metadata. Raises BadInput: ``source_missing``."""
-        return parse_metadata(self._upload(tenant, place).metadata).get("filename", "")
+        return parse_metadata(self._upload(tenant, location).metadata).get("filename", "")
 
     @contextmanager
-    def opened(self, tenant: str, place: str) -> Iterator[Iterator[bytes]]:
+    def opened(self, tenant: str, location: str) -> Iterator[Iterator[bytes]]:
         """The upload's bytes. Raises BadInput: ``source_missing``."""
-        yield self._read(self._upload(tenant, place))
+        yield self._read(self._upload(tenant, location))
 
     def _read(self, upload: Upload) -> Iterator[bytes]:
         try:
@@ -91,9 +91,9 @@ class UploadSource:
         except (Conflict, NotFound) as error:
             raise BadInput("source_missing", error.detail, field=UPLOAD_SOURCE) from None
 
-    def _upload(self, tenant: str, place: str) -> Upload:
+    def _upload(self, tenant: str, location: str) -> Upload:
         try:
-            upload = self._ledger.uploads.get(tenant, validate_id(place))
+            upload = self._ledger.uploads.get(tenant, validate_id(location))
         except NotFound:
             raise BadInput(
                 "source_missing", "There is no such upload.", field=UPLOAD_SOURCE
@@ -111,23 +111,23 @@ class UrlSource:
         self._private = settings.fetch_allow_private
         self._timeout_s = settings.fetch_timeout_seconds
 
-    def name(self, tenant: str, place: str) -> str:
+    def name(self, tenant: str, location: str) -> str:
         """The last part of the URL's path. Raises BadInput: ``source_blocked``."""
         del tenant
         if not self._enabled:
             raise _blocked("This service fetches no URLs.")
-        if len(place) > MAX_URL:
+        if len(location) > MAX_URL:
             raise _blocked(f"It is longer than {MAX_URL} characters.")
         try:
-            return unquote(check_url(place, private=self._private).path).rpartition("/")[2]
+            return unquote(check_url(location, private=self._private).path).rpartition("/")[2]
         except BlockedUrl as blocked:
             raise _blocked(f"It is not fetched: {blocked}.") from None
 
     @contextmanager
-    def opened(self, tenant: str, place: str) -> Iterator[Iterator[bytes]]:
+    def opened(self, tenant: str, location: str) -> Iterator[Iterator[bytes]]:
         """The body of an answer 200; redirects are not followed. Raises as ``PhotoSource`` does."""
-        self.name(tenant, place)
-        request = open_response(place, private=self._private, whole_s=self._timeout_s)
+        self.name(tenant, location)
+        request = open_response(location, private=self._private, whole_s=self._timeout_s)
         with ExitStack() as closing:
             with _translated():
                 answer = closing.enter_context(request)

@@ -64,7 +64,7 @@ def submit_image(  # noqa: PLR0913  # what makes an image
             group_key,
             batch_id=batch_id,
             idempotency_key=request,
-            traceparent=services.tracer.here(),
+            traceparent=services.tracer.traceparent(),
             upload_id=upload_id,
         )
     if item.id != image_id:

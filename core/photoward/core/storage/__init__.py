@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from photoward.core.storage.factory import open_store
 from photoward.core.storage.object_store import ObjectStore
-from photoward.core.storage.places import open_store
 
 __all__ = ["ObjectStore", "open_store"]

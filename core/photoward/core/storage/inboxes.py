@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 import obstore
 
 from photoward.core.errors import BadInput, Unavailable
+from photoward.core.storage.factory import open_bucket
 from photoward.core.storage.object_store import translated
-from photoward.core.storage.places import open_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,43 +25,43 @@ CHUNK = 1 << 18
 
 
 class Inboxes:
-    """The places that ``settings.fetch_buckets`` opens.
+    """The buckets that ``settings.fetch_buckets`` opens.
 
     A key is ``bucket/key``: what an S3 URL has behind ``s3://``.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._places = [urlsplit(place) for place in settings.fetch_buckets]
+        self._locations = [urlsplit(location) for location in settings.fetch_buckets]
         secrets = settings.s3_access_key_id, settings.s3_secret_access_key
         self._bucket = cache(lambda name: open_bucket(name, "", *secrets, settings.s3_endpoint_url))
 
-    def name(self, tenant: str, place: str) -> str:
-        """What a key is called below its place.
+    def name(self, tenant: str, location: str) -> str:
+        """What a key is called below its location.
 
         Raises:
-            BadInput: ``source_blocked``: it lies in no place that the tenant may fetch from.
+            BadInput: ``source_blocked``: it lies in no bucket that the tenant may fetch from.
         """
-        if len(place) > MAX_KEY or not place.isprintable():
+        if len(location) > MAX_KEY or not location.isprintable():
             raise _blocked("That is no key.")
-        if {"", ".", ".."} & set(place.split("/")):
+        if {"", ".", ".."} & set(location.split("/")):
             raise _blocked("A key is bucket/key, and no part of it is empty.")
-        for opened in self._places:
+        for opened in self._locations:
             prefix = opened.path.strip("/").replace("{tenant}", quote(tenant, safe=""))
             root = f"{opened.netloc}/{prefix}/" if prefix else f"{opened.netloc}/"
-            if place.startswith(root):
-                return place.removeprefix(root)
+            if location.startswith(root):
+                return location.removeprefix(root)
         raise _blocked("It lies in no bucket and prefix that may be read.")
 
     @contextmanager
-    def opened(self, tenant: str, place: str) -> Iterator[Iterator[bytes]]:
+    def opened(self, tenant: str, location: str) -> Iterator[Iterator[bytes]]:
         """An object's bytes.
 
         Raises:
             BadInput: as ``name``, or ``source_missing``.
             Unavailable: ``source_unreachable``, also while they are read.
         """
-        self.name(tenant, place)
-        name, _, key = place.partition("/")
+        self.name(tenant, location)
+        name, _, key = location.partition("/")
         with _reached():
             bucket: S3Store = self._bucket(name)
             try:

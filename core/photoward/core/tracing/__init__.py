@@ -1,8 +1,8 @@
-"""Traces: a request and the stages of its photos, told to the receiver that the environment names.
+"""Traces of requests and of the stages of their photos, exported over OTLP.
 
-``OTEL_EXPORTER_OTLP_ENDPOINT`` and OpenTelemetry's other variables say where and how. Without them
-its SDK is not imported and every call here does nothing. Spans hold ids, counts, codes and routes;
-no file name, label, address or key.
+OpenTelemetry's own variables configure them (``OTEL_EXPORTER_OTLP_ENDPOINT`` and others). Without
+them its SDK is not imported and every call here does nothing. Spans hold ids, counts, codes and
+routes; no file name, label, address or key.
 """
 
 from __future__ import annotations
@@ -22,107 +22,107 @@ if TYPE_CHECKING:
     from photoward.core.timings import StageTimings
 
 _KINDS = ("_TRACES", "")
-"""What stands in the variables' names: what is said of traces alone goes first."""
+"""Parts of the variables' names: those for traces alone have precedence."""
 PROTOCOL = "http/protobuf"
 
 log = structlog.get_logger(__name__)
 
 
-class Asked(Protocol):
-    """A request that is being answered."""
+class RequestSpan(Protocol):
+    """The span of a request."""
 
-    def answered(self, method: str, route: str, status: int) -> None:
-        """How; status 0: not at all."""
+    def record_response(self, method: str, route: str, status: int) -> None:
+        """Set the attributes of the response; status 0: the client got none."""
 
 
-class Batch(Protocol):
-    """A batch that is being worked off."""
+class JobGroupSpan(Protocol):
+    """The span of a job group."""
 
-    def ended(self, item: Item, timings: StageTimings, code: str | None = None) -> None:
-        """A photo of it has, after these stages; ``code``: it failed."""
+    def record_image(self, item: Item, timings: StageTimings, code: str | None = None) -> None:
+        """Add a finished image with its stages; ``code``: it failed."""
 
 
 class Tracer(Protocol):
-    """Whom a process tells what it does."""
+    """Records spans."""
 
-    def request(self, headers: Mapping[str, str]) -> AbstractContextManager[Asked]:
-        """While the block runs; goes on with the caller's trace if ``traceparent`` names one."""
+    def request(self, headers: Mapping[str, str]) -> AbstractContextManager[RequestSpan]:
+        """A span for the block; continues the caller's trace if ``traceparent`` names one."""
 
-    def here(self) -> str | None:
-        """The request that is being answered, as a W3C ``traceparent``."""
+    def traceparent(self) -> str | None:
+        """The current span as a W3C ``traceparent``; None: there is none."""
 
-    def batch(self, items: Sequence[Item]) -> AbstractContextManager[Batch]:
-        """While the block runs; linked to the requests that the items came with."""
+    def job_group(self, items: Sequence[Item]) -> AbstractContextManager[JobGroupSpan]:
+        """A span for the block, linked to the requests that submitted the items."""
 
     def close(self) -> None:
-        """Tell what has not been told yet, within a few seconds."""
+        """Export what is left, within a few seconds."""
 
 
-class Silent:
-    """Tells nobody."""
+class NoOpTracer:
+    """Records nothing."""
 
     @contextmanager
-    def request(self, headers: Mapping[str, str]) -> Iterator[Asked]:  # noqa: ARG002  # nobody
+    def request(self, headers: Mapping[str, str]) -> Iterator[RequestSpan]:  # noqa: ARG002  # a no-op
         """See ``Tracer``."""
         yield self
 
     @contextmanager
-    def batch(self, items: Sequence[Item]) -> Iterator[Batch]:  # noqa: ARG002  # nobody
+    def job_group(self, items: Sequence[Item]) -> Iterator[JobGroupSpan]:  # noqa: ARG002  # a no-op
         """See ``Tracer``."""
         yield self
 
-    def here(self) -> None:
+    def traceparent(self) -> None:
         """See ``Tracer``."""
 
-    def answered(self, method: str, route: str, status: int) -> None:
-        """See ``Asked``."""
+    def record_response(self, method: str, route: str, status: int) -> None:
+        """See ``RequestSpan``."""
 
-    def ended(self, item: Item, timings: StageTimings, code: str | None = None) -> None:
-        """See ``Batch``."""
+    def record_image(self, item: Item, timings: StageTimings, code: str | None = None) -> None:
+        """See ``JobGroupSpan``."""
 
     def close(self) -> None:
         """See ``Tracer``."""
 
 
-SILENT = Silent()
+NO_OP = NoOpTracer()
 
 
-def wanted() -> bool:
-    """Whether the environment names a receiver."""
+def configured() -> bool:
+    """Whether the environment names an OTLP endpoint."""
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
     if os.environ.get("OTEL_TRACES_EXPORTER", "").lower() == "none":
         return False
-    return _said("OTEL_EXPORTER_OTLP{}_ENDPOINT") is not None
+    return _variable("OTEL_EXPORTER_OTLP{}_ENDPOINT") is not None
 
 
-def obstacle() -> str | None:
-    """Why what the environment wants cannot be; None: it can."""
+def missing_requirement() -> str | None:
+    """Why spans cannot be exported as configured; None: they can."""
     try:
         found = importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http")
     except ModuleNotFoundError:  # of what it lies in
         found = None
     if found is None:
         return "OpenTelemetry is not installed: pip install 'photoward[otel]'."
-    protocol = _said("OTEL_EXPORTER_OTLP{}_PROTOCOL") or PROTOCOL
+    protocol = _variable("OTEL_EXPORTER_OTLP{}_PROTOCOL") or PROTOCOL
     if protocol != PROTOCOL:
-        return f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol}; only {PROTOCOL} is spoken here."
+        return f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol}; only {PROTOCOL} is supported."
     return None
 
 
 def open_tracer(part: str) -> Tracer:
-    """The tracer of this process, which is the service's ``part``; open it after a fork."""
-    if not wanted():
-        return SILENT
-    reason = obstacle()
+    """The tracer of this process, named ``photoward-{part}``; open it after a fork."""
+    if not configured():
+        return NO_OP
+    reason = missing_requirement()
     if reason is not None:
-        log.warning("tracing_off", detail=reason)
-        return SILENT
+        log.warning("tracing_disabled", detail=reason)
+        return NO_OP
     from photoward.core.tracing.otlp import OtlpTracer  # noqa: PLC0415  # belongs to an extra
 
     return OtlpTracer(part)
 
 
-def _said(variable: str) -> str | None:
+def _variable(variable: str) -> str | None:
     values = (os.environ.get(variable.format(kind)) for kind in _KINDS)
     return next(filter(None, values), None)

@@ -1,4 +1,4 @@
-"""Spans by OpenTelemetry's SDK, sent over OTLP/HTTP; imported only where it is wanted.
+"""Spans by OpenTelemetry's SDK, sent over OTLP/HTTP; imported only when it is configured.
 
 A photo's span belongs to the trace of its request; a batch has many parents, so it is a trace of
 its own that is linked to theirs. The provider is not OpenTelemetry's global one: nothing else in
@@ -54,21 +54,21 @@ class OtlpTracer:
         self._tracer = self._provider.get_tracer("photoward", version("photoward"))
 
     @contextmanager
-    def request(self, headers: Mapping[str, str]) -> Iterator[_Asked]:
+    def request(self, headers: Mapping[str, str]) -> Iterator[_RequestSpan]:
         """See ``Tracer``."""
         caller = propagate.extract(headers, Context())
         span = self._tracer.start_span("request", caller, SpanKind.SERVER)
         with _running(span):
-            yield _Asked(span)
+            yield _RequestSpan(span)
 
-    def here(self) -> str | None:
+    def traceparent(self) -> str | None:
         """See ``Tracer``."""
         carrier: dict[str, str] = {}
         _W3C.inject(carrier)
         return carrier.get("traceparent")
 
     @contextmanager
-    def batch(self, items: Sequence[Item]) -> Iterator[_Batch]:
+    def job_group(self, items: Sequence[Item]) -> Iterator[_JobGroupSpan]:
         """See ``Tracer``."""
         requests = dict.fromkeys(item.traceparent for item in items)  # many may be of one archive
         parents = [trace.get_current_span(_of(request)).get_span_context() for request in requests]
@@ -78,7 +78,7 @@ class OtlpTracer:
             "process batch", Context(), SpanKind.CONSUMER, attributes, links
         )
         with _running(span):
-            yield _Batch(self._tracer, span)
+            yield _JobGroupSpan(self._tracer, span)
 
     def close(self) -> None:
         """See ``Tracer``. The SDK waits half a minute for a receiver that is away."""
@@ -87,11 +87,11 @@ class OtlpTracer:
         closing.join(CLOSE_S)
 
 
-class _Asked:
+class _RequestSpan:
     def __init__(self, span: Span) -> None:
         self._span = span
 
-    def answered(self, method: str, route: str, status: int) -> None:
+    def record_response(self, method: str, route: str, status: int) -> None:
         self._span.update_name(f"{method} {route}")
         self._span.set_attributes(
             {
@@ -104,13 +104,13 @@ class _Asked:
             self._span.set_status(Status(StatusCode.ERROR))
 
 
-class _Batch:
+class _JobGroupSpan:
     def __init__(self, tracer: Tracer, span: Span) -> None:
         self._tracer = tracer
         self._span = span
         self._began = time.time_ns()
 
-    def ended(self, item: Item, timings: StageTimings, code: str | None = None) -> None:
+    def record_image(self, item: Item, timings: StageTimings, code: str | None = None) -> None:
         """The photo's span, and one a stage: only now is it known how it went."""
         batch = self._span.get_span_context()
         parent = (

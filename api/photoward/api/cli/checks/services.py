@@ -33,7 +33,7 @@ def findings(settings: Settings) -> Iterator[CheckResult]:
     yield queue(settings)
     yield ledger(settings)
     yield store(settings)
-    if tracing.wanted():
+    if tracing.configured():
         yield traces()
 
 
@@ -128,7 +128,7 @@ def store(settings: Settings) -> CheckResult:
 
 def traces() -> CheckResult:
     """Whether traces can be exported to the receiver that the environment names."""
-    reason = tracing.obstacle()
+    reason = tracing.missing_requirement()
     found = "exported as OTEL_* set" if reason is None else "not exported"
     return CheckResult("Traces", reason is None, found, reason or "", needed=False)
 

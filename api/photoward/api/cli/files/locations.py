@@ -20,8 +20,8 @@ from photoward.api.cli.files.folders import entry_path, walk
 from photoward.api.cli.files.output_record import Origin, OutputRecord
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.files import is_hidden, write_whole
+from photoward.core.storage.factory import open_bucket
 from photoward.core.storage.object_store import translated
-from photoward.core.storage.places import open_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

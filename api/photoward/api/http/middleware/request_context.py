@@ -18,7 +18,7 @@ from photoward.core.telemetry import HTTP_REQUEST_DURATION, HTTP_REQUESTS
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from photoward.core.tracing import Asked, Tracer
+    from photoward.core.tracing import RequestSpan, Tracer
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -74,12 +74,12 @@ class RequestContextMiddleware:
                 _record(span, scope, status, time.perf_counter() - started)
 
 
-def _record(span: Asked, scope: Scope, status: int, seconds: float) -> None:
+def _record(span: RequestSpan, scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in METHODS else "other"
     route = _route(scope)
     HTTP_REQUESTS.labels(method, route, str(status)).inc()
     HTTP_REQUEST_DURATION.labels(method, route).observe(seconds)
-    span.answered(method, route, status)
+    span.record_response(method, route, status)
     log.info("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 1))
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from photoward.api.cli import sample_images
 from photoward.core.settings import Settings
-from photoward.core.storage.places import open_bucket
+from photoward.core.storage.factory import open_bucket
 from tests.support import cifar
 from tests.support.audit import audit
 from tests.support.beside import beside

@@ -33,11 +33,11 @@ def open_store(settings: Settings) -> ObjectStore:
         return ObjectStore(MemoryStore())
     if url.scheme == "s3" and url.hostname:
         secrets = settings.s3_access_key_id, settings.s3_secret_access_key
-        place = url.netloc, url.path.strip("/")
+        bucket_and_prefix = url.netloc, url.path.strip("/")
         public = settings.storage_public_url
         return ObjectStore(
-            open_bucket(*place, *secrets, settings.s3_endpoint_url),
-            public=open_bucket(*place, *secrets, endpoint=public) if public else None,
+            open_bucket(*bucket_and_prefix, *secrets, settings.s3_endpoint_url),
+            public=open_bucket(*bucket_and_prefix, *secrets, endpoint=public) if public else None,
         )
     raise Unavailable("The storage URL must be file:///folder, memory:// or s3://bucket/prefix.")
 
