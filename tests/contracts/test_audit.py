@@ -52,7 +52,7 @@ def test_every_deed_is_kept_with_who_did_it(ledger: Ledger) -> None:
     ledger.tenants.set_quota("alice", None)
     ledger.tenants.set_weight("alice", 0.5)
     hook = ledger.webhooks.add(
-        secrets.token_hex(8), "alice", "https://a.example/secret", {Event.IMAGE_DONE}
+        secrets.token_hex(8), "alice", "https://a.example/secret", {Event.IMAGE_SUCCEEDED}
     ).id
     ledger.webhooks.rotate_secret("alice", hook, NOW)
     ledger.webhooks.delete("alice", hook)
@@ -96,9 +96,9 @@ def test_what_did_not_happen_is_not_told(ledger: Ledger) -> None:
 
 def test_a_deed_that_fails_takes_its_entry_along(ledger: Ledger) -> None:
     hook = secrets.token_hex(8)
-    ledger.webhooks.add(hook, "alice", "https://a.example/x", {Event.IMAGE_DONE})
+    ledger.webhooks.add(hook, "alice", "https://a.example/x", {Event.IMAGE_SUCCEEDED})
     with pytest.raises(ValueError, match="contradict"):  # its entry is written first
-        ledger.webhooks.add(hook, "alice", "https://a.example/x", {Event.IMAGE_DONE})
+        ledger.webhooks.add(hook, "alice", "https://a.example/x", {Event.IMAGE_SUCCEEDED})
     assert told(ledger) == [("webhook.create", hook, None)]
 
 

@@ -174,7 +174,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_miss_ends_the_item_and_is_told(ledger: Ledger) -> None:
     hook = ledger.webhooks.add(
         secrets.token_hex(8), "alice", "https://a.example",
-        {Event.IMAGE_FAILED, Event.BATCH_ENDED},
+        {Event.IMAGE_FAILED, Event.BATCH_COMPLETED},
     )  # fmt: skip
     batch = made(ledger)
     expect(ledger, batch, 2)
@@ -184,7 +184,7 @@ def test_a_miss_ends_the_item_and_is_told(ledger: Ledger) -> None:
     ledger.webhooks.list_due()
     found = ledger.webhooks.list_deliveries("alice", hook.id, after=0, limit=9)
     assert [one.event for one in found] == [
-        Event.IMAGE_FAILED, Event.IMAGE_FAILED, Event.BATCH_ENDED
+        Event.IMAGE_FAILED, Event.IMAGE_FAILED, Event.BATCH_COMPLETED
     ]  # fmt: skip
     assert found[0].payload["data"]["code"] == "source_unreachable"
     stands = ledger.batches.get("alice", batch.id)
@@ -196,7 +196,7 @@ def test_a_miss_ends_the_item_and_is_told(ledger: Ledger) -> None:
 @pytest.mark.usefixtures("at_once")
 def test_a_batch_ends_only_when_all_have_arrived(ledger: Ledger) -> None:
     hook = ledger.webhooks.add(
-        secrets.token_hex(8), "alice", "https://a.example", {Event.BATCH_ENDED}
+        secrets.token_hex(8), "alice", "https://a.example", {Event.BATCH_COMPLETED}
     )
     batch = made(ledger)
     expect(ledger, batch, 2)

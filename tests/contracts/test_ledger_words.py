@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import MetaData, func, inspect, select
 
+from photoward.core.api_keys import Scope
 from photoward.core.audit import SUCCESS, AuditAction
 from photoward.core.jobs import State
 from photoward.core.ledger import open_ledger
@@ -28,6 +29,10 @@ COUNT = 10_000
 BATCH, UPLOAD, HOOK, KEY = "b" * 32, "c" * 32, "d" * 16, "e" * 16
 MOMENT = datetime.now(UTC).replace(microsecond=0)
 LONG_AGO = MOMENT - timedelta(days=3)
+OLD_OPTIONS = {
+    ("metadata" if name == "keep_exif" else name): value
+    for name, value in asdict(options(keep_exif="date", label='"metadata": "x"')).items()
+}
 
 
 def item(number: int, state: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  # columns
@@ -39,7 +44,7 @@ def item(number: int, state: str, **more: Any) -> dict[str, Any]:  # noqa: ANN40
         "megapixels": 1.0,
         "lane": 1,
         "turn": float(number),
-        "options": asdict(options()),
+        "options": OLD_OPTIONS,
         "source": asdict(source(filename=f"{number}.png")),
         "attempts": 0,
         "measured": {},
@@ -129,7 +134,7 @@ def rows() -> Iterator[tuple[str, list[dict[str, Any]]]]:
                 "id": KEY,
                 "tenant": "alice",
                 "name": "laptop",
-                "scopes": "read,write",
+                "scopes": "admin,read,write",
                 "digest": bytes(32),
                 "created_at": MOMENT,
             }
@@ -220,13 +225,16 @@ def test_what_else_it_held_is_there_under_the_new_names(upgraded: Ledger) -> Non
     assert (hook.secret_version, hook.previous_secret_until) == (2, MOMENT)
     (delivery,) = upgraded.webhooks.claim_deliveries(HOOK, 9, HOUR)
     assert (delivery.event, delivery.state, delivery.attempts) == (
-        Event.IMAGE_DONE,
+        Event.IMAGE_SUCCEEDED,
         DeliveryState.PENDING,
         2,
     )
+    assert delivery.payload == {"type": "image.succeeded"}
+    assert hook.events == {Event.IMAGE_SUCCEEDED}
     key = upgraded.api_keys.get_active(KEY)
     assert key is not None
     assert (key.name, key.salt) == ("laptop", bytes(16))
+    assert key.scopes == {Scope.ADMIN, Scope.READ, Scope.WRITE, Scope.WEBHOOKS}
     assert not upgraded.periodic_tasks.claim("sweep", HOUR)
     assert upgraded.workers.since_heartbeat() is not None
     target = upgraded.targets.get_or_choose("alice", "9" * 32, lambda: pytest.fail("it is stored"))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photoward.core.catalogue import (
+    EXIF_GROUPS,
     MAX_LABEL,
-    METADATA,
     METHODS,
     PRESETS,
     Catalogue,
@@ -107,7 +107,7 @@ def test_a_preset_is_an_epsilon(preset: str) -> None:
         ({"method": "em", "preset": "hosted"}, "invalid_option", "preset"),
         ({"method": "cuda", "target": "prototype"}, "invalid_option", "target"),
         ({"method": "sem", "target": "filter"}, "invalid_option", "target"),
-        ({"metadata": "date,thumbnail"}, "invalid_option", "metadata"),
+        ({"keep_exif": "date,thumbnail"}, "invalid_option", "keep_exif"),
         ({"sizes": "1080,15"}, "invalid_option", "sizes"),
         ({"sizes": "1080;320"}, "invalid_option", "sizes"),
         ({"sizes": "²"}, "invalid_option", "sizes"),
@@ -141,9 +141,9 @@ def test_only_what_is_here_for_comparison_is_a_baseline() -> None:
 
 
 def test_metadata_is_kept_by_name_and_only_once() -> None:
-    assert set(METADATA) == GROUPS.keys()
-    assert CATALOGUE.options().metadata == ""
-    assert CATALOGUE.options(metadata="date, camera,date").metadata == "date,camera"
+    assert set(EXIF_GROUPS) == GROUPS.keys()
+    assert CATALOGUE.options().keep_exif == ""
+    assert CATALOGUE.options(keep_exif="date, camera,date").keep_exif == "date,camera"
 
 
 @given(

@@ -98,7 +98,7 @@ def answers_around_a_loss(folder: Path, service: Stack, number: int) -> tuple[in
 
 def subscribe(service: Stack, url: str) -> None:
     """Have every photo's end told."""
-    wanted = json.dumps({"url": url, "events": ["image.done", "image.failed"]}).encode()
+    wanted = json.dumps({"url": url, "events": ["image.succeeded", "image.failed"]}).encode()
     request = urllib.request.Request(  # noqa: S310  # the service's own address
         f"{service.url}/v1/webhooks", wanted, {"Content-Type": "application/json"}
     )

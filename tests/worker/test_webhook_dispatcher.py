@@ -75,7 +75,7 @@ def delivered(dispatcher: WebhookDispatcher) -> int:
 
 def told(ledger: Ledger, url: str, tenant: str = "alice", messages: int = 1) -> Webhook:
     """A webhook with some messages."""
-    hook = ledger.webhooks.add(secrets.token_hex(8), tenant, url, {Event.IMAGE_DONE})
+    hook = ledger.webhooks.add(secrets.token_hex(8), tenant, url, {Event.IMAGE_SUCCEEDED})
     for _ in range(messages):
         item = added(ledger, tenant)
         token, _ = claimed(ledger)
@@ -110,12 +110,12 @@ def test_a_message_can_be_verified_with_the_secret_that_was_shown(
         assert delivered(dispatcher) == 0
     ((headers, body),) = Receiver.came
     own = webhook_secret(MASTER, hook.id, 1)
-    assert Verifier(own).verify(body, headers)["type"] == "image.done"
+    assert Verifier(own).verify(body, headers)["type"] == "image.succeeded"
     assert headers["webhook-id"] == log(ledger, hook).id
     with pytest.raises(WebhookVerificationError):
         Verifier(webhook_secret(bytes(32), hook.id, 1)).verify(body, headers)
     with pytest.raises(WebhookVerificationError):
-        Verifier(own).verify(body.replace(b"done", b"gone"), headers)
+        Verifier(own).verify(body.replace(b"succeeded", b"exceeded!"), headers)
     assert (log(ledger, hook).state, log(ledger, hook).status) == (DeliveryState.DELIVERED, 200)
 
 

@@ -33,7 +33,9 @@ ROTATION_GRACE_HOURS = 24
 DEFAULT_TENANT = "default"
 """The tenant of all requests where no keys are required."""
 
-_FORM = re.compile(r"pw_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+_FORM = re.compile(r"(?:pw|pwu)_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+TOKEN_PREFIX = "pwu_"  # noqa: S105  # no secret
+"""Begins upload tokens, where a key has ``pw_``."""
 
 
 class Scope(StrEnum):
@@ -43,6 +45,8 @@ class Scope(StrEnum):
     """Read the state of images, and download them."""
     WRITE = "write"
     """Submit and delete images."""
+    WEBHOOKS = "webhooks"
+    """Create and delete webhooks, and read their deliveries."""
     ADMIN = "admin"
     """Create and revoke the tenant's keys; read its audit log."""
     OPERATOR = "operator"
@@ -74,8 +78,23 @@ class ApiKey:
 
 
 @dataclass(frozen=True)
+class UploadToken:
+    """What a page in a browser submits photos with, in place of a key; the ledger stores it."""
+
+    id: str
+    tenant: str
+    digest: bytes
+    expires_at: datetime
+    max_images: int
+    max_bytes: int
+    """Of all images together."""
+    salt: bytes = field(default=b"", repr=False, compare=False)
+    """As an ``ApiKey`` has it."""
+
+
+@dataclass(frozen=True)
 class NewApiKey:
-    """A generated key."""
+    """A generated key or upload token."""
 
     text: str
     """What its owner sends; never stored."""
@@ -108,19 +127,28 @@ def bound_tenant_salt(tenant: str) -> bytes | None:
 
 def generate(pepper: bytes) -> NewApiKey:
     """A new random key."""
+    return _generate(pepper, "pw_")
+
+
+def generate_token(pepper: bytes) -> NewApiKey:
+    """A new random upload token."""
+    return _generate(pepper, TOKEN_PREFIX)
+
+
+def _generate(pepper: bytes, prefix: str) -> NewApiKey:
     key_id = secrets.token_hex(8)
     secret = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).rstrip(b"=").decode()
-    return NewApiKey(f"pw_{key_id}_{secret}", key_id, _digest(pepper, secret))
+    return NewApiKey(f"{prefix}{key_id}_{secret}", key_id, _digest(pepper, secret))
 
 
 def parse_id(text: str) -> str | None:
-    """The id within a key's text; None: it does not have the form of a key."""
+    """The id within a key's or token's text; None: it has not their form."""
     found = _FORM.fullmatch(text)
     return found[1] if found else None
 
 
-def matches(text: str, key: ApiKey, pepper: bytes) -> bool:
-    """Whether the text is that key, in constant time."""
+def matches(text: str, key: ApiKey | UploadToken, pepper: bytes) -> bool:
+    """Whether the text is that key or token, in constant time."""
     found = _FORM.fullmatch(text)
     return found is not None and hmac.compare_digest(_digest(pepper, found[2]), key.digest)
 

@@ -68,7 +68,7 @@ TARGETS = ("prototype", "logits")
 LEAST_SIDE, MOST_SIZES = 16, 8
 """Pixels to which a picture may be asked to shrink, and in how many sizes."""
 
-METADATA = ("date", "camera", "position")
+EXIF_GROUPS = ("date", "camera", "position")
 """What may be kept of EXIF beside copyright and artist."""
 
 SHAPINGS = ("perceptual", "even")
@@ -324,7 +324,7 @@ class Catalogue:
         output_format: str | None = None,
         sizes: str | None = None,
         shaping: str | None = None,
-        metadata: str | None = None,
+        keep_exif: str | None = None,
         data_mining: str | None = None,
         creator: str | None = None,
         credit: str | None = None,
@@ -381,7 +381,7 @@ class Catalogue:
         return Options(
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
-            sizes=_sides(sizes), shaping=shaping, metadata=_groups(metadata),
+            sizes=_sides(sizes), shaping=shaping, keep_exif=_groups(keep_exif),
             data_mining=data_mining, networks=networks, creator=_words("creator", creator),
             credit=_words("credit", credit), rights=_words("rights", rights),
             licence_url=_page(licence_url),
@@ -504,11 +504,11 @@ def _sides(sizes: str | None) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _groups(metadata: str | None) -> str:
+def _groups(keep_exif: str | None) -> str:
     """Each of the groups that are named with commas once."""
-    groups = dict.fromkeys(filter(None, (metadata or "").replace(" ", "").split(",")))
+    groups = dict.fromkeys(filter(None, (keep_exif or "").replace(" ", "").split(",")))
     for group in groups:
-        _one_of("metadata", group, METADATA)
+        _one_of("keep_exif", group, EXIF_GROUPS)
     return ",".join(groups)
 
 

@@ -181,6 +181,11 @@ PROBLEMS: dict[str, Problem] = {
     "forbidden": Problem(
         403, "The API key lacks the required scope", "Use a key with the scope that detail names."
     ),
+    "token_used_up": Problem(
+        403,
+        "The upload token permits no further photo of this size",
+        "Request another upload token from the site that gave it.",
+    ),
     "unknown_host": Problem(
         421,
         "The host name of the request is not allowed",

@@ -5,9 +5,11 @@ An item whose photo is still to be fetched is ``received``; its fetch says where
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from photoward.core.jobs import Details
 
 if TYPE_CHECKING:
     from photoward.core.jobs import Options
@@ -32,6 +34,7 @@ class FetchRequest:
     """Where the photo is within that source: a URL, an upload's id, a bucket's key."""
     options: Options
     filename: str | None
+    details: Details = field(default_factory=Details)
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class Options:
     is protected. Empty: one file in the picture's own size."""
     shaping: str = "even"
     """``perceptual``: within the eye's budget; ``even``: all of ε everywhere."""
-    metadata: str = ""
+    keep_exif: str = ""
     """What else of EXIF is kept: date, camera, position; several with commas."""
     data_mining: str = DEFAULT
     """What the file shall say about being trained on: one of ``rights.CHOICES``; a stricter word of
@@ -226,6 +226,30 @@ class Rendition:
 
 
 @dataclass(frozen=True)
+class Callback:
+    """Where a client wants to be told that one photo or batch has ended."""
+
+    url: str
+    base_url: str
+    """URL of the service, as the client reached it: links in the message begin with it."""
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a client says of a photo or a batch beside its options; none of it changes the file."""
+
+    reference: str | None = None
+    """The client's own name for it; several may have the same."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """The client's own notes."""
+    callback: Callback | None = None
+    retention_s: int | None = None
+    """Seconds from its end to its deletion; None: it is kept."""
+    token_id: str | None = None
+    """The upload token that it was submitted with; None: with an API key."""
+
+
+@dataclass(frozen=True)
 class Item:
     """One row of the ledger."""
 
@@ -251,6 +275,9 @@ class Item:
     error_detail: str | None = None
     batch_id: str | None = None
     """The batch that it was submitted in; None: it was submitted by itself."""
+    details: Details = field(default_factory=Details)
+    expires_at: datetime | None = None
+    """When it is deleted; None: it has not ended, or it is kept."""
     traceparent: str | None = None
     """The request that submitted it, as a W3C ``traceparent``; None: tracing was off."""
 
@@ -306,6 +333,7 @@ class Batch:
     """How many of its items stand where (absent: none); deleted ones do not count."""
     rate_per_s: float
     """Items that have ended a second, of late."""
+    details: Details = field(default_factory=Details)
 
     @property
     def total(self) -> int:

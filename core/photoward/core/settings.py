@@ -122,6 +122,10 @@ class Settings(BaseSettings):
     """Host names, separated by commas, that browsers may use for a service without keys; default:
     ``localhost`` and numeric addresses, because a web page can point a name of its own here (DNS
     rebinding)."""
+    http_cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of other sites' pages that may use the API from a browser (CORS), as
+    ``https://photos.example``, separated by commas; ``*`` for all, where API keys are required.
+    Default: none. Give such pages upload tokens, not keys."""
     http_max_wait_seconds: float = Field(default=60.0, ge=0)
     """Longest time in seconds that a request may wait for its result (``Prefer: wait``); proxies
     often close a connection after 60 s."""
@@ -258,7 +262,13 @@ class Settings(BaseSettings):
     """Age in seconds at which an object without a ledger row counts as left by a crash; longer than
     an upload takes from its first byte in the store to its row."""
 
-    @field_validator("http_allowed_hosts", "fetch_buckets", "engine_surrogate_dirs", mode="before")
+    @field_validator(
+        "http_allowed_hosts",
+        "http_cors_origins",
+        "fetch_buckets",
+        "engine_surrogate_dirs",
+        mode="before",
+    )
     @classmethod
     def _split_list(cls, value: object) -> object:
         """The words between commas; or the members of a JSON list."""
@@ -267,6 +277,21 @@ class Settings(BaseSettings):
         if value.startswith('["'):
             return json.loads(value)
         return tuple(filter(None, map(str.strip, value.split(","))))
+
+    @field_validator("http_cors_origins")
+    @classmethod
+    def _require_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if origin not in {"*", f"{parts.scheme}://{parts.netloc}"}:
+                raise ValueError(f"{origin} is not an origin such as https://photos.example")
+        return origins
+
+    @model_validator(mode="after")
+    def _require_keys_of_all_origins(self) -> Self:
+        if "*" in self.http_cors_origins and not self.keys_required:
+            raise ValueError("http_cors_origins=* needs API keys, and none are required")
+        return self
 
     @model_validator(mode="after")
     def _exclude_own_bucket(self) -> Self:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 class Event(StrEnum):
     """What a webhook may subscribe to."""
 
-    IMAGE_DONE = "image.done"
+    IMAGE_SUCCEEDED = "image.succeeded"
     IMAGE_FAILED = "image.failed"
-    BATCH_ENDED = "batch.ended"
+    IMAGE_CANCELED = "image.canceled"
+    BATCH_COMPLETED = "batch.completed"
 
 
 RETRY_DELAYS = tuple(
@@ -26,7 +27,7 @@ RETRY_DELAYS = tuple(
 """Wait after each failed attempt before the next (Standard Webhooks, "Deliverability")."""
 
 BATCH_QUIET_PERIOD = timedelta(seconds=10)
-"""How long a batch whose items have all ended must stay unchanged before ``batch.ended`` is sent:
+"""How long a batch whose items have all ended must stay unchanged before ``batch.completed``:
 longer than a client needs to add the next photo to it."""
 
 ROTATION_GRACE = timedelta(days=1)

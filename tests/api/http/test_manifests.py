@@ -174,7 +174,7 @@ def test_one_bad_source_never_stops_the_rest(
     service = make_service(**WEB, upload_max_bytes=5000)
     hook = service.ledger.webhooks.add(
         secrets.token_hex(8), "default", "https://a.example",
-        {Event.IMAGE_FAILED, Event.BATCH_ENDED},
+        {Event.IMAGE_FAILED, Event.BATCH_COMPLETED},
     )  # fmt: skip
     web.files["/large.png"] = picture() + bytes(5000)
     web.files["/cut.png"] = picture()[:20]
@@ -204,7 +204,7 @@ def test_one_bad_source_never_stops_the_rest(
         one.event
         for one in service.ledger.webhooks.list_deliveries("default", hook.id, after=0, limit=99)
     ]
-    assert events == [Event.IMAGE_FAILED] * 9 + [Event.BATCH_ENDED]
+    assert events == [Event.IMAGE_FAILED] * 9 + [Event.BATCH_COMPLETED]
     assert not [key for key in service.kept() if key.startswith("originals/")][2:]
     metrics = service.client.get("/metrics").text
     assert 'photoward_fetches_total{outcome="source_unreachable",source="url"}' in metrics

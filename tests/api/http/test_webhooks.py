@@ -25,7 +25,7 @@ def made(service: Service, **more: Any) -> dict[str, Any]:  # noqa: ANN401  # JS
 
 
 def test_a_webhook_is_made_listed_rotated_and_deleted(service: Service) -> None:
-    hook = made(service, events=["image.done"])
+    hook = made(service, events=["image.succeeded"])
     assert hook["secret"] == webhook_secret(MASTER, hook["id"], 1)
     listed = service.client.get("/v1/webhooks")
     assert "secret" not in listed.text

@@ -339,7 +339,7 @@ class Pipeline:
                 epsilon=bound,
                 output_format=job.options.output_format,
                 data_mining=job.options.data_mining,
-                metadata=list(filter(None, job.options.metadata.split(","))),
+                metadata=list(filter(None, job.options.keep_exif.split(","))),
                 stated={name: getattr(job.options, name) for name in rights.STATEMENTS},
             )
         except Unavailable:

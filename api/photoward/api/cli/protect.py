@@ -23,7 +23,7 @@ from photoward.api.cli.files.plan import PlannedFile, plan
 from photoward.api.cli.options import Preset, Shaping
 from photoward.core.catalogue import (
     DEFAULT_METHOD,
-    METADATA,
+    EXIF_GROUPS,
     METHODS,
     Catalogue,
 )
@@ -96,10 +96,10 @@ def protect(  # noqa: PLR0913  # one parameter an option
         ),
     ] = None,
     shaping: Shaping = None,
-    metadata: Annotated[
+    keep_exif: Annotated[
         str | None,
         typer.Option(
-            help=f"EXIF to keep, separated by commas: {', '.join(METADATA)}.",
+            help=f"EXIF to keep, separated by commas: {', '.join(EXIF_GROUPS)}.",
             show_default="none",
         ),
     ] = None,
@@ -158,7 +158,7 @@ def protect(  # noqa: PLR0913  # one parameter an option
             output_format=output_format,
             sizes=sizes,
             shaping=shaping,
-            metadata=metadata,
+            keep_exif=keep_exif,
             data_mining=data_mining,
             creator=creator,
             credit=credit,

@@ -14,6 +14,7 @@ from photoward.api.http import errors
 from photoward.api.http.auth_failures import AuthFailureAudit
 from photoward.api.http.body.reader import discard_unexpected_body
 from photoward.api.http.deps import Services
+from photoward.api.http.middleware.cors import allow_origins
 from photoward.api.http.middleware.origin_check import OriginCheckMiddleware
 from photoward.api.http.middleware.request_context import RequestContextMiddleware
 from photoward.api.http.middleware.slow_body import SlowBodyMiddleware
@@ -29,6 +30,7 @@ from photoward.api.http.routes import (
     operations,
     page,
     protect,
+    upload_tokens,
     uploads,
     webhooks,
 )
@@ -59,6 +61,7 @@ ROUTES = (
     content,
     protect,
     uploads,
+    upload_tokens,
     batches,
     manifests,
     events,
@@ -141,8 +144,13 @@ def _add_middleware(app: FastAPI, settings: Settings, tracer: Tracer) -> None:
     )
     if not settings.keys_required:
         app.add_middleware(
-            OriginCheckMiddleware, own=settings.http_host, allowed=settings.http_allowed_hosts
+            OriginCheckMiddleware,
+            own=settings.http_host,
+            allowed=settings.http_allowed_hosts,
+            origins=settings.http_cors_origins,
         )
+    if settings.http_cors_origins:
+        app.add_middleware(allow_origins, origins=settings.http_cors_origins)
     app.add_middleware(RequestContextMiddleware, tracer=tracer)
 
 

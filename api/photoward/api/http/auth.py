@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from ipaddress import ip_address
 from typing import Annotated
 
@@ -12,28 +13,40 @@ from fastapi import Depends, Request
 
 from photoward.api.http.deps import Services, get_services
 from photoward.core import api_keys, audit
-from photoward.core.api_keys import DEFAULT_TENANT, ApiKey, Scope
+from photoward.core.api_keys import DEFAULT_TENANT, ApiKey, Scope, UploadToken
 from photoward.core.audit import Actor
 from photoward.core.errors import Denied
 
 
-def require_scope(scope: Scope) -> Callable[[Request], Awaitable[str]]:
+def require_scope(
+    scope: Scope | None, *, tokens: bool = False
+) -> Callable[[Request], Awaitable[str]]:
     """A dependency that gives the tenant, by the API key alone.
 
-    It sets the actor of the audit log. It raises Denied: ``unauthenticated`` without a valid key,
-    ``forbidden`` if the key lacks the scope.
+    It sets the actor of the audit log, and ``key_id`` and ``token_id`` of the request's state: each
+    None, or with what the client was authenticated.
+
+    Args:
+        scope: required of the key; None: any key will do.
+        tokens: whether an upload token will do, for what was submitted with it.
+
+    It raises Denied: ``unauthenticated`` without a valid key, ``forbidden`` if the key lacks the
+    scope. It raises NotFound: the path names what another token has submitted.
     """
 
     async def authenticate(request: Request) -> str:
         services = await get_services(request)
         text = _key_in(request)
+        request.state.key_id = request.state.token_id = None
         if text is None and not services.keys_required:
             return await _enter_anonymously(request, services, scope)
         _set_actor(audit.UNAUTHENTICATED, request)
+        if (text or "").startswith(api_keys.TOKEN_PREFIX):
+            return await _enter_with_token(request, services, text or "", allowed=tokens)
         key = await to_thread.run_sync(_find_key, services, text or "")
-        structlog.contextvars.bind_contextvars(key=key.id)
-        _set_actor(key.id, request)
-        if scope not in key.scopes:
+        _admit(key, request)
+        request.state.key_id = key.id
+        if scope is not None and scope not in key.scopes:
             await to_thread.run_sync(services.auth_failures.record, "forbidden", key.id)
             raise Denied("forbidden", f"It needs the scope {scope}.")
         api_keys.bind_tenant_salt(key.tenant, key.salt)
@@ -42,7 +55,28 @@ def require_scope(scope: Scope) -> Callable[[Request], Awaitable[str]]:
     return authenticate
 
 
-async def _enter_anonymously(request: Request, services: Services, scope: Scope) -> str:
+def _admit(key: ApiKey | UploadToken, request: Request) -> None:
+    structlog.contextvars.bind_contextvars(key=key.id)
+    _set_actor(key.id, request)
+
+
+async def _enter_with_token(
+    request: Request, services: Services, text: str, *, allowed: bool
+) -> str:
+    token = await to_thread.run_sync(_find_token, services, text)
+    _admit(token, request)
+    if not allowed:
+        raise Denied("forbidden", "An upload token permits only to submit photos and to read them.")
+    image, upload = (request.path_params.get(name) for name in ("image_id", "upload_id"))
+    if image is not None or upload is not None:
+        own = partial(services.ledger.upload_tokens.require_own, item_id=image, upload_id=upload)
+        await to_thread.run_sync(own, token.id)
+    request.state.token_id = token.id
+    api_keys.bind_tenant_salt(token.tenant, token.salt)
+    return token.tenant
+
+
+async def _enter_anonymously(request: Request, services: Services, scope: Scope | None) -> str:
     _set_actor(audit.ANONYMOUS, request)
     if scope is not Scope.READ:
         salt = await to_thread.run_sync(services.ledger.tenants.salt, DEFAULT_TENANT)
@@ -72,6 +106,14 @@ def _key_in(request: Request) -> str | None:
     return request.headers.get("x-api-key")
 
 
+def _find_token(services: Services, text: str) -> UploadToken:
+    token_id = api_keys.parse_id(text)
+    token = services.ledger.upload_tokens.get_active(token_id) if token_id else None
+    if token is None or not api_keys.matches(text, token, services.pepper):
+        raise Denied("unauthenticated", "The upload token is not valid, or has expired.")
+    return token
+
+
 def _find_key(services: Services, text: str) -> ApiKey:
     key_id = api_keys.parse_id(text)
     key = services.ledger.api_keys.get_active(key_id) if key_id else None
@@ -83,6 +125,11 @@ def _find_key(services: Services, text: str) -> ApiKey:
 
 ReaderDep = Annotated[str, Depends(require_scope(Scope.READ))]
 WriterDep = Annotated[str, Depends(require_scope(Scope.WRITE))]
+UploaderDep = Annotated[str, Depends(require_scope(Scope.WRITE, tokens=True))]
+OwnReaderDep = Annotated[str, Depends(require_scope(Scope.READ, tokens=True))]
+WebhooksDep = Annotated[str, Depends(require_scope(Scope.WEBHOOKS))]
 AdminDep = Annotated[str, Depends(require_scope(Scope.ADMIN))]
 OperatorDep = Annotated[str, Depends(require_scope(Scope.OPERATOR))]
-"""The tenant that sends the request, if its key has that scope."""
+AnyKeyDep = Annotated[str, Depends(require_scope(None))]
+"""The tenant that sends the request, if its key has that scope; the second and third ones take an
+upload token as well."""

@@ -67,7 +67,14 @@ def _retry(services: IngestServices, failed: Item, batch_id: str) -> None:
         return
     request = hashlib.sha256(f"retry {failed.id}".encode()).hexdigest()
     image = CheckedImage(failed.source, failed.options, io.BytesIO(original))
-    item = submit_image(services, failed.tenant, image, batch_id=batch_id, request=request)
+    item = submit_image(
+        services,
+        failed.tenant,
+        image,
+        batch_id=batch_id,
+        request=request,
+        details=failed.details,
+    )
     services.notifier.notify(item.id)
     with suppress(NotFound):  # another call was faster
         delete_image(services, failed.tenant, failed.id, audited=False)

@@ -14,11 +14,11 @@ import structlog
 
 from photoward.api.ingest import filenames
 from photoward.api.ingest.ndjson import parse_object
-from photoward.api.ingest.options import ImageOptions, merge_options
+from photoward.api.ingest.options import ManifestEntry, merge_options
 from photoward.api.ingest.validation import validated
 from photoward.core.errors import BadInput, Overloaded
 from photoward.core.fetches import FetchRequest
-from photoward.core.jobs import State, new_id
+from photoward.core.jobs import Details, State, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -122,6 +122,7 @@ class _ParsedLine:
     kind: str
     location: str
     options: Options
+    details: Details
     image_id: str
 
 
@@ -161,12 +162,13 @@ class _LineChecker:
             file = _pop_text(entry, FILE)
             kind, location = self._pop_source(entry)
             own = _options(entry)
-            options = self._services.catalogue.options(**merge_options(self._defaults, own))
+            chosen, details = split_details(own)
+            options = self._services.catalogue.options(**merge_options(self._defaults, chosen))
         except BadInput as error:
             return LineResult(number, file, error)
         said = json.dumps([self._request, kind, location, file, own], sort_keys=True)
         image_id = hashlib.sha256(said.encode()).hexdigest()[:32]
-        return _ParsedLine(number, file, kind, location, options, image_id)
+        return _ParsedLine(number, file, kind, location, options, details, image_id)
 
     def _result(self, line: _ParsedLine, accepted: Collection[str]) -> LineResult:
         try:
@@ -175,7 +177,9 @@ class _LineChecker:
         except BadInput as error:
             return LineResult(line.number, line.file, error)
         name = filenames.clean_path(line.file or default_name)
-        expected = FetchRequest(line.image_id, line.kind, line.location, line.options, name)
+        expected = FetchRequest(
+            line.image_id, line.kind, line.location, line.options, name, line.details
+        )
         return LineResult(line.number, name, expected)
 
     def _default_name(self, line: _ParsedLine, accepted: Collection[str]) -> str:
@@ -235,5 +239,12 @@ def _pop_text(entry: dict[str, Any], field: str) -> str | None:
     return value
 
 
+def split_details(entry: Mapping[str, Any]) -> tuple[dict[str, Any], Details]:
+    """A line's options, and what it says of its photo beside them."""
+    options = dict(entry)
+    reference, notes = (options.pop(name, None) for name in ("reference", "metadata"))
+    return options, Details(reference=reference, metadata=notes or {})
+
+
 def _options(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return validated(ImageOptions, entry).model_dump(exclude_unset=True)
+    return validated(ManifestEntry, entry).model_dump(exclude_unset=True)

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
+from photoward.api.ingest.details import Metadata, MetadataText, Reference, parse_metadata
 from photoward.api.ingest.validation import validated
 from photoward.core.catalogue import (
     DEFAULT_PRESET,
+    EXIF_GROUPS,
     FORMATS,
     LEAST_SIDE,
     MAX_EPSILON,
     MAX_LABEL,
-    METADATA,
     METHODS,
     MOST_SIZES,
     PRESETS,
     SHAPINGS,
 )
-from photoward.core.errors import BadInput
-from photoward.core.jobs import validate_id
+from photoward.core.errors import BadInput, Denied
+from photoward.core.jobs import Details, validate_id
 from photoward.core.rights import CHOICES, DEFAULT
 
 if TYPE_CHECKING:
@@ -106,11 +107,11 @@ class ImageOptions(BaseModel):
             examples=["perceptual"],
         ),
     ] = None
-    metadata: Annotated[
+    keep_exif: Annotated[
         str | None,
         Field(
-            description=f"What of EXIF to keep beside copyright and artist: {', '.join(METADATA)}, "
-            "several with commas. Default: nothing.",
+            description="What of EXIF to keep beside copyright and artist: "
+            f"{', '.join(EXIF_GROUPS)}, several with commas. Default: nothing.",
             examples=["date,camera"],
         ),
     ] = None
@@ -153,9 +154,15 @@ class ImageOptions(BaseModel):
     ] = None
 
 
-class ImageRequest(ImageOptions):
-    """The same, and the batch that the photo shall belong to."""
+class ManifestEntry(ImageOptions):
+    """A manifest's line about one photo, without what names the photo."""
 
+    reference: Reference = None
+    metadata: Metadata | None = None
+
+
+class _ImageInBatch(ImageOptions):
+    reference: Reference = None
     batch: Annotated[
         str | None,
         Field(
@@ -163,6 +170,24 @@ class ImageRequest(ImageOptions):
             examples=[EXAMPLE_ID],
         ),
     ] = None
+
+
+class ImageRequest(_ImageInBatch):
+    """What a query or a form says of a photo."""
+
+    metadata: MetadataText = None
+
+
+class ImageBody(_ImageInBatch):
+    """What a JSON body says of a photo."""
+
+    metadata: Metadata | None = None
+
+
+REQUEST_FIELDS = ("batch", "reference", "metadata")
+"""What a request says of a photo beside its options."""
+KEY_FIELDS = ("batch",)
+"""What of it only an API key permits."""
 
 
 def merge_options(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,24 +207,41 @@ class OptionsBuilder:
         catalogue: says what there is.
         query: the options in the request's query.
         batch_options: gives a batch's options by its id; blocks, and raises NotFound.
+        token_id: the upload token that the request has; None: it has a key, or needs none.
     """
-
-    batch: str | None = None
-    """Id of the batch that the photo belongs to."""
 
     def __init__(
         self,
         catalogue: Catalogue,
         query: ImageRequest,
         batch_options: Callable[[str], Mapping[str, Any]],
+        token_id: str | None = None,
     ) -> None:
+        self._token_id = token_id
         self._catalogue = catalogue
         self._batch_options = batch_options
         self._defaults: Mapping[str, Any] | None = None
         self._values: dict[str, Any] = {}
+        self._said: dict[str, Any] = {}
         self.include(query)
 
-    def include(self, request: ImageRequest) -> None:
+    @property
+    def batch(self) -> str | None:
+        """Id of the batch that the photo belongs to."""
+        found: str | None = self._said.get("batch")
+        return found
+
+    @property
+    def details(self) -> Details:
+        """What the client says of the photo beside its options."""
+        said = self._said
+        return Details(
+            reference=said.get("reference"),
+            metadata=said.get("metadata") or {},
+            token_id=self._token_id,
+        )
+
+    def include(self, request: ImageRequest | ImageBody) -> None:
         """Add all options of a query or of a JSON body. Raises BadInput as ``add`` does."""
         for name in ImageRequest.model_fields:
             if name in request.model_fields_set:
@@ -228,10 +270,13 @@ class OptionsBuilder:
         return self._catalogue.options(**merge_options(self._defaults or {}, self._values))
 
     def _add(self, name: str, value: object) -> None:
-        if name in self._values or (name == "batch" and self.batch is not None):
+        if name in self._values or name in self._said:
             raise BadInput("invalid_option", f"{name} is given twice.", field=name)
-        if name == "batch":
-            self.batch = None if value is None else str(value)
+        if self._token_id is not None and name in KEY_FIELDS and value is not None:
+            raise Denied("forbidden", f"An upload token does not permit {name}.")
+        if name in REQUEST_FIELDS:
+            text = name == "metadata" and isinstance(value, str)
+            self._said[name] = parse_metadata(str(value)) if text else value
             return
         self._values[name] = value
         self._check_alone(name, value)

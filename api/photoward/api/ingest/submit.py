@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from photoward.core.errors import BadInput, Conflict, NotFound, Overloaded, Unavailable
+from photoward.core.errors import BadInput, Conflict, Denied, NotFound, Overloaded, Unavailable
 from photoward.core.failpoints import failpoint
-from photoward.core.jobs import new_id
+from photoward.core.jobs import Details, new_id
 from photoward.core.object_keys import object_keys, original_key
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from photoward.core.fetches import FetchJob
     from photoward.core.jobs import Item, Options
 
-REFUSALS = (BadInput, Conflict, NotFound, Overloaded)
+NO_DETAILS = Details()
+
+REFUSALS = (BadInput, Conflict, Denied, NotFound, Overloaded)
 """How the ledger says that it has written nothing. After any other error it may have committed, and
 then the object that the row names must stay."""
 
@@ -35,6 +37,7 @@ def submit_image(  # noqa: PLR0913  # what makes an image
     batch_id: str | None = None,
     request: str | None = None,
     upload_id: str | None = None,
+    details: Details = NO_DETAILS,
 ) -> Item:
     """Store a photo and queue it.
 
@@ -45,10 +48,12 @@ def submit_image(  # noqa: PLR0913  # what makes an image
         batch_id: of the batch that it belongs to.
         request: the digest of an idempotency key: under the same one the image of then is returned.
         upload_id: of the upload that it is made of, and that is used up in the same transaction.
+        details: what the client says of it.
 
     Raises:
         BadInput: ``request_differs``.
         Conflict: ``upload_used``.
+        Denied: ``token_used_up``.
         NotFound: there is no such batch or upload.
         Overloaded: ``over_quota``.
         Unavailable: the store or the ledger does not answer.
@@ -66,6 +71,7 @@ def submit_image(  # noqa: PLR0913  # what makes an image
             idempotency_key=request,
             traceparent=services.tracer.traceparent(),
             upload_id=upload_id,
+            details=details,
         )
     if item.id != image_id:
         discard(services, original_key(tenant, image_id))

@@ -13,7 +13,7 @@ from photoward.api.ingest.submit import discard, discard_if_refused, submit_imag
 from photoward.api.ingest.upload_content import parse_metadata, read_upload
 from photoward.core.errors import BadInput, Conflict, NotFound
 from photoward.core.failpoints import failpoint
-from photoward.core.jobs import new_id
+from photoward.core.jobs import Details, new_id
 from photoward.core.object_keys import upload_key
 from photoward.core.uploads import DIRECT, new_part
 
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from photoward.core.uploads import Upload
 
 
-def create_upload(services: IngestServices, tenant: str, length: int, metadata: str) -> Upload:
+NO_DETAILS = Details()
+
+
+def create_upload(
+    services: IngestServices,
+    tenant: str,
+    length: int,
+    metadata: str,
+    token_id: str | None = None,
+) -> Upload:
     """An upload of which nothing has come.
 
     Args:
@@ -31,9 +40,11 @@ def create_upload(services: IngestServices, tenant: str, length: int, metadata: 
         tenant: whose.
         length: bytes that are announced.
         metadata: as ``parse_metadata`` reads it.
+        token_id: the upload token that it is made with.
 
     Raises:
         BadInput: ``body_too_large`` for a photo.
+        Denied: ``token_used_up``.
         Overloaded: ``too_many_uploads``.
     """
     settings = services.settings
@@ -46,6 +57,7 @@ def create_upload(services: IngestServices, tenant: str, length: int, metadata: 
         metadata,
         max_uploads=settings.upload_max_pending,
         max_bytes=settings.upload_max_pending_bytes,
+        token_id=token_id,
     )
 
 
@@ -93,6 +105,7 @@ def submit_upload(  # noqa: PLR0913  # what makes an image
     *,
     batch_id: str | None = None,
     request: str | None = None,
+    details: Details = NO_DETAILS,
 ) -> Item:
     """Make an upload an image, or find the image that it has become; it is checked like any other.
 
@@ -105,12 +118,12 @@ def submit_upload(  # noqa: PLR0913  # what makes an image
     upload = services.ledger.uploads.get(tenant, upload_id)
     if upload.item_id is None:
         try:
-            return _submit(services, upload, options, batch_id, request)
+            return _submit(services, upload, options, batch_id, request, details)
         except (Conflict, NotFound):
             upload = services.ledger.uploads.get(tenant, upload_id)
             if upload.item_id is None:
                 raise
-    return _submitted(services, upload, options, batch_id)  # another request was faster
+    return _submitted(services, upload, options, batch_id, details)  # another request was faster
 
 
 def delete_upload(services: IngestServices, tenant: str, upload_id: str) -> None:
@@ -143,12 +156,13 @@ def _store_part(
     return counted
 
 
-def _submit(
+def _submit(  # noqa: PLR0913, PLR0917  # what makes an image
     services: IngestServices,
     upload: Upload,
     options: Options,
     batch_id: str | None,
     request: str | None,
+    details: Details,
 ) -> Item:
     metadata = parse_metadata(upload.metadata)
     name = filenames.clean(metadata.get("filename", ""))
@@ -158,7 +172,13 @@ def _submit(
             spool.write(chunk)
         image = spool.checked(options)
         item = submit_image(
-            services, upload.tenant, image, batch_id=batch_id, request=request, upload_id=upload.id
+            services,
+            upload.tenant,
+            image,
+            batch_id=batch_id,
+            request=request,
+            upload_id=upload.id,
+            details=details,
         )
     failpoint("upload-used")
     discard_content(services, upload)
@@ -166,13 +186,17 @@ def _submit(
 
 
 def _submitted(
-    services: IngestServices, upload: Upload, options: Options, batch_id: str | None
+    services: IngestServices,
+    upload: Upload,
+    options: Options,
+    batch_id: str | None,
+    details: Details,
 ) -> Item:
     try:
         item = services.ledger.items.get(upload.tenant, upload.item_id or "")
     except NotFound:
         raise Conflict("upload_used", "The photo that it became has been removed.") from None
     same, _ = services.catalogue.placed(options, item.source.width, item.source.height)
-    if (item.options, item.batch_id) != (same, batch_id):
+    if (item.options, item.batch_id, item.details) != (same, batch_id, details):
         raise Conflict("upload_used", "It became a photo of other options or another batch.")
     return item

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select
 
 from photoward.core.audit import AuditAction
 from photoward.core.errors import BadInput
-from photoward.core.jobs import FINAL_STATES, Batch, State
+from photoward.core.jobs import FINAL_STATES, Batch, Details, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.audit import record
 from photoward.core.ledger.database import Section
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from photoward.core.jobs import Item
 
+NO_DETAILS = Details()
 RECENT = timedelta(seconds=30)
 """How far back the rate of a batch looks."""
 
@@ -41,7 +42,7 @@ RECENT = timedelta(seconds=30)
 class Batches(Section):
     """All batches."""
 
-    def add(
+    def add(  # noqa: PLR0913  # one argument for each property of the new batch
         self,
         batch_id: str,
         tenant: str,
@@ -49,8 +50,9 @@ class Batches(Section):
         options: Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
+        details: Details = NO_DETAILS,
     ) -> Batch:
-        """Add a batch without items; ``idempotency_key`` as in ``Items.add``.
+        """Add a batch without items; ``idempotency_key`` and ``details`` as in ``Items.add``.
 
         Raises:
             BadInput: ``request_differs``: the earlier request was another one.
@@ -59,10 +61,10 @@ class Batches(Section):
             locked_tenant(connection, tenant)
             before = repeated(connection, batches, tenant, idempotency_key)
             if before is not None:
-                if (before.name, before.options) != (name, json.loads(json.dumps(options))):
+                known = (before.name, before.options, rows.details(before))
+                if known != (name, json.loads(json.dumps(options)), details):
                     raise BadInput(
-                        "request_differs",
-                        "The name or options of the batch differ from the first request.",
+                        "request_differs", "The batch differs from that of the first request."
                     )
                 return _batch(connection, tenant, before.id)
             values = {
@@ -72,6 +74,7 @@ class Batches(Section):
                 "options": dict(options),
                 "created_at": now(connection),
                 "idempotency_key": idempotency_key,
+                **rows.described(details),
             }
             connection.execute(insert(batches).values(values))
             return _batch(connection, tenant, batch_id)
@@ -155,4 +158,5 @@ def _batch(connection: Connection, tenant: str, batch_id: str) -> Batch:
         created_at=row.created_at,
         counts=count_states(connection, batch_id),
         rate_per_s=recent / RECENT.total_seconds(),
+        details=rows.details(row),
     )

@@ -256,6 +256,7 @@ def _received(
         created_at=moment,
         updated_at=moment,
         batch_id=batch_id,
+        details=request.details,
         traceparent=traceparent,
     )
 
@@ -271,6 +272,7 @@ def _copy(old: Item, moment: datetime) -> Item:
         created_at=moment,
         updated_at=moment,
         batch_id=old.batch_id,
+        details=old.details,
         traceparent=old.traceparent,
     )
 

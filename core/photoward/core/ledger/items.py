@@ -14,13 +14,14 @@ from photoward.core.failpoints import ANSWER_LOST
 from photoward.core.jobs import (
     FINAL_STATES,
     MAX_ATTEMPTS,
+    Details,
     Failure,
     Item,
     Priority,
     QueuedWork,
     State,
 )
-from photoward.core.ledger import fair_queue, rows, uploads
+from photoward.core.ledger import fair_queue, rows, upload_tokens, uploads
 from photoward.core.ledger.audit import record
 from photoward.core.ledger.claims import held, next_group, overdue
 from photoward.core.ledger.database import Section
@@ -43,11 +44,12 @@ from photoward.core.ledger.tenants import require_quota
 from photoward.core.ledger.webhooks import enqueue_deliveries, schedule_batch_check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
 
     from photoward.core.jobs import Options, Result, Source, Stage
 
+NO_DETAILS = Details()
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -69,6 +71,7 @@ class Items(Section):
         idempotency_key: str | None = None,
         traceparent: str | None = None,
         upload_id: str | None = None,
+        details: Details = NO_DETAILS,
     ) -> Item:
         """Add an item whose original is stored; it is ``queued`` and durable when this returns.
 
@@ -83,11 +86,14 @@ class Items(Section):
                 last 24 hours, nothing is added and the item of then is returned, unless that was
                 deleted since.
             traceparent: see ``Item``.
-            upload_id: the upload that it is made of, which is thereby used up.
+            upload_id: the upload that it is made of, which is thereby used up. It was counted
+                when it was begun; any other photo of an upload token is counted now.
+            details: what the client says of it.
 
         Raises:
             BadInput: ``request_differs``: the earlier request was another one.
             Conflict: ``upload_used``.
+            Denied: ``token_used_up``.
             NotFound: there is no such upload of this tenant.
             Overloaded: ``over_quota``: the tenant may not submit that much more today.
             ValueError: there is an item of this id already.
@@ -98,8 +104,10 @@ class Items(Section):
             if upload_id is not None:
                 uploads.use(connection, tenant, upload_id, before.id if before else item_id)
             if before is not None:
-                return _same(rows.item(before), options, source, batch_id)
+                return _same(rows.item(before), options, source, batch_id, details)
             require_quota(connection, owner, megapixels)
+            if details.token_id is not None and upload_id is None:
+                upload_tokens.charge(connection, details.token_id, source.size)
             priority = Priority.INTERACTIVE if batch_id is None else Priority.BULK
             finish = fair_queue.next_finish_time(connection, owner, priority, megapixels)
             moment = now(connection)
@@ -113,6 +121,7 @@ class Items(Section):
                 created_at=moment,
                 updated_at=moment,
                 batch_id=batch_id,
+                details=details,
                 traceparent=traceparent,
             )
             queueing = {
@@ -126,6 +135,37 @@ class Items(Section):
     def get(self, tenant: str, item_id: str) -> Item:
         """The tenant's item. Raises NotFound."""
         return rows.item(the_one(self._database.row(OWN_ITEM, tenant=tenant, item=item_id)))
+
+    def list_newest(  # noqa: PLR0913  # one argument for each condition
+        self,
+        tenant: str,
+        *,
+        before: int | None,
+        limit: int,
+        states: Collection[State] | None = None,
+        reference: str | None = None,
+        source_sha256: str | None = None,
+    ) -> list[tuple[int, Item]]:
+        """Up to ``limit`` of the tenant's items with their ``seq``, newest first.
+
+        Args:
+            tenant: owner.
+            before: ``seq`` of the last item of the page before; None for the first page.
+            limit: most items.
+            states: only items in one of them.
+            reference: only items with it.
+            source_sha256: only items whose original has this digest.
+        """
+        conditions = [items.c.tenant == tenant, items.c.deleted_at.is_(None)]
+        equal = {items.c.reference: reference, items.c.source_sha256: source_sha256}
+        conditions += [column == value for column, value in equal.items() if value is not None]
+        if before is not None:
+            conditions.append(items.c.seq < before)
+        if states is not None:
+            conditions.append(items.c.state.in_(states))
+        query = select(items).where(*conditions).order_by(items.c.seq.desc()).limit(limit)
+        with self._database.read_transaction() as connection:
+            return [(row.seq, rows.item(row)) for row in connection.execute(query)]
 
     def get_with_position(self, tenant: str, item_id: str) -> tuple[Item, int | None]:
         """The same, and how many items are claimed before it (0: next; None: not queued)."""
@@ -292,11 +332,15 @@ class Items(Section):
             return won
 
 
-def _same(before: Item, options: Options, source: Source, batch_id: str | None) -> Item:
+def _same(
+    before: Item, options: Options, source: Source, batch_id: str | None, details: Details
+) -> Item:
     """The item of a repeated request. Raises BadInput: the request was another one."""
-    requested = (options, source.sha256, batch_id)
-    if (before.options, before.source.sha256, before.batch_id) != requested:
+    requested = (options, source.sha256, batch_id, details)
+    if (before.options, before.source.sha256, before.batch_id, before.details) != requested:
         raise BadInput(
-            "request_differs", "The photo, its options or its batch differ from the first request."
+            "request_differs",
+            "The photo, its options, its batch, reference or metadata differ from the first "
+            "request.",
         )
     return before

@@ -3,8 +3,8 @@
 One implementation for SQLite and PostgreSQL. Each call is one transaction. Every change locks the
 rows that it finds in the expected state, oldest first, and then writes them: a compare-and-set on
 both databases (SQLite's BEGIN IMMEDIATE is one lock for all). No two transactions can deadlock, as
-all lock in one order: tenant, items, fetches, webhooks, batches, uploads; a query that skips locked
-rows waits for none. All calls block; the HTTP face calls them in threads.
+all lock in one order: tenant, items, fetches, webhooks, batches, uploads, tokens; a query that
+skips locked rows waits for none. All calls block; the HTTP face calls them in threads.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from photoward.core.ledger.periodic_tasks import PeriodicTasks
 from photoward.core.ledger.tables import items
 from photoward.core.ledger.targets import LabelTargets
 from photoward.core.ledger.tenants import Tenants
+from photoward.core.ledger.upload_tokens import UploadTokens
 from photoward.core.ledger.uploads import Uploads
 from photoward.core.ledger.webhooks import Webhooks
 from photoward.core.ledger.workers import Workers
@@ -55,6 +56,7 @@ class Ledger:
         self.uploads = Uploads(self._database)
         self.webhooks = Webhooks(self._database)
         self.api_keys = ApiKeys(self._database)
+        self.upload_tokens = UploadTokens(self._database)
         self.tenants = Tenants(self._database)
         self.targets = LabelTargets(self._database)
         self.audit = AuditLog(self._database)

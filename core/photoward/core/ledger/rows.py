@@ -10,7 +10,17 @@ import math
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from photoward.core.jobs import Item, Options, Output, Rendition, Source, Stage, State
+from photoward.core.jobs import (
+    Callback,
+    Details,
+    Item,
+    Options,
+    Output,
+    Rendition,
+    Source,
+    Stage,
+    State,
+)
 from photoward.core.rights import STATEMENTS
 
 if TYPE_CHECKING:
@@ -44,8 +54,31 @@ def item(row: Row[Any]) -> Item:
         error_code=row.error_code,
         error_detail=row.error_detail,
         batch_id=row.batch_id,
+        details=details(row),
+        expires_at=row.expires_at,
         traceparent=row.traceparent,
     )
+
+
+def details(row: Row[Any]) -> Details:
+    """What the client said of an item or a batch."""
+    return Details(
+        reference=row.reference,
+        metadata=row.metadata or {},
+        callback=Callback(**row.callback) if row.callback else None,
+        retention_s=row.retention_s,
+        token_id=getattr(row, "token_id", None),  # a batch has none
+    )
+
+
+def described(new: Details) -> dict[str, Any]:
+    """The columns of what the client said of an item or a batch."""
+    return {
+        "reference": new.reference,
+        "metadata": new.metadata or None,
+        "callback": None if new.callback is None else asdict(new.callback),
+        "retention_s": new.retention_s,
+    }
 
 
 def options(stored: dict[str, Any]) -> Options:
@@ -73,12 +106,15 @@ def queued(new: Item) -> dict[str, Any]:
         "megapixels": source.megapixels,
         "options": asdict(new.options),
         "source": asdict(source),
+        "source_sha256": source.sha256 or None,
         "attempts": new.attempts,
         "measured": new.measured,
         "created_at": new.created_at,
         "updated_at": new.updated_at,
         "batch_id": new.batch_id,
         "traceparent": new.traceparent,
+        "token_id": new.details.token_id,
+        **described(new.details),
     }
 
 
@@ -114,6 +150,12 @@ def tombstone(old: Item, moment: datetime) -> dict[str, Any]:
         "error_detail": None,
         "idempotency_key": None,
         "traceparent": None,
+        "source_sha256": None,
+        "reference": None,
+        "metadata": None,
+        "callback": None,
+        "token_id": None,
+        "expires_at": None,
         "deleted_at": moment,
     }
 

@@ -89,6 +89,13 @@ batches = Table(
     Column("idempotency_key", String(64)),
     # When to check whether it has ended; NULL: no item has ended since the last check.
     Column("quiet_check_at", UtcDateTime),
+    Column("reference", String(255)),
+    Column("metadata", JSON(none_as_null=True)),
+    Column("callback", JSON(none_as_null=True)),
+    # Of its items that have none of their own.
+    Column("retention_s", Integer),
+    Column("closed_at", UtcDateTime),
+    Column("refused", Integer, nullable=False, server_default="0"),
 )
 _to_check = text("quiet_check_at IS NOT NULL")
 Index(
@@ -129,6 +136,14 @@ items = Table(
     Column("batch_id", String(32)),
     Column("idempotency_key", String(64)),
     Column("traceparent", String(55)),
+    Column("source_sha256", String(64)),
+    Column("reference", String(255)),
+    Column("metadata", JSON(none_as_null=True)),
+    Column("callback", JSON(none_as_null=True)),
+    Column("token_id", String(16)),
+    Column("retention_s", Integer),
+    # Of a deleted item: it was deleted because it had expired.
+    Column("expires_at", UtcDateTime),
 )
 
 uploads = Table(
@@ -143,6 +158,7 @@ uploads = Table(
     Column("item_id", String(32)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    Column("token_id", String(16)),
 )
 _unused = text("item_id IS NULL")
 Index("uploads_unused", uploads.c.tenant, sqlite_where=_unused, postgresql_where=_unused)
@@ -153,12 +169,15 @@ webhooks = Table(
     metadata,
     Column("id", String(16), primary_key=True),
     Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
+    # Empty: of callbacks, each of which has a URL of its own.
     Column("url", Text, nullable=False),
     Column("events", String(128), nullable=False),
     Column("secret_version", Integer, nullable=False),
     Column("previous_secret_until", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("disabled_at", UtcDateTime),
+    # How the service was reached by who made it.
+    Column("base_url", Text),
 )
 Index("webhooks_tenant", webhooks.c.tenant)
 
@@ -176,6 +195,9 @@ webhook_deliveries = Table(
     Column("error", Text),
     Column("created_at", UtcDateTime, nullable=False),
     Column("next_attempt_at", UtcDateTime, nullable=False),
+    # Where it goes; NULL: to the webhook's own URL.
+    Column("url", Text),
+    Column("base_url", Text),
 )
 _pending = text("state = 'pending'")
 Index(
@@ -200,6 +222,24 @@ api_keys = Table(
     Column("expires_at", UtcDateTime),
 )
 Index("api_keys_tenant", api_keys.c.tenant)
+
+upload_tokens = Table(
+    "upload_tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
+    # The key that it was made with; NULL: where no keys are required.
+    Column("key_id", String(16)),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("max_images", Integer, nullable=False),
+    Column("max_bytes", BigInteger, nullable=False),
+    Column("images", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+Index("upload_tokens_tenant", upload_tokens.c.tenant)
+Index("upload_tokens_expiry", upload_tokens.c.expires_at)
 
 # Worker processes; ``seen_at``: the last heartbeat.
 workers = Table(
@@ -270,6 +310,33 @@ Index(
     batches.c.idempotency_key,
     sqlite_where=_repeatable,
     postgresql_where=_repeatable,
+)
+_referenced = text("reference IS NOT NULL")
+Index(
+    "items_reference",
+    items.c.tenant,
+    items.c.reference,
+    items.c.seq,
+    sqlite_where=_referenced,
+    postgresql_where=_referenced,
+)
+_arrived = text("source_sha256 IS NOT NULL")
+Index(
+    "items_source",
+    items.c.tenant,
+    items.c.source_sha256,
+    items.c.seq,
+    sqlite_where=_arrived,
+    postgresql_where=_arrived,
+)
+_expiring = text("expires_at IS NOT NULL AND deleted_at IS NULL")
+Index("items_expiry", items.c.expires_at, sqlite_where=_expiring, postgresql_where=_expiring)
+Index(
+    "items_tenant",
+    items.c.tenant,
+    items.c.seq,
+    sqlite_where=_visible,
+    postgresql_where=_visible,
 )
 Index("items_usage", items.c.tenant, items.c.created_at)
 Index("items_batch", items.c.batch_id, items.c.seq)

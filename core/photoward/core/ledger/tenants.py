@@ -23,6 +23,7 @@ from photoward.core.ledger.tables import (
     items,
     label_targets,
     tenants,
+    upload_tokens,
     uploads,
     webhooks,
 )
@@ -88,7 +89,7 @@ class Tenants(Section):
             erased = _delete_items(connection, tenant)
             connection.execute(delete(fetches).where(fetches.c.tenant == tenant))
             delete_webhooks(connection, webhooks.c.tenant == tenant)
-            for table in (api_keys, batches, audit_log, label_targets, uploads):
+            for table in (api_keys, batches, audit_log, label_targets, uploads, upload_tokens):
                 connection.execute(delete(table).where(table.c.tenant == tenant))
             _set(connection, tenant, salt=os.urandom(SALT_BYTES))
             record(connection, tenant, AuditAction.TENANT_ERASE)

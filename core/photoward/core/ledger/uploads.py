@@ -11,6 +11,7 @@ from photoward.core.ledger.database import Section
 from photoward.core.ledger.engine import now
 from photoward.core.ledger.queries import chunks, locked_tenant, the_one
 from photoward.core.ledger.tables import uploads
+from photoward.core.ledger.upload_tokens import charge
 from photoward.core.uploads import DIRECT, LIFETIME, MAX_PARTS, Upload
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Uploads(Section):
         *,
         max_uploads: int,
         max_bytes: int,
+        token_id: str | None = None,
     ) -> Upload:
         """Add an upload of which nothing was received.
 
@@ -44,8 +46,10 @@ class Uploads(Section):
             metadata: see ``Upload``.
             max_uploads: most unused uploads of the tenant.
             max_bytes: most bytes that they may announce together.
+            token_id: the upload token that it is made with.
 
         Raises:
+            Denied: ``token_used_up``.
             Overloaded: ``too_many_uploads``.
         """
         with self._database.transaction() as connection:
@@ -64,8 +68,11 @@ class Uploads(Section):
                     f"{count} of together {announced} bytes; {max_uploads} of {max_bytes} may be."
                 )
                 raise Overloaded(detail, "too_many_uploads")
-            values = {
+            if token_id is not None:
+                charge(connection, token_id, length)
+            values: dict[str, Any] = {
                 "id": upload_id,
+                "token_id": token_id,
                 "tenant": tenant,
                 "length": length,
                 "received": 0,

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 _SUCCESS = range(200, 300)
 
-EVENTS = {State.DONE: Event.IMAGE_DONE, State.FAILED: Event.IMAGE_FAILED}
+EVENTS = {
+    State.DONE: Event.IMAGE_SUCCEEDED,
+    State.FAILED: Event.IMAGE_FAILED,
+    State.CANCELLED: Event.IMAGE_CANCELED,
+}
 
 
 class Webhooks(Section):
@@ -219,7 +223,6 @@ def enqueue_deliveries(connection: Connection, ended: Iterable[int]) -> None:
     messages = [
         _message(hook, EVENTS[State(row.state)], _image_data(row), moment)
         for row in rows
-        if State(row.state) in EVENTS
         for hook in hooks
         if hook.tenant == row.tenant and EVENTS[State(row.state)] in hook.events
     ]
@@ -272,11 +275,17 @@ def _enqueue_ended_batches(connection: Connection, moment: datetime) -> None:
     for batch in found:
         counts = count_states(connection, batch.id)
         if counts.keys() <= FINAL_STATES:
-            data = {"id": batch.id, "name": batch.name, "counts": public_counts(counts)}
+            data = {
+                "id": batch.id,
+                "name": batch.name,
+                "reference": batch.reference,
+                "metadata": batch.metadata or {},
+                "counts": public_counts(counts),
+            }
             messages += [
-                _message(hook, Event.BATCH_ENDED, data, moment)
+                _message(hook, Event.BATCH_COMPLETED, data, moment)
                 for hook in hooks
-                if hook.tenant == batch.tenant and Event.BATCH_ENDED in hook.events
+                if hook.tenant == batch.tenant and Event.BATCH_COMPLETED in hook.events
             ]
     if messages:
         connection.execute(insert(webhook_deliveries), messages)
@@ -288,6 +297,8 @@ def _image_data(row: Row[Any]) -> dict[str, Any]:
     done = row.state == State.DONE
     return {
         "id": row.id,
+        "reference": row.reference,
+        "metadata": row.metadata or {},
         "state": PUBLIC_STATES[State(row.state)],
         "batch": row.batch_id,
         "content": f"/v1/images/{row.id}/content" if done else None,

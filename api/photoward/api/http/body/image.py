@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from photoward.api.ingest.options import OptionsBuilder
     from photoward.core.settings import Settings
 
-FORM_OVERHEAD = 1 << 16
+FORM_OVERHEAD = 1 << 17
 """Bytes that boundaries, part headers and fields may take beside the photo."""
 
 

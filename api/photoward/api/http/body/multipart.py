@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FILE = "file"
 """Name of the part with the photo; every other part is an option."""
 
-MAX_FIELD_BYTES = 4096
+MAX_FIELD_BYTES = 1 << 16
 
 
 class FormReader:

@@ -34,10 +34,14 @@ class OriginCheckMiddleware:
         own: the host on which the service listens; that, ``localhost`` and any IP address, which
             cannot be rebound, are allowed.
         allowed: further host names, from the settings.
+        origins: of pages of other sites that may use the service, from the settings.
     """
 
-    def __init__(self, app: ASGIApp, own: str, allowed: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, own: str, allowed: Iterable[str], origins: Iterable[str]
+    ) -> None:
         self._app = app
+        self._origins = frozenset(origins)
         self._allowed = frozenset(name.lower() for name in allowed)
         self._hosts = self._allowed | {"localhost", own.lower()}
 
@@ -55,6 +59,8 @@ class OriginCheckMiddleware:
         if here is None or not self._is_known(here[0]):
             return Problem.of("unknown_host", "The Host header names another host.")
         there = headers.get("origin")
+        if there in self._origins:
+            return None
         if there is not None and not self._is_own_page(_host_and_port(there), here):
             return Problem.of("foreign_origin", "The Origin header names another site.")
         if there is None and not _is_same_site(scope["method"], headers):

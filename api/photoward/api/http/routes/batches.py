@@ -36,29 +36,30 @@ from photoward.api.http.schemas.batches import (
     CreateBatch,
     CreateBatchQuery,
     CreatedBatch,
-    ImagePage,
     ManifestLine,
     create_batch_schema,
     file_line,
     manifest_line,
     result_line,
 )
-from photoward.api.http.schemas.images import Image
+from photoward.api.http.schemas.images import Image, ImagePage
 from photoward.api.ingest import batches
 from photoward.api.ingest.archives.base import Archive
 from photoward.api.ingest.archives.importer import ArchiveImporter, FileResult
 from photoward.api.ingest.archives.tar import TarArchive, decompress
 from photoward.api.ingest.archives.zip import ZipArchive
+from photoward.api.ingest.details import parse_metadata
 from photoward.api.ingest.manifest import import_manifest, require_fetch_room
 from photoward.api.ingest.ndjson import MAX_LIST_BYTES, as_lines
 from photoward.api.ingest.options import merge_options
 from photoward.api.ingest.spool import write_failed
 from photoward.core.errors import BadInput
-from photoward.core.jobs import ImageState, Item, new_id
+from photoward.core.jobs import Details, ImageState, Item, new_id
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 PAGE_SIZE = 100
+DETAILS = ("reference", "metadata")
 UNPACKED = 4
 """How many times as large a zip may be when it is unpacked, file by file; a compressed tar, which
 is unpacked as a whole, may not be larger than any other archive."""
@@ -141,15 +142,20 @@ def _create(
     services: Services, tenant: str, key: str | None, query: CreateBatchQuery, body: CreateBatch
 ) -> CreatedBatch:
     in_query, in_body = (
-        one.model_dump(exclude_unset=True, exclude_none=True) for one in (query, body.options)
+        one.model_dump(exclude_unset=True, exclude_none=True, exclude={"name", *DETAILS})
+        for one in (query, body.options)
     )
-    name_in_query = in_query.pop("name", "")
     options = merge_options(in_query, in_body)
     services.catalogue.options(**options)
     if body.images:
         require_fetch_room(services, len(body.images))
     batch = services.ledger.batches.add(
-        new_id(), tenant, body.name or name_in_query, options, idempotency_key=key
+        new_id(),
+        tenant,
+        body.name or query.name,
+        options,
+        idempotency_key=key,
+        details=_details(query, body),
     )
     if not body.images:
         return CreatedBatch.of(batch)
@@ -157,6 +163,13 @@ def _create(
     created = CreatedBatch.of(services.ledger.batches.get(tenant, batch.id))
     created.lines = [ManifestLine(**manifest_line(one)) for one in results]
     return created
+
+
+def _details(query: CreateBatchQuery, body: CreateBatch) -> Details:
+    notes = body.metadata
+    if notes is None and query.metadata is not None:
+        notes = parse_metadata(query.metadata)
+    return Details(reference=body.reference or query.reference, metadata=notes or {})
 
 
 @router.get(

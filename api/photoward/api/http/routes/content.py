@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from photoward.api.delivery.files import ProtectedFile, open_file, select_file
-from photoward.api.http.auth import ReaderDep
+from photoward.api.http.auth import OwnReaderDep
 from photoward.api.http.deps import ImageIdDep, Services, ServicesDep
 from photoward.api.http.errors import documented, problem_response
 from photoward.api.http.headers.content_disposition import attachment
@@ -53,7 +53,7 @@ SizeDep = Annotated[
 async def head_content(
     image_id: ImageIdDep,
     services: ServicesDep,
-    tenant: ReaderDep,
+    tenant: OwnReaderDep,
     size: SizeDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -91,7 +91,7 @@ async def head_content(
 async def get_content(  # noqa: PLR0913, PLR0917  # what may be asked for
     image_id: ImageIdDep,
     services: ServicesDep,
-    tenant: ReaderDep,
+    tenant: OwnReaderDep,
     size: SizeDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
     range_header: Annotated[

@@ -16,7 +16,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
-from photoward.api.http.auth import ReaderDep
+from photoward.api.http.auth import OwnReaderDep, ReaderDep
 from photoward.api.http.deps import BatchIdDep, ImageIdDep, Services, ServicesDep
 from photoward.api.http.errors import documented
 from photoward.api.http.responses import NO_STORE
@@ -65,7 +65,7 @@ async def watch_image(
     request: Request,
     image_id: ImageIdDep,
     services: ServicesDep,
-    tenant: ReaderDep,
+    tenant: OwnReaderDep,
     last_event_id: LastEventIdDep = None,
 ) -> Response:
     """Server-sent events with state, stage and position in the queue, until the image has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Any
@@ -9,12 +10,13 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from photoward.api.http.auth import ReaderDep, WriterDep
+from photoward.api.http.auth import OwnReaderDep, ReaderDep, UploaderDep, WriterDep
 from photoward.api.http.body.image import read_image
 from photoward.api.http.body.reader import JSON, read_json, refuse_repeated_parameters
 from photoward.api.http.deps import IdempotencyKeyDep, ImageIdDep, Services, ServicesDep
 from photoward.api.http.errors import documented
 from photoward.api.http.headers.prefer import parse_wait_s
+from photoward.api.http.pagination import AfterDep, next_cursor
 from photoward.api.http.responses import (
     NO_STORE,
     accepted,
@@ -22,16 +24,19 @@ from photoward.api.http.responses import (
     image_response,
     rate_limit_headers,
 )
-from photoward.api.http.schemas.images import CreateImageFromUpload, Image
+from photoward.api.http.schemas.images import CreateImageFromUpload, Image, ImagePage
 from photoward.api.http.waiting import wait_until_ended
+from photoward.api.ingest.details import MAX_REFERENCE
 from photoward.api.ingest.options import ImageRequest, OptionsBuilder
 from photoward.api.ingest.submit import delete_image as delete
 from photoward.api.ingest.submit import submit_image
 from photoward.api.ingest.uploads import submit_upload
 from photoward.core.imaging.sniff import INPUTS
-from photoward.core.jobs import FINAL_STATES, Item
+from photoward.core.jobs import FINAL_STATES, ImageState, Item
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
+
+PAGE_SIZE, MAX_PAGE_SIZE = 100, 500
 
 IMAGE_REFUSALS = (
     "empty_body",
@@ -58,6 +63,7 @@ IMAGE_REFUSALS = (
     "digest_mismatch",
     "unauthenticated",
     "forbidden",
+    "token_used_up",
     "not_found",
     "over_quota",
     "queue_full",
@@ -123,7 +129,7 @@ IMAGE_PARAMETERS = [
 async def create_image(
     request: Request,
     services: ServicesDep,
-    tenant: WriterDep,
+    tenant: UploaderDep,
     key: IdempotencyKeyDep,
     query: Annotated[ImageRequest, Query()],
 ) -> Response:
@@ -161,15 +167,24 @@ async def submit(
     Raises:
         BadInput: at the first byte that shows it.
         Conflict: the upload that it names cannot be used.
+        Denied: an upload token does not permit it.
         NotFound: there is no such batch or upload.
         Overloaded: too much is queued.
     """
     refuse_repeated_parameters(request)
     upload = await read_json(request, CreateImageFromUpload)
     batch_options = partial(services.ledger.batches.get_options, tenant)
-    options = OptionsBuilder(services.catalogue, query, batch_options)
+    options = OptionsBuilder(
+        services.catalogue, query, batch_options, token_id=request.state.token_id
+    )
     if upload is not None:
         options.include(upload)
+    token_id: str | None = request.state.token_id
+    if token_id is not None:
+        key = key and hashlib.sha256(f"{token_id} {key}".encode()).hexdigest()
+        if upload is not None:
+            own = partial(services.ledger.upload_tokens.require_own, upload_id=upload.upload)
+            await to_thread.run_sync(own, token_id)
     await options.load_batch()
     await services.admission.check()
     if upload is not None:
@@ -182,6 +197,7 @@ async def submit(
                 options.build(),
                 batch_id=options.batch,
                 request=key,
+                details=options.details,
             ),
             limiter=services.store_writes,
         )
@@ -189,11 +205,69 @@ async def submit(
         with ExitStack() as closing:
             image = await read_image(request, options, services.settings, closing)
             item = await to_thread.run_sync(
-                partial(submit_image, services, tenant, image, batch_id=options.batch, request=key),
+                partial(
+                    submit_image,
+                    services,
+                    tenant,
+                    image,
+                    batch_id=options.batch,
+                    request=key,
+                    details=options.details,
+                ),
                 limiter=services.store_writes,
             )
     services.notifier.notify(item.id)
     return item
+
+
+@router.get(
+    "",
+    operation_id="listImages",
+    summary="List images",
+    responses=documented("invalid_option", "unauthenticated", "forbidden", "unavailable"),
+)
+async def list_images(  # noqa: PLR0913  # what may be asked for
+    *,
+    services: ServicesDep,
+    tenant: ReaderDep,
+    response: Response,
+    reference: Annotated[
+        str | None,
+        Query(
+            description="Only images with this reference.",
+            min_length=1,
+            max_length=MAX_REFERENCE,
+            examples=["post-1042"],
+        ),
+    ] = None,
+    sha256: Annotated[
+        str | None,
+        Query(
+            description="Only images whose original has this SHA-256, in hexadecimal: whether a "
+            "file has been submitted before.",
+            pattern="^[0-9a-f]{64}$",
+        ),
+    ] = None,
+    state: Annotated[ImageState | None, Query(description="Only images in this state.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE,
+    after: AfterDep,
+) -> ImagePage:
+    """Newest first; images that are added meanwhile come on no later page."""
+    response.headers.update(NO_STORE)
+    found = await to_thread.run_sync(
+        lambda: services.ledger.items.list_newest(
+            tenant,
+            before=after or None,
+            limit=limit,
+            states=None if state is None else state.internal,
+            reference=reference,
+            source_sha256=sha256,
+        )
+    )
+    return ImagePage(
+        items=[Image.of(item) for _, item in found],
+        next=next_cursor([seq for seq, _ in found], limit),
+    )
 
 
 @router.get(
@@ -203,7 +277,7 @@ async def submit(
     response_model=Image,
     responses=documented("unauthenticated", "forbidden", "not_found", "unavailable"),
 )
-async def get_image(image_id: ImageIdDep, services: ServicesDep, tenant: ReaderDep) -> Response:
+async def get_image(image_id: ImageIdDep, services: ServicesDep, tenant: OwnReaderDep) -> Response:
     """State, progress and, once it has succeeded, measurements."""
     image = await to_thread.run_sync(load_image, services, tenant, image_id)
     return image_response(image, 200, NO_STORE)

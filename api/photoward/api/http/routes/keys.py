@@ -9,12 +9,12 @@ import structlog
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
-from photoward.api.http.auth import AdminDep
+from photoward.api.http.auth import AdminDep, AnyKeyDep
 from photoward.api.http.body.reader import BODY_REFUSALS, json_request_body, require_json
 from photoward.api.http.deps import KeyIdDep, Services, ServicesDep
 from photoward.api.http.errors import documented
 from photoward.api.http.responses import NO_STORE
-from photoward.api.http.schemas.keys import CreatedKey, CreateKey, Key, Keys, RotateKey
+from photoward.api.http.schemas.keys import CreatedKey, CreateKey, CurrentKey, Key, Keys, RotateKey
 from photoward.core import api_keys
 from photoward.core.api_keys import TENANT_SCOPES, ApiKey, NewApiKey, Scope
 from photoward.core.errors import Denied
@@ -51,6 +51,26 @@ async def list_keys(services: ServicesDep, tenant: AdminDep, response: Response)
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(services.ledger.api_keys.list_all, tenant)
     return Keys(keys=[Key.of(key) for key in found])
+
+
+@router.get(
+    "/self",
+    operation_id="getOwnKey",
+    summary="Get the key of this request",
+    responses=documented("unauthenticated", "unavailable"),
+)
+async def get_own_key(
+    request: Request, services: ServicesDep, tenant: AnyKeyDep, response: Response
+) -> CurrentKey:
+    """What the key permits, and until when; any key may ask."""
+    response.headers.update(NO_STORE)
+    key_id = request.state.key_id
+    if key_id is None:
+        return CurrentKey.anonymous(tenant)
+    key = await to_thread.run_sync(services.ledger.api_keys.get_active, key_id)
+    if key is None:  # it has expired since
+        raise Denied("unauthenticated", "The request has no valid API key.")
+    return CurrentKey(tenant=tenant, **Key.of(key).model_dump())
 
 
 @router.post(

@@ -8,7 +8,7 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
 
-from photoward.api.http.auth import WriterDep
+from photoward.api.http.auth import UploaderDep
 from photoward.api.http.body.part import new_part_file, receive_part, receive_part_or_rest
 from photoward.api.http.body.reader import JSON, media_type, read_json
 from photoward.api.http.deps import Services, ServicesDep, UploadIdDep
@@ -103,7 +103,7 @@ async def describe_uploads(services: ServicesDep) -> Response:
         201: {
             "description": "`Location` is the URL for tus, `url` the one to PUT the whole file to."
         },
-        **documented("too_many_uploads", *PART_REFUSALS, *UPLOAD_REFUSALS),
+        **documented("too_many_uploads", "token_used_up", *PART_REFUSALS, *UPLOAD_REFUSALS),
     },
     openapi_extra={
         "requestBody": {
@@ -115,7 +115,7 @@ async def create_upload(  # noqa: PLR0913  # the headers of tus
     *,
     request: Request,
     services: ServicesDep,
-    tenant: WriterDep,
+    tenant: UploaderDep,
     version: TusVersionDep,
     length: LengthDep = None,
     metadata: MetadataDep = "",
@@ -133,7 +133,7 @@ async def create_upload(  # noqa: PLR0913  # the headers of tus
         raise BadInput("invalid_option", "It is not there.", field="Upload-Length")
     else:
         expected = Checksum(checksum)
-        upload = await _create(services, tenant, length, metadata)
+        upload = await _create(request, services, tenant, length, metadata)
         if media_type(request) == tus.PART_TYPE:
             upload = await _append_first(request, services, upload, expected)
     headers = {"Location": f"/v1/uploads/{upload.id}", **tus.offset_headers(upload)}
@@ -151,15 +151,20 @@ async def _create_from_json(request: Request, services: Services, tenant: str) -
             "tus_version", f"The request has neither Tus-Resumable nor a body of {JSON}."
         )
     metadata = {"filename": body.filename, "content_digest": body.content_digest}
-    return await _create(services, tenant, body.bytes, format_metadata(metadata))
+    return await _create(request, services, tenant, body.bytes, format_metadata(metadata))
 
 
-async def _create(services: Services, tenant: str, length: int, metadata: str) -> Upload:
+async def _create(
+    request: Request, services: Services, tenant: str, length: int, metadata: str
+) -> Upload:
     """What would be refused when the upload is used is refused now."""
     pairs = parse_metadata(metadata)
     declared_type(pairs.get("filetype"))
     ContentDigest(pairs.get("content_digest"))
-    return await to_thread.run_sync(uploads.create_upload, services, tenant, length, metadata)
+    token_id = request.state.token_id
+    return await to_thread.run_sync(
+        uploads.create_upload, services, tenant, length, metadata, token_id
+    )
 
 
 async def _append(
@@ -207,7 +212,7 @@ def _url(services: Services, upload: Upload) -> str:
     responses=documented("tus_version", *UPLOAD_REFUSALS),
 )
 async def get_upload_offset(
-    upload_id: UploadIdDep, services: ServicesDep, tenant: WriterDep, _: TusDep
+    upload_id: UploadIdDep, services: ServicesDep, tenant: UploaderDep, _: TusDep
 ) -> Response:
     """Resume at `Upload-Offset`."""
     upload = await to_thread.run_sync(services.ledger.uploads.get, tenant, upload_id)
@@ -231,7 +236,7 @@ async def continue_upload(  # noqa: PLR0913  # the headers of tus
     request: Request,
     upload_id: UploadIdDep,
     services: ServicesDep,
-    tenant: WriterDep,
+    tenant: UploaderDep,
     _: TusDep,
     offset: OffsetDep,
     checksum: ChecksumDep = None,
@@ -254,7 +259,7 @@ async def continue_upload(  # noqa: PLR0913  # the headers of tus
     responses=documented("tus_version", *UPLOAD_REFUSALS),
 )
 async def delete_upload(
-    upload_id: UploadIdDep, services: ServicesDep, tenant: WriterDep, _: TusVersionDep
+    upload_id: UploadIdDep, services: ServicesDep, tenant: UploaderDep, _: TusVersionDep
 ) -> None:
     """The image that it has become stays."""
     delete = partial(uploads.delete_upload, services, tenant, upload_id)
@@ -280,7 +285,7 @@ async def delete_upload(
     openapi_extra={"requestBody": {"required": True, "content": {ANY_TYPE: BINARY}}},
 )
 async def put_upload(
-    request: Request, upload_id: UploadIdDep, services: ServicesDep, tenant: WriterDep
+    request: Request, upload_id: UploadIdDep, services: ServicesDep, tenant: UploaderDep
 ) -> None:
     """As many bytes as were announced; they replace what was uploaded before."""
     upload = await to_thread.run_sync(services.ledger.uploads.get, tenant, upload_id)

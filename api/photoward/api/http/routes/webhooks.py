@@ -10,7 +10,7 @@ import structlog
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from photoward.api.http.auth import AdminDep
+from photoward.api.http.auth import WebhooksDep
 from photoward.api.http.body.reader import BODY_REFUSALS, json_request_body, require_json
 from photoward.api.http.deps import Services, ServicesDep, WebhookIdDep
 from photoward.api.http.errors import documented
@@ -48,7 +48,7 @@ log = structlog.get_logger("photoward.webhooks")
     openapi_extra=json_request_body(CreateWebhook),
 )
 async def create_webhook(
-    request: Request, services: ServicesDep, tenant: AdminDep, response: Response
+    request: Request, services: ServicesDep, tenant: WebhooksDep, response: Response
 ) -> CreatedWebhook:
     """Events are sent from now on, signed with the secret in this response."""
     wanted = await require_json(request, CreateWebhook)
@@ -67,7 +67,7 @@ async def create_webhook(
 @router.get(
     "", operation_id="listWebhooks", summary="List webhooks", responses=documented(*REFUSALS)
 )
-async def list_webhooks(services: ServicesDep, tenant: AdminDep, response: Response) -> Webhooks:
+async def list_webhooks(services: ServicesDep, tenant: WebhooksDep, response: Response) -> Webhooks:
     """All webhooks, without their secrets."""
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(services.ledger.webhooks.list_all, tenant)
@@ -81,7 +81,7 @@ async def list_webhooks(services: ServicesDep, tenant: AdminDep, response: Respo
     responses=documented(*REFUSALS, "not_found"),
 )
 async def rotate_webhook(
-    services: ServicesDep, tenant: AdminDep, webhook_id: WebhookIdDep, response: Response
+    services: ServicesDep, tenant: WebhooksDep, webhook_id: WebhookIdDep, response: Response
 ) -> CreatedWebhook:
     """For a day messages are signed with both secrets; a disabled webhook is enabled again."""
     response.headers.update(NO_STORE)
@@ -98,7 +98,9 @@ async def rotate_webhook(
     status_code=204,
     responses=documented(*REFUSALS, "not_found"),
 )
-async def delete_webhook(services: ServicesDep, tenant: AdminDep, webhook_id: WebhookIdDep) -> None:
+async def delete_webhook(
+    services: ServicesDep, tenant: WebhooksDep, webhook_id: WebhookIdDep
+) -> None:
     """Its deliveries are deleted with it, the pending ones too."""
     await to_thread.run_sync(services.ledger.webhooks.delete, tenant, webhook_id)
 
@@ -112,7 +114,7 @@ async def delete_webhook(services: ServicesDep, tenant: AdminDep, webhook_id: We
 async def list_deliveries(  # noqa: PLR0913  # what may be asked for
     *,
     services: ServicesDep,
-    tenant: AdminDep,
+    tenant: WebhooksDep,
     webhook_id: WebhookIdDep,
     after: AfterDep,
     response: Response,
@@ -139,7 +141,7 @@ async def list_deliveries(  # noqa: PLR0913  # what may be asked for
     responses=documented(*REFUSALS, "not_found"),
 )
 async def replay_delivery(
-    services: ServicesDep, tenant: AdminDep, webhook_id: WebhookIdDep, delivery_id: str
+    services: ServicesDep, tenant: WebhooksDep, webhook_id: WebhookIdDep, delivery_id: str
 ) -> Delivery:
     """It has the same `webhook-id`, by which the receiver recognises it."""
     if not _MESSAGE.fullmatch(delivery_id):

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from photoward.api.http.pagination import Page
 from photoward.api.http.schemas.images import Image, problem_of
 from photoward.api.http.schemas.inline import inline_schema
 from photoward.api.http.schemas.problems import Problem
 from photoward.api.ingest.archives.importer import FileResult
+from photoward.api.ingest.details import Metadata, MetadataText, Reference
 from photoward.api.ingest.manifest import FILE, LineResult
 from photoward.api.ingest.options import EXAMPLE_ID, ImageOptions
 from photoward.api.ingest.sources import SOURCE_FIELDS
@@ -46,6 +46,8 @@ class CreateBatch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: BatchName = ""
+    reference: Reference = None
+    metadata: Metadata | None = None
     options: ImageOptions = Field(
         default=ImageOptions(),
         description="Defaults for the batch's images.",
@@ -60,6 +62,8 @@ class CreateBatchQuery(ImageOptions):
     """Beside a manifest as NDJSON, in the query: the options of images without their own."""
 
     name: BatchName = ""
+    reference: Reference = None
+    metadata: MetadataText = None
 
 
 class BatchLinks(BaseModel):
@@ -76,6 +80,8 @@ class Batch(BaseModel):
 
     id: str = Field(examples=[EXAMPLE_ID])
     name: str
+    reference: str | None = Field(description="As submitted.", examples=["holiday-2026"])
+    metadata: dict[str, str] = Field(description="As submitted.", examples=[{"owner": "17"}])
     created_at: datetime
     options: dict[str, Any] = Field(
         description="Defaults for the batch's images, as requested.",
@@ -101,6 +107,8 @@ class Batch(BaseModel):
         return cls(
             id=batch.id,
             name=batch.name,
+            reference=batch.details.reference,
+            metadata=batch.details.metadata,
             created_at=batch.created_at,
             options=batch.options,
             counts=public_counts(batch.counts),
@@ -134,10 +142,6 @@ class CreatedBatch(Batch):
     )
 
 
-class ImagePage(Page[Image]):
-    """Images of a batch, in the order of arrival."""
-
-
 def create_batch_schema() -> dict[str, Any]:
     """``CreateBatch`` for OpenAPI, with the manifest's own description."""
     schema = inline_schema(CreateBatch)
@@ -163,6 +167,8 @@ def result_line(item: Item) -> dict[str, Any]:
     problem = problem_of(item)
     return {
         "id": item.id,
+        "reference": image.reference,
+        "metadata": image.metadata,
         "file": item.source.filename,
         "state": image.state,
         "label_used": item.label_used,

@@ -7,9 +7,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from photoward.api.http.pagination import Page
 from photoward.api.http.schemas.measurements import Measured
 from photoward.api.http.schemas.problems import Problem
-from photoward.api.ingest.options import EXAMPLE_ID, ImageRequest
+from photoward.api.ingest.options import EXAMPLE_ID, ImageBody, ImageRequest
 from photoward.core.catalogue import SHAPINGS
 from photoward.core.jobs import FINAL_STATES, PUBLIC_STATES, ImageState, Item, Stage, State
 from photoward.core.rights import DEFAULT
@@ -20,7 +21,7 @@ FRACTIONS = {Stage.DECODE: 0.1, Stage.PERTURB: 0.3, Stage.ENCODE: 0.8}
 """Stage → the part of the work that is done when it begins, roughly."""
 
 
-class CreateImageFromUpload(ImageRequest):
+class CreateImageFromUpload(ImageBody):
     """An upload that shall become an image, and its options."""
 
     upload: str = Field(
@@ -62,7 +63,7 @@ class AppliedOptions(BaseModel):
     output_format: str | None
     sizes: list[int] = Field(examples=[[2048, 1080, 320]])
     shaping: str = Field(examples=[SHAPINGS[0]])
-    metadata: str = Field(examples=["date"])
+    keep_exif: str = Field(examples=["date"])
     data_mining: str = Field(examples=[DEFAULT])
     creator: str = Field(examples=["Jane Doe"])
     credit: str = Field(examples=[""])
@@ -115,6 +116,8 @@ class Image(BaseModel):
     """An image: its state, its options and, at the end, its result."""
 
     id: str = Field(examples=[EXAMPLE_ID])
+    reference: str | None = Field(description="As submitted.", examples=["post-1042"])
+    metadata: dict[str, str] = Field(description="As submitted.", examples=[{"album": "holiday"}])
     state: ImageState = Field(examples=[ImageState.SUCCEEDED])
     progress: Progress
     created_at: datetime
@@ -142,6 +145,8 @@ class Image(BaseModel):
         shown = {name: getattr(item, name) for name in _PLAIN}
         return cls(
             **shown,
+            reference=item.details.reference,
+            metadata=item.details.metadata,
             state=PUBLIC_STATES[item.state],
             progress=Progress(stage=item.stage, fraction=_fraction(item), position=position),
             options=AppliedOptions.model_validate(item.options),
@@ -152,6 +157,10 @@ class Image(BaseModel):
             batch=item.batch_id,
             links=Links(self=here, content=f"{here}/content" if done else None),
         )
+
+
+class ImagePage(Page[Image]):
+    """Images."""
 
 
 _PLAIN = ("id", "created_at", "updated_at", "measured", "label_used", "label_source")

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from photoward.api.http.schemas.inline import allow_repeats
-from photoward.core.api_keys import MAX_NAME, ROTATION_GRACE_HOURS, ApiKey, Scope
+from photoward.core.api_keys import MAX_NAME, ROTATION_GRACE_HOURS, TENANT_SCOPES, ApiKey, Scope
 
 EXAMPLE_ID = "5c0f3a9e1b2d4c6f"
 MAX_LIFETIME_DAYS = 3650
@@ -26,7 +26,7 @@ class CreateKey(BaseModel):
         description="Where the key will be used.",
         examples=["upload plug-in"],
     )
-    scopes: set[Literal[Scope.READ, Scope.WRITE, Scope.ADMIN]] = Field(
+    scopes: set[Literal[Scope.READ, Scope.WRITE, Scope.WEBHOOKS, Scope.ADMIN]] = Field(
         default={Scope.READ, Scope.WRITE}, min_length=1, json_schema_extra=allow_repeats
     )
     expires_in_days: int | None = Field(default=None, ge=1, le=MAX_LIFETIME_DAYS, strict=True)
@@ -59,6 +59,23 @@ class Key(BaseModel):
             created_at=key.created_at,
             expires_at=key.expires_at,
         )
+
+
+class CurrentKey(BaseModel):
+    """The key that a request has."""
+
+    id: str | None = Field(description="Null: the service requires no key.", examples=[EXAMPLE_ID])
+    tenant: str = Field(examples=["alice"])
+    name: str = Field(examples=["upload plug-in"])
+    scopes: list[Scope]
+    created_at: datetime | None
+    expires_at: datetime | None
+
+    @classmethod
+    def anonymous(cls, tenant: str) -> CurrentKey:
+        """What everybody may do where no key is required."""
+        scopes = sorted(TENANT_SCOPES)
+        return cls(id=None, tenant=tenant, name="", scopes=scopes, created_at=None, expires_at=None)
 
 
 class CreatedKey(Key):

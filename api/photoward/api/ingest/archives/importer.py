@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from photoward.api.ingest.archives.base import MANIFEST
-from photoward.api.ingest.manifest import options_by_file
+from photoward.api.ingest.manifest import options_by_file, split_details
 from photoward.api.ingest.options import merge_options
 from photoward.api.ingest.spool import Spool
 from photoward.api.ingest.submit import submit_image
@@ -100,6 +100,7 @@ class ArchiveImporter:
         if member.refused is not None:
             raise BadInput("unsupported_type", member.refused)
         folder = (member.path or "").rpartition("/")[0].rpartition("/")[2]
+        own, details = split_details(own)
         chosen = {"label": folder, **own} if self._label_by_folder and folder else own
         options = self._services.catalogue.options(**merge_options(self._defaults, chosen))
         with Spool.for_service(
@@ -110,7 +111,12 @@ class ArchiveImporter:
             image = spool.checked(options)
             request = self._request_digest(member, number)
             item = submit_image(
-                self._services, self._tenant, image, batch_id=self._batch_id, request=request
+                self._services,
+                self._tenant,
+                image,
+                batch_id=self._batch_id,
+                request=request,
+                details=details,
             )
         self._services.notifier.notify(item.id)  # workers begin while the rest comes in
         return item.id
