@@ -69,11 +69,19 @@ class Bench:
         self.store = store
         self.sizer = BatchSizer(2.0, 64)
 
-    def upload(self, data: bytes, tenant: str = "alice", sizes: tuple[int, ...] = ()) -> str:
+    def upload(
+        self,
+        data: bytes,
+        tenant: str = "alice",
+        sizes: tuple[int, ...] = (),
+        *,
+        protected: bool = False,
+    ) -> str:
         item_id = new_id()
         self.store.put(original_key(tenant, item_id), data)
         digest = hashlib.sha256(data).hexdigest()
-        self.ledger.items.add(item_id, tenant, options(sizes=sizes), source(sha256=digest), "key")
+        original = source(sha256=digest, protected=protected)
+        self.ledger.items.add(item_id, tenant, options(sizes=sizes), original, "key")
         return item_id
 
     def work(self, pipeline: Fake | Pipeline, items: list[Item] | None = None) -> int:
@@ -341,3 +349,18 @@ def test_a_batch_that_was_given_back_teaches_nothing(bench: Bench) -> None:
     with pytest.raises(Unavailable):
         bench.work(Fake(away))
     assert bench.sizer.sizes() == {}
+
+
+def test_what_is_protected_already_is_left_as_it_is(bench: Bench) -> None:
+    own, photo = bench.upload(b"safe already", protected=True), bench.upload(b"one")
+    pipeline = Fake()
+    assert bench.work(pipeline) == 2
+    assert [job.id for job in pipeline.jobs] == [photo]
+    item = bench.item(own)
+    assert item.state is State.DONE
+    assert bench.store.get(output_key("alice", own)) == b"safe already"
+    assert item.output is not None
+    assert item.output.sha256 == item.source.sha256
+    assert (item.label_used, item.label_source) == (None, None)
+    assert "protected already" in item.measured["notes"][0]
+    assert bench.kept() == {output_key("alice", own), output_key("alice", photo)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ from photoward.core import key_derivation
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import Stage
+from photoward.core.output_marks import is_marked
 from photoward.models.methods import registry
 from photoward.models.methods.descent import Descent
 from photoward.models.methods.label_filter import WIDE
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from photoward.models.methods.base import Brief
 
 SECRET = bytes(range(32))
+MARK = re.compile(rb"xmp\.iid:[0-9a-f]{32}")
 CATALOGUE = Catalogue({"tiny": surrogates.card()}, "tiny", default_method="sem")
 CORRUPT = file(image(size=(32, 32)))[:300] + b"nonsense"
 
@@ -143,7 +146,7 @@ def test_a_class_of_the_surrogate_can_be_the_target(pipeline: Pipeline) -> None:
     prototype = finished(pipeline, job(label="cat"))["a"]
     assert len({as_cat.data, as_dog.data, prototype.data}) == 3
     unlabelled = finished(pipeline, job(target="logits", label=None))["a"]
-    assert unlabelled.data == {"cat": as_cat, "dog": as_dog}[unlabelled.label_used].data
+    assert unlabelled.data == {"cat": as_cat, "dog": as_dog}[unlabelled.label_used or ""].data
 
 
 def test_a_surrogate_of_codewords_takes_any_label_and_has_them_guessed(pipeline: Pipeline) -> None:
@@ -412,3 +415,28 @@ def test_a_surrogate_that_is_gone_ends_the_item(pipeline: Pipeline) -> None:
     (outcome,) = pipeline.protect([job(surrogate="gone")])
     assert isinstance(outcome, Refused)
     assert outcome.error.code == "internal_error"
+
+
+@pytest.mark.parametrize("output_format", ["jpeg", "png", "webp", "avif"])
+def test_an_output_is_recognised_and_tells_nothing_of_whose_it_is(
+    pipeline: Pipeline, output_format: str
+) -> None:
+    photo = file(image(size=(40, 30)))
+    asked = {"output_format": output_format, "data_mining": "nothing"}
+    mine, again = (finished(pipeline, job(data=photo, size=(40, 30), **asked))["a"] for _ in "12")
+    theirs = replace(job(data=photo, size=(40, 30), **asked), secret=SECRET[::-1])
+    other = finished(pipeline, theirs)["a"]
+    assert is_marked(mine.data)
+    assert is_marked(other.data)
+    assert not is_marked(photo)
+    assert mine.data == again.data
+    marks = [MARK.findall(made.data) for made in (mine, other)]
+    assert [len(found) for found in marks] == [1, 1]
+    assert marks[0] != marks[1]
+
+
+def test_the_mark_of_an_output_does_not_come_along(pipeline: Pipeline) -> None:
+    first = finished(pipeline, job(output_format="png"))["a"].data
+    second = finished(pipeline, job(data=first, output_format="png"))["a"].data
+    assert len(MARK.findall(second)) == 1
+    assert MARK.findall(second) != MARK.findall(first)

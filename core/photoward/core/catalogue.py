@@ -71,6 +71,9 @@ LEAST_SIDE, MOST_SIZES = 16, 8
 EXIF_GROUPS = ("date", "camera", "position")
 """What may be kept of EXIF beside copyright and artist."""
 
+REFUSE, PASS = ALREADY_PROTECTED = ("refuse", "pass")
+"""What may become of a file that is protected already; the first is the default."""
+
 SHAPINGS = ("perceptual", "even")
 """How a budget is spread over a picture; the first is the default."""
 PHOTO_GRID, DETAIL = 224, 2
@@ -330,6 +333,7 @@ class Catalogue:
         credit: str | None = None,
         rights: str | None = None,
         licence_url: str | None = None,
+        already_protected: str | None = None,
     ) -> Options:
         """Fill in defaults and refuse what cannot be done.
 
@@ -360,6 +364,8 @@ class Catalogue:
             _one_of("output_format", output_format, FORMATS)
         _one_of("shaping", shaping, SHAPINGS)
         _one_of("data_mining", data_mining, CHOICES)
+        already_protected = already_protected or REFUSE
+        _one_of("already_protected", already_protected, ALREADY_PROTECTED)
         _check_label(label)
         if target == "logits" and not surrogate and not card.classes and card.labeller:
             card = self.surrogates.get(card.labeller, card)
@@ -384,7 +390,7 @@ class Catalogue:
             sizes=_sides(sizes), shaping=shaping, keep_exif=_groups(keep_exif),
             data_mining=data_mining, networks=networks, creator=_words("creator", creator),
             credit=_words("credit", credit), rights=_words("rights", rights),
-            licence_url=_page(licence_url),
+            licence_url=_page(licence_url), already_protected=already_protected,
         )  # fmt: skip
 
     def _set_of(self, method: Method, named: str | None) -> str | None:

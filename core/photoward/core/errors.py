@@ -120,6 +120,11 @@ PROBLEMS: dict[str, Problem] = {
     "unsupported_pages": Problem(
         422, "Files with several pages are not supported", "Send each page as a file of its own."
     ),
+    "already_protected": Problem(
+        409,
+        "The photo is protected already",
+        "Send the original; or already_protected=pass, to get the file back as it is.",
+    ),
     # the options
     "invalid_option": Problem(422, "An option is invalid", "Correct the option that field names."),
     "unknown_method": Problem(
@@ -231,12 +236,14 @@ PROBLEMS: dict[str, Problem] = {
     "not_in_time": Problem(
         503,
         "The photo was not finished in time and was deleted",
-        "Send it again later; or use POST /v1/images, or keep=true, and poll its Location.",
+        "Send it again later; or use POST /v1/images, or Prefer: respond-async, and poll its "
+        "Location.",
     ),
     "storage_full": Problem(507, "The storage is full", "Tell the operator."),
 }
 
 ADVICE: dict[str, str] = {
+    "already_protected": "",
     "body_too_large": "Save the photo with less quality or fewer pixels.",
     "forbidden": "Use an API key that allows this.",
     "foreign_origin": "Set PHOTOWARD_API_KEY, and require keys in the service.",
@@ -262,11 +269,15 @@ def is_ours(code: str) -> bool:
 class PhotowardError(Exception):
     """A refusal with a code from ``PROBLEMS`` and a sentence about this very case."""
 
-    def __init__(self, code: str, detail: str, *, field: str | None = None) -> None:
+    def __init__(
+        self, code: str, detail: str, *, field: str | None = None, image: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.field = field
+        self.image = image
+        """The id of the item that it is about, where that is another than was asked for."""
         self.problem = PROBLEMS[code]
 
     def __str__(self) -> str:

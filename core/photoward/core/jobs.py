@@ -160,6 +160,8 @@ class Options:
     credit: str = ""
     rights: str = ""
     licence_url: str = ""
+    already_protected: str = "refuse"
+    """What becomes of a protected file: ``refuse``, or ``pass``: it is left as it is."""
 
     def output_sizes(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
         """Widths and heights in which a picture of this size leaves, each once, largest first."""
@@ -188,6 +190,8 @@ class Source:
     """Displayed pixels, EXIF orientation applied."""
     height: int
     filename: str | None
+    protected: bool = False
+    """Whether it is an output already, and is to leave as it is."""
 
     @property
     def megapixels(self) -> float:
@@ -360,8 +364,8 @@ class Result:
 
     item_id: str
     output: Output
-    label_used: str
-    label_source: str
+    label_used: str | None
+    label_source: str | None
     measured: dict[str, Any]
 
 

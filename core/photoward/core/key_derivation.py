@@ -97,6 +97,16 @@ def image_seed(secret: bytes, algorithm: str, epsilon: float, pixels_sha256: byt
     return HKDFExpand(SHA256(), SECRET_BYTES, info=info).derive(secret)
 
 
+def mark_seed(secret: bytes, pixels_sha256: bytes) -> bytes:
+    """8 bytes for the mark of one picture's output; nothing of the secret can be told from them.
+
+    Args:
+        secret: the tenant's secret.
+        pixels_sha256: digest of the oriented pixels.
+    """
+    return HKDFExpand(SHA256(), 8, info=b"photoward mark\0" + pixels_sha256).derive(secret)
+
+
 def key_stream(seed: bytes, length: int) -> bytes:
     """``length`` pseudo-random bytes: ChaCha20 under the 32-byte seed with a zero nonce."""
     return Cipher(algorithms.ChaCha20(seed, bytes(16)), mode=None).encryptor().update(bytes(length))

@@ -610,3 +610,16 @@ def test_what_is_only_read_leaves_under_the_suffix_of_what_is_written(
     assert reopened((out / "c.jpg").read_bytes()).format == "JPEG"
     assert protect(source, "--output-format", "webp", into=out / "w") == 0
     assert tree(out / "w") == {"a.webp", "b.webp", "c.webp"}
+
+
+def test_what_was_protected_before_is_left_as_it_is(
+    protect: Protect, source: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(source / "cat.png")
+    assert protect(source) == 0
+    save(out / "new.png", seed=1)
+    assert protect(out, into=out / "again") == 0
+    assert tree(out / "again") == {"new.png"}
+    words = said(capsys)
+    assert "1 protected, 1 protected before, 0 refused, 0 already there" in words
+    assert "cat.png: It is protected already, and was left as it is." in words

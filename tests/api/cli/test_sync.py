@@ -15,6 +15,7 @@ from photoward.api.cli.files.transfer import THREADS
 from photoward.core import api_keys
 from photoward.core.api_keys import DEFAULT_SCOPES
 from photoward.core.object_keys import item_of
+from photoward.core.output_marks import output_mark
 from tests.api.http.service import PEPPER, Service, picture, serving, working
 from tests.core.imaging.pictures import reopened
 
@@ -292,3 +293,15 @@ def test_another_scheme_is_refused(
 ) -> None:
     assert run(source, tmp_path / "out", "--url", url) == 2
     assert "--url takes an address like" in said(capsys)
+
+
+def test_what_was_protected_before_is_copied_as_it_is(
+    service: Service, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = picture("WEBP", xmp=output_mark(b"12345678").encode())
+    (source / "cats/own.webp").write_bytes(own)
+    out = tmp_path / "out"
+    assert run(source, out, "--url", service.url) == 0
+    assert (out / "cats/own.webp").read_bytes() == own
+    told = " ".join(capsys.readouterr().err.split())
+    assert "3 protected, 1 protected before, 0 refused, 0 already there" in told

@@ -25,7 +25,7 @@ from photoward.core.imaging.header import READ_ONLY
 from photoward.core.jobs import Failure, Output, Rendition, Result
 from photoward.core.ledger import open_ledger
 from photoward.core.networks import SetCard
-from photoward.core.object_keys import original_key, output_keys
+from photoward.core.object_keys import original_key, output_key, output_keys
 from photoward.core.settings import Settings
 from photoward.core.storage import open_store
 from tests.support.beside import beside
@@ -189,6 +189,10 @@ def _protected(store: ObjectStore, item: Item) -> Result | Failure:
         upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     except OSError:
         return Failure(item.id, "corrupt", "The picture could not be decoded.")
+    if item.source.protected:
+        store.put(output_key(item.tenant, item.id), data, create_only=True)
+        same = Output(item.source.sha256, item.source.size, item.source.media_type)
+        return Result(item.id, same, label_used=None, label_source=None, measured={})
     own = item.source.media_type.removeprefix("image/")
     kind = item.options.output_format or READ_ONLY.get(own, own)
     measured = {

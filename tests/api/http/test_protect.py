@@ -12,10 +12,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from photoward.core.catalogue import PRESETS
-from tests.api.http.service import picture, working
+from photoward.core.catalogue import DEFAULT_PRESET, PRESETS
+from tests.api.http.service import picture, work, working
 from tests.api.http.test_refusals import assert_problem
 
 if TYPE_CHECKING:
@@ -54,11 +55,55 @@ def test_it_can_be_kept(make_service: ServiceFactory) -> None:
     assert service.client.get(f"{place}/content").content == answer.content
 
 
-def test_who_cannot_be_served_in_time_is_told_where_to_ask(make_service: ServiceFactory) -> None:
-    service = make_service(http_max_wait_seconds=0.2)
-    answer = service.client.post("/v1/protect?keep=true", content=picture(), headers=PNG)
-    assert answer.status_code == 202
-    assert answer.headers["Location"] == f"/v1/images/{answer.json()['id']}"
+def test_who_prefers_it_gets_an_image_instead_of_waiting(make_service: ServiceFactory) -> None:
+    service = make_service()
+    for preferred in ("respond-async", "wait=0, Respond-Async"):
+        answer = service.client.post(
+            "/v1/protect", content=picture(), headers={**PNG, "Prefer": preferred}
+        )
+        assert answer.status_code == 202
+        assert answer.headers["Preference-Applied"] == "respond-async"
+        assert answer.headers["Location"] == f"/v1/images/{answer.json()['id']}"
+    assert work(service) == 2
+    assert len(service.kept()) == 2
+    with working(service):
+        headers = {**PNG, "Prefer": "respond-async, wait=20"}
+        answer = service.client.post("/v1/protect", content=picture(), headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "image/png"
+    until(lambda: len(service.kept()) == 2)
+
+
+@pytest.mark.parametrize("query", ["", "?keep=true"])
+def test_nobody_else_ever_gets_json(make_service: ServiceFactory, query: str) -> None:
+    service = make_service()
+    headers = {**PNG, "Prefer": "wait=0", "Accept": "application/json"}
+    answer = service.client.post(f"/v1/protect{query}", content=picture(), headers=headers)
+    assert_problem(answer, "not_in_time")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert_nothing_is_kept(service)
+
+
+def test_what_was_measured_is_in_headers(make_service: ServiceFactory) -> None:
+    service = make_service()
+    with working(service):
+        answer = service.client.post("/v1/protect?keep=true", content=picture(), headers=PNG)
+    image = service.client.get(answer.headers["Content-Location"]).json()
+    told = {
+        name.removeprefix("photoward-"): value
+        for name, value in answer.headers.items()
+        if name.startswith("photoward-")
+    }
+    assert told == {
+        "image": image["id"],
+        "method": "sem",
+        "preset": DEFAULT_PRESET,
+        "epsilon": f"{image['options']['epsilon']:g}",
+        "surrogate": "test",
+        "visibility": "1.26",
+        "psnr-db": "38.2",
+        "ssim": "0.987",
+    }
 
 
 def test_what_is_refused_or_fails_is_a_problem(make_service: ServiceFactory) -> None:

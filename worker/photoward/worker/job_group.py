@@ -79,12 +79,12 @@ class JobGroupWorker:
                 held(self.ledger, token, self._lease_s) as tell,
             ):
                 salts = {one: self.ledger.tenants.salt(one) for one in {i.tenant for i in items}}
-                jobs, refused = self._fetch(items, spent, salts)
+                jobs, ended_early = self._fetch(items, spent, salts)
                 failpoint("fetched")
                 with api_keys.bound_tenant_salts(
                     salts
                 ):  # of who is erased meanwhile no target is kept
-                    outcomes = [*self.pipeline.protect(jobs, tell, stats), *refused]
+                    outcomes = [*self.pipeline.protect(jobs, tell, stats), *ended_early]
                 failpoint("protected")
                 encoded()
                 ended = self._settle(token, items, outcomes, spent, span)
@@ -95,7 +95,10 @@ class JobGroupWorker:
         return ended
 
     def _record_cost(self, items: Sequence[Item], took_s: float, stats: BatchStats) -> None:
-        group_key, count = items[0].group_key, len(items)
+        group_key = items[0].group_key
+        count = sum(not item.source.protected for item in items)
+        if not count:
+            return
         memory_share = None if stats.memory_share == 1 else int(count * stats.memory_share)
         cost = self.sizer.record(group_key, count, took_s - stats.waited_s, memory_share)
         telemetry.JOB_GROUP_LIMIT.labels(group_key).set(cost.size)
@@ -110,26 +113,30 @@ class JobGroupWorker:
 
     def _fetch(
         self, items: Sequence[Item], spent: dict[str, StageTimings], salts: Mapping[str, bytes]
-    ) -> tuple[list[Job], list[Refused]]:
+    ) -> tuple[list[Job], list[Protected | Refused]]:
+        """What there is to do, and what of it has ended already."""
         jobs: list[Job] = []
-        refused: list[Refused] = []
+        ended: list[Protected | Refused] = []
         for item in items:
             try:
                 with _timed(spent[item.id], "fetch"):
                     data = self.store.get(original_key(item.tenant, item.id))
             except NotFound:
                 detail = "The original is gone from the store."
-                refused.append(Refused(item.id, PhotowardError("internal_error", detail)))
+                ended.append(Refused(item.id, PhotowardError("internal_error", detail)))
                 continue
             if hashlib.sha256(data).hexdigest() != item.source.sha256:
                 detail = "The stored original is not what was uploaded."
-                refused.append(Refused(item.id, PhotowardError("internal_error", detail)))
+                ended.append(Refused(item.id, PhotowardError("internal_error", detail)))
+                continue
+            if item.source.protected:
+                ended.append(_as_it_is(item, data))
                 continue
             secret = tenant_secret(self._master, salts[item.tenant])
             source = item.source
             sizes = item.options.output_sizes(source.width, source.height)
             jobs += [Job(item.id, data, item.options, secret, *size, item.tenant) for size in sizes]
-        return jobs, refused
+        return jobs, ended
 
     def _settle(
         self,
@@ -214,6 +221,20 @@ class JobGroupWorker:
                 continue
             for key in object_keys(items[item_id]):
                 self.store.delete(key)
+
+
+def _as_it_is(item: Item, data: bytes) -> Protected:
+    """An output that was sent again."""
+    source = item.source
+    return Protected(
+        item.id,
+        (source.width, source.height),
+        data,
+        source.media_type,
+        label_used=None,
+        label_source=None,
+        measured={"notes": ["It was protected already, and was left as it is."]},
+    )
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from photoward.core.catalogue import DETAIL, PHOTO_GRID, grid_side, strength
 from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.failpoints import HANGING, hang
 from photoward.core.jobs import Stage
+from photoward.core.output_marks import output_mark
 from photoward.core.targets import MemoryTargets
 from photoward.core.timings import StageTimings
 from photoward.models.methods.base import Brief
@@ -73,8 +74,8 @@ class Protected:
     """Width and height, as the job said."""
     data: bytes
     media_type: str
-    label_used: str
-    label_source: str
+    label_used: str | None
+    label_source: str | None
     measured: dict[str, Any]
     timings: StageTimings = field(default_factory=StageTimings)
 
@@ -341,6 +342,7 @@ class Pipeline:
                 data_mining=job.options.data_mining,
                 metadata=list(filter(None, job.options.keep_exif.split(","))),
                 stated={name: getattr(job.options, name) for name in rights.STATEMENTS},
+                instance=output_mark(key_derivation.mark_seed(job.secret, entry.opened.digest)),
             )
         except Unavailable:
             raise

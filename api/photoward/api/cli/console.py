@@ -59,10 +59,21 @@ class Notes:
         self._said.clear()
 
 
-def print_summary(*, protected: int, refused: int, existing: int, others: int) -> None:
-    """Print the totals. Raises typer.Exit with code 1 if a file was refused."""
+def print_summary(
+    *, protected: int, refused: int, existing: int, others: int, own: int = 0
+) -> None:
+    """Print the totals. Raises typer.Exit with code 1 if a file was refused.
+
+    Args:
+        protected: photos that were protected now.
+        refused: photos that were not.
+        existing: photos whose output was there.
+        others: files that are no photos.
+        own: photos that were outputs themselves, and were left as they are.
+    """
+    left = f"{own} protected before, " if own else ""
     print_line(
-        f"{protected} protected, {refused} refused, {existing} already there, {others} of no "
+        f"{protected} protected, {left}{refused} refused, {existing} already there, {others} of no "
         "supported kind."
     )
     if refused:

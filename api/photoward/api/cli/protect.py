@@ -139,7 +139,8 @@ def protect(  # noqa: PLR0913  # one parameter an option
 
     Files keep their names and dates; the suffix follows the format (a TIFF or GIF becomes a PNG, a
     HEIC a JPEG, unless --output-format says otherwise). Files that are in OUT already stay, so that
-    an interrupted run can continue. Exit code 1: a file was refused or could not be read.
+    an interrupted run can continue. What Photoward has protected before is left as it is, and not
+    copied to OUT. Exit code 1: a file was refused or could not be read.
     """
     require_extra("worker")
     settings = user_data.settings(data_dir)
@@ -176,12 +177,13 @@ def protect(  # noqa: PLR0913  # one parameter an option
     results = Results(set(todo.refused))
     if todo.entries:
         _run(settings, catalogue, todo.entries, there, results)
-    done = {entry.photo.source for entry in todo.entries} - results.refused
+    done = {entry.photo.source for entry in todo.entries} - results.refused - results.own
     console.print_summary(
         protected=len(done),
         refused=len(results.refused) + len(found.skipped),
-        existing=len(found.photos) - len(done) - len(results.refused),
+        existing=len(found.photos) - len(done) - len(results.refused) - len(results.own),
         others=found.others,
+        own=len(results.own),
     )
 
 
@@ -195,6 +197,8 @@ class Results:
     """Counts and prints the results of photos; thread-safe."""
 
     refused: set[Path]
+    own: set[Path] = field(default_factory=set)
+    """Photos that are outputs themselves."""
     notes: console.Notes = field(default_factory=console.Notes)
     lock: Lock = field(default_factory=Lock)
 
@@ -205,6 +209,9 @@ class Results:
                 self.notes.add(entry.photo.source, outcome.measured.get("notes", []))
                 if entry.photo.misnamed:
                     self.notes.add(entry.photo.source, [MISNAMED])
+            elif outcome.code == "already_protected":
+                self.own.add(entry.photo.source)
+                self.notes.add(entry.photo.source, [outcome.detail])
             elif entry.photo.source not in self.refused:
                 self.refused.add(entry.photo.source)
                 console.print_refusal(entry.photo.source, outcome)

@@ -194,7 +194,8 @@ def sync(  # noqa: PLR0913  # one parameter an option
 ) -> None:
     """Protect the photos of a folder or bucket through a service, into another one.
 
-    One output for each version of a photo. The API key comes from PHOTOWARD_API_KEY, credentials
+    One output for each version of a photo; what Photoward has protected before is copied as it is.
+    The API key comes from PHOTOWARD_API_KEY, credentials
     and endpoint of buckets from AWS_*. Exit code 1: a file was refused.
     """
     if labels_from_folders and label is not None:
@@ -234,7 +235,8 @@ def _once(job: _Synchronizer, source: str) -> None:
         raise BadInput("invalid_option", f"{source} contains no photo.")
     missed = job.protect(plan)
     console.print_summary(
-        protected=len(plan.pending) - missed,
+        protected=len(plan.pending) - missed - job.transfer.own,
+        own=job.transfer.own,
         refused=missed + len(plan.refused),
         existing=plan.existing,
         others=plan.others,

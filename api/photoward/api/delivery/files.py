@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from photoward.api.delivery.filenames import archive_path
 from photoward.api.ingest.batches import iter_images
@@ -13,7 +13,7 @@ from photoward.core.jobs import PUBLIC_STATES, scaled_size
 from photoward.core.object_keys import output_key, output_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from photoward.core.jobs import Item
     from photoward.core.ledger import Ledger
@@ -35,6 +35,7 @@ class ProtectedFile:
     media_type: str
     side: int | None = None
     """Pixels of its longer side, if the image has several files."""
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
 
 def select_file(item: Item, size: int | None = None) -> ProtectedFile:
@@ -56,8 +57,12 @@ def select_file(item: Item, size: int | None = None) -> ProtectedFile:
         )
     for one in output.renditions:
         if (one.width, one.height) == wanted:
-            return ProtectedFile(keys[wanted], one.sha256, one.size, output.media_type, max(wanted))
-    return ProtectedFile(keys[wanted], output.sha256, output.size, output.media_type)
+            return ProtectedFile(
+                keys[wanted], one.sha256, one.size, output.media_type, max(wanted), one.measured
+            )
+    return ProtectedFile(
+        keys[wanted], output.sha256, output.size, output.media_type, measured=item.measured
+    )
 
 
 def open_file(

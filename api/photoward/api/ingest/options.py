@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from photoward.api.ingest.details import Metadata, MetadataText, Reference, parse_metadata
 from photoward.api.ingest.validation import validated
 from photoward.core.catalogue import (
+    ALREADY_PROTECTED,
     DEFAULT_PRESET,
     EXIF_GROUPS,
     FORMATS,
@@ -19,7 +20,9 @@ from photoward.core.catalogue import (
     MAX_LABEL,
     METHODS,
     MOST_SIZES,
+    PASS,
     PRESETS,
+    REFUSE,
     SHAPINGS,
 )
 from photoward.core.errors import BadInput, Denied
@@ -150,6 +153,16 @@ class ImageOptions(BaseModel):
         Field(
             description="URL of the licence, if the file has none.",
             examples=["https://example.org/licence"],
+        ),
+    ] = None
+
+    already_protected: Annotated[
+        str | None,
+        Field(
+            description="What becomes of a file that this program has protected before: "
+            f"{', '.join(ALREADY_PROTECTED)}: {REFUSE} it with the problem `already_protected`, or "
+            f"leave it as it is. Default: {REFUSE}.",
+            examples=[PASS],
         ),
     ] = None
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.imaging.sniff import Header, Limits, sniff
 from photoward.core.jobs import Source
+from photoward.core.output_marks import MarkFinder
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -67,6 +68,7 @@ class Spool:
         self._filename = filename
         self._spooled = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  # close() does
         self._digest = hashlib.sha256()
+        self._mark = MarkFinder()
         self._size = 0
         self._look_at = 1
         self._header: Header | None = None
@@ -99,6 +101,7 @@ class Spool:
         if self._size > self._max_bytes:
             raise BadInput("body_too_large", f"The limit is {self._max_bytes} bytes.")
         self._digest.update(chunk)
+        self._mark.feed(chunk)
         try:
             self._spooled.write(chunk)
         except OSError as error:
@@ -125,6 +128,7 @@ class Spool:
             width=self._header.width,
             height=self._header.height,
             filename=self._filename,
+            protected=self._mark.found,
         )
 
     def file(self) -> BinaryIO:

@@ -7,8 +7,10 @@ removed by the reconciler.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from photoward.core.catalogue import FORMATS, PASS
 from photoward.core.errors import BadInput, Conflict, Denied, NotFound, Overloaded, Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.jobs import Details, new_id
@@ -51,7 +53,7 @@ def submit_image(  # noqa: PLR0913  # what makes an image
         details: what the client says of it.
 
     Raises:
-        BadInput: ``request_differs``.
+        BadInput: ``request_differs``, ``already_protected``.
         Conflict: ``upload_used``.
         Denied: ``token_used_up``.
         NotFound: there is no such batch or upload.
@@ -59,6 +61,7 @@ def submit_image(  # noqa: PLR0913  # what makes an image
         Unavailable: the store or the ledger does not answer.
     """
     image_id = new_id()
+    image = _recognised(services, tenant, image)
     options, group_key = _store_original(services, tenant, image_id, image)
     with discard_if_refused(services, original_key(tenant, image_id)):
         item = services.ledger.items.add(
@@ -84,10 +87,11 @@ def complete_fetch(services: IngestServices, job: FetchJob, image: CheckedImage)
 
     Raises:
         Overloaded: ``over_quota``.
-        BadInput: ``source_missing``: its upload was used meanwhile.
+        BadInput: ``already_protected``; ``source_missing``: its upload was used meanwhile.
         Unavailable: the store or the ledger does not answer.
     """
     tenant, image_id = job.tenant, job.item_id
+    image = _recognised(services, tenant, image)
     options, group_key = _store_original(services, tenant, image_id, image)
     try:
         with discard_if_refused(services, original_key(tenant, image_id)):
@@ -133,6 +137,25 @@ def discard(services: IngestServices, key: str) -> None:
     """Remove an object that no row names; what the store does not remove, the reconciler does."""
     with contextlib.suppress(Unavailable):  # the error that led here is the one to report
         services.store.delete(key)
+
+
+def _recognised(services: IngestServices, tenant: str, image: CheckedImage) -> CheckedImage:
+    """The photo, and whether it is an output that is to be left as it is.
+
+    Raises:
+        BadInput: ``already_protected``: it is an output, and not to be passed or not of one file.
+    """
+    source, options = image.source, image.options
+    made_by = services.ledger.outputs.find_item(tenant, source.sha256)
+    if made_by is None and not source.protected:
+        return image
+    one_file = not options.sizes and source.media_type in FORMATS.values()
+    if options.already_protected == PASS and one_file:
+        return replace(image, source=replace(source, protected=True))
+    detail = "Noise upon noise only costs quality; sizes are made of the original."
+    if made_by is not None:
+        detail = f"It is the protected file of image {made_by}. {detail}"
+    raise BadInput("already_protected", detail, field="already_protected", image=made_by)
 
 
 def _store_original(

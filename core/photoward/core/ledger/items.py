@@ -27,6 +27,7 @@ from photoward.core.ledger.claims import held, next_group, overdue
 from photoward.core.ledger.database import Section
 from photoward.core.ledger.engine import clock, now
 from photoward.core.ledger.fetches import forget
+from photoward.core.ledger.outputs import forget_outputs, record_outputs
 from photoward.core.ledger.queries import (
     OWN_ITEM,
     OWN_ITEM_WITH_POSITION,
@@ -47,10 +48,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
 
-    from photoward.core.jobs import Options, Result, Source, Stage
+    from photoward.core.jobs import Options, Output, Result, Source, Stage
 
 NO_DETAILS = Details()
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
+NO_OUTPUTS: Mapping[str, Output] = MappingProxyType({})
 
 
 class Items(Section):
@@ -230,7 +232,9 @@ class Items(Section):
         ``done``. First writer wins: an id that is missing was cancelled, or another worker
         finished it.
         """
-        return self._finish(token, {result.item_id: rows.done(result) for result in results})
+        outputs = {result.item_id: result.output for result in results}
+        done = {result.item_id: rows.done(result) for result in results}
+        return self._finish(token, done, outputs)
 
     def fail(self, token: str, failures: Sequence[Failure]) -> set[str]:
         """``leased → failed`` for each item still held; their ids."""
@@ -281,6 +285,7 @@ class Items(Section):
             values = deletion(old, now(connection))
             connection.execute(update(items).where(items.c.id == item_id).values(values))
             forget(connection, [item_id])
+            forget_outputs(connection, [item_id])
             if old.batch_id is not None and old.state not in FINAL_STATES:
                 schedule_batch_check(connection, [old.batch_id])
             if audited:
@@ -320,7 +325,12 @@ class Items(Section):
                 found.update({item_id: State(state) for item_id, state in rows_found})
         return found
 
-    def _finish(self, token: str, outcomes: dict[str, dict[str, Any]]) -> set[str]:
+    def _finish(
+        self,
+        token: str,
+        outcomes: dict[str, dict[str, Any]],
+        outputs: Mapping[str, Output] = NO_OUTPUTS,
+    ) -> set[str]:
         with self._database.transaction() as connection:
             mine = held(connection, token)
             won = outcomes.keys() & mine.keys()
@@ -328,6 +338,7 @@ class Items(Section):
             write_each(
                 connection, {seq: unleased(new["state"]) | new for seq, new in changes.items()}
             )
+            record_outputs(connection, {one: outputs[one] for one in won & outputs.keys()})
             enqueue_deliveries(connection, changes)
             return won
 

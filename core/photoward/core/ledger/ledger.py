@@ -24,6 +24,7 @@ from photoward.core.ledger.engine import make_engine, translated
 from photoward.core.ledger.fetches import Fetches
 from photoward.core.ledger.items import Items
 from photoward.core.ledger.migrations import migrate
+from photoward.core.ledger.outputs import Outputs
 from photoward.core.ledger.periodic_tasks import PeriodicTasks
 from photoward.core.ledger.tables import items
 from photoward.core.ledger.targets import LabelTargets
@@ -52,6 +53,7 @@ class Ledger:
         self._database = Database(engine)
         self.items = Items(self._database)
         self.batches = Batches(self._database)
+        self.outputs = Outputs(self._database)
         self.fetches = Fetches(self._database)
         self.uploads = Uploads(self._database)
         self.webhooks = Webhooks(self._database)

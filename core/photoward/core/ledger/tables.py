@@ -263,6 +263,16 @@ fetches = Table(
 )
 Index("fetches_due", fetches.c.tenant, fetches.c.next_attempt_at, fetches.c.seq)
 
+# Digests of the files of items that are done and not deleted.
+outputs = Table(
+    "outputs",
+    metadata,
+    Column("tenant", String(128), ForeignKey("tenants.id"), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("item_id", String(32), primary_key=True),
+)
+Index("outputs_item", outputs.c.item_id)
+
 periodic_tasks = Table(
     "periodic_tasks",
     metadata,

@@ -22,6 +22,7 @@ from photoward.core.ledger.tables import (
     fetches,
     items,
     label_targets,
+    outputs,
     tenants,
     upload_tokens,
     uploads,
@@ -89,7 +90,8 @@ class Tenants(Section):
             erased = _delete_items(connection, tenant)
             connection.execute(delete(fetches).where(fetches.c.tenant == tenant))
             delete_webhooks(connection, webhooks.c.tenant == tenant)
-            for table in (api_keys, batches, audit_log, label_targets, uploads, upload_tokens):
+            owned = api_keys, batches, audit_log, label_targets, outputs, uploads, upload_tokens
+            for table in owned:
                 connection.execute(delete(table).where(table.c.tenant == tenant))
             _set(connection, tenant, salt=os.urandom(SALT_BYTES))
             record(connection, tenant, AuditAction.TENANT_ERASE)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from photoward.core.errors import BadInput, PhotowardError, Unavailable, is_ours
 from photoward.core.imaging.sniff import Limits, sniff
+from photoward.core.output_marks import is_marked
 from photoward.worker.pipeline import Job, Pipeline, Protected, Refused
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ class BatchRunner:
             data = entry.photo.source.read_bytes()
         except OSError as error:
             raise BadInput("corrupt", f"It cannot be read: {error.strerror}.") from error
+        if is_marked(data):
+            raise BadInput("already_protected", "It is protected already, and was left as it is.")
         header = sniff(data, limits, complete=True)
         if header is None:
             raise BadInput("truncated", "The file ends within its header.")

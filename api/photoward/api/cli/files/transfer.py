@@ -14,6 +14,7 @@ from photoward.api.cli import console
 from photoward.api.cli.client import Client, Refusal
 from photoward.api.cli.files import names
 from photoward.api.cli.files.output_record import Origin
+from photoward.core.catalogue import PASS
 from photoward.core.errors import BadInput, PhotowardError, Unavailable
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Transfer:
         self._source, self._out, self._keep = source, out, keep
         self._client = Client(url)
         self._notes = console.Notes()
+        self.own = 0
+        """Photos of the last run that were outputs themselves, and were copied as they are."""
         self._naming, self._taken = Lock(), dict[str, str]()
         self._options = {name: value for name, value in options.items() if value is not None}
 
@@ -88,6 +91,7 @@ class Transfer:
         batch = self._batch()
         self._taken = taken
         missed: dict[Photo, Refused | PhotowardError] = {}
+        self.own = 0
         with (
             console.progress() as bar,
             ThreadPoolExecutor(THREADS) as sending,
@@ -125,7 +129,8 @@ class Transfer:
         key = _key(self._source.root, self._out.root, *sorted(map(str, self._options.items())))
         name = f"{self._source.root} → {self._out.root}"[-128:]
         try:
-            return self._retry(lambda client: client.make_batch(name, self._options, key))
+            asked = {**self._options, "already_protected": PASS}
+            return self._retry(lambda client: client.make_batch(name, asked, key))
         except Refusal as refusal:
             raise BadInput("invalid_option", str(refusal.problem.get("detail"))) from None
 
@@ -173,6 +178,8 @@ class Transfer:
         named = self._named(target, media_type.removeprefix("image/"), made.photo)
         data = self._retry(lambda client: client.content(item["id"]))
         self._out.write(named, data, made, media_type, photo.modified_ns)
+        with self._naming:
+            self.own += item["source"]["protected"]
         self._notes.add(self._source.root + photo.name, item["measured"].get("notes", []))
         if named != target:
             self._notes.add(self._source.root + photo.name, [names.MISNAMED])

@@ -1,4 +1,4 @@
-"""``Prefer: wait=N`` (RFC 7240): how long a caller would like to wait for the finished photo."""
+"""``Prefer`` (RFC 7240): how long a caller would like to wait, and whether an image will do."""
 
 from __future__ import annotations
 
@@ -9,8 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WAIT = re.compile(r'\s*wait\s*=\s*(?:"([0-9]{1,9})"|([0-9]{1,9}))\s*(?:;.*)?', re.IGNORECASE)
+_RESPOND_ASYNC = re.compile(r"\s*respond-async\s*(?:;.*)?", re.IGNORECASE)
 _NAMED_WAIT = re.compile(r"\s*wait\s*(?:[=;]|$)", re.IGNORECASE)
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
+
+
+def wants_async(headers: Iterable[str]) -> bool:
+    """Whether one of the ``Prefer`` headers says ``respond-async``."""
+    return any(
+        _RESPOND_ASYNC.fullmatch(preference)
+        for header in headers
+        for preference in _PREFERENCE.findall(header)
+    )
 
 
 def parse_wait_s(headers: Iterable[str]) -> int | None:

@@ -15,6 +15,7 @@ from photoward.api.http.auth import OwnReaderDep
 from photoward.api.http.deps import ImageIdDep, Services, ServicesDep
 from photoward.api.http.errors import documented, problem_response
 from photoward.api.http.headers.content_disposition import attachment
+from photoward.api.http.headers.figures import FIGURE_HEADERS, figure_headers
 from photoward.api.http.headers.ranges import ByteRange, parse_range
 from photoward.api.http.responses import stream_in_thread
 from photoward.api.http.schemas.images import problem_of
@@ -39,6 +40,7 @@ FILE: dict[str, Any] = {
             "Content-Disposition",
             "X-Robots-Tag",
             "TDM-Reservation",
+            *FIGURE_HEADERS,
         )
     },
 }
@@ -160,6 +162,7 @@ def _headers(item: Item, file: ProtectedFile) -> dict[str, str]:
         "ETag": f'"{file.sha256}"',
         "Repr-Digest": f"sha-256=:{digest}:",
         "Cache-Control": "private, no-cache",
+        **figure_headers(item, file),
         **_reservation(item.options.data_mining),
     }
 

@@ -59,6 +59,7 @@ IMAGE_REFUSALS = (
     "unknown_preset",
     "unknown_surrogate",
     "unknown_label",
+    "already_protected",
     "request_differs",
     "digest_mismatch",
     "unauthenticated",

@@ -1,6 +1,6 @@
 """``/v1/protect``: a photo in, the protected file out, for clients that cannot poll.
 
-However that ends, nothing of the photo stays, unless the client asks to keep it.
+Of whatever ends without the file nothing is kept, and of the rest what the client asks for.
 """
 
 from __future__ import annotations
@@ -17,9 +17,15 @@ from photoward.api.delivery.files import select_file
 from photoward.api.http.auth import WriterDep
 from photoward.api.http.deps import Services, ServicesDep
 from photoward.api.http.errors import documented, problem_response
+from photoward.api.http.headers.prefer import parse_wait_s, wants_async
 from photoward.api.http.responses import accepted
 from photoward.api.http.routes.content import FILE, file_response
-from photoward.api.http.routes.images import IMAGE_BODY, IMAGE_REFUSALS, submit
+from photoward.api.http.routes.images import (
+    IMAGE_BODY,
+    IMAGE_PARAMETERS,
+    IMAGE_REFUSALS,
+    submit,
+)
 from photoward.api.http.schemas.images import Image, ProtectQuery, problem_of
 from photoward.api.http.schemas.problems import Problem
 from photoward.api.http.waiting import wait_until_ended
@@ -31,6 +37,19 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 router = APIRouter(tags=["images"])
+
+PARAMETERS = [
+    {
+        "name": "Prefer",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "`wait=N`: wait at most N seconds. `respond-async`: keep what takes longer, "
+        "and respond with 202 and the image; without `wait` at once.",
+        "example": "respond-async, wait=20",
+    },
+    *(one for one in IMAGE_PARAMETERS if one["name"] != "Prefer"),
+]
 
 log = structlog.get_logger("photoward.protect")
 
@@ -44,7 +63,8 @@ log = structlog.get_logger("photoward.protect")
         200: FILE,
         202: {
             "model": Image,
-            "description": "With `keep=true`: it takes longer; poll the URL in `Location`.",
+            "description": "With `Prefer: respond-async` only: it takes longer; poll the URL in "
+            "`Location`.",
         },
         **documented(
             *IMAGE_REFUSALS,
@@ -55,7 +75,7 @@ log = structlog.get_logger("photoward.protect")
             "not_in_time",
         ),
     },
-    openapi_extra={"requestBody": IMAGE_BODY},
+    openapi_extra={"requestBody": IMAGE_BODY, "parameters": PARAMETERS},
 )
 async def protect(
     request: Request,
@@ -65,23 +85,30 @@ async def protect(
 ) -> Response:
     """As `POST /v1/images`, but the response is the protected file, and the image is then deleted.
 
-    It is deleted as well if it fails, takes too long or the client disconnects. `keep=true` keeps
-    it: its URL is in `Content-Location` or, if it takes longer, in `Location`.
+    It is deleted as well if it fails, takes too long or the client disconnects: of what ends
+    without a 200 nothing is kept. `keep=true` keeps what ends with one. With
+    `Prefer: respond-async` an image that takes longer is kept, and the response is a 202.
     """
+    preferred = request.headers.getlist("prefer")
+    respond_async = wants_async(preferred)
+    wait_s = _wait_s(parse_wait_s(preferred), services, respond_async=respond_async)
     async with AsyncExitStack() as afterwards:
         item = await submit(request, services, tenant, query)
-        if not query.keep:
-            afterwards.push_async_callback(_delete, services, item)
-        wait_s = services.settings.http_max_wait_seconds
+        afterwards.push_async_callback(_delete, services, item)
         item = await wait_until_ended(request, services.ledger, item, wait_s)
         if item.state not in FINAL_STATES:
-            return _not_in_time(item, wait_s, keep=query.keep)
+            if respond_async and not await request.is_disconnected():
+                afterwards.pop_all()
+                return accepted(item, {"Preference-Applied": "respond-async"})
+            detail = f"It was not finished within {wait_s:g} seconds."
+            return problem_response(Problem.of("not_in_time", detail))
         problem = problem_of(item)
         if problem is not None:
             return problem_response(problem)
         response = await file_response(services, item, select_file(item), None)
         if query.keep:
             response.headers["Content-Location"] = f"/v1/images/{item.id}"
+            afterwards.pop_all()
         return ResponseWithCleanup(response, afterwards.pop_all())
 
 
@@ -98,11 +125,10 @@ class ResponseWithCleanup(Response):
             await self._response(scope, receive, send)
 
 
-def _not_in_time(item: Item, waited_s: float, *, keep: bool) -> Response:
-    if keep:
-        return accepted(item)
-    detail = f"It was not finished within {waited_s:g} seconds."
-    return problem_response(Problem.of("not_in_time", detail))
+def _wait_s(asked: int | None, services: Services, *, respond_async: bool) -> float:
+    """Seconds to wait; who asked for a 202 and for no time gets it at once."""
+    longest = services.settings.http_max_wait_seconds
+    return min(longest, asked if asked is not None else 0 if respond_async else longest)
 
 
 async def _delete(services: Services, item: Item) -> None:

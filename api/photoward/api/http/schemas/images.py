@@ -11,7 +11,7 @@ from photoward.api.http.pagination import Page
 from photoward.api.http.schemas.measurements import Measured
 from photoward.api.http.schemas.problems import Problem
 from photoward.api.ingest.options import EXAMPLE_ID, ImageBody, ImageRequest
-from photoward.core.catalogue import SHAPINGS
+from photoward.core.catalogue import REFUSE, SHAPINGS
 from photoward.core.jobs import FINAL_STATES, PUBLIC_STATES, ImageState, Item, Stage, State
 from photoward.core.rights import DEFAULT
 
@@ -32,7 +32,9 @@ class CreateImageFromUpload(ImageBody):
 class ProtectQuery(ImageRequest):
     """The options of `POST /v1/protect`, which waits for the protected file."""
 
-    keep: bool = False
+    keep: bool = Field(
+        default=False, description="Keep the image; its URL is then in `Content-Location`."
+    )
 
 
 class Progress(BaseModel):
@@ -69,6 +71,7 @@ class AppliedOptions(BaseModel):
     credit: str = Field(examples=[""])
     rights: str = Field(examples=["© 2026 Jane Doe"])
     licence_url: str = Field(examples=[""])
+    already_protected: str = Field(examples=[REFUSE])
 
 
 class SourceFile(BaseModel):
@@ -82,6 +85,9 @@ class SourceFile(BaseModel):
     width: int = Field(description="Displayed pixels.", examples=[4032])
     height: int = Field(examples=[3024])
     filename: str | None = Field(examples=["cat.jpg"])
+    protected: bool = Field(
+        description="Whether this file was protected already, and was left as it is."
+    )
 
 
 class OutputFile(BaseModel):

@@ -19,6 +19,9 @@ class Problem(BaseModel):
     code: str = Field(description="Stable, for programs.", examples=["not_an_image"])
     remedy: str = Field(examples=["Send a JPEG, PNG, WebP or AVIF file."])
     field: str | None = Field(default=None, description="The option or field that is not valid.")
+    image: str | None = Field(
+        default=None, description="The id of the image whose protected file was sent."
+    )
     instance: str | None = Field(default=None, description="The request's id, as in the log.")
 
     @classmethod
@@ -31,4 +34,4 @@ class Problem(BaseModel):
     @classmethod
     def of_error(cls, error: PhotowardError, **more: Any) -> Self:  # noqa: ANN401  # passed on as is
         """An error as a problem."""
-        return cls.of(error.code, error.detail, field=error.field, **more)
+        return cls.of(error.code, error.detail, field=error.field, image=error.image, **more)

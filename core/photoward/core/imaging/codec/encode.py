@@ -75,6 +75,8 @@ class Statements:
     """Of the original's EXIF (``metadata.GROUPS``)."""
     stated: Mapping[str, str] = field(default_factory=dict)
     """Of ``rights.STATEMENTS``, what fills the original's gaps."""
+    instance: str = ""
+    """Its instance id in XMP."""
 
 
 def encode(
@@ -197,7 +199,7 @@ def _claims(picture: Picture, words: Statements) -> RightsMetadata:
 def _said(picture: Picture, words: Statements, *, density: bool) -> dict[str, bytes]:
     claims = _claims(picture, words)
     exif = picture.metadata.exif(claims, density=density, groups=words.groups)
-    return {"exif": exif, "xmp": claims.of_xmp(words.mining)}
+    return {"exif": exif, "xmp": claims.of_xmp(words.mining, words.instance)}
 
 
 def _spaces(picture: Picture) -> tuple[bytes, ...]:

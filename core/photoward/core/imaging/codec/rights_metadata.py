@@ -65,9 +65,11 @@ class RightsMetadata:
         own = next(iter(xmp.texts(self.packet.get(_MINING))), "")
         return rights.stricter(own.rpartition("/")[2], mining)
 
-    def of_xmp(self, mining: str) -> bytes:
-        """The packet beside a choice of ``rights.CHOICES``."""
+    def of_xmp(self, mining: str, instance: str = "") -> bytes:
+        """The packet beside a choice of ``rights.CHOICES`` and, if given, an instance id."""
         packet = dict(self.packet)
+        if instance:
+            packet[xmp.INSTANCE] = xmp.simple(xmp.INSTANCE, instance)
         if self.creators:
             packet[_CREATOR] = xmp.listed(_CREATOR, "Seq", self.creators)
         if self.notice and _NOTICE not in packet:

@@ -40,7 +40,15 @@ _SOME = {
 }
 """Of these spaces not all is about rights."""
 
-for _prefix, _uri in (*SPACES.items(), ("rdf", _RDF), ("x", _META)):
+INSTANCE = "{http://ns.adobe.com/xap/1.0/mm/}InstanceID"
+"""It is written, and of an original never kept: another file is another instance."""
+
+for _prefix, _uri in (
+    *SPACES.items(),
+    ("rdf", _RDF),
+    ("x", _META),
+    ("xmpMM", INSTANCE[1:].partition("}")[0]),
+):
     ET.register_namespace(_prefix, _uri)
 
 

@@ -176,6 +176,7 @@ class ImagingPool:
         data_mining: str = rights.DEFAULT,
         metadata: Sequence[str] = (),
         stated: Mapping[str, str] | None = None,
+        instance: str = "",
     ) -> Finished:
         """Add noise, encode, decode again, verify, measure.
 
@@ -189,6 +190,7 @@ class ImagingPool:
             metadata: what else of the original's EXIF to keep: of ``metadata.GROUPS``.
             stated: what fills the gaps of what the original says of rights: of
                 ``rights.STATEMENTS``.
+            instance: the file's instance id in XMP; empty: none.
 
         Raises:
             BadInput: ``unsupported_output``, ``too_costly``, or ``corrupt``.
@@ -210,6 +212,7 @@ class ImagingPool:
             mining=data_mining,
             metadata=list(metadata),
             stated=dict(stated or {}),
+            instance=instance,
         )
         data = bytes(blobs[0])
         media_type = f"image/{output}"

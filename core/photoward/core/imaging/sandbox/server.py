@@ -162,6 +162,7 @@ class DecoderServer:
         mining: str,
         metadata: list[str],
         stated: dict[str, str],
+        instance: str,
     ) -> tuple[dict[str, Any], Blobs]:
         """Add noise, encode, decode again, compare."""
         opened = self.pictures[handle]
@@ -177,7 +178,8 @@ class DecoderServer:
         )
         changed = [noise.add(frame, layer) for frame in opened.frames]
         clock.append(time.perf_counter())
-        data = encode.encode(changed, opened, output, encode.Statements(mining, metadata, stated))
+        words = encode.Statements(mining, metadata, stated, instance)
+        data = encode.encode(changed, opened, output, words)
         clock.append(time.perf_counter())
         measured = verify(data, opened, changed, layer, output)
         clock.append(time.perf_counter())
