@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 
+from photoward.api.http.headers.figures import FIGURE_HEADERS
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -35,6 +37,7 @@ EXPOSED_HEADERS = (
     "Upload-Metadata",
     "Upload-Offset",
     "X-Request-ID",
+    *FIGURE_HEADERS,
 )
 """Headers of answers that a page may read."""
 

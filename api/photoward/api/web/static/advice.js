@@ -5,6 +5,7 @@ const LATER = "Try again in a few minutes.";
 const ANOTHER = "Choose another photo, or open it in an image editor, save it as JPEG, and try again.";
 
 export const ADVICE = {
+  already_protected: "Choose the original: this file is a protected one.",
   bad_dimensions: ANOTHER,
   body_too_large: "Save the photo with a lower quality or fewer pixels, and try again.",
   content_type_mismatch: "The file name ends in the wrong format. Rename the file, and try again.",
