@@ -20,6 +20,8 @@ from tests.api.http.test_uploads import PART, TUS
 from tests.support.web import site
 
 if TYPE_CHECKING:
+    import httpx
+
     from tests.api.http.conftest import ServiceFactory
     from tests.api.http.service import Service
 
@@ -63,7 +65,7 @@ def test_a_marked_file_is_refused_whoever_made_it(service: Service, data: bytes)
 
 def test_the_output_of_another_tenant_is_not_named(make_service: ServiceFactory) -> None:
     service = make_service(http_require_keys=True)
-    answers = []
+    answers: list[httpx.Response] = []
     for tenant in ("alice", "bob"):
         minted = api_keys.generate(PEPPER)
         service.ledger.api_keys.add(minted, tenant, "test", TENANT_SCOPES, None)

@@ -101,6 +101,7 @@ class Bench:
             "mining": mining,
             "metadata": list(metadata),
             "stated": stated,
+            "instance": "",
         }
         request = {"do": "finish", "handle": 1, "drop": [], "with": options}
         answer, blobs = self.server.serve(request, [bytearray(steps.astype("<i2").tobytes())])
