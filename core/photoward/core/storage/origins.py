@@ -23,8 +23,8 @@ from photoward.core.errors import BadInput, NotFound, Unavailable
 from photoward.core.files import is_hidden
 from photoward.core.safe_http import BlockedUrl, NoResponse, UnresolvedHost, check_url
 from photoward.core.safe_http import open_response as get
-from photoward.core.storage.object_store import translated
 from photoward.core.storage.factory import open_bucket
+from photoward.core.storage.object_store import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
