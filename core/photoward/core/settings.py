@@ -265,8 +265,8 @@ class Settings(BaseSettings):
     for nothing else."""
     gateway_service_url: str = "http://127.0.0.1:8080"
     """URL of the service that protects the photos; it gets the key ``PHOTOWARD_API_KEY``."""
-    gateway_options: str = ""
-    """Options of every photo, in the form of a query, as ``preset=strong&metadata=date``; those of
+    gateway_options: str | None = None
+    """Options of every photo, in the form of a query, as ``preset=strong&keep_exif=date``; those of
     ``POST /v1/images``. Other options make all files anew."""
     gateway_pass: Annotated[tuple[str, ...], NoDecode] = ("video", "audio", "pdf")
     """Kinds of files besides photos that are served as they are, recognised by their first bytes;

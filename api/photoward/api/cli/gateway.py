@@ -42,7 +42,7 @@ def gateway(  # noqa: PLR0913  # one argument each
     options: Annotated[
         str | None,
         typer.Option(
-            help="Options of every photo, as preset=strong&metadata=date.",
+            help="Options of every photo, as preset=strong&keep_exif=date.",
             show_default="PHOTOWARD_GATEWAY_OPTIONS",
         ),
     ] = None,

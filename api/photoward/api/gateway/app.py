@@ -121,7 +121,7 @@ def open_library(settings: Settings) -> Library:
             f"PHOTOWARD_GATEWAY_PASS does not know {', '.join(sorted(unknown))}; there are: "
             f"{', '.join(CLASSES)}.",
         )
-    options = parse_options(settings.gateway_options)
+    options = parse_options(settings.gateway_options or "")
     store = open_store(settings.model_copy(update={"storage_url": settings.gateway_outbox}))
     key = settings.api_key.get_secret_value().strip() if settings.api_key else None
     return Library(

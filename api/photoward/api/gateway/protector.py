@@ -65,7 +65,7 @@ def parse_options(text: str) -> dict[str, str]:
         options = dict(parse_qsl(text, strict_parsing=True, keep_blank_values=True)) if text else {}
     except ValueError:
         raise BadInput(
-            "invalid_option", "The options must be a query, as preset=strong&metadata=date."
+            "invalid_option", "The options must be a query, as preset=strong&keep_exif=date."
         ) from None
     if refused := NOT_OURS & options.keys():
         raise BadInput(
