@@ -11,6 +11,7 @@ import pytest
 
 from photoward.api.cli import main
 from photoward.api.cli.files import site as module
+from photoward.core.files import write_whole
 from photoward.models.methods.registry import METHODS
 from tests.core.imaging.pictures import file, image, reopened
 from tests.support import surrogates
@@ -205,7 +206,7 @@ def test_a_run_that_was_killed_between_note_and_file_goes_on(
     protect: Protect, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = contents(site)
-    whole = module.write_whole
+    whole = write_whole
 
     def killed(target: Path, data: bytes, modified_ns: int | None = None) -> None:
         if target == site / "sub/b.jpg":

@@ -30,7 +30,7 @@ from photoward.core.errors import BadInput, PhotowardError, Unavailable
 from photoward.core.storage import open_store
 from photoward.core.storage.origins import ChangedFile, OriginName, open_origin
 from photoward.core.telemetry import configure_logging, serve_metrics
-from photoward.core.tracing import SILENT
+from photoward.core.tracing import NO_OP
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,7 +87,7 @@ def create_app(facade: Facade, sweep_interval_s: float) -> FastAPI:
     app.add_api_route("/{name:path}", _serve, methods=["GET", "HEAD"])
     errors.install(app)
     app.add_exception_handler(PhotowardError, _refused)
-    app.add_middleware(RequestContextMiddleware, tracer=SILENT)
+    app.add_middleware(RequestContextMiddleware, tracer=NO_OP)
     return app
 
 

@@ -218,9 +218,8 @@ class Library:
         """The file for the public, out of the outbox, the inbox or the service."""
         known = name, version
         try:
-            found = await self._in_thread(self._outbox.find, name, version)
-            if found is None:
-                found = await self._classified(name, version)
+            made = await self._in_thread(self._outbox.find, name, version)
+            found = made or await self._classified(name, version)
         except ChangedFile:
             self._versions.forget(name)
             raise
