@@ -19,6 +19,7 @@ from PIL import Image
 from photoward.api.gateway.app import open_library
 from photoward.core.errors import BadInput
 from photoward.core.jobs import Failure
+from photoward.core.output_marks import output_mark
 from photoward.core.settings import Settings
 from photoward.core.storage.origins import open_origin
 from tests.api.gateway.places import BucketPlace, FolderPlace, Gateway, gateway
@@ -229,6 +230,18 @@ def test_what_cannot_be_protected_is_not_served(folder: FolderPlace, service: Se
                 answer = public.get(name)
                 assert (answer.status_code, answer.json()["code"]) == (404, "not_served"), name
     assert folder.protected() == []
+
+
+def test_a_protected_file_that_somebody_uploads_again_is_served_as_it_is(
+    folder: FolderPlace, service: Service
+) -> None:
+    marked = picture("JPEG", xmp=output_mark(b"12345678").encode())
+    folder.put("again.jpg", marked)
+    with gateway(folder.inbox, folder.outbox, service.url) as public:
+        assert public.get("again.jpg").content == marked
+    refusing = "method=sem&already_protected=refuse"
+    with gateway(folder.inbox, folder.outbox, service.url, gateway_options=refusing) as public:
+        assert public.get("again.jpg").status_code == 404
 
 
 def test_films_pass_in_parts_where_they_may(place: Place, service: Service) -> None:

@@ -18,10 +18,12 @@ from urllib.parse import parse_qsl
 import httpx
 import structlog
 
+from photoward.core.catalogue import PASS
 from photoward.core.errors import PROBLEMS, BadInput, NotFound, Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.imaging.header import Limits
 from photoward.core.imaging.sniff import sniff
+from photoward.core.output_marks import is_marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +58,7 @@ class ProtectedPhoto:
 
 
 def parse_options(text: str) -> dict[str, str]:
-    """The options of every photo, from the form of a query.
+    """The options of every photo, from the form of a query; what is protected already may pass.
 
     Raises:
         BadInput: it is no query, or an option leads to more than one file.
@@ -71,7 +73,7 @@ def parse_options(text: str) -> dict[str, str]:
         raise BadInput(
             "invalid_option", f"The gateway's options cannot contain {', '.join(sorted(refused))}."
         )
-    return options
+    return {"already_protected": PASS, **options}
 
 
 class Protector:
@@ -211,6 +213,6 @@ def _require_protected(original: bytes, content: bytes, item: dict[str, Any]) ->
         or (header.width, header.height) != (source["width"], source["height"])
         or header.media_type != output["media_type"]
         or digest != output["sha256"]
-        or content == original
+        or (content == original and not is_marked(content))
     ):
         raise Unavailable("The service's answer is not the protected photo.")
