@@ -78,6 +78,12 @@ def library(site: Site, folder: Path) -> dict[str, str]:
     return site.public()
 
 
+def changed(site: Site, before: dict[str, str]) -> int:
+    """How many files are not what they were."""
+    now = site.public()
+    return sum(now[path] != old for path, old in before.items())
+
+
 def test_a_back_fill_killed_twice_and_undone(site: Site, service: Service, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -89,7 +95,7 @@ def test_a_back_fill_killed_twice_and_undone(site: Site, service: Service, tmp_p
     began = time.monotonic()
     for share in (0.25, 0.6):
         process = subprocess.Popen(site.command_line("backfill" if share < 0.5 else "resume"))
-        while sum(old != site.public()[path] for path, old in before.items()) < share * len(before):
+        while changed(site, before) < share * len(before):
             assert process.poll() is None
             time.sleep(0.2)
         process.kill()

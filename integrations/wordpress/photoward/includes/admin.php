@@ -72,7 +72,7 @@ final class Admin {
 				<table class="form-table" role="presentation">
 					<?php
 					self::text( 'url', __( 'Address of the service', 'photoward' ), 'url', __( 'For example https://photos.example. Without one, nothing is protected.', 'photoward' ) );
-					self::text( 'key', __( 'API key', 'photoward' ), 'password', __( 'A key with the scopes read and write, if the service requires one. It is kept when this is left empty.', 'photoward' ) );
+					self::text( 'key', __( 'API key', 'photoward' ), 'password', __( 'A key with the scopes read and write, if the service requires one. It is kept when this is left empty, and forgotten with the address.', 'photoward' ) );
 					self::choice(
 						'failure',
 						__( 'When a photo cannot be protected', 'photoward' ),

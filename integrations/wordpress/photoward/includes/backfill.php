@@ -54,7 +54,9 @@ final class Backfill {
 		if ( Settings::is_active() ) {
 			self::step( 50.0 );
 		}
-		if ( wp_rand( 0, 1439 ) === 0 ) {
+		if ( ! get_transient( 'photoward_swept' ) ) {
+			set_transient( 'photoward_swept', 1, DAY_IN_SECONDS );
+			Ledger::sweep();
 			Vault::sweep();
 		}
 	}
@@ -348,6 +350,8 @@ final class Backfill {
 
 	/** @param int[] $attachments Whose files have other sizes now. */
 	private static function mend( array $attachments ): void {
+		$ours = array( Hooks::class, 'after_metadata' );
+		remove_filter( 'wp_update_attachment_metadata', $ours, 9 ); // It would protect what restore leaves alone.
 		foreach ( array_unique( array_filter( $attachments ) ) as $id ) {
 			$metadata = wp_get_attachment_metadata( $id, true );
 			if ( is_array( $metadata ) ) {
@@ -355,6 +359,7 @@ final class Backfill {
 			}
 			clean_post_cache( $id );
 		}
+		add_filter( 'wp_update_attachment_metadata', $ours, 9, 2 );
 	}
 
 	/** @return int[] Ids of attachments with pictures, after one. */

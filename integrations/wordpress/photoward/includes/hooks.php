@@ -231,7 +231,11 @@ final class Hooks {
 			Library::publish( $path, $path, $type );
 			Ledger::save( $name, array( 'attachment' => $attachment ) );
 		} catch ( \RuntimeException $error ) {
-			self::without( $path, $type, $attachment, $is_new && 'open' !== Settings::get( 'failure' ), $error->getMessage() );
+			try {
+				self::without( $path, $type, $attachment, $is_new && 'open' !== Settings::get( 'failure' ), $error->getMessage() );
+			} catch ( \RuntimeException $worse ) {
+				error_log( $path . ': ' . $worse->getMessage() ); // phpcs:ignore -- there is nobody to tell.
+			}
 		}
 	}
 

@@ -29,6 +29,13 @@ final class Ledger {
 
 	private const VERSION = '1';
 
+	/** Forget uploads that were broken off before they had a public name. */
+	public static function sweep(): void {
+		foreach ( self::all( 'path LIKE %s AND updated < %d', '?%', time() - DAY_IN_SECONDS ) as $row ) {
+			self::remove( $row['path'] );
+		}
+	}
+
 	/** Make the table of this site. */
 	public static function create(): void {
 		global $wpdb;
@@ -56,6 +63,7 @@ final class Ledger {
   KEY state (state)
 ) " . $wpdb->get_charset_collate()
 		);
+		Vault::root();
 		update_option( 'photoward_schema', self::VERSION );
 	}
 
@@ -136,6 +144,7 @@ final class Ledger {
 	/** @return array<string, int> State → rows. */
 	public static function counts(): array {
 		global $wpdb;
+		self::create();
 		$rows = $wpdb->get_results( 'SELECT state, COUNT(*) AS n FROM ' . self::table() . ' GROUP BY state', ARRAY_A ); // phpcs:ignore
 		return array_map( 'intval', array_column( (array) $rows, 'n', 'state' ) );
 	}

@@ -57,7 +57,7 @@ final class Settings {
 		$kept['deadline'] = min( 600, max( 2, (int) $kept['deadline'] ) );
 		$kept['failure']  = in_array( $kept['failure'], self::FAILURES, true ) ? $kept['failure'] : 'closed';
 		$kept['others']   = 'leave' === $kept['others'] ? 'leave' : 'refuse';
-		if ( '' === $kept['key'] ) {
+		if ( '' === $kept['key'] && '' !== $kept['url'] ) {
 			$kept['key'] = (string) ( ( (array) get_option( self::OPTION ) )['key'] ?? '' );
 		}
 		return $kept;

@@ -111,8 +111,8 @@ final class Vault {
 			return $known;
 		}
 		$chosen = self::choose();
-		update_site_option( self::OPTION, $chosen );
-		return $chosen;
+		add_site_option( self::OPTION, $chosen );
+		return (string) get_site_option( self::OPTION, $chosen ); // Of two that choose at once, one has chosen.
 	}
 
 	/** Beside the web server's folder if that can be written, else a folder that it must not serve. */
