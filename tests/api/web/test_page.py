@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
 from photoward.core import api_keys
 from photoward.core.api_keys import DEFAULT_SCOPES
 from tests.api.http.service import PEPPER, Service, picture, serving, work, working
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from playwright.sync_api import FilePayload
 
 EPSILON = 4  # of the preset subtle
+expect.set_options(timeout=20_000)  # two cores may be busy
+SIZES = [(1366, 768), (390, 844), (1920, 1080)]
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +36,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture
-def page(browser: Browser, service: Service) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 900, "height": 1000})
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport={"width": 1366, "height": 768}, locale="en-GB")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, service: Service) -> Iterator[Page]:
+    opened = context.new_page()
     requests: list[str] = []
     broken: list[str] = []
     opened.on("request", lambda request: requests.append(request.url))
@@ -38,47 +52,140 @@ def page(browser: Browser, service: Service) -> Iterator[Page]:
     opened.on("console", lambda line: broken.append(line.text) if "Security" in line.text else None)
     opened.goto(service.url)
     yield opened
-    opened.close()
+    clear(service)
     assert broken == []
     assert all(url.startswith((service.url, f"blob:{service.url}")) for url in requests)
 
 
-def choose(page: Page, data: bytes, name: str = "cat.png", kind: str = "image/png") -> None:
-    page.locator("#file").set_input_files({"name": name, "mimeType": kind, "buffer": data})
+def clear(service: Service) -> None:
+    """Without photos of the test before."""
+    for image in service.client.get("/v1/images").json()["items"]:
+        service.client.delete(f"/v1/images/{image['id']}")
 
 
-def protect(page: Page, data: bytes, **more: str) -> None:
-    choose(page, data, **more)
-    page.get_by_role("button", name="Protect").click()
+def payload(name: str = "cat.png", data: bytes | None = None) -> FilePayload:
+    return {"name": name, "mimeType": "", "buffer": picture() if data is None else data}
 
 
-def test_a_photo_goes_in_and_comes_out_protected(page: Page, service: Service) -> None:
+def choose(page: Page, *files: FilePayload) -> None:
+    page.locator("#file").set_input_files(list(files))
+
+
+def protect(page: Page, *files: FilePayload) -> None:
+    choose(page, *files)
+    page.locator("#go").click()
+
+
+def cards(page: Page, state: str = "") -> Sequence[str]:
+    return page.locator(".group .cards li", has_text=state).all_inner_texts()
+
+
+def axe(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {[node['html'] for node in one['nodes']][:2]}" for one in found]
+
+
+def test_thirty_photos_take_three_actions(page: Page, service: Service) -> None:
+    good = [payload(f"p{n:02}.png", picture(size=(40 + n, 30))) for n in range(25)]
+    bad = [
+        payload("notes.txt", b"hello"),
+        payload("empty.jpg", b""),
+        payload("film.mp4", b"\0\0\0\x18ftypmp42" + bytes(20)),
+        payload("layers.psd", b"8BPS" + bytes(50)),
+        payload("cut.png", picture()[:-60]),
+    ]
     with working(service):
-        choose(page, picture(size=(400, 300)))
-        page.get_by_label("Subtle").check()
-        page.get_by_label("What does it show?").fill("my cat")
-        shoot(page, "ask")
-        with page.expect_response("**/v1/images") as accepted:
-            page.get_by_role("button", name="Protect").click()
-        expect(page.get_by_role("heading", name="Your photo is protected")).to_be_focused()
-    figures = page.locator("#figures").inner_text()
-    assert "38.2 dB" in figures
-    assert "0.987" in figures
-    assert "just, if looked for (1.3)" in figures
-    assert "400 × 300" in figures
-    assert "my cat" in figures
+        choose(page, *good, *bad)  # 1
+        expect(page.locator("#go")).to_have_text("Protect 26 photos")
+        shoot(page, "chosen")
+        assert axe(page) == []
+        page.locator("#go").click()  # 2
+        expect(page.locator(".group .frame[href]")).to_have_count(25)
+        expect(page.locator(".group .head")).to_contain_text("25 ready · 5 failed")
+    rows = [card.split("\n") for card in cards(page) if "Download" not in card]
+    assert {name: reason for name, reason, *_ in rows} == {
+        "notes.txt": "It is not a photo.",
+        "empty.jpg": "The file is empty.",
+        "film.mp4": "Videos cannot be protected.",
+        "layers.psd": "It is not a photo.",
+        "cut.png": "The photo cannot be decoded",
+    }
+    shoot(page, "thirty")
     with page.expect_download() as caught:
-        page.get_by_role("link", name="Download").click()
+        page.get_by_role("button", name="Download all as zip").click()  # 3
+    with zipfile.ZipFile(caught.value.path()) as archive:
+        assert set(archive.namelist()) == {one["name"] for one in good} | {"results.ndjson"}
+    assert axe(page) == []
+
+
+def test_a_photo_alone_is_shown_when_it_is_ready(page: Page, service: Service) -> None:
+    with working(service):
+        choose(page, payload(data=picture(size=(400, 300))))
+        page.get_by_label("Subtle").check()
+        page.get_by_label("What do they show?").fill("my cat")
+        with page.expect_response("**/v1/images") as accepted:
+            page.get_by_role("button", name="Protect the photo").click()
+        expect(page.get_by_role("heading", name="This photo is protected")).to_be_focused()
+    figures = page.locator("#figures").inner_text()
+    for shown in ("38.2 dB", "0.987", "just, if looked for (1.3)", "400 × 300", "my cat"):
+        assert shown in figures
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Download").click()
     assert caught.value.suggested_filename == "cat-protected.png"
     Image.open(caught.value.path()).verify()
-    shoot(page, "done")
-    place = f"/v1/images/{accepted.value.json()['id']}"
-    chosen = service.client.get(place).json()["options"]
-    assert (chosen["preset"], chosen["shaping"]) == ("subtle", "perceptual")
+    shoot(page, "one")
+    assert axe(page) == []
+    image_id = accepted.value.json()["id"]
+    assert page.url.endswith(f"#/photo/{image_id}")
+    assert service.client.get(f"/v1/images/{image_id}").json()["options"]["preset"] == "subtle"
 
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_role("button", name="Protect")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator("#go")).to_be_visible()
     assert service.kept() == []
+
+
+def test_it_goes_on_after_a_reload_and_in_another_tab(
+    context: BrowserContext, page: Page, service: Service
+) -> None:
+    page.route("**/v1/images", lambda route: route.abort())  # the service is away
+    protect(page, *(payload(f"p{n}.png", picture(size=(40 + n, 30))) for n in range(5)))
+    expect(page.locator(".group .cards li")).to_have_count(5)
+    page.unroute_all()
+    page.reload()
+    with working(service):
+        expect(page.locator(".group .frame[href]")).to_have_count(5, timeout=20_000)
+    other = context.new_page()
+    other.goto(service.url)
+    expect(other.locator(".group .frame[href]")).to_have_count(5)
+    other.locator(".group .frame[href]").first.click()
+    expect(other.locator("#before")).to_be_visible()  # the original is in this browser
+    other.get_by_role("link", name="Back").click()
+    other.get_by_role("button", name="Delete p0.png").click()
+    expect(other.locator(".group .frame[href]")).to_have_count(4)
+    page.reload()
+    expect(page.locator(".group .frame[href]")).to_have_count(4)
+    assert len(service.client.get("/v1/images").json()["items"]) == 4
+
+
+def test_a_photo_is_sent_once_however_often_the_answer_is_lost(
+    page: Page, service: Service
+) -> None:
+    lost = iter([True, True])
+
+    def lose(route: Route) -> None:
+        if route.request.method == "POST" and next(lost, False):
+            route.fetch()
+            route.abort()
+        else:
+            route.fallback()
+
+    page.route("**/v1/images", lose)
+    with working(service):
+        protect(page, payload())
+        expect(page.locator("#one")).to_be_visible(timeout=20_000)
+    page.unroute_all()
+    assert len(service.client.get("/v1/images").json()["items"]) == 1
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -89,9 +196,8 @@ def test_the_difference_lines_up_whatever_the_orientation(
     exif[0x0112] = orientation
     with working(service):
         page.get_by_label("Subtle").check()
-        photo = picture(size=(64, 48), exif=exif)
-        protect(page, photo)
-        expect(page.locator("#result")).to_be_visible()
+        protect(page, payload(data=picture(size=(64, 48), exif=exif)))
+        expect(page.locator("#one")).to_be_visible()
     page.get_by_text("Difference ×10").click()
     canvas = page.locator("#difference")
     expect(canvas).to_be_visible()
@@ -103,7 +209,33 @@ def test_the_difference_lines_up_whatever_the_orientation(
     change = np.array(samples).reshape(height, width, 4)[..., :3] - 128
     assert np.abs(change).max() == 10 * EPSILON
     assert np.mean(np.abs(change) == 10 * EPSILON) > 0.9
-    shoot(page, "difference")
+
+
+def test_the_comparison_is_enlarged_and_moved(page: Page, service: Service) -> None:
+    with working(service):
+        protect(page, payload(data=picture(size=(3000, 2000))))
+        expect(page.locator("#views")).to_be_visible()
+    percent = page.locator("#percent")
+    box = page.locator("#stand").bounding_box()
+    assert box is not None
+    expect(percent).to_have_text(re.compile(r"^[1-4]\d %$"))
+    page.mouse.dblclick(box["x"] + 300, box["y"] + 200)
+    expect(percent).to_have_text("100 %")
+    moved = page.locator("#after").evaluate("e => e.style.transform")
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    page.mouse.up()
+    assert page.locator("#after").evaluate("e => e.style.transform") != moved
+    page.mouse.wheel(0, -100)
+    expect(percent).to_have_text("125 %")
+    for _ in range(12):
+        page.mouse.wheel(0, -100)
+    expect(percent).to_have_text("400 %")
+    page.get_by_text("Side by side").click()
+    shoot(page, "side")
+    both = [page.locator(one).bounding_box() for one in ("#before", "#after")]
+    assert both[0] != both[1]
+    assert axe(page) == []
 
 
 def test_an_original_that_the_browser_cannot_show_is_protected_all_the_same(
@@ -112,111 +244,154 @@ def test_an_original_that_the_browser_cannot_show_is_protected_all_the_same(
     with working(service):
         tiff = io.BytesIO()
         Image.new("RGB", (64, 48), (9, 99, 200)).save(tiff, "TIFF")
-        protect(page, tiff.getvalue(), name="cat.tif", kind="image/tiff")
-        expect(page.locator("#result")).to_be_visible()
-    expect(page.locator("#scaled")).to_contain_text("cannot show the original")
+        protect(page, payload("cat.tif", tiff.getvalue()))
+        expect(page.locator("#one")).to_be_visible()
+    expect(page.locator("#remark")).to_contain_text("cannot show the original")
     expect(page.locator("#views")).to_be_hidden()
     expect(page.locator("#after")).to_be_visible()
-    shoot(page, "not-shown")
+    page.get_by_role("link", name="Back").click()
+    expect(page.locator(".group .frame img")).to_be_visible()  # the protected file
 
 
-def test_a_refusal_is_told_with_its_remedy(page: Page) -> None:
-    protect(page, b"8BPS" + bytes(50))
-    alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("This image format is not supported")
-    expect(alert).to_contain_text("Convert the photo to JPEG")
-    shoot(page, "refused")
-    page.get_by_role("button", name="Back").click()
-    expect(page.get_by_role("button", name="Protect")).to_be_visible()
-
-
-def test_where_a_key_is_needed_it_is_asked_for_and_remembered(
-    browser: Browser, tmp_path: Path
-) -> None:
+def test_a_key_is_asked_for_at_once_and_remembered(browser: Browser, tmp_path: Path) -> None:
     with serving(tmp_path, http_require_keys=True) as service, working(service):
         minted = api_keys.generate(PEPPER)
         service.ledger.api_keys.add(minted, "alice", "page", DEFAULT_SCOPES, None)
         page = browser.new_page()
         page.goto(service.url)
-        expect(page.get_by_label("API key")).to_be_hidden()
-        protect(page, picture())
-        expect(page.get_by_text("An API key is required")).to_be_visible()
-        page.get_by_role("button", name="Back").click()
-        page.get_by_label("API key").fill(minted.text)
+        page.get_by_label("API key").fill("pw_wrong")
+        page.get_by_role("button", name="Use this key").click()
+        expect(page.get_by_text("This key is not valid here")).to_be_visible()
         shoot(page, "key")
-        protect(page, picture())
-        expect(page.locator("#result")).to_be_visible()
+        assert axe(page) == []
+        page.get_by_label("API key").fill(minted.text)
+        page.get_by_role("button", name="Use this key").click()
+        expect(page.get_by_text("This key is not valid here")).to_be_hidden()
+        protect(page, payload("a.png"), payload("b.png", picture(size=(50, 40))))
+        expect(page.locator(".group .frame[href]")).to_have_count(2)
         with page.expect_download() as caught:
-            page.get_by_role("link", name="Download").click()
-        assert caught.value.suggested_filename == "cat-protected.png"
+            page.get_by_role("button", name="Download all as zip").click()
+        names = set(zipfile.ZipFile(caught.value.path()).namelist())
+        assert names == {"a.png", "b.png", "results.ndjson"}
         page.reload()
         expect(page.get_by_label("API key")).to_have_value(minted.text)
+        expect(page.locator(".group .frame[href]")).to_have_count(2)
         page.close()
 
 
-def test_a_failure_after_acceptance_is_told_too(page: Page, service: Service) -> None:
-    with working(service):
-        protect(page, picture()[:-60])
-        expect(page.get_by_role("alert")).to_contain_text("cannot be decoded")
-
-
-def test_waiting_can_be_cancelled(page: Page, service: Service) -> None:
+def test_a_failed_photo_can_be_retried_and_one_that_waits_cancelled(
+    page: Page, service: Service
+) -> None:
     while work(service):
         pass
     before = service.kept()
-    protect(page, picture())
-    expect(page.get_by_role("status")).to_have_text("Waiting for a worker")
-    page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("button", name="Protect")).to_be_visible()
+    protect(page, payload())
+    expect(page.locator(".group .state")).to_have_text("In the queue")
+    page.get_by_role("button", name="Cancel cat.png").click()
+    expect(page.locator(".group")).to_have_count(0)
     assert service.kept() == before
     assert work(service) == 0
+    fault = {"title": "Internal error", "status": 500, "code": "internal_error"}
+    page.route("**/v1/images", lambda route: route.fulfill(status=500, json=fault), times=1)
+    protect(page, payload())
+    expect(page.locator(".group .state")).to_have_text("Internal error")
+    page.get_by_role("button", name="Retry cat.png").click()
+    expect(page.locator(".group .state")).to_have_text("In the queue")
 
 
-def test_a_photo_can_be_dropped_or_pasted(page: Page) -> None:
+def test_photos_and_folders_can_be_dropped_and_pasted(page: Page, tmp_path: Path) -> None:
     for kind, holder in [("drop", "DragEvent"), ("paste", "ClipboardEvent")]:
         page.evaluate(
             """([kind, holder]) => {
                 const data = new DataTransfer();
-                data.items.add(new File(["x"], `${kind}.png`, { type: "image/png" }));
+                data.items.add(new File(["GIF89a"], `${kind}.gif`, { type: "image/gif" }));
                 const name = kind === "drop" ? "dataTransfer" : "clipboardData";
                 document.body.dispatchEvent(
                     new window[holder](kind, { [name]: data, bubbles: true, cancelable: true }));
             }""",
             [kind, holder],
         )
-        expect(page.locator("#invitation")).to_have_text(f"{kind}.png")
+        expect(page.locator("#chosen .name", has_text=f"{kind}.gif")).to_be_visible()
+    inner = tmp_path / "album" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "deep.png").write_bytes(picture())
+    (inner / ".hidden.png").write_bytes(picture())
+    page.locator("#folder").set_input_files(tmp_path / "album")
+    expect(page.locator("#chosen .name")).to_have_text(["drop.gif", "paste.gif", "deep.png"])
+    page.get_by_role("button", name="Remove drop.gif").click()
+    expect(page.locator("#chosen .name")).to_have_count(2)
+
+
+def test_each_photo_may_have_its_own_label_and_options_are_sent(
+    page: Page, service: Service
+) -> None:
+    choose(page, payload("a.png"), payload("b.png", picture(size=(50, 40))))
+    page.get_by_label("Label of a.png").fill("my dog")
+    page.get_by_label("What do they show?").fill("my cat")
+    page.get_by_text("More options").click()
+    page.get_by_label("File format").select_option("webp")
+    page.get_by_label("Longer sides").fill("32")
+    page.get_by_label("Date").check()
+    assert axe(page) == []
+    page.locator("#go").click()
+    expect(page.locator(".group .state")).to_have_text(["In the queue"] * 2)
+    images = service.client.get("/v1/images").json()["items"]
+    labels = {one["source"]["filename"]: one["options"]["label"] for one in images}
+    assert labels == {"a.png": "my dog", "b.png": "my cat"}
+    for one in (image["options"] for image in images):
+        assert (one["output_format"], one["sizes"], one["keep_exif"]) == ("webp", [32], "date")
 
 
 def test_the_slider_follows_the_keyboard(page: Page, service: Service) -> None:
     with working(service):
-        protect(page, picture(size=(300, 200)))
-        expect(page.locator("#result")).to_be_visible()
-    slider = page.get_by_role("slider")
-    slider.focus()
+        protect(page, payload(data=picture(size=(300, 200))))
+        expect(page.locator("#views")).to_be_visible()
+    page.get_by_role("slider").focus()
     page.keyboard.press("Home")
-    clip = "e => getComputedStyle(e).clipPath"
+    clip = "e => getComputedStyle(e.parentElement).clipPath"
     assert "100%" in page.locator("#before").evaluate(clip)
     page.keyboard.press("End")
     assert "100%" not in page.locator("#before").evaluate(clip)
 
 
-def test_everything_can_be_reached_and_named(page: Page) -> None:
-    choose(page, picture())
-    names = page.locator("input, button, a, summary").evaluate_all(
-        """all => all.filter(e => e.checkVisibility()).map(e =>
-            e.labels?.length || e.textContent.trim() || e.ariaLabel)"""
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_every_screen(
+    browser: Browser, service: Service, size: tuple[int, int], scheme: Literal["light", "dark"]
+) -> None:
+    viewport = ViewportSize(width=size[0], height=size[1])
+    with browser.new_context(viewport=viewport, color_scheme=scheme, locale="de-DE") as context:
+        page = context.new_page()
+        page.goto(service.url)
+        expect(page.locator("html")).to_have_attribute("lang", "de")
+        expect(page.locator("#go")).to_have_text("Schützen")
+        choose(page, payload())
+        expect(page.locator("#go")).to_have_text("Das Foto schützen")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        if size[0] > 1000:
+            box = page.locator("#go").bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= size[1]
+        shoot(page, f"{size[0]}-{scheme}")
+        assert axe(page) == []
+
+
+def test_each_text_is_there_in_every_language(page: Page) -> None:
+    words = page.evaluate(
+        """async () => {
+            const source = await (await fetch("/static/texts.js")).text();
+            const blocks = [...source.matchAll(/^const ([A-Z]{2}) = \\{([\\s\\S]*?)^\\};/gm)];
+            return blocks.map(([, name, body]) =>
+                [name, [...body.matchAll(/(?:^|[ ,])(\\w+): "/gm)].map(([, key]) => key)]);
+        }"""
     )
-    assert names
-    assert all(names)
-    reached = []
-    for _ in range(5):
-        page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.id || document.activeElement.name"))
-    assert {"preset", "label", "go"} <= set(reached)
+    assert len(words) == 2
+    assert len(words[0][1]) > 100
+    assert words[0][1] == words[1][1]
 
 
 def test_the_page_promises_no_more_than_it_holds(page: Page) -> None:
-    text = page.locator("details").inner_text()
+    text = page.locator(".limits").inner_text()
     for limit in ("pretrained", "Adversarial training", "JPEG", "diffusion", "Unprotected copies"):
         assert limit in text
 
@@ -229,6 +404,16 @@ def test_a_strict_policy_guards_the_page(service: Service) -> None:
     assert answer.headers["Content-Type"].startswith("text/html")
     script = service.client.get("/static/app.js")
     assert script.headers["Content-Type"].startswith("text/javascript")
+
+
+def test_an_address_that_leads_nowhere_says_so_to_people(page: Page, service: Service) -> None:
+    page.goto(f"{service.url}/nowhere")
+    expect(page.get_by_role("heading")).to_have_text("There is no such page")
+    assert axe(page) == []
+    for path, accept in [("/nowhere", "*/*"), ("/v1/nowhere", "text/html")]:
+        answer = service.client.get(path, headers={"Accept": accept})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert service.client.get("/favicon.ico").headers["Content-Type"] == "image/svg+xml"
 
 
 def shoot(page: Page, name: str) -> None:

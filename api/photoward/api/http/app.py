@@ -130,7 +130,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     for routes in ROUTES:
         app.include_router(routes.router)
     app.mount("/static", page.files)
-    errors.install(app)
+    errors.install(app, page.not_found)
     _add_middleware(app, settings, tracer)
     return app
 

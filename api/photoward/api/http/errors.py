@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -16,7 +17,7 @@ from photoward.api.ingest.validation import as_refusal
 from photoward.core.errors import PROBLEMS, PhotowardError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fastapi import FastAPI
 
@@ -75,10 +76,20 @@ def _example(code: str) -> dict[str, Any]:
     return Problem.of(code, detail).model_dump(exclude_none=True)
 
 
-def install(app: FastAPI) -> None:
-    """Make problems of everything that endpoints and the router raise."""
+def install(app: FastAPI, not_found_page: Callable[[Request], Response | None]) -> None:
+    """Make problems of everything that endpoints and the router raise.
+
+    Args:
+        app: the application.
+        not_found_page: the response to a person at an address without a route; None: the problem.
+    """
+
+    def not_routed(request: Request, error: Exception) -> Response:
+        missing = isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND
+        return (missing and not_found_page(request)) or _not_routed(request, error)
+
     app.add_exception_handler(PhotowardError, _refused)
-    app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(HTTPException, not_routed)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(ClientDisconnect, _gone)
 

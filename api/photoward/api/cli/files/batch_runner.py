@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from photoward.core.errors import BadInput, PhotowardError, Unavailable, is_ours
 from photoward.core.imaging.sniff import Limits, sniff
@@ -17,22 +17,13 @@ from photoward.worker.pipeline import Job, Pipeline, Protected, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from photoward.api.cli.files.output_record import Origin
+    from photoward.api.cli.files.locations import Folder
     from photoward.api.cli.files.plan import PlannedFile
     from photoward.core.catalogue import Catalogue
     from photoward.core.settings import Settings
 
 Batch: TypeAlias = "dict[str, tuple[PlannedFile, Job]]"
 Ended: TypeAlias = "Callable[[PlannedFile, Protected | PhotowardError], None]"
-
-
-class Writer(Protocol):
-    """Takes finished files."""
-
-    def write(
-        self, name: str, data: bytes, origin: Origin, media_type: str, modified_ns: int
-    ) -> None:
-        """Write a file whole. Raises Unavailable."""
 
 
 class BatchRunner:
@@ -43,7 +34,7 @@ class BatchRunner:
         catalogue: completes a photo's options once its size is known.
         settings: limits of a photo and of a batch.
         secret: the tenant's secret.
-        out: takes the outputs.
+        out: folder of the outputs.
         on_end: called with each file's result, from any thread.
     """
 
@@ -54,7 +45,7 @@ class BatchRunner:
         settings: Settings,
         *,
         secret: bytes,
-        out: Writer,
+        out: Folder,
         on_end: Ended,
     ) -> None:
         self._pipeline = pipeline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
@@ -20,6 +21,9 @@ POLICY = (
 REFERENCE_POLICY = POLICY.replace("img-src 'self' blob:", "img-src 'self' data:")
 """The reference's style sheet holds its icons as ``data:`` URLs."""
 
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
 router = APIRouter()
 files = StaticFiles(directory=WEB)
 
@@ -35,3 +39,17 @@ async def reference() -> FileResponse:
     """The API reference: Swagger UI over ``/openapi.json``, without any other host."""
     headers = {"Content-Security-Policy": REFERENCE_POLICY}
     return FileResponse(WEB / "reference.html", headers=headers)
+
+
+@router.get("/favicon.ico", include_in_schema=False)
+async def icon() -> FileResponse:
+    """The icon, where a browser looks for it by itself."""
+    return FileResponse(WEB / "icon.svg", media_type="image/svg+xml")
+
+
+def not_found(request: Request) -> FileResponse | None:
+    """The page for a person at an address that leads nowhere; None: a program asks."""
+    if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("Accept", ""):
+        return None
+    headers = {"Content-Security-Policy": POLICY}
+    return FileResponse(WEB / "404.html", status_code=404, headers=headers)

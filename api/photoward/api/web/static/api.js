@@ -1,9 +1,17 @@
 // Calls /v1. Every problem is thrown as a Refusal with code, title, detail and remedy.
 
+import { t } from "./texts.js";
+
 export class Refusal extends Error {
-  constructor(problem) {
+  constructor(problem, retryAfter = 0) {
     super(problem.title);
     this.problem = problem;
+    this.retryAfter = retryAfter; // seconds
+  }
+
+  // Whether the same request may succeed later.
+  get passes() {
+    return this.problem === AWAY || [429, 503, 507].includes(this.problem.status);
   }
 }
 
@@ -13,80 +21,63 @@ export const key = {
   set: (text) => sessionStorage.setItem("key", text),
 };
 
-const AWAY = {
-  title: "The service does not respond",
-  detail: "It may be starting, stopped or unreachable.",
-  remedy: "Try again in a moment.",
-};
+const AWAY = { code: "away", title: t("away"), detail: t("awayText") };
 
-const FIRST_MS = 100;
-const LONGEST_MS = 1000;
-
-// XMLHttpRequest, because fetch does not report upload progress.
-export function upload(form, onSent, signal) {
+// XMLHttpRequest, because fetch does not report upload progress. The same name again is the same photo.
+export function upload(form, name, onSent, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const refuse = () => reject(refusal(request.responseText));
     request.upload.onprogress = ({ loaded, total }) => onSent(loaded / total);
-    request.onload = () => (request.status < 300 ? resolve(JSON.parse(request.responseText)) : refuse());
+    request.onload = () => (request.status < 300 ? resolve(JSON.parse(request.responseText))
+      : reject(refusal(request.responseText, request.getResponseHeader("Retry-After"))));
     request.onerror = () => reject(new Refusal(AWAY));
     signal.addEventListener("abort", () => {
       request.abort();
       reject(signal.reason);
     });
     request.open("POST", "/v1/images");
-    for (const [name, value] of Object.entries(credentials())) request.setRequestHeader(name, value);
+    for (const [header, value] of Object.entries({ ...credentials(), "Idempotency-Key": name })) request.setRequestHeader(header, value);
     request.send(form);
   });
 }
 
-export async function untilEnded(item, onChange, signal) {
-  for (let pause = FIRST_MS; !["succeeded", "failed"].includes(item.state); pause = Math.min(pause * 1.3, LONGEST_MS)) {
-    onChange(item);
-    await sleep(pause, signal);
-    item = await (await call(item.links.self, { signal })).json();
-  }
-  if (item.state === "failed") throw new Refusal(item.error);
-  return item;
-}
+export const images = (after) => json(`/v1/images?limit=100${after ? `&after=${encodeURIComponent(after)}` : ""}`);
+export const image = (id) => json(`/v1/images/${id}`);
+export const content = async (id) => (await call(`/v1/images/${id}/content`)).blob();
+export const remove = (id) => call(`/v1/images/${id}`, { method: "DELETE" });
 
-export async function content(item, signal) {
-  return (await call(item.links.content, { signal })).blob();
-}
+export const createBatch = (name, options) => json("/v1/batches", {
+  method: "POST", body: JSON.stringify({ name, options }), headers: { "Content-Type": "application/json" },
+});
+export const retryBatch = (id) => call(`/v1/batches/${id}/retry`, { method: "POST" });
+export const cancelBatch = (id) => call(`/v1/batches/${id}/cancel`, { method: "POST" });
+export const archive = async (id) => (await call(`/v1/batches/${id}/archive`)).blob();
+export const archiveLink = (id) => `/v1/batches/${id}/archive`;
 
-export const remove = (item) => call(item.links.self, { method: "DELETE" });
+export const ownKey = () => json("/v1/keys/self");
+export const methods = () => json("/v1/methods");
+export const limits = () => json("/v1/limits");
+export const version = async () => (await json("/openapi.json")).info.version;
 
-export const methods = async () => (await call("/v1/methods", {})).json();
-export const limits = async () => (await call("/v1/limits", {})).json();
+const json = async (address, options) => (await call(address, options)).json();
 
-async function call(address, options) {
+async function call(address, options = {}) {
   let response;
   try {
-    response = await fetch(address, { ...options, headers: credentials() });
+    response = await fetch(address, { ...options, headers: { ...credentials(), ...options.headers } });
   } catch (error) {
     throw error.name === "AbortError" ? error : new Refusal(AWAY);
   }
-  if (!response.ok) throw refusal(await response.text());
+  if (!response.ok) throw refusal(await response.text(), response.headers.get("Retry-After"));
   return response;
 }
 
 const credentials = () => (key.get() ? { Authorization: `Bearer ${key.get()}` } : {});
 
-function refusal(text) {
+function refusal(text, retryAfter) {
   try {
-    return new Refusal(JSON.parse(text));
+    return new Refusal(JSON.parse(text), Number(retryAfter) || 0);
   } catch {
     return new Refusal(AWAY); // a proxy in between answered, not the service
   }
-}
-
-function sleep(ms, signal) {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    }, { once: true });
-  });
 }

@@ -1,205 +1,221 @@
-// The page: one photo at a time, from choosing it to downloading or deleting the result.
+// The page: what is chosen and typed becomes calls of photos.js; addresses lead to all photos or to one.
 
 import { ADVICE } from "./advice.js";
-import { content, key, limits, methods, Refusal, remove, untilEnded, upload } from "./api.js";
-import { drawDifference } from "./difference.js";
+import * as api from "./api.js";
+import { filesOf, visible } from "./files.js";
+import { download, drawAll, sure } from "./grid.js";
+import * as model from "./photos.js";
+import { bytes, language, LANGUAGES, moment, number, t, translate, useLanguage } from "./texts.js";
+import { compare } from "./viewer.js";
 
-const GAIN = 10;
-const SMALL = 128; // pixels; smaller photos are shown with hard pixels
+const LITTLE = 0.5; // of the noise in the file: less is told
 
 const $ = (id) => document.getElementById(id);
-const panels = ["ask", "working", "problem", "result"];
-const stages = { decode: "Reading the photo", perturb: "Computing the noise", encode: "Writing and checking the file" };
+let limits = null;
+let shown = null; // the photo that is compared
 
-let file = null;
-let item = null;
-let stop = new AbortController();
+translate(document);
 
-function show(panel) {
-  for (const id of panels) $(id).hidden = id !== panel;
+async function take(files) {
+  location.hash = "#/";
+  await model.choose(visible(files), limits);
+  $("go").focus();
 }
 
-function choose(chosen) {
-  if (!chosen) return;
-  file = chosen;
-  $("preview").src = address("preview", file);
-  $("preview").hidden = false;
-  $("preview").onerror = () => { $("preview").hidden = true; };
-  $("invitation").textContent = file.name || "The pasted photo";
-  $("chosen").textContent = `${size(file.size)}. Choose another by clicking, dropping or pasting.`;
-  $("go").disabled = false;
+function options() {
+  const found = { preset: document.querySelector("[name=preset]:checked").value };
+  for (const name of ["output_format", "sizes", "method"]) if ($(name).value.trim()) found[name] = $(name).value.trim();
+  const kept = [...document.querySelectorAll("[name=keep]:checked")].map(({ value }) => value);
+  if (kept.length) found.keep_exif = kept.join();
+  if (found.method) delete found.preset;
+  return found;
 }
 
-async function protect() {
-  const started = performance.now();
-  stop = new AbortController();
-  item = null;
-  progress("Uploading", 0);
-  show("working");
+// Runs what a button asks for, and shows the problem if there is one.
+async function run(work) {
+  $("problem").hidden = true;
   try {
-    item = await upload(form(), (part) => progress("Uploading", 0.3 * part), stop.signal);
-    item = await untilEnded(item, tell, stop.signal);
-    progress("Downloading the protected photo", 0.95);
-    await present(await content(item, stop.signal), (performance.now() - started) / 1000);
+    await work();
   } catch (error) {
-    if (error.name === "AbortError") return;
     complain(error);
   }
 }
 
-function form() {
-  const fields = new FormData();
-  // Options first: they are checked before the photo has been sent.
-  fields.append("preset", document.querySelector("[name=preset]:checked").value);
-  if ($("label").value.trim()) fields.append("label", $("label").value.trim());
-  fields.append("file", file, file.name || "photo");
-  return fields;
+function complain(error) {
+  const problem = error instanceof api.Refusal ? error.problem : { title: "Error in this page", detail: String(error) };
+  if (["unauthenticated", "forbidden"].includes(problem.code)) askForKey(problem.code === "unauthenticated" && api.key.get());
+  $("problem-title").textContent = problem.title;
+  $("problem-detail").textContent = problem.detail ?? "";
+  $("problem-remedy").textContent = (language === "en" && ADVICE[problem.code]) || problem.remedy || "";
+  $("problem").hidden = false;
 }
 
-function tell({ progress: { stage, fraction, position } }) {
-  if (stage) progress(stages[stage], 0.3 + 0.6 * fraction);
-  else progress(position ? `Waiting: ${position} before this one` : "Waiting for a worker", 0.3);
+function askForKey(wrong) {
+  $("access").hidden = false;
+  $("key-wrong").hidden = !wrong;
 }
 
-function progress(words, part) {
-  if ($("stage").textContent !== words) $("stage").textContent = words; // screen readers announce changes only
-  $("bar").value = part;
+async function begin() {
+  try {
+    await api.ownKey();
+    $("access").hidden = !api.key.get();
+    $("key-wrong").hidden = true;
+    $("problem").hidden = true;
+    await model.load();
+    await route();
+  } catch (error) {
+    if (error.problem?.code === "unauthenticated") askForKey(api.key.get());
+    else complain(error);
+  }
 }
 
-async function present(protectedFile, seconds) {
-  $("before").src = address("before", file);
-  $("after").src = address("after", protectedFile);
-  $("download").href = address("download", protectedFile);
-  $("download").download = name(file, item.output);
-  $("stand").toggleAttribute("data-small", Math.max(item.source.width, item.source.height) <= SMALL);
-  await compare(protectedFile);
-  figures(seconds);
-  show("result");
+async function route() {
+  const id = location.hash.match(/^#\/photo\/([0-9a-f]+)$/)?.[1];
+  $("all").hidden = Boolean(id);
+  $("one").hidden = !id;
+  if (id) await run(() => present(id));
+  else shown = null;
+}
+
+async function present(id) {
+  const image = await api.image(id);
+  shown = [...model.photos.values()].find((photo) => photo.image?.id === id)
+    ?? { key: id, file: null, name: image.source.filename ?? id, image, phase: "sent" };
+  const survival = image.measured.survival ?? 1;
+  $("result-title").textContent = t(survival < LITTLE ? "littleTitle" : "protectedTitle");
+  $("little").hidden = survival >= LITTLE;
+  $("little").textContent = t("little", { percent: Math.round(100 * survival) });
+  $("result-name").textContent = shown.name;
+  figures(image);
   $("result-title").focus();
+  $("remark").textContent = await compare(shown.file, await api.content(id));
 }
 
-async function compare(protectedFile) {
-  const scale = await drawDifference(file, protectedFile, $("difference"), GAIN).catch(() => null);
-  $("views").hidden = scale === null;
-  $("stand").dataset.view = scale === null ? "after" : document.querySelector("[name=view]:checked").value;
-  $("scaled").hidden = scale === 1;
-  $("scaled").textContent = scale === null
-    ? "This browser cannot show the original’s format, so the two cannot be compared."
-    : `The difference is drawn at ${Math.round(100 * scale)} % of the photo’s size.`;
-}
-
-function figures(seconds) {
-  const { measured, source, output, label_used: label, label_source: origin } = item;
+function figures({ measured, source, output, label_used: label, label_source: origin, expires_at: expires }) {
+  const decimals = (value, digits, unit = "") => (Number.isFinite(value) ? number(value, digits) + unit : "–");
   const rows = [
-    ["Size", `${source.width} × ${source.height}`],
-    ["Visible beside the original", seen(measured.visibility)],
-    ["PSNR", measured.psnr_db === null ? "unchanged" : number(measured.psnr_db, 1, " dB")],
-    ["SSIM", number(measured.ssim, 3)],
-    ["Largest change (L∞)", number(measured.linf, 0, " / 255")],
-    ["Noise left after a site’s JPEG compression", number(100 * (measured.survival_hosted ?? NaN), 0, " %")],
-    ["Total time", number(seconds, 1, " s")],
-    ["File", `${size(source.size)} → ${size(output.size)}`],
-    [origin === "given" ? "Label" : "Label (predicted)", label ?? "–"],
+    [t("size"), `${source.width} × ${source.height}`],
+    [t("visible"), seen(measured.visibility)],
+    ["PSNR", decimals(measured.psnr_db, 1, " dB")],
+    ["SSIM", decimals(measured.ssim, 3)],
+    [t("linf"), decimals(measured.linf, 0, " / 255")],
+    [t("survival"), decimals(100 * measured.survival, 0, " %")],
+    [t("file"), `${bytes(source.size)} → ${bytes(output.size)}`],
+    [t(origin === "given" ? "labelGiven" : "labelPredicted"), label ?? "–"],
+    ["", expires ? t("keptUntil", { date: moment(expires) }) : t("keptForever")],
   ];
+  if (Number.isFinite(measured.survival_hosted)) rows.splice(6, 0, [t("survivalHosted"), decimals(100 * measured.survival_hosted, 0, " %")]);
+  if (measured.notes?.length) rows.push([t("notes"), measured.notes.join(" ")]);
   $("figures").replaceChildren(...rows.map(([name, value]) => {
     const row = document.createElement("div");
-    row.append(element("dt", name), element("dd", value));
+    row.append(Object.assign(document.createElement("dt"), { textContent: name }), Object.assign(document.createElement("dd"), { textContent: value }));
     return row;
   }));
 }
 
 // 1 is the threshold of seeing the change with both photos side by side.
 function seen(visibility) {
-  if (visibility === undefined || visibility === null) return "–";
-  const steps = [[0.5, "no"], [1, "hardly, even if looked for"], [2, "just, if looked for"], [Infinity, "at a glance"]];
-  const [, words] = steps.find(([most]) => visibility <= most);
-  return `${words} (${visibility.toFixed(1)})`;
+  if (!Number.isFinite(visibility)) return "–";
+  const step = [0.5, 1, 2, Infinity].findIndex((most) => visibility <= most);
+  return `${t(`seen${step}`)} (${number(visibility, 1)})`;
 }
 
-function name({ name: original = "photo" }, { media_type: type }) {
-  const extension = type === "image/jpeg" ? "jpg" : type.split("/")[1];
-  return `${original.replace(/\.[^.]*$/, "")}-protected.${extension}`;
-}
-
-function complain(error) {
-  if (["unauthenticated", "forbidden"].includes(error.problem?.code)) $("access").hidden = false;
-  const problem = error instanceof Refusal ? error.problem : { title: "Error in this page", detail: String(error) };
-  $("problem-title").textContent = problem.title;
-  $("problem-detail").textContent = problem.detail ?? "";
-  $("problem-remedy").textContent = ADVICE[problem.code] ?? problem.remedy ?? "";
-  show("problem");
-  $("problem").focus();
-}
-
-async function erase() {
-  stop.abort();
-  try {
-    if (item) await remove(item);
-    restart();
-  } catch (error) {
-    complain(error);
+function examples() {
+  const level = document.querySelector("[name=preset]:checked").value;
+  for (const picture of document.querySelectorAll("#examples img")) {
+    const drawn = level === "hosted" ? "strong" : level;
+    picture.src = `/static/examples/${picture.dataset.photo}-${drawn}.webp`;
+    picture.alt = t("exampleOf", { photo: t(picture.dataset.photo), level: t(level) });
   }
 }
 
-function restart() {
-  show("ask");
-  $("file").value = "";
-  $("file").focus();
+for (const id of ["file", "folder"]) {
+  $(id).addEventListener("change", () => {
+    take([...$(id).files]);
+    $(id).value = "";
+  });
 }
-
-const kept = new Map();
-
-// An object URL for a photo; the previous one in the same place is revoked.
-function address(place, blob) {
-  URL.revokeObjectURL(kept.get(place));
-  kept.set(place, URL.createObjectURL(blob));
-  return kept.get(place);
-}
-
-function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
-}
-
-const number = (value, digits, unit = "") => (Number.isFinite(value) ? value.toFixed(digits) + unit : "–");
-const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
-
-$("file").addEventListener("change", () => choose($("file").files[0]));
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
-  key.set($("key").value.trim());
-  protect();
+  run(async () => {
+    const label = $("label").value.trim();
+    const single = model.chosen().filter(({ unfit }) => !unfit);
+    await model.submit("", options(), label);
+    if (single.length === 1) waitFor(single[0]);
+    $("groups").scrollIntoView({ block: "nearest" });
+  });
 });
+
+// One photo alone is shown as soon as it is ready, if nothing else has been begun meanwhile.
+function waitFor(photo) {
+  const look = () => {
+    if (!model.ended(photo)) return;
+    model.events.removeEventListener("change", look);
+    if (photo.image?.state === "succeeded" && location.hash.length < 3 && !model.chosen().length) location.hash = `#/photo/${photo.image.id}`;
+  };
+  model.events.addEventListener("change", look);
+}
+
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();
     $("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop" && !$("ask").hidden) choose(event.dataTransfer.files[0]);
+    if (kind === "drop") run(async () => take(await filesOf(event.dataTransfer)));
   });
 }
 document.addEventListener("paste", (event) => {
-  if (!$("ask").hidden) choose(event.clipboardData.files[0]);
+  if (event.clipboardData.files.length) take([...event.clipboardData.files]);
 });
-$("split").addEventListener("input", () => $("stand").style.setProperty("--split", `${$("split").value}%`));
-$("views").addEventListener("change", (event) => { $("stand").dataset.view = event.target.value; });
-$("cancel").addEventListener("click", erase);
-$("delete").addEventListener("click", erase);
-$("again").addEventListener("click", restart);
-$("another").addEventListener("click", restart);
+$("access").addEventListener("submit", (event) => {
+  event.preventDefault();
+  api.key.set($("key").value.trim());
+  begin();
+});
+$("remove-all").addEventListener("click", () => model.unchoose(model.chosen().map(({ key }) => key)));
+$("strength").addEventListener("change", examples);
+$("older").addEventListener("click", () => run(model.showOlder));
+$("problem-close").addEventListener("click", () => { $("problem").hidden = true; });
+$("download").addEventListener("click", () => run(() => download(shown)));
+$("delete").addEventListener("click", () => run(async () => {
+  if (!await sure(1)) return;
+  await model.forget(shown);
+  location.hash = "#/";
+}));
+window.addEventListener("hashchange", route);
+window.addEventListener("online", model.send);
 
-$("key").value = key.get();
-$("access").hidden = !key.get();
+let drawing = 0;
+model.events.addEventListener("change", () => {
+  drawing ||= requestAnimationFrame(() => {
+    drawing = 0;
+    drawAll(run);
+  });
+});
+model.events.addEventListener("problem", ({ detail }) => complain(detail));
+model.events.addEventListener("key", () => askForKey(api.key.get()));
 
-methods().then(({ levels }) => {
-  for (const { preset, sentence } of levels) {
-    const place = document.querySelector(`[data-level="${preset}"]`);
+for (const [code, name] of Object.entries(LANGUAGES)) $("language").append(new Option(name, code, code === language, code === language));
+$("language").addEventListener("change", () => useLanguage($("language").value));
+
+$("key").value = api.key.get();
+examples();
+drawAll(run);
+begin();
+model.watch();
+
+api.methods().then(({ methods, levels, default: usual }) => {
+  for (const { preset, sentence } of language === "en" ? levels : []) {
+    const place = document.querySelector(`[data-t=${preset}Text]`);
     if (place) place.textContent = sentence;
   }
+  for (const { name, title, baseline } of methods) if (!baseline && name !== usual) $("method").append(new Option(title, name));
 }, () => {}); // the page's own text stays
 
-limits().then(({ inputs, max_body_bytes: bytes, max_megapixels: megapixels }) => {
-  $("file").accept = Object.values(inputs).join();
-  const kinds = Object.keys(inputs).map((name) => name.toUpperCase()).join(", ");
-  if (!file) $("chosen").textContent = `${kinds}; up to ${Math.floor(bytes / 2 ** 20)} MiB and ${megapixels} megapixels`;
+api.limits().then((found) => {
+  limits = found;
+  const kinds = Object.keys(limits.inputs).map((name) => name.toUpperCase()).join(", ");
+  $("accepts").textContent = t("accepts", { kinds, size: bytes(limits.max_body_bytes), megapixels: limits.max_megapixels });
+  for (const name of Object.keys(limits.formats)) $("output_format").append(new Option(name.toUpperCase(), name));
 }, () => {}); // without the limits the page still works; the service reports one that is exceeded
+
+api.version().then((text) => { $("version").textContent = t("version", { version: text }); }, () => {});
