@@ -38,6 +38,7 @@ PLANTS = {
         "api/photoward/api/delivery/zip_stream.py",
         "import photoward.api.http.headers.prefer",
     ),
+    "gateway": ("api/photoward/api/gateway/kinds.py", "import photoward.api.gateway.library"),
     "http": ("api/photoward/api/http/headers/prefer.py", "import photoward.api.http.errors"),
     "ingest": ("api/photoward/api/ingest/digest.py", "import photoward.api.ingest.submit"),
     "transport": ("api/photoward/api/ingest/digest.py", "import starlette"),

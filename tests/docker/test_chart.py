@@ -196,3 +196,23 @@ def test_webhooks_go_out_from_workers_alone() -> None:
         egress = found["NetworkPolicy", name]["spec"]["egress"]
         ports = {port["port"] for rule in egress for port in rule["ports"]}
         assert ports == {53, *data, *more}
+
+
+def test_the_gateway_comes_when_it_is_asked_for_and_holds_no_secret_of_the_service() -> None:
+    assert ("Deployment", "demo-gateway") not in rendered({})
+    found = rendered(
+        {"gateway": {"enabled": True, "existingSecret": "media", "options": "epsilon=4"}}
+    )
+    (container,) = found["Deployment", "demo-gateway"]["spec"]["template"]["spec"]["containers"]
+    given = {one["name"]: one["value"] for one in container["env"]}
+    assert given["PHOTOWARD_GATEWAY_SERVICE_URL"] == "http://demo"
+    assert given["PHOTOWARD_GATEWAY_OPTIONS"] == "epsilon=4"
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    secret = str(found["Deployment", "demo-gateway"]["spec"]["template"]["spec"]["volumes"])
+    assert "master" not in secret
+    assert "database" not in secret
+    policy = found["NetworkPolicy", "demo-api"]["spec"]["ingress"]
+    assert any("podSelector" in one["from"][0] for one in policy)
+    assert found["Service", "demo-gateway"]["spec"]["selector"].items() <= (
+        found["Deployment", "demo-gateway"]["spec"]["template"]["metadata"]["labels"].items()
+    )

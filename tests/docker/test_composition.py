@@ -101,7 +101,7 @@ def test_ports_are_published_on_loopback_only(service: Service) -> None:
 
 @of_each(SERVICES)
 def test_only_the_proxy_and_the_dashboards_are_seen_from_outside(service: Service) -> None:
-    if service.name in ("nginx", "grafana"):
+    if service.name in ("nginx", "media", "grafana"):
         assert service.published
     else:
         assert "edge" not in service.spec.get("networks", ())
@@ -112,7 +112,7 @@ def test_only_the_proxy_and_the_dashboards_are_seen_from_outside(service: Servic
 
 def test_data_have_no_way_out() -> None:
     assert SAID["networks"]["inner"]["internal"] is True
-    for name in ("postgres", "valkey", "seaweedfs", "api"):
+    for name in ("postgres", "valkey", "seaweedfs", "api", "gateway"):
         assert SERVICES[name].spec["networks"] == ["inner"]
 
 

@@ -42,13 +42,14 @@ def test_hadolint_knows_nothing_against_the_images(tmp_path: Path) -> None:
     assert (status, "DL3006" in said) == (1, True)
 
 
-def test_gixy_knows_nothing_against_the_proxy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["nginx.conf", "media.conf"])
+def test_gixy_knows_nothing_against_the_proxies(name: str, tmp_path: Path) -> None:
     # Host is passed on with its port, which addresses need where it is not the usual one; the
     # faces trust it with nothing.
-    status, said = linted("gixy", "--skips", "host_spoofing", DOCKER / "nginx.conf")
+    status, said = linted("gixy", "--skips", "host_spoofing", DOCKER / name)
     assert status == 0, said
     worse = tmp_path / "nginx.conf"
-    text = (DOCKER / "nginx.conf").read_text()
+    text = (DOCKER / name).read_text()
     worse.write_text(text.replace("server_tokens off;", "server_tokens on;"))
     status, said = linted("gixy", "--skips", "host_spoofing", worse)
     assert (status, "version_disclosure" in said) == (1, True)

@@ -22,7 +22,7 @@ from tests.support.servers import free_ports, missing
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHOSEN = services({}, ("cpu", "observe"))
+CHOSEN = services({}, ("cpu", "gateway", "observe"))
 
 
 def named(name: str) -> Service:
@@ -115,14 +115,15 @@ def test_each_instance_is_named_where_the_engine_would_resolve(layout: Layout) -
     assert asked[1] == layout.addresses("worker", 9100)
 
 
-def test_nginx_takes_the_configuration(layout: Layout) -> None:
+@pytest.mark.parametrize("name", ["nginx", "media"])
+def test_nginx_takes_the_configuration(name: str, layout: Layout) -> None:
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     if nginx is None:
         missing("nginx (Debian package nginx-light)")
-    instance = Instance(named("nginx"), 1, layout)
+    instance = Instance(named(name), 1, layout)
     instance.prepare()
     done = subprocess.run(
-        [nginx, "-t", "-c", layout.state / "config/nginx-1/nginx.conf"],
+        [nginx, "-t", "-c", layout.state / f"config/{name}-1/nginx.conf"],
         check=False,
         capture_output=True,
         text=True,

@@ -220,6 +220,9 @@ PROBLEMS: dict[str, Problem] = {
     "not_acceptable": Problem(
         406, "The requested media type is not available", "Accept application/json."
     ),
+    "not_served": Problem(
+        404, "The file is not public", "Replace the file in the inbox by one that can be protected."
+    ),
     # limits and the service itself
     "too_many_uploads": Problem(
         429, "Too many unused uploads", "Use them, delete them, or wait until they expire."

@@ -35,6 +35,15 @@ UPLOAD_POINTS = ("part-stored", "part-counted", "upload-used")
 FETCH_POINTS = ("fetch-claimed", "photo-fetched", "original-stored", "row-committed")
 """Those that a photo passes first that the service fetches."""
 
+GATEWAY_POINTS = (
+    "inbox-read",
+    "photo-submitted",
+    "result-fetched",
+    "outbox-stored",
+    "item-deleted",
+)
+"""Those of a file that the gateway protects."""
+
 ANSWER_LOST = "answer-lost"
 """The process does not exit: the ledger's transaction is committed, and its answer is lost."""
 
@@ -48,7 +57,7 @@ def failpoint(name: str) -> None:
     """Exit here if the point is armed.
 
     Args:
-        name: one of ``POINTS``, ``UPLOAD_POINTS`` or ``FETCH_POINTS``.
+        name: one of ``POINTS``, ``UPLOAD_POINTS``, ``FETCH_POINTS`` or ``GATEWAY_POINTS``.
     """
     if _armed(name):
         os._exit(os.EX_SOFTWARE)

@@ -156,6 +156,9 @@ class Response:
     status: int
     chunks: Iterator[bytes]
     """Its body as it arrives; raises what ``open_response`` raises."""
+    headers: http.client.HTTPMessage
+    length: int | None
+    """Bytes of the body; None: it is not announced."""
 
 
 @contextmanager
@@ -179,7 +182,7 @@ def open_response(
             line.connection.request("GET", line.path, headers=FETCH_HEADERS)
             answer = line.connection.getresponse()
         with answer:
-            yield Response(answer.status, _body(answer, line))
+            yield Response(answer.status, _body(answer, line), answer.headers, answer.length)
 
 
 def _body(answer: http.client.HTTPResponse, line: _Line) -> Iterator[bytes]:

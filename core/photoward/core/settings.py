@@ -255,6 +255,38 @@ class Settings(BaseSettings):
     webhook_poll_interval_seconds: float = Field(default=1.0, gt=0)
     """Time in seconds between two looks for webhook deliveries that are due."""
 
+    # Gateway
+    gateway_inbox: str | None = None
+    """Where the site's media files lie, for ``photoward gateway``: ``file:///folder``,
+    ``s3://bucket[/prefix]`` or ``https://host[/path]``; only what lies below it is read. For
+    ``http``, and for servers of a private network, set ``PHOTOWARD_FETCH_ALLOW_PRIVATE``."""
+    gateway_outbox: str | None = None
+    """Where the gateway keeps the protected files: ``file:///folder`` or ``s3://bucket[/prefix]``,
+    for nothing else."""
+    gateway_service_url: str = "http://127.0.0.1:8080"
+    """URL of the service that protects the photos; it gets the key ``PHOTOWARD_API_KEY``."""
+    gateway_options: str | None = None
+    """Options of every photo, in the form of a query, as ``preset=strong&keep_exif=date``; those of
+    ``POST /v1/images``. Other options make all files anew."""
+    gateway_pass: Annotated[tuple[str, ...], NoDecode] = ("video", "audio", "pdf")
+    """Kinds of files besides photos that are served as they are, recognised by their first bytes;
+    anything else is refused. They may contain pictures, which nothing protects."""
+    gateway_query: Annotated[tuple[str, ...], NoDecode] = ()
+    """Parameters of a URL's query that belong to a file's name, for an inbox on a web server;
+    default: none, because each value of another parameter would be a photo of its own."""
+    gateway_deadline_seconds: float = Field(default=20.0, gt=0)
+    """Time in seconds that a request waits for its photo to be protected; then the answer is 503
+    and the work goes on. Many sites that fetch pictures wait no longer than this."""
+    gateway_recheck_seconds: float = Field(default=5.0, ge=0)
+    """Time in seconds for which the inbox is not asked again whether a file was replaced or
+    deleted."""
+    gateway_max_age_seconds: int = Field(default=3600, ge=0)
+    """Time in seconds that browsers and caches may keep a file without asking again, and so may
+    show one that was deleted."""
+    gateway_sweep_interval_seconds: float = Field(default=3600.0, gt=0)
+    """Time in seconds between two removals of protected files that have left the inbox; each lists
+    both places."""
+
     # Retention
     retention_audit_days: int = Field(default=400, gt=0)
     """Days that audit entries are kept; a yearly review finds its whole year."""
@@ -267,6 +299,8 @@ class Settings(BaseSettings):
         "http_cors_origins",
         "fetch_buckets",
         "engine_surrogate_dirs",
+        "gateway_pass",
+        "gateway_query",
         mode="before",
     )
     @classmethod

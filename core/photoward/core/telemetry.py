@@ -79,6 +79,11 @@ FETCHES = Counter(
     "Attempts to fetch a photo: fetched, or the reason why not.",
     ["source", "outcome"],
 )
+GATEWAY_FILES = Counter(
+    "photoward_gateway_files",
+    "Files that the gateway had not served before: protected, passed, refused, unavailable.",
+    ["outcome"],
+)
 PROCESSED_MEGAPIXELS = Counter("photoward_processed_megapixels", "Megapixels protected.")
 SURROGATE_LOADS = Counter("photoward_surrogate_loads", "Surrogates read into memory.")
 SURROGATE_EVICTIONS = Counter(

@@ -188,5 +188,5 @@ def test_where_few_files_may_be_open_there_are_fewer_connections(
     assert connection_limit.max_connections() == 512
     wanted = []
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: wanted.append(limits))
-    command._raise_file_limit()
+    command.raise_file_limit()
     assert wanted == [(4096, 4096)]

@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("photoward.api.cli.worker:worker", "Run one worker alone."),
     "protect": ("photoward.api.cli.protect:protect", "Protect photos without a service."),
     "sync": ("photoward.api.cli.sync:sync", "Protect a folder or bucket through a service."),
+    "gateway": (
+        "photoward.api.cli.gateway:gateway",
+        "Serve a site's media files in public, photos protected.",
+    ),
     "keys": ("photoward.api.cli.keys:app", "Create, list, rotate and revoke API keys."),
     "tenants": (
         "photoward.api.cli.tenants:app",

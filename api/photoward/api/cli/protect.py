@@ -5,9 +5,10 @@ Runs the worker's pipeline in this process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated
@@ -16,10 +17,12 @@ import typer
 
 from photoward.api.cli import console
 from photoward.api.cli.extras import require_extra
-from photoward.api.cli.files import folders, user_data
+from photoward.api.cli.files import folders, site_mode, user_data
 from photoward.api.cli.files.locations import Folder
-from photoward.api.cli.files.names import MISNAMED
+from photoward.api.cli.files.names import MISNAMED, fold_case
 from photoward.api.cli.files.plan import PlannedFile, plan
+from photoward.api.cli.files.site import Selection
+from photoward.api.cli.files.site_mode import Work
 from photoward.api.cli.options import Preset, Shaping
 from photoward.core.catalogue import (
     DEFAULT_METHOD,
@@ -27,7 +30,7 @@ from photoward.core.catalogue import (
     METHODS,
     Catalogue,
 )
-from photoward.core.errors import PhotowardError
+from photoward.core.errors import BadInput, PhotowardError
 from photoward.core.rights import CHOICES
 from photoward.core.rights import DEFAULT as DEFAULT_STATEMENT
 
@@ -44,9 +47,58 @@ _SETTING = "that of the settings"
 
 
 def protect(  # noqa: PLR0913  # one parameter an option
-    source: Annotated[Path, typer.Argument(help="A photo, or a folder of photos.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the protected files.")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="SOURCE...", help="Photos, or folders of photos."),
+    ],
     *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for the protected files; of several sources each gets a folder in it.",
+            show_default="none: --in-place needs none",
+        ),
+    ] = None,
+    in_place: Annotated[
+        bool,
+        typer.Option(
+            "--in-place", help="Replace photos of a site; the originals are kept elsewhere."
+        ),
+    ] = False,
+    copy_rest: Annotated[
+        bool,
+        typer.Option("--copy-rest", help="Copy the site's other files into OUT, too."),
+    ] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="With --in-place: put the originals back.")
+    ] = False,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Protect only photos whose path fits this pattern, as '*.jpg'; repeatable.",
+            show_default="all",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Leave photos whose path fits this pattern, as 'icons/*'; repeatable.",
+            show_default="none",
+        ),
+    ] = None,
+    min_side: Annotated[
+        int, typer.Option(min=0, help="Leave photos whose shorter side has fewer pixels.")
+    ] = 0,
+    originals: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --in-place and --copy-rest: folder that keeps originals and the manifest, "
+            "outside of the site.",
+            show_default="a folder for each site below ~/.local/share/photoward/sites",
+        ),
+    ] = None,
     label: Annotated[
         str | None,
         typer.Option(help="What the photos show.", show_default="predicted by the surrogate"),
@@ -141,7 +193,16 @@ def protect(  # noqa: PLR0913  # one parameter an option
     HEIC a JPEG, unless --output-format says otherwise). Files that are in OUT already stay, so that
     an interrupted run can continue. What Photoward has protected before is left as it is, and not
     copied to OUT. Exit code 1: a file was refused or could not be read.
+
+    For a built site: --copy-rest makes a copy with all its files, --in-place replaces its photos;
+    only what is new or was made with other options is made.
     """
+    selection = Selection(tuple(include or ()), tuple(exclude or ()), min_side)
+    as_site = in_place or copy_rest
+    _check(sources, out, in_place=in_place, copy_rest=copy_rest, undoing=undo)
+    if undo:
+        site_mode.undo_all(sources, originals)
+        return
     require_extra("worker")
     settings = user_data.settings(data_dir)
     catalogue = Catalogue.of(settings)
@@ -167,23 +228,98 @@ def protect(  # noqa: PLR0913  # one parameter an option
             licence_url=licence_url,
         )
 
-    label_of = folders.label_function(source, label, from_folders=labels_from_folders)
+    if as_site and (sizes or options(label).output_format):
+        raise BadInput("invalid_option", "A site's photos keep their size and format.")
+    label_of = {
+        source: folders.label_function(source, label, from_folders=labels_from_folders)
+        for source in sources
+    }
     if not labels_from_folders:
         options(label)  # a bad label of all photos is a bad option
+    run = partial(_run, settings, catalogue)
+    with ExitStack() as closing:
+        works = [
+            site_mode.prepare(closing, source, into, selection, originals, of)
+            if as_site
+            else _plain(source, into, selection, of, force=force)
+            for source, into in _pairs(sources, out)
+            for of in [partial(_options, label_of[source], options)]
+        ]
+        _finish(works, run)
+
+
+def _options(
+    label_of: Callable[[Path], str | None], options: Callable[[str | None], Options], path: Path
+) -> Options:
+    return options(label_of(path))
+
+
+def _check(
+    sources: list[Path], out: Path | None, *, in_place: bool, copy_rest: bool, undoing: bool
+) -> None:
+    """Raises BadInput: options that do not go together."""
+    if in_place and (out or copy_rest):
+        raise BadInput("invalid_option", "--in-place takes neither --out nor --copy-rest.")
+    if undoing and not in_place:
+        raise BadInput("invalid_option", "--undo takes back what --in-place did: give both.")
+    if not in_place and out is None:
+        raise BadInput("invalid_option", "Give --out, or --in-place to replace photos of a site.")
+    if (in_place or copy_rest) and not all(source.is_dir() for source in sources):
+        raise BadInput("invalid_option", "--in-place and --copy-rest take folders.")
+    names = [fold_case(source.resolve().name) for source in sources if source.is_dir()]
+    if out and len(set(names)) < len(names):
+        raise BadInput("invalid_option", "Two sources have the same name: protect them apart.")
+
+
+def _pairs(sources: list[Path], out: Path | None) -> list[tuple[Path, Path]]:
+    """Each source and the folder that gets its files."""
+    if out is None:
+        return [(source, source) for source in sources]
+    if len(sources) == 1:
+        return [(sources[0], out)]
+    return [(source, out / source.resolve().name if source.is_dir() else out) for source in sources]
+
+
+def _plain(
+    source: Path,
+    out: Path,
+    selection: Selection,
+    options_of: Callable[[Path], Options],
+    *,
+    force: bool,
+) -> Work:
+    """The work on one source whose outputs go into a folder of their own."""
     found = folders.find_photos(source, out)
+    photos = [path for path in found.photos if selection.wants(source, path)]
     there = Folder(out)
-    todo = plan(found.photos, source, there, lambda path: options(label_of(path)), force=force)
-    _refuse(found.skipped | todo.refused)
-    results = Results(set(todo.refused))
-    if todo.entries:
-        _run(settings, catalogue, todo.entries, there, results)
-    done = {entry.photo.source for entry in todo.entries} - results.refused - results.own
+    todo = plan(photos, source, there, options_of, force=force)
+    planned = {entry.photo.source for entry in todo.entries}
+    return Work(
+        todo.entries,
+        there,
+        refused=found.skipped | todo.refused,
+        existing=len(photos) - len(planned | set(todo.refused)),
+        others=found.others + len(found.photos) - len(photos),
+    )
+
+
+def _finish(works: list[Work], run: Callable[[list[Work], Results], None]) -> None:
+    """Do all works, print what came of them. Raises typer.Exit with code 1: a file was refused."""
+    refused = {path: why for work in works for path, why in work.refused.items()}
+    _refuse(refused)
+    results = Results(set(refused))
+    if any(work.entries for work in works):
+        run(works, results)
+    done = {entry.photo.shown for work in works for entry in work.entries}
+    done -= results.refused | results.own
+    if restored := sum(work.restored for work in works):
+        console.print_line(f"{restored} put back as an earlier run had made them.")
     console.print_summary(
         protected=len(done),
-        refused=len(results.refused) + len(found.skipped),
-        existing=len(found.photos) - len(done) - len(results.refused) - len(results.own),
-        others=found.others,
-        own=len(results.own),
+        refused=len(results.refused),
+        existing=sum(work.existing for work in works),
+        others=sum(work.others for work in works),
+        own=len(results.own) + sum(work.own for work in works),
     )
 
 
@@ -206,24 +342,18 @@ class Results:
         """Record the result of one file."""
         with self.lock:
             if not isinstance(outcome, PhotowardError):
-                self.notes.add(entry.photo.source, outcome.measured.get("notes", []))
+                self.notes.add(entry.photo.shown, outcome.measured.get("notes", []))
                 if entry.photo.misnamed:
-                    self.notes.add(entry.photo.source, [MISNAMED])
+                    self.notes.add(entry.photo.shown, [MISNAMED])
             elif outcome.code == "already_protected":
-                self.own.add(entry.photo.source)
-                self.notes.add(entry.photo.source, [outcome.detail])
-            elif entry.photo.source not in self.refused:
-                self.refused.add(entry.photo.source)
-                console.print_refusal(entry.photo.source, outcome)
+                self.own.add(entry.photo.shown)
+                self.notes.add(entry.photo.shown, [outcome.detail])
+            elif entry.photo.shown not in self.refused:
+                self.refused.add(entry.photo.shown)
+                console.print_refusal(entry.photo.shown, outcome)
 
 
-def _run(
-    settings: Settings,
-    catalogue: Catalogue,
-    entries: list[PlannedFile],
-    out: Folder,
-    results: Results,
-) -> None:
+def _run(settings: Settings, catalogue: Catalogue, works: list[Work], results: Results) -> None:
     """Protect and write all of them."""
     from photoward.api.cli.files.batch_runner import BatchRunner
     from photoward.core.ledger import open_ledger
@@ -233,15 +363,16 @@ def _run(
     ledger = open_ledger(settings)  # keeps what labels are steered to
     pipeline, pool = open_pipeline(settings, ledger.targets)
     with pool, console.progress() as bar:
-        task = bar.add_task("protect", total=len(entries))
+        task = bar.add_task("protect", total=sum(len(work.entries) for work in works))
 
         def ended(entry: PlannedFile, outcome: Protected | PhotowardError) -> None:
             results.end(entry, outcome)
             bar.advance(task)
 
-        BatchRunner(pipeline, catalogue, settings, secret=secret, out=out, on_end=ended).run(
-            entries
-        )
+        for work in works:
+            BatchRunner(
+                pipeline, catalogue, settings, secret=secret, out=work.out, on_end=ended
+            ).run(work.entries)
     pipeline.close()
     ledger.close()
     results.notes.print()

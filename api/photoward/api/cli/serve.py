@@ -19,7 +19,7 @@ def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> 
     settings = settings_from(data_dir=data_dir, http_host=host, http_port=port)
     require_api_key(settings)
     require_extra("api")
-    _raise_file_limit()
+    raise_file_limit()
     import uvicorn
 
     from photoward.api.http.app import open_app
@@ -39,7 +39,7 @@ def serve(*, data_dir: DataDir = None, host: Host = None, port: Port = None) -> 
     )
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
     """Allow as many open files as the system lets this process: each connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)

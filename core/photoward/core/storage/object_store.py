@@ -10,6 +10,7 @@ import os
 import re
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,17 @@ _FULL = re.compile(
 
 _HALF = re.compile(r"#\d+$")
 """The end of a file's name while obstore writes it; no key holds a ``#``."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a listing shows it."""
+
+    key: str
+    age_s: float
+    """Seconds since it was written."""
+    size: int
+    """Bytes."""
 
 
 class ObjectStore:
@@ -115,13 +127,17 @@ class ObjectStore:
 
     def keys(self, prefix: str = "") -> Iterator[tuple[str, float]]:
         """All keys under a prefix of whole segments (``outputs/tenant``), with ages in seconds."""
+        return ((found.key, found.age_s) for found in self.objects(prefix))
+
+    def objects(self, prefix: str = "") -> Iterator[StoredObject]:
+        """All objects under a prefix of whole segments (``outputs/tenant``)."""
         folder = _checked(prefix.rstrip("/")) if prefix else None
         with translated():
             for page in obstore.list(self._backend, prefix=folder):
                 now = datetime.now(UTC)
                 for meta in page:
                     age = now - meta["last_modified"]
-                    yield meta["path"], max(0.0, age.total_seconds())
+                    yield StoredObject(meta["path"], max(0.0, age.total_seconds()), meta["size"])
 
     def upload_url(self, key: str, lifetime: timedelta) -> str | None:
         """A URL to which a client without credentials may PUT that object; None: there is none."""

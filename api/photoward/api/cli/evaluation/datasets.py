@@ -71,8 +71,8 @@ def draw_shapes(out: Path, options: Mapping[str, str | None]) -> Datasets:
     write_shapes(out / "test", SHAPES_TEST_EACH, seed=1)
     method = options.get("method") or settings_from().engine_method
     protect(
-        out / "clean",
-        out / method,
+        [out / "clean"],
+        out=out / method,
         labels_from_folders=True,
         data_dir=out / "secret",
         method=options.get("method"),

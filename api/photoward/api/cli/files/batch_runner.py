@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from photoward.core.errors import BadInput, PhotowardError, Unavailable, is_ours
 from photoward.core.imaging.sniff import Limits, sniff
@@ -17,13 +17,22 @@ from photoward.worker.pipeline import Job, Pipeline, Protected, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from photoward.api.cli.files.locations import Folder
+    from photoward.api.cli.files.output_record import Origin
     from photoward.api.cli.files.plan import PlannedFile
     from photoward.core.catalogue import Catalogue
     from photoward.core.settings import Settings
 
 Batch: TypeAlias = "dict[str, tuple[PlannedFile, Job]]"
 Ended: TypeAlias = "Callable[[PlannedFile, Protected | PhotowardError], None]"
+
+
+class Writer(Protocol):
+    """Takes finished files."""
+
+    def write(
+        self, name: str, data: bytes, origin: Origin, media_type: str, modified_ns: int
+    ) -> None:
+        """Write a file whole. Raises Unavailable."""
 
 
 class BatchRunner:
@@ -34,7 +43,7 @@ class BatchRunner:
         catalogue: completes a photo's options once its size is known.
         settings: limits of a photo and of a batch.
         secret: the tenant's secret.
-        out: folder of the outputs.
+        out: takes the outputs.
         on_end: called with each file's result, from any thread.
     """
 
@@ -45,7 +54,7 @@ class BatchRunner:
         settings: Settings,
         *,
         secret: bytes,
-        out: Folder,
+        out: Writer,
         on_end: Ended,
     ) -> None:
         self._pipeline = pipeline

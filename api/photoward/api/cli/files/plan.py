@@ -35,6 +35,13 @@ class Photo:
     """Format of its content; None: not one that is read."""
     mark: FileVersion
     options: Options
+    place: Path | None = None
+    """Where its owner knows it, if that is not ``source``."""
+
+    @property
+    def shown(self) -> Path:
+        """Its path in messages."""
+        return self.place or self.source
 
     @property
     def output_name(self) -> str:
