@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +27,7 @@ from integrations.wordpress.tests.looks import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from integrations.wordpress.tests.site import Site
+    from integrations.wordpress.tests.site import Answer, Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -290,3 +294,78 @@ def test_the_private_folder_is_tested(site: Site) -> None:
     done = site.command("test")
     assert done.returncode == 1
     assert "Visitors can fetch" in done.stdout
+
+
+def answer_to(status: int, kind: str, body: bytes, wait_s: float = 0) -> type:
+    class Fake(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            time.sleep(wait_s)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            with suppress(OSError):  # the plug-in may have gone
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    return Fake
+
+
+REVOKED = b'{"code": "unauthenticated", "detail": "The key was revoked.", "remedy": "Make one."}'
+
+
+@pytest.mark.parametrize(
+    ("fake", "words"),
+    [
+        (answer_to(200, "text/html", b"<h1>Welcome</h1>"), "no picture"),
+        (answer_to(202, "application/json", b'{"id": "1"}'), "no picture"),
+        (answer_to(200, "image/jpeg", photo(size=(80, 60))), "something else"),
+        (answer_to(200, "image/png", photo(kind="PNG")), "something else"),
+        (answer_to(401, "application/problem+json", REVOKED), "The key was revoked. Make one."),
+        (answer_to(200, "image/jpeg", photo(), wait_s=4), "Photoward"),
+    ],
+    ids=["page", "json", "other-size", "other-format", "revoked", "slow"],
+)
+def test_what_is_not_the_protected_photo_is_never_published(
+    site: Site, fake: type[BaseHTTPRequestHandler], words: str
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), fake) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        site.set(url=f"http://127.0.0.1:{server.server_port}", deadline=2)
+        answer = site.upload(photo())
+        server.shutdown()
+        thread.join()
+    assert answer.status >= 400
+    assert words in answer.json["message"]
+    assert looks(site) == {}
+
+
+def test_without_room_for_originals_nothing_is_published(site: Site) -> None:
+    """As with a full disk: the private folder cannot be written."""
+    trap(site, "<?php define('PHOTOWARD_VAULT', '/dev/null/originals');")
+    answer = site.upload(photo())
+    assert answer.status >= 400
+    assert "cannot be written" in answer.json["message"]
+    bits = "var_dump(wp_upload_bits('a.jpg', null, file_get_contents('%s')));"
+    source = written(site.folder.parent, photo())
+    assert "cannot be written" in site.php(bits % source)
+    assert looks(site) == {}
+
+
+def test_two_editors_at_once(site: Site) -> None:
+    """The same name and the same photo, four times side by side."""
+    site.set(deadline=120)
+    answers: list[Answer] = []
+    threads = [Thread(target=lambda: answers.append(site.upload(photo()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one.status for one in answers] == [201] * 4, [one.body[:500] for one in answers]
+    all_protected(site, 4)
+    assert site.command("restore").returncode == 0
+    assert set(looks(site).values()) == {PLAIN}

@@ -20,6 +20,7 @@ from PIL import Image
 from standardwebhooks import Webhook
 
 from tests.api.http.service import Service, picture, serving, working
+from tests.support.servers import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("php") is None, reason="missing server: php"),
-    pytest.mark.timeout(240),
-]
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(autouse=True)
+def _php() -> None:
+    if shutil.which("php") is None:
+        missing("php")
 
 
 @pytest.fixture

@@ -125,6 +125,7 @@ final class Backfill {
 		$end    = microtime( true ) + $seconds;
 		$client = Settings::client( min( 60.0, $seconds ) );
 		try {
+			array_map( array( self::class, 'release' ), Ledger::with_item_left() );
 			self::settle( $client, Ledger::in_state( Ledger::SENT, 100000 ), $end );
 			foreach ( array( Ledger::HELD, Ledger::OPEN ) as $state ) {
 				self::work_off( $client, array_column( Ledger::in_state( $state, self::WINDOW ), 'attachment', 'path' ), $end );
@@ -177,11 +178,20 @@ final class Backfill {
 	}
 
 	/** Delete an item of the service, if that is possible now. */
-	public static function forget( string $item ): void {
+	public static function forget( string $item ): bool {
 		try {
 			Settings::client( 5.0 )->delete( $item );
+			return true;
 		} catch ( Problem $problem ) {
 			error_log( Gate::words( $problem ) ); // phpcs:ignore -- it expires there.
+			return false;
+		}
+	}
+
+	/** Delete the item of a row that needs it no more; if that fails, the next step does it. */
+	private static function release( array $row ): void {
+		if ( '' !== $row['item'] && self::forget( $row['item'] ) ) {
+			Ledger::save( $row['path'], array( 'item' => '' ) );
 		}
 	}
 
@@ -330,22 +340,20 @@ final class Backfill {
 			$kept    = Vault::path( $row['original'] );
 			$picture = Gate::check( $client->download( $row['item'] ), $kept, Library::type( $kept ) );
 			$verdict = new Verdict( $picture->bytes, $row['original'], Ledger::PROTECTED );
-			Library::write( $path, $verdict->bytes, $verdict->row() );
+			Library::write( $path, $verdict->bytes, array( 'item' => $row['item'] ) + $verdict->row() );
 		} else {
-			Ledger::save( $row['path'], array( 'state' => '', 'item' => '' ) ); // phpcs:ignore
+			Ledger::save( $row['path'], array( 'state' => '' ) );
 		}
-		self::forget( $row['item'] );
+		self::release( $row );
 	}
 
 	private static function refused( array $row, Problem $problem ): void {
 		if ( 'already_protected' === $problem->problem ) {
-			Ledger::save( $row['path'], array( 'state' => Ledger::PROTECTED, 'item' => '' ) ); // phpcs:ignore
-			return;
+			Ledger::save( $row['path'], array( 'state' => Ledger::PROTECTED ) );
+		} else {
+			Ledger::save( $row['path'], array( 'state' => Ledger::FAILED, 'error' => Gate::words( $problem ) ) ); // phpcs:ignore
 		}
-		if ( '' !== $row['item'] ) {
-			self::forget( $row['item'] );
-		}
-		Ledger::save( $row['path'], array( 'state' => Ledger::FAILED, 'item' => '', 'error' => Gate::words( $problem ) ) ); // phpcs:ignore
+		self::release( $row );
 	}
 
 	/** @param int[] $attachments Whose files have other sizes now. */

@@ -100,8 +100,12 @@ final class Commands {
 		$private   = __( 'Originals are private, in %s.', 'photoward' );
 		/* translators: %s: folder */
 		$reachable = __( 'Visitors can fetch what is in %s: forbid it in the web server, or set PHOTOWARD_VAULT in wp-config.php to a folder outside.', 'photoward' );
-		$is_public = Vault::is_reachable();
-		$results[] = array( ! $is_public, sprintf( $is_public ? $reachable : $private, Vault::root() ) );
+		try {
+			$is_public = Vault::is_reachable();
+			$results[] = array( ! $is_public, sprintf( $is_public ? $reachable : $private, Vault::root() ) );
+		} catch ( \RuntimeException $error ) {
+			$results[] = array( false, $error->getMessage() );
+		}
 		return $results;
 	}
 

@@ -51,11 +51,11 @@ trait Protecting {
 			return parent::_save( $image, $filename, $mime_type );
 		}
 		$public  = $public ? $public : $this->generate_filename( null, null, $extension );
-		$private = Vault::temporary( (string) $extension );
 		$others  = $wp_filter['image_make_intermediate_size'] ?? null;
 		unset( $wp_filter['image_make_intermediate_size'] ); // Nobody may hear of the private file.
 		try {
-			$saved = parent::_save( $image, $private, $type );
+			$private = Vault::temporary( (string) $extension );
+			$saved   = parent::_save( $image, $private, $type );
 			if ( is_wp_error( $saved ) ) {
 				return $saved;
 			}
@@ -67,7 +67,7 @@ trait Protecting {
 			if ( $others ) {
 				$wp_filter['image_make_intermediate_size'] = $others; // phpcs:ignore -- as it was.
 			}
-			if ( is_file( $private ) ) {
+			if ( isset( $private ) && is_file( $private ) ) {
 				unlink( $private );
 			}
 		}

@@ -96,7 +96,11 @@ final class Hooks {
 	 */
 	public static function before_bits( mixed $bits ): mixed {
 		$type            = is_array( $bits ) ? (string) wp_check_filetype( (string) $bits['name'] )['type'] : '';
-		self::$expecting = Gate::concerns( $type );
+		try {
+			self::$expecting = Gate::concerns( $type ) && Vault::folder() !== '';
+		} catch ( \RuntimeException $error ) {
+			return 'Photoward: ' . $error->getMessage();
+		}
 		return $bits;
 	}
 

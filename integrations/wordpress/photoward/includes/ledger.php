@@ -92,6 +92,11 @@ final class Ledger {
 		return self::all( 'state = %s AND id > %d ORDER BY id LIMIT %d', $state, $after, $limit );
 	}
 
+	/** @return list<array<string, string>> Rows whose item the service need not keep any more. */
+	public static function with_item_left(): array {
+		return self::all( "item <> '' AND state <> %s", self::SENT );
+	}
+
 	/** @return list<array<string, string>> All rows, a page at a time. */
 	public static function page( int $after, int $limit ): array {
 		return self::all( 'id > %d ORDER BY id LIMIT %d', $after, $limit );

@@ -18,9 +18,9 @@ final class Vault {
 
 	/** The folder of this site; it is made if need be. @throws \RuntimeException It cannot be. */
 	public static function folder(): string {
-		$folder = self::root() . '/site-' . get_current_blog_id();
+		$folder = self::site();
 		if ( ! is_dir( "$folder/incoming" ) && ! wp_mkdir_p( "$folder/incoming" ) ) {
-			throw new \RuntimeException( "The private folder $folder cannot be made." );
+			throw new \RuntimeException( "The private folder $folder cannot be written." );
 		}
 		return $folder;
 	}
@@ -48,7 +48,7 @@ final class Vault {
 
 	/** Where the original with this SHA-256 is, or would be. */
 	public static function path( string $hash ): string {
-		return self::folder() . '/' . substr( $hash, 0, 2 ) . "/$hash";
+		return self::site() . '/' . substr( $hash, 0, 2 ) . "/$hash";
 	}
 
 	/** Remove an original; it is no error if it is gone. */
@@ -131,6 +131,10 @@ final class Vault {
 		file_put_contents( "$folder/.htaccess", "Require all denied\n" );
 		file_put_contents( "$folder/index.php", "<?php\n" );
 		return $folder;
+	}
+
+	private static function site(): string {
+		return self::root() . '/site-' . get_current_blog_id();
 	}
 
 	private static function document_root(): string {
