@@ -94,7 +94,7 @@ def test_sigal_in_place(sigal: Path, tmp_path: Path) -> None:
     )
 
     def build() -> dict[str, bytes]:
-        command = [sigal, "build", "-n", "1", "-c", tmp_path / "sigal.conf.py"]
+        command: list[str | Path] = [sigal, "build", "-n", "1", "-c", tmp_path / "sigal.conf.py"]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
         return contents(site)
 

@@ -85,7 +85,7 @@ def create_app(facade: Facade, sweep_interval_s: float) -> FastAPI:
     app.add_api_route("/livez", _live, methods=["GET", "HEAD"])
     app.add_api_route("/readyz", _ready, methods=["GET", "HEAD"])
     app.add_api_route("/{name:path}", _serve, methods=["GET", "HEAD"])
-    errors.install(app)
+    errors.install(app, lambda _request: None)  # it has no pages
     app.add_exception_handler(PhotowardError, _refused)
     app.add_middleware(RequestContextMiddleware, tracer=NO_OP)
     return app
