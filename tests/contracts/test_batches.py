@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.core.errors import NotFound
-from photoward.core.jobs import State, new_id
+from photoward.core.errors import Conflict, NotFound
+from photoward.core.fetches import FetchRequest
+from photoward.core.jobs import BatchState, State, new_id
 from tests.support.samples import added, claimed, failure, options, result, source
 
 if TYPE_CHECKING:
@@ -31,6 +32,45 @@ def test_a_batch_is_kept_as_it_was_asked_for(ledger: Ledger) -> None:
     assert ledger.batches.get_options("alice", batch.id) == batch.options
     assert (batch.name, batch.options, batch.total) == ("holiday", {"preset": "subtle"}, 0)
     assert batch.eta_s == 0
+
+
+def test_a_closed_batch_takes_nothing_more(ledger: Ledger) -> None:
+    batch = made(ledger)
+    item = put(ledger, batch)
+    assert batch.state is BatchState.OPEN
+    assert ledger.batches.get_defaults("alice", batch.id).options == batch.options
+    closed = ledger.batches.close("alice", batch.id)
+    assert closed.state is BatchState.CLOSED
+    assert ledger.batches.close("alice", batch.id).closed_at == closed.closed_at
+    expected = FetchRequest(new_id(), "key", "inbox/cat.png", options(), "cat.png")
+    for add in (
+        lambda: put(ledger, batch),
+        lambda: ledger.batches.get_defaults("alice", batch.id),
+        lambda: ledger.fetches.enqueue("alice", batch.id, [expected]),
+    ):
+        with pytest.raises(Conflict) as refused:
+            add()
+        assert refused.value.code == "batch_closed"
+    token, _ = claimed(ledger)
+    ledger.items.fail(token, [failure(item.id)])
+    assert ledger.batches.get("alice", batch.id).state is BatchState.COMPLETED
+    replaced = ledger.items.add(
+        new_id(), "alice", options(), source(), "sem/32", batch_id=batch.id, replaces=True
+    )
+    assert replaced.batch_id == batch.id
+
+
+def test_what_was_refused_is_counted(ledger: Ledger) -> None:
+    batch, other = made(ledger), made(ledger)
+    for tenant, count in (("alice", 2), ("alice", 0), ("bob", 5), ("alice", 1)):
+        ledger.batches.count_refused(tenant, batch.id, count)
+    assert ledger.batches.get("alice", batch.id).refused == 3
+    assert ledger.batches.get("alice", other.id).refused == 0
+
+
+def test_only_the_owner_closes_a_batch(ledger: Ledger) -> None:
+    with pytest.raises(NotFound):
+        ledger.batches.close("bob", made(ledger).id)
 
 
 def test_its_items_are_counted_where_they_stand(ledger: Ledger) -> None:

@@ -205,6 +205,11 @@ def test_a_filled_ledger_of_the_version_before_keeps_everything(upgraded: Ledger
     (claimed,) = upgraded.items.claim(limit=1, max_megapixels=1, lease=HOUR)
     assert (claimed.group_key, claimed.batch_id, claimed.trace_id) == ("sem/32", BATCH, "a" * 32)
     assert claimed.source.filename == "3.png"
+    assert (claimed.options.keep_exif, claimed.options.label) == ("date", '"metadata": "x"')
+    same = upgraded.items.list_newest(
+        "alice", before=None, limit=2, source_sha256=claimed.source.sha256
+    )
+    assert [item.source.filename for _, item in same] == [f"{COUNT - 1}.png", f"{COUNT - 2}.png"]
     batch = upgraded.batches.get("alice", BATCH)
     assert batch.counts == {
         State.RECEIVED: 1,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.core.errors import NotFound
-from photoward.core.jobs import State, new_id
+from photoward.core.errors import Conflict, NotFound
+from photoward.core.jobs import Callback, Details, State, new_id
 from photoward.core.ledger import webhooks
 from photoward.core.webhooks import ROTATION_GRACE, DeliveryState, Event
 from tests.support.overlap import beginning, paused
@@ -65,6 +65,81 @@ def test_what_ends_is_told_to_those_who_want_it(ledger: Ledger) -> None:
     assert [one.event for one in log(ledger, failures)] == [Event.IMAGE_FAILED]
     assert log(ledger, others) == []
     assert len({one.id for one in (*log(ledger, every), *log(ledger, failures))}) == 3
+
+
+def test_a_canceled_batch_tells_of_each_image(ledger: Ledger) -> None:
+    hook = made(ledger)
+    batch = ledger.batches.add(new_id(), "alice", "", {})
+    added(ledger, batch=batch.id)
+    ledger.batches.cancel("alice", batch.id)
+    (told,) = log(ledger, hook)
+    assert (told.event, told.payload["data"]["state"]) == (Event.IMAGE_CANCELED, "canceled")
+
+
+def test_a_closed_batch_is_told_of_at_once(ledger: Ledger) -> None:
+    hook = made(ledger, "alice", Event.BATCH_COMPLETED)
+    batch = ledger.batches.add(new_id(), "alice", "", {})
+    item = added(ledger, batch=batch.id)
+    ledger.batches.close("alice", batch.id)
+    assert ended(ledger, hook) == []
+    token, _ = claimed(ledger)
+    ledger.items.complete(token, [result(item.id)])
+    assert ended(ledger, hook) == [{"succeeded": 1}]
+    empty = ledger.batches.add(new_id(), "alice", "", {})
+    ledger.batches.close("alice", empty.id)
+    assert ended(ledger, hook) == [{"succeeded": 1}, {}]
+
+
+def callbacks(ledger: Ledger, tenant: str = "alice") -> list[Delivery]:
+    return log(ledger, ledger.webhooks.of_callbacks(tenant))
+
+
+def test_a_callback_is_for_one_image_only(ledger: Ledger) -> None:
+    where = Callback("https://a.example/one", "https://photoward.example")
+    details = Details(callback=where, reference="r")
+    told, silent = new_id(), new_id()
+    ledger.items.add(told, "alice", options(), source(), "sem/32", details=details)
+    ledger.items.add(silent, "alice", options(), source(), "sem/32")
+    every = made(ledger)
+    token, _ = claimed(ledger)
+    ledger.items.complete(token, [result(told), result(silent)])
+    (one,) = callbacks(ledger)
+    assert (one.url, one.base_url, one.event) == (where.url, where.base_url, Event.IMAGE_SUCCEEDED)
+    assert one.payload["data"]["id"] == told
+    assert {other.url for other in log(ledger, every)} == {None}
+    assert len(log(ledger, every)) == 2
+
+
+def test_a_callback_of_a_batch(ledger: Ledger) -> None:
+    where = Callback("https://a.example/batch", "")
+    batch = ledger.batches.add(new_id(), "alice", "", {}, details=Details(callback=where))
+    item = added(ledger, batch=batch.id)
+    ledger.batches.close("alice", batch.id)
+    token, _ = claimed(ledger)
+    ledger.items.complete(token, [result(item.id)])
+    ledger.webhooks.list_due()
+    (one,) = callbacks(ledger)
+    assert (one.event, one.url) == (Event.BATCH_COMPLETED, where.url)
+
+
+def test_callbacks_have_one_webhook_of_their_own(ledger: Ledger) -> None:
+    hook = ledger.webhooks.of_callbacks("alice")
+    assert ledger.webhooks.of_callbacks("alice") == hook
+    assert ledger.webhooks.of_callbacks("bob").id != hook.id
+    with pytest.raises(Conflict, match="callback"):
+        ledger.webhooks.add_test("alice", hook.id)
+
+
+def test_a_test_message_is_sent_to_an_enabled_webhook_only(ledger: Ledger) -> None:
+    hook = made(ledger, "alice", Event.BATCH_COMPLETED)
+    sent = ledger.webhooks.add_test("alice", hook.id)
+    assert (sent.event, sent.payload["type"]) == (Event.TEST, "webhook.test")
+    assert [one.id for one, _ in due(ledger, 9, HOUR)] == [sent.id]
+    with pytest.raises(NotFound):
+        ledger.webhooks.add_test("bob", hook.id)
+    ledger.webhooks.disable(hook.id)
+    with pytest.raises(Conflict, match="410"):
+        ledger.webhooks.add_test("alice", hook.id)
 
 
 def test_a_lost_worker_is_told_too(ledger: Ledger) -> None:

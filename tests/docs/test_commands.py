@@ -105,7 +105,8 @@ def created(command: str, answer: str) -> dict[str, str]:
     found = CREATED.search(url)
     if found is None or found[1] not in RESOURCES or not answer.startswith("{"):
         return {}
-    return {RESOURCES[found[1]]: json.loads(answer)["id"]}
+    new = json.loads(answer).get("id")  # a list has none
+    return {} if new is None else {RESOURCES[found[1]]: new}
 
 
 def assert_answers(shown: Any, answer: Any) -> None:  # noqa: ANN401  # JSON

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from photoward.core.errors import Unavailable
-from photoward.core.jobs import State, new_id
+from photoward.core.errors import NotFound, Unavailable
+from photoward.core.jobs import Details, State, new_id
 from photoward.core.ledger import uploads as ledger_uploads
 from photoward.core.object_keys import original_key, output_key, upload_key
 from photoward.core.uploads import DIRECT
@@ -19,6 +20,7 @@ from tests.support.samples import OVER, added, claimed, failure, options, result
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from photoward.core.jobs import Item
     from photoward.core.ledger import Ledger
     from photoward.core.storage import ObjectStore
 
@@ -72,6 +74,49 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_what_has_expired_is_deleted_in_all_forms(
+    ledger: Ledger, store: ObjectStore, reconciler: Reconciler
+) -> None:
+    def item(retention_s: int | None, batch: str | None = None) -> Item:
+        details = Details(reference="unmistakable", retention_s=retention_s)
+        made_id = new_id()
+        store.put(original_key("alice", made_id), io.BytesIO(b"x"))
+        return ledger.items.add(
+            made_id, "alice", options(), source(), "sem/32", details=details, batch_id=batch
+        )
+
+    batch = ledger.batches.add(new_id(), "alice", "", {}).id
+    over, failed, later, kept = item(0), item(0), item(3600), item(None)
+    canceled = item(0, batch)
+    ledger.batches.cancel("alice", batch)
+    token, taken = claimed(ledger)
+    assert len(taken) == 4
+    assert ledger.items.delete_expired(9)[0].id == canceled.id, "what has not ended stays"
+    done = [one.id for one in (over, later, kept)]
+    for item_id in done:
+        store.put(output_key("alice", item_id), io.BytesIO(b"y"))
+    ledger.items.complete(token, [result(item_id) for item_id in done])
+    ledger.items.fail(token, [failure(failed.id)])
+    reconciler.reconcile()
+    for one in (over, failed, canceled):
+        with pytest.raises(NotFound) as gone:
+            ledger.items.get("alice", one.id)
+        assert gone.value.code == "expired"
+        with pytest.raises(NotFound) as foreign:
+            ledger.items.get("bob", one.id)
+        assert foreign.value.code == "not_found"
+    left = {key for prefix in ("originals/", "outputs/") for key, _ in store.keys(prefix)}
+    for one in (later, kept):
+        assert {original_key("alice", one.id), output_key("alice", one.id)} <= left
+    assert not any(one.id in key for key in left for one in (over, failed))
+    expiry = ledger.items.get("alice", later.id).expires_at
+    assert expiry is not None
+    assert abs((expiry - ledger.items.get("alice", later.id).updated_at).total_seconds() - 3600) < 5
+    assert ledger.items.get("alice", kept.id).expires_at is None
+    found = ledger.items.list_newest("alice", before=None, limit=9, reference="unmistakable")
+    assert {one.id for _, one in found} == {later.id, kept.id}
 
 
 def test_what_a_lost_worker_held_is_free_again_and_said(

@@ -16,13 +16,14 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
+from photoward.core.jobs import Callback, Details, new_id
 from photoward.core.key_derivation import webhook_secret
 from photoward.core.safe_http import post
 from photoward.core.webhooks import RETRY_DELAYS, ROTATION_GRACE, DeliveryState, Event, retry_delay
 from photoward.worker import delivery_slots
 from photoward.worker.webhook_dispatcher import WebhookDispatcher
 from tests.support.receiver import dripping
-from tests.support.samples import added, claimed, result
+from tests.support.samples import added, claimed, options, result, source
 from tests.support.sites import serving
 
 if TYPE_CHECKING:
@@ -117,6 +118,35 @@ def test_a_message_can_be_verified_with_the_secret_that_was_shown(
     with pytest.raises(WebhookVerificationError):
         Verifier(own).verify(body.replace(b"succeeded", b"exceeded!"), headers)
     assert (log(ledger, hook).state, log(ledger, hook).status) == (DeliveryState.DELIVERED, 200)
+
+
+def test_a_callback_goes_to_its_own_url_and_410_ends_only_itself(
+    ledger: Ledger, dispatcher: WebhookDispatcher
+) -> None:
+    with receiving(410, 200) as url:
+        for name in ("a", "b"):
+            details = Details(callback=Callback(f"{url}&n={name}", "https://photoward.example/x"))
+            ledger.items.add(new_id(), "alice", options(), source(), "sem/32", details=details)
+            token, (item,) = claimed(ledger)
+            ledger.items.complete(token, [result(item.id)])
+            assert delivered(dispatcher) == 1
+    hook = ledger.webhooks.of_callbacks("alice")
+    first, second = ledger.webhooks.list_deliveries("alice", hook.id, after=0, limit=9)
+    assert (first.state, second.state) == (DeliveryState.FAILED, DeliveryState.DELIVERED)
+    headers, body = Receiver.came[-1]
+    told = Verifier(webhook_secret(MASTER, hook.id, 1)).verify(body, headers)
+    here = f"https://photoward.example/x/v1/images/{item.id}"
+    assert told["data"]["links"] == {"self": here, "content": f"{here}/content"}
+
+
+def test_the_public_url_of_the_settings_comes_first(ledger: Ledger) -> None:
+    public = "https://public.example"
+    dispatcher = WebhookDispatcher(ledger, MASTER, private=True, every_s=0.01, public_url=public)
+    with receiving() as url:
+        hook = told(ledger, url)
+        assert delivered(dispatcher) == 1
+    assert json.loads(Receiver.came[0][1])["data"]["links"]["self"].startswith(f"{public}/v1/")
+    assert log(ledger, hook).payload["data"]["links"]["self"].startswith("/v1/")
 
 
 def test_after_a_rotation_both_secrets_verify_for_a_while(

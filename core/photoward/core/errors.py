@@ -203,6 +203,12 @@ PROBLEMS: dict[str, Problem] = {
     ),
     # resources and states
     "not_found": Problem(404, "The resource does not exist", "Check the address and the id."),
+    "expired": Problem(
+        410,
+        "The image has expired and was deleted",
+        "Download images before their expires_at; submit the photo again.",
+    ),
+    "batch_closed": Problem(409, "The batch is closed", "Create another batch for further photos."),
     "method_not_allowed": Problem(
         405, "The HTTP method is not allowed here", "See the API reference at /docs."
     ),
@@ -210,6 +216,12 @@ PROBLEMS: dict[str, Problem] = {
         422,
         "This Idempotency-Key was used for another request",
         "Use a new key for each request; use a key again only to repeat the same request.",
+    ),
+    "webhook_disabled": Problem(
+        409, "The webhook is disabled", "Rotate its secret, which enables it again."
+    ),
+    "no_url": Problem(
+        409, "The webhook has no URL of its own", "Submit a photo with a callback_url."
     ),
     "not_ready": Problem(
         409, "The photo is not finished", "Try again when its state is succeeded."
@@ -296,12 +308,14 @@ class Denied(PhotowardError):  # noqa: N818
 
 
 class NotFound(PhotowardError):  # noqa: N818
-    """No such thing, or not yours to know of."""
+    """No such thing, or not yours to know of; or no longer."""
 
     def __init__(
-        self, detail: str = "The resource does not exist, or belongs to another tenant."
+        self,
+        detail: str = "The resource does not exist, or belongs to another tenant.",
+        code: str = "not_found",
     ) -> None:
-        super().__init__("not_found", detail)
+        super().__init__(code, detail)
 
 
 class Conflict(PhotowardError):  # noqa: N818

@@ -323,6 +323,26 @@ class QuotaUsage:
         return self.quota is None or self.megapixels + megapixels <= self.quota
 
 
+class BatchState(StrEnum):
+    """A batch's state as the API shows it."""
+
+    OPEN = "open"
+    """Takes photos."""
+    CLOSED = "closed"
+    """Takes no more; some have not ended."""
+    COMPLETED = "completed"
+    """Closed, and all of its photos have ended."""
+
+
+@dataclass(frozen=True)
+class BatchDefaults:
+    """What holds for a batch's photos that say nothing else."""
+
+    options: dict[str, Any]
+    retention_s: int | None = None
+    """See ``Details``."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Items that were handed in as one."""
@@ -338,6 +358,16 @@ class Batch:
     rate_per_s: float
     """Items that have ended a second, of late."""
     details: Details = field(default_factory=Details)
+    refused: int = 0
+    """Photos that were refused when they were submitted to it, and are no items."""
+    closed_at: datetime | None = None
+
+    @property
+    def state(self) -> BatchState:
+        """Whether it takes photos, and whether those that it has have ended."""
+        if self.closed_at is None:
+            return BatchState.OPEN
+        return BatchState.COMPLETED if self.ended == self.total else BatchState.CLOSED
 
     @property
     def total(self) -> int:

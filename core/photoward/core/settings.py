@@ -126,6 +126,10 @@ class Settings(BaseSettings):
     """Origins of other sites' pages that may use the API from a browser (CORS), as
     ``https://photos.example``, separated by commas; ``*`` for all, where API keys are required.
     Default: none. Give such pages upload tokens, not keys."""
+    http_public_url: str | None = None
+    """URL at which clients reach the service, as ``https://photos.example/photoward``: links in
+    webhook messages begin with it. Default: as the request came that made the webhook or the
+    photo."""
     http_max_wait_seconds: float = Field(default=60.0, ge=0)
     """Longest time in seconds that a request may wait for its result (``Prefer: wait``); proxies
     often close a connection after 60 s."""
@@ -288,6 +292,10 @@ class Settings(BaseSettings):
     both places."""
 
     # Retention
+    retention_image_days: float | None = Field(default=None, ge=0)
+    """Days after its end after which an image is deleted, its files too; requests may name a
+    shorter time. 0 or none: images are kept until clients delete them. Default: none, and 7 for
+    ``photoward up``, whose disk is often that of a laptop."""
     retention_audit_days: int = Field(default=400, gt=0)
     """Days that audit entries are kept; a yearly review finds its whole year."""
     retention_orphan_seconds: float = Field(default=3600.0, gt=0)
@@ -311,6 +319,16 @@ class Settings(BaseSettings):
         if value.startswith('["'):
             return json.loads(value)
         return tuple(filter(None, map(str.strip, value.split(","))))
+
+    @field_validator("http_public_url")
+    @classmethod
+    def _require_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query:
+            raise ValueError(f"{url} is not a URL such as https://photos.example")
+        return url.rstrip("/")
 
     @field_validator("http_cors_origins")
     @classmethod
@@ -363,6 +381,11 @@ class Settings(BaseSettings):
     def keys_required(self) -> bool:
         """Whether requests without an API key are refused."""
         return not self.http_allow_unauthenticated and (self.http_require_keys or self._exposed)
+
+    @property
+    def retention_image_seconds(self) -> int | None:
+        """Seconds from an image's end to its deletion; None: it is kept."""
+        return round(self.retention_image_days * 86_400) if self.retention_image_days else None
 
     @property
     def _exposed(self) -> bool:

@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
 
 class Event(StrEnum):
-    """What a webhook may subscribe to."""
+    """What a message reports."""
 
     IMAGE_SUCCEEDED = "image.succeeded"
     IMAGE_FAILED = "image.failed"
     IMAGE_CANCELED = "image.canceled"
     BATCH_COMPLETED = "batch.completed"
+    TEST = "webhook.test"
+    """Sent on request only."""
 
+
+CALLBACK_URL = ""
+"""The URL of the webhook that stands for a tenant's callbacks, each of which has its own."""
 
 RETRY_DELAYS = tuple(
     timedelta(seconds=seconds)
@@ -49,6 +54,7 @@ class Webhook:
     id: str
     tenant: str
     url: str
+    """``CALLBACK_URL``: it signs the callbacks of single requests."""
     events: frozenset[Event]
     secret_version: int
     """From 1; each rotation adds one."""
@@ -57,6 +63,8 @@ class Webhook:
     created_at: datetime
     disabled_at: datetime | None
     """Since then nothing is sent, because the receiver answered that it is gone."""
+    base_url: str | None = None
+    """URL of the service as who made it reached it: links in its messages begin with it."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,17 @@ class Delivery:
     created_at: datetime
     next_attempt_at: datetime
     """While it is pending."""
+    url: str | None = None
+    """Where it goes; None: to the webhook's URL."""
+    base_url: str | None = None
+    """URL of the service, with which its links begin; None: unknown, of older messages."""
+
+
+def with_links(payload: dict[str, Any], base_url: str) -> dict[str, Any]:
+    """A payload, in which links are paths, with absolute links."""
+    data = payload.get("data", {})
+    links = {name: path and f"{base_url}{path}" for name, path in data.get("links", {}).items()}
+    return {**payload, "data": {**data, "links": links}} if links else payload
 
 
 def retry_delay(attempts: int) -> timedelta | None:

@@ -110,6 +110,16 @@ def test_options_reach_the_programs_of_the_embedded_service(tmp_path: Path) -> N
     assert programs.environment(settings, tmp_path)["PHOTOWARD_WORKER_NICENESS"] == "0"
 
 
+def test_the_embedded_service_keeps_images_for_a_week_unless_told_otherwise(tmp_path: Path) -> None:
+    settings = configuration.settings_from(data_dir=tmp_path)
+    name = "PHOTOWARD_RETENTION_IMAGE_DAYS"
+    assert settings.retention_image_seconds is None
+    assert programs.environment(settings, tmp_path)[name] == "7"
+    os.environ[name] = "0"
+    assert programs.environment(settings, tmp_path)[name] == "0"
+    assert configuration.settings_from(data_dir=tmp_path).retention_image_seconds is None
+
+
 def test_a_rule_over_several_settings_is_said_too() -> None:
     os.environ |= {"PHOTOWARD_FETCH_BUCKETS": "s3://own", "PHOTOWARD_STORAGE_URL": "s3://own"}
     with pytest.raises(BadInput, match="own is the service's own bucket"):

@@ -14,11 +14,12 @@ from photoward.api.http.body.multipart import FormReader
 from photoward.api.http.headers.content_disposition import attachment, parse_filename
 from photoward.api.http.headers.prefer import parse_wait_s
 from photoward.api.ingest import filenames
-from photoward.api.ingest.options import ImageRequest, OptionsBuilder
+from photoward.api.ingest.options import ImageRequest, OptionsBuilder, Terms
 from photoward.api.ingest.spool import Spool
 from photoward.core.catalogue import Catalogue
 from photoward.core.errors import BadInput
 from photoward.core.imaging.sniff import Limits
+from photoward.core.jobs import BatchDefaults, Callback
 from tests.api.http.service import card, picture
 from tests.api.http.test_refusals import form
 
@@ -32,7 +33,10 @@ PHOTO = picture()
 
 def parse(chunks: Iterable[bytes]) -> tuple[Source, Options]:
     options = OptionsBuilder(
-        Catalogue({"test": card()}, "test", default_method="sem"), ImageRequest(), lambda _: {}
+        Catalogue({"test": card()}, "test", default_method="sem"),
+        ImageRequest(),
+        lambda _: BatchDefaults({}),
+        Terms(lambda url: Callback(url, "")),
     )
     with ExitStack() as closing:
 

@@ -160,6 +160,21 @@ def test_a_page_joins_no_batch(closed: Service, owner: NewApiKey) -> None:
     assert_problem(answer, "forbidden")
 
 
+@pytest.mark.parametrize(
+    "body", [{"url": "https://a.example/a.png"}, {"key": "inbox/a.png"}], ids=["url", "key"]
+)
+def test_a_page_has_nothing_fetched(
+    body: dict[str, str], closed: Service, owner: NewApiKey
+) -> None:
+    answer = closed.client.post("/v1/images", json=body, headers=minted(closed, owner))
+    assert_problem(answer, "forbidden")
+
+
+def test_a_page_sends_no_messages(closed: Service, owner: NewApiKey) -> None:
+    wanted = {"callback_url": "https://a.example/hook"}
+    assert_problem(closed.upload(headers=minted(closed, owner), params=wanted), "forbidden")
+
+
 def test_it_ends_with_its_time_its_key_and_its_tenant(closed: Service) -> None:
     over = api_keys.generate_token(PEPPER)
     closed.ledger.upload_tokens.add(

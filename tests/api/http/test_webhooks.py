@@ -53,6 +53,88 @@ def test_messages_are_listed_page_by_page_and_sent_again(service: Service) -> No
     service.client.delete(f"/v1/webhooks/{hook['id']}")
 
 
+def deliveries(service: Service, hook_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = service.client.get(f"/v1/webhooks/{hook_id}/deliveries").json()[
+        "items"
+    ]
+    return found
+
+
+def test_links_in_messages_are_absolute(make_service: ServiceFactory) -> None:
+    service = make_service()
+    hook = made(service)
+    image = service.upload().json()["id"]
+    work(service)
+    (told,) = deliveries(service, hook["id"])
+    here = f"{service.url}/v1/images/{image}"
+    assert told["payload"]["data"]["links"] == {"self": here, "content": f"{here}/content"}
+    assert service.client.get(f"{here}/content").status_code == 200
+    public = make_service(http_public_url="https://photos.example/protect/")
+    hook = made(public)
+    public.upload()
+    work(public)
+    (told,) = deliveries(public, hook["id"])
+    link = told["payload"]["data"]["links"]["self"]
+    assert link.startswith("https://photos.example/protect/v1/images/")
+
+
+def test_a_test_message_shows_whether_a_receiver_answers(service: Service) -> None:
+    hook = made(service, events=["batch.completed"])
+    sent = service.client.post(f"/v1/webhooks/{hook['id']}/test")
+    assert (sent.status_code, sent.json()["event"]) == (202, "webhook.test")
+    assert [one["id"] for one in deliveries(service, hook["id"])] == [sent.json()["id"]]
+    service.ledger.webhooks.disable(hook["id"])
+    assert_problem(service.client.post(f"/v1/webhooks/{hook['id']}/test"), "webhook_disabled")
+    service.client.delete(f"/v1/webhooks/{hook['id']}")
+
+
+def test_nobody_subscribes_to_test_messages(service: Service) -> None:
+    answer = service.client.post("/v1/webhooks", json={"url": URL, "events": ["webhook.test"]})
+    assert_problem(answer, "invalid_option")
+    assert "webhook.test" not in made(service)["events"]
+
+
+def test_a_callback_is_signed_with_the_secret_of_callbacks(make_service: ServiceFactory) -> None:
+    service = make_service()
+    image = service.upload(params={"callback_url": URL, "reference": "post-1"}).json()["id"]
+    work(service)
+    hook = service.client.get("/v1/webhooks/callbacks").json()
+    assert hook["secret"] == webhook_secret(MASTER, hook["id"], 1)
+    assert (hook["url"], hook["events"]) == (None, [])
+    assert [one["id"] for one in service.client.get("/v1/webhooks").json()["webhooks"]] == [
+        hook["id"]
+    ]
+    (told,) = deliveries(service, hook["id"])
+    assert (told["url"], told["event"]) == (URL, "image.succeeded")
+    assert told["payload"]["data"]["reference"] == "post-1"
+    link = told["payload"]["data"]["links"]["self"]
+    assert link == f"{service.url}/v1/images/{image}"
+    assert_problem(service.client.post(f"/v1/webhooks/{hook['id']}/test"), "no_url")
+
+
+def test_a_batch_and_a_named_photo_have_callbacks_too(make_service: ServiceFactory) -> None:
+    service = make_service(fetch_allow_urls=True)
+    batch = service.client.post("/v1/batches", json={"callback_url": URL})
+    assert batch.status_code == 201
+    assert service.client.post(f"{batch.json()['links']['self']}/close").status_code == 200
+    service.ledger.webhooks.list_due()
+    hook = service.client.get("/v1/webhooks/callbacks").json()
+    (told,) = deliveries(service, hook["id"])
+    assert (told["event"], told["url"]) == ("batch.completed", URL)
+    link = told["payload"]["data"]["links"]["self"]
+    assert link == f"{service.url}/v1/batches/{batch.json()['id']}"
+
+
+@pytest.mark.parametrize("url", ["http://a.example", "https://127.0.0.1/x", "nonsense", ""])
+def test_a_callback_that_would_not_be_sent_is_refused(url: str, service: Service) -> None:
+    for answer in (
+        service.upload(params={"callback_url": url}),
+        service.client.post("/v1/batches", json={"callback_url": url}),
+    ):
+        assert_problem(answer, "invalid_option")
+        assert answer.json()["field"] == "callback_url"
+
+
 @pytest.mark.parametrize(
     "wanted",
     [{}, {"url": "nonsense"}, {"url": "http://photos.example"}, {"url": "https://"},

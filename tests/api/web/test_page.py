@@ -421,3 +421,19 @@ def shoot(page: Page, name: str) -> None:
     folder = os.environ.get("PHOTOWARD_SCREENSHOTS")
     if folder:
         page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+
+
+@pytest.mark.parametrize(("days", "text"), [(7, "7 days"), (0.5, "12 hours"), (None, None)])
+def test_the_page_says_how_long_photos_are_kept(
+    days: float | None, text: str | None, browser: Browser, tmp_path: Path
+) -> None:
+    with serving(tmp_path, retention_image_days=days) as kept:
+        opened = browser.new_page()
+        with opened.expect_response("**/v1/limits"):
+            opened.goto(kept.url)
+        if text is None:
+            expect(opened.locator("#retention")).to_be_hidden()
+        else:
+            sentence = f"Photos and results are deleted from the service after {text}."
+            expect(opened.locator("#retention")).to_have_text(sentence)
+        opened.close()

@@ -145,6 +145,7 @@ class Worker:
             master,
             private=settings.webhook_allow_private,
             every_s=settings.webhook_poll_interval_seconds,
+            public_url=settings.http_public_url,
         )
         webhook_dispatcher.start()
         heartbeat = Heartbeat(settings.worker_heartbeat_file)

@@ -13,7 +13,7 @@ import structlog
 
 from photoward.core.errors import Unavailable
 from photoward.core.jobs import FINAL_STATES, RETRY_WINDOW, State
-from photoward.core.object_keys import item_of, part_of
+from photoward.core.object_keys import item_of, object_keys, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,7 +80,7 @@ class Reconciler:
             self._ledger.workers.remove(self._id)
 
     def reconcile(self) -> None:
-        """One look: be heard of, free expired leases, say again if there is work, scrub."""
+        """One look: be heard of, free expired leases, say again if there is work, delete, scrub."""
         self._ledger.workers.record_heartbeat(self._id)
         freed = self._ledger.items.expire_leases()
         waiting = self._ledger.items.next_queued_id()
@@ -88,7 +88,20 @@ class Reconciler:
             self._wake_ups.send(waiting)
         if freed:
             log.warning("leases_expired", items=freed)
+        self._delete_expired()
         self._ledger.scrub()
+
+    def _delete_expired(self) -> None:
+        """Delete what has expired, row first: of objects that stay in a crash, ``sweep`` knows."""
+        while not self._ended.is_set():
+            expired = self._ledger.items.delete_expired(PAGE)
+            for item in expired:
+                for key in object_keys(item):
+                    self._store.delete(key)
+            if expired:
+                log.info("expired", items=len(expired))
+            if len(expired) < PAGE:
+                return
 
     def sweep(self) -> int:
         """Remove originals of what has ended, and what is old and belongs to no visible item.
@@ -115,11 +128,12 @@ class Reconciler:
         return prefix == "originals/" and ended
 
     def _sweep_uploads(self) -> int:
-        """Forget uploads that have expired; remove parts of what is used or gone, or never counted.
+        """Forget uploads and tokens that have expired; remove parts that nothing needs.
 
         An upload is in the ledger before its first part is in the store.
         """
         self._ledger.uploads.prune()
+        self._ledger.upload_tokens.prune()
         removed = 0
         for page in _pages(self._store.keys("uploads/")):
             needed = self._ledger.uploads.parts_in_use({item_of(key) for key, _ in page})

@@ -46,13 +46,23 @@ class WebhookDispatcher:
         master: signing secrets follow from it.
         private: whether webhooks may lie in the operator's own network.
         every_s: seconds between two looks.
+        public_url: of the service: links begin with it, if it is given.
     """
 
-    def __init__(self, ledger: Ledger, master: bytes, *, private: bool, every_s: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        master: bytes,
+        *,
+        private: bool,
+        every_s: float,
+        public_url: str | None = None,
+    ) -> None:
         self._ledger = ledger
         self._master = master
         self._private = private
         self._every_s = every_s
+        self._public_url = public_url
         self._slots = DeliverySlots()
         self._ended = threading.Event()
         self._changed = threading.Event()
@@ -109,20 +119,24 @@ class WebhookDispatcher:
 
     def _try(self, delivery: Delivery, hook: Webhook) -> None:
         status, error = self._post(delivery, hook)
-        wait = webhooks.retry_delay(delivery.attempts)
+        callback = delivery.url is not None
+        gone_for_good = callback and status == GONE
+        wait = None if gone_for_good else webhooks.retry_delay(delivery.attempts)
         if wait is not None:
             wait *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311  # no secret
         self._ledger.webhooks.record_attempt(delivery, status, error, wait)
-        if status == GONE:
+        if status == GONE and not callback:
             self._ledger.webhooks.disable(hook.id)
 
     def _post(self, delivery: Delivery, hook: Webhook) -> tuple[int | None, str | None]:
         """The answer's status, or why there is none in words for the receiver's owner."""
         told = log.bind(webhook=hook.id, message=delivery.id)
-        body = json.dumps(delivery.payload, separators=(",", ":")).encode()
+        base_url = self._public_url or delivery.base_url or ""
+        payload = webhooks.with_links(delivery.payload, base_url)
+        body = json.dumps(payload, separators=(",", ":")).encode()
         try:
             headers = signed(delivery, hook, self._master, body)
-            status = post(hook.url, body, headers, private=self._private)
+            status = post(delivery.url or hook.url, body, headers, private=self._private)
         except BlockedUrl as blocked:
             told.info("webhook", status=None, error=str(blocked))
             return None, f"Not sent: {blocked}."

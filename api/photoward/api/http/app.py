@@ -18,6 +18,7 @@ from photoward.api.http.middleware.cors import allow_origins
 from photoward.api.http.middleware.origin_check import OriginCheckMiddleware
 from photoward.api.http.middleware.request_context import RequestContextMiddleware
 from photoward.api.http.middleware.slow_body import SlowBodyMiddleware
+from photoward.api.http.openapi import describe
 from photoward.api.http.responses import MAX_STORE_CALLS, MAX_STORE_WRITES
 from photoward.api.http.routes import (
     audit,
@@ -130,6 +131,7 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     for routes in ROUTES:
         app.include_router(routes.router)
     app.mount("/static", page.files)
+    app.openapi = describe(app, keys_required=settings.keys_required)  # type: ignore[method-assign]  # FastAPI's own way
     errors.install(app, page.not_found)
     _add_middleware(app, settings, tracer)
     return app

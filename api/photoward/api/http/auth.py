@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from typing import Annotated
@@ -18,41 +18,40 @@ from photoward.core.audit import Actor
 from photoward.core.errors import Denied
 
 
-def require_scope(
-    scope: Scope | None, *, tokens: bool = False
-) -> Callable[[Request], Awaitable[str]]:
+@dataclass(frozen=True)
+class Authentication:
     """A dependency that gives the tenant, by the API key alone.
 
     It sets the actor of the audit log, and ``key_id`` and ``token_id`` of the request's state: each
     None, or with what the client was authenticated.
 
-    Args:
-        scope: required of the key; None: any key will do.
-        tokens: whether an upload token will do, for what was submitted with it.
-
     It raises Denied: ``unauthenticated`` without a valid key, ``forbidden`` if the key lacks the
-    scope. It raises NotFound: the path names what another token has submitted.
+    scope. It raises NotFound: the path names what another upload token has submitted.
     """
 
-    async def authenticate(request: Request) -> str:
+    scope: Scope | None
+    """Required of the key; None: any key will do."""
+    tokens: bool = False
+    """Whether an upload token will do, for what was submitted with it."""
+
+    async def __call__(self, request: Request) -> str:
+        """The tenant."""
         services = await get_services(request)
         text = _key_in(request)
         request.state.key_id = request.state.token_id = None
         if text is None and not services.keys_required:
-            return await _enter_anonymously(request, services, scope)
+            return await _enter_anonymously(request, services, self.scope)
         _set_actor(audit.UNAUTHENTICATED, request)
         if (text or "").startswith(api_keys.TOKEN_PREFIX):
-            return await _enter_with_token(request, services, text or "", allowed=tokens)
+            return await _enter_with_token(request, services, text or "", allowed=self.tokens)
         key = await to_thread.run_sync(_find_key, services, text or "")
         _admit(key, request)
         request.state.key_id = key.id
-        if scope is not None and scope not in key.scopes:
+        if self.scope is not None and self.scope not in key.scopes:
             await to_thread.run_sync(services.auth_failures.record, "forbidden", key.id)
-            raise Denied("forbidden", f"It needs the scope {scope}.")
+            raise Denied("forbidden", f"It needs the scope {self.scope}.")
         api_keys.bind_tenant_salt(key.tenant, key.salt)
         return key.tenant
-
-    return authenticate
 
 
 def _admit(key: ApiKey | UploadToken, request: Request) -> None:
@@ -123,13 +122,13 @@ def _find_key(services: Services, text: str) -> ApiKey:
     return key
 
 
-ReaderDep = Annotated[str, Depends(require_scope(Scope.READ))]
-WriterDep = Annotated[str, Depends(require_scope(Scope.WRITE))]
-UploaderDep = Annotated[str, Depends(require_scope(Scope.WRITE, tokens=True))]
-OwnReaderDep = Annotated[str, Depends(require_scope(Scope.READ, tokens=True))]
-WebhooksDep = Annotated[str, Depends(require_scope(Scope.WEBHOOKS))]
-AdminDep = Annotated[str, Depends(require_scope(Scope.ADMIN))]
-OperatorDep = Annotated[str, Depends(require_scope(Scope.OPERATOR))]
-AnyKeyDep = Annotated[str, Depends(require_scope(None))]
+ReaderDep = Annotated[str, Depends(Authentication(Scope.READ))]
+WriterDep = Annotated[str, Depends(Authentication(Scope.WRITE))]
+UploaderDep = Annotated[str, Depends(Authentication(Scope.WRITE, tokens=True))]
+OwnReaderDep = Annotated[str, Depends(Authentication(Scope.READ, tokens=True))]
+WebhooksDep = Annotated[str, Depends(Authentication(Scope.WEBHOOKS))]
+AdminDep = Annotated[str, Depends(Authentication(Scope.ADMIN))]
+OperatorDep = Annotated[str, Depends(Authentication(Scope.OPERATOR))]
+AnyKeyDep = Annotated[str, Depends(Authentication(None))]
 """The tenant that sends the request, if its key has that scope; the second and third ones take an
 upload token as well."""

@@ -18,8 +18,10 @@ from photoward.api.http.auth_failures import AuthFailureAudit
 from photoward.api.ingest.options import EXAMPLE_ID
 from photoward.api.ingest.services import IngestServices
 from photoward.core import key_derivation
-from photoward.core.jobs import validate_id
+from photoward.core.errors import BadInput
+from photoward.core.jobs import Callback, validate_id
 from photoward.core.queue import WakeUpSender
+from photoward.core.safe_http import BlockedUrl, check_url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,22 @@ async def idempotency_key(
 ) -> str | None:
     """The SHA-256 of the request's idempotency key, in hexadecimal; None: it has none."""
     return None if key is None else hashlib.sha256(key.encode()).hexdigest()
+
+
+def base_url(request: Request, services: Services) -> str:
+    """The URL of the service for links, as the settings name it or as the client reached it."""
+    return services.settings.http_public_url or str(request.base_url).rstrip("/")
+
+
+def checked_callback(request: Request, services: Services, url: str) -> Callback:
+    """A request's ``callback_url``. Raises BadInput: the service would not send to it."""
+    try:
+        check_url(url, private=services.settings.webhook_allow_private)
+    except BlockedUrl as blocked:
+        raise BadInput(
+            "invalid_option", f"callback_url: {blocked}.", field="callback_url"
+        ) from None
+    return Callback(url, base_url(request, services))
 
 
 ServicesDep = Annotated[Services, Depends(get_services)]

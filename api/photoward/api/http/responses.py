@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 
     from photoward.core.jobs import Item, QuotaUsage
 
+BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+
+
+def binary_content(*media_types: str) -> dict[str, Any]:
+    """OpenAPI's ``content`` of a body in one of these formats.
+
+    First stands the type of any bytes: generated clients know no other, and read it as such.
+    """
+    return dict.fromkeys(("application/octet-stream", *media_types), BINARY)
+
+
 NO_STORE = {"Cache-Control": "no-store"}
 
 MAX_STORE_WRITES = 6

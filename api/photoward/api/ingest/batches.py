@@ -74,6 +74,7 @@ def _retry(services: IngestServices, failed: Item, batch_id: str) -> None:
         batch_id=batch_id,
         request=request,
         details=failed.details,
+        replaces=True,
     )
     services.notifier.notify(item.id)
     with suppress(NotFound):  # another call was faster

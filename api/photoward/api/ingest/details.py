@@ -12,10 +12,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from photoward.api.ingest.ndjson import parse_object
 from photoward.api.ingest.validation import validated
 from photoward.core.errors import BadInput
+from photoward.core.safe_http import MAX_URL
 
 MAX_REFERENCE = 255
 MAX_ENTRIES, MAX_KEY, MAX_VALUE = 50, 40, 500
 """Of metadata, as Stripe's: entries, characters of a key, characters of a value."""
+
+MIN_RETENTION_S, MAX_RETENTION_S = 60, 10 * 366 * 86_400
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 LIMITS = (
@@ -42,6 +45,26 @@ Reference = Annotated[
         max_length=MAX_REFERENCE,
         pattern=NO_CONTROLS,
         examples=["post-1042"],
+    ),
+]
+CallbackUrl = Annotated[
+    str | None,
+    Field(
+        description="An https URL that is told when it has ended, once, as a webhook is; the "
+        "secret of its signature: `GET /v1/webhooks/callbacks`.",
+        min_length=1,
+        max_length=MAX_URL,
+        examples=["https://photos.example/hooks/photoward"],
+    ),
+]
+ExpiresIn = Annotated[
+    int | None,
+    Field(
+        description="Seconds after its end after which it is deleted, its files too; at most what "
+        "`GET /v1/limits` tells in `retention_s`, which is the default.",
+        ge=MIN_RETENTION_S,
+        le=MAX_RETENTION_S,
+        examples=[86_400],
     ),
 ]
 Metadata = Annotated[
@@ -71,6 +94,24 @@ class _Holder(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     metadata: Metadata
+
+
+def retention(wanted_s: int | None, limit_s: int | None) -> int | None:
+    """Seconds from the end of an image to its deletion; None: it is kept.
+
+    Args:
+        wanted_s: by the client; None: it says nothing.
+        limit_s: the installation's, which is its default as well; None: it keeps everything.
+
+    Raises:
+        BadInput: it is longer than the installation keeps anything.
+    """
+    if wanted_s is None or limit_s is None:
+        return limit_s if wanted_s is None else wanted_s
+    if wanted_s > limit_s:
+        detail = f"This service keeps images for at most {limit_s} seconds."
+        raise BadInput("invalid_option", detail, field="expires_in_seconds")
+    return wanted_s
 
 
 def parse_metadata(text: str) -> dict[str, str]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from photoward.api.ingest import filenames
+from photoward.api.ingest.details import retention
 from photoward.api.ingest.ndjson import parse_object
 from photoward.api.ingest.options import ManifestEntry, merge_options
 from photoward.api.ingest.validation import validated
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from photoward.api.ingest.ndjson import Line
     from photoward.api.ingest.services import IngestServices
-    from photoward.core.jobs import Options
+    from photoward.core.jobs import BatchDefaults, Item, Options
 
 FILE = "file"
 """The field with a photo's file name."""
@@ -84,7 +85,7 @@ def import_manifest(  # noqa: PLR0913  # what a manifest is, and for whom
     batch_id: str,
     lines: Sequence[Line],
     *,
-    defaults: Mapping[str, Any],
+    defaults: BatchDefaults,
     key: str | None,
 ) -> list[LineResult]:
     """Make an image of each valid line, to be fetched; durable when this returns.
@@ -94,7 +95,7 @@ def import_manifest(  # noqa: PLR0913  # what a manifest is, and for whom
         tenant: whose.
         batch_id: of the images' batch.
         lines: as they came.
-        defaults: the batch's options.
+        defaults: the batch's.
         key: an idempotency key: the same manifest under it gives the images of then.
 
     Raises:
@@ -111,8 +112,50 @@ def import_manifest(  # noqa: PLR0913  # what a manifest is, and for whom
         tenant, batch_id, accepted, services.tracer.traceparent(), request
     )
     services.fetch_wake_up.set()
+    services.ledger.batches.count_refused(tenant, batch_id, len(results) - len(accepted))
     log.info("manifest", batch=batch_id, accepted=len(accepted), lines=len(results))
     return results
+
+
+def fetch_image(  # noqa: PLR0913  # what makes an image
+    services: IngestServices,
+    tenant: str,
+    source: dict[str, str],
+    options: Options,
+    *,
+    batch_id: str | None,
+    key: str | None,
+    details: Details,
+) -> Item:
+    """Make an image of a photo that is to be fetched; durable when this returns.
+
+    Args:
+        services: the process's.
+        tenant: whose.
+        source: its one entry says of which kind the source is, and where the photo is in it.
+        options: how it is protected.
+        batch_id: of the batch that it belongs to.
+        key: an idempotency key: under the same one the image of then is returned.
+        details: what the client says of it.
+
+    Raises:
+        BadInput: the source is not allowed, or has no such photo; ``request_differs``.
+        Conflict: ``batch_closed``.
+        Overloaded: too many photos wait to be fetched.
+    """
+    ((kind, location),) = source.items()
+    said = json.dumps([source, asdict(options), asdict(details), batch_id], sort_keys=True)
+    halves = f"{tenant}\0{batch_id}\0{key or new_id()}", said
+    digests = [hashlib.sha256(half.encode()).hexdigest()[:32] for half in halves]
+    image_id = hashlib.sha256("".join(digests).encode()).hexdigest()[:32]
+    name = filenames.clean_path(services.sources[kind].name(tenant, location))
+    require_fetch_room(services, 1)
+    wanted = FetchRequest(image_id, kind, location, options, name, details)
+    request = None if key is None else "".join(digests)
+    here = services.tracer.traceparent()
+    services.ledger.fetches.enqueue(tenant, batch_id, [wanted], here, request)
+    services.fetch_wake_up.set()
+    return services.ledger.items.get(tenant, image_id)
 
 
 @dataclass(frozen=True)
@@ -132,12 +175,12 @@ class _LineChecker:
     Args:
         services: the process's.
         tenant: whose.
-        defaults: the batch's options.
+        defaults: the batch's.
         request: names the request: the same line under the same name is the same image.
     """
 
     def __init__(
-        self, services: IngestServices, tenant: str, defaults: Mapping[str, Any], request: str
+        self, services: IngestServices, tenant: str, defaults: BatchDefaults, request: str
     ) -> None:
         self._services, self._tenant = services, tenant
         self._defaults, self._request = defaults, request
@@ -162,8 +205,9 @@ class _LineChecker:
             file = _pop_text(entry, FILE)
             kind, location = self._pop_source(entry)
             own = _options(entry)
-            chosen, details = split_details(own)
-            options = self._services.catalogue.options(**merge_options(self._defaults, chosen))
+            chosen, details = split_details(self._services, self._defaults, own)
+            merged = merge_options(self._defaults.options, chosen)
+            options = self._services.catalogue.options(**merged)
         except BadInput as error:
             return LineResult(number, file, error)
         said = json.dumps([self._request, kind, location, file, own], sort_keys=True)
@@ -239,11 +283,16 @@ def _pop_text(entry: dict[str, Any], field: str) -> str | None:
     return value
 
 
-def split_details(entry: Mapping[str, Any]) -> tuple[dict[str, Any], Details]:
-    """A line's options, and what it says of its photo beside them."""
+def split_details(
+    services: IngestServices, defaults: BatchDefaults, entry: Mapping[str, Any]
+) -> tuple[dict[str, Any], Details]:
+    """A line's options, and what it says of its photo beside them. Raises BadInput."""
     options = dict(entry)
-    reference, notes = (options.pop(name, None) for name in ("reference", "metadata"))
-    return options, Details(reference=reference, metadata=notes or {})
+    names = ("reference", "metadata", "expires_in_seconds")
+    reference, notes, own_s = (options.pop(name, None) for name in names)
+    wanted_s = defaults.retention_s if own_s is None else own_s
+    kept_s = retention(wanted_s, services.settings.retention_image_seconds)
+    return options, Details(reference=reference, metadata=notes or {}, retention_s=kept_s)
 
 
 def _options(entry: Mapping[str, Any]) -> dict[str, Any]:

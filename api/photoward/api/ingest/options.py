@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
-from photoward.api.ingest.details import Metadata, MetadataText, Reference, parse_metadata
+from photoward.api.ingest.details import (
+    CallbackUrl,
+    ExpiresIn,
+    Metadata,
+    MetadataText,
+    Reference,
+    parse_metadata,
+    retention,
+)
 from photoward.api.ingest.validation import validated
 from photoward.core.catalogue import (
     ALREADY_PROTECTED,
@@ -26,7 +35,7 @@ from photoward.core.catalogue import (
     SHAPINGS,
 )
 from photoward.core.errors import BadInput, Denied
-from photoward.core.jobs import Details, validate_id
+from photoward.core.jobs import BatchDefaults, Callback, Details, validate_id
 from photoward.core.rights import CHOICES, DEFAULT
 
 if TYPE_CHECKING:
@@ -34,6 +43,19 @@ if TYPE_CHECKING:
     from photoward.core.jobs import Options
 
 EXAMPLE_ID = "3f2a9c0d5b7e41868d0c6a1f2e9b4d77"
+
+
+def one_of(values: Iterable[str]) -> Callable[[dict[str, Any]], None]:
+    """For the schema of a field that may be one of these, or null."""
+    names = list(values)
+
+    def add(schema: dict[str, Any]) -> None:
+        schema["anyOf"][0]["enum"] = names
+
+    return add
+
+
+TARGETS = tuple(dict.fromkeys(target for one in METHODS.values() for target in one.targets))
 
 
 class ImageOptions(BaseModel):
@@ -49,12 +71,18 @@ class ImageOptions(BaseModel):
             examples=["tabby cat"],
         ),
     ] = None
-    method: Annotated[str | None, Field(description="See `GET /v1/methods`.", examples=["sem"])] = (
-        None
-    )
+    method: Annotated[
+        str | None,
+        Field(
+            json_schema_extra=one_of(METHODS),
+            description="See `GET /v1/methods`.",
+            examples=["sem"],
+        ),
+    ] = None
     target: Annotated[
         str | None,
         Field(
+            json_schema_extra=one_of(TARGETS),
             description="What the noise encodes: a secret derived from the label, or a class. "
             "`GET /v1/methods` lists each method's.",
             examples=["prototype"],
@@ -72,6 +100,7 @@ class ImageOptions(BaseModel):
     preset: Annotated[
         str | None,
         Field(
+            json_schema_extra=one_of(PRESETS),
             description=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} by default. "
             "`GET /v1/methods` lists each method's.",
             examples=[DEFAULT_PRESET],
@@ -88,6 +117,7 @@ class ImageOptions(BaseModel):
     output_format: Annotated[
         str | None,
         Field(
+            json_schema_extra=one_of(FORMATS),
             description=f"{', '.join(FORMATS)}; by default the format of the input.",
             examples=["png"],
         ),
@@ -104,6 +134,7 @@ class ImageOptions(BaseModel):
     shaping: Annotated[
         str | None,
         Field(
+            json_schema_extra=one_of(SHAPINGS),
             description="perceptual: within what the eye overlooks, less where a picture is flat "
             "and none of slow changes; even: all of epsilon everywhere. "
             f"Default: {SHAPINGS[0]}.",
@@ -121,6 +152,7 @@ class ImageOptions(BaseModel):
     data_mining: Annotated[
         str | None,
         Field(
+            json_schema_extra=one_of(CHOICES),
             description=f"What the file's XMP says about being trained on: {', '.join(CHOICES)}; "
             f"default: {DEFAULT}. A stricter statement in the original stays.",
             examples=[DEFAULT],
@@ -172,10 +204,13 @@ class ManifestEntry(ImageOptions):
 
     reference: Reference = None
     metadata: Metadata | None = None
+    expires_in_seconds: ExpiresIn = None
 
 
 class _ImageInBatch(ImageOptions):
     reference: Reference = None
+    callback_url: CallbackUrl = None
+    expires_in_seconds: ExpiresIn = None
     batch: Annotated[
         str | None,
         Field(
@@ -197,10 +232,22 @@ class ImageBody(_ImageInBatch):
     metadata: Metadata | None = None
 
 
-REQUEST_FIELDS = ("batch", "reference", "metadata")
+REQUEST_FIELDS = ("batch", "reference", "metadata", "callback_url", "expires_in_seconds")
 """What a request says of a photo beside its options."""
-KEY_FIELDS = ("batch",)
+KEY_FIELDS = ("batch", "callback_url")
 """What of it only an API key permits."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What decides which details a request may have."""
+
+    callback: Callable[[str], Callback]
+    """Checks a callback's URL; raises BadInput."""
+    token_id: str | None = None
+    """The upload token that it has; None: it has a key, or needs none."""
+    retention_s: int | None = None
+    """The installation's; None: it keeps everything."""
 
 
 def merge_options(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,21 +266,21 @@ class OptionsBuilder:
     Args:
         catalogue: says what there is.
         query: the options in the request's query.
-        batch_options: gives a batch's options by its id; blocks, and raises NotFound.
-        token_id: the upload token that the request has; None: it has a key, or needs none.
+        batch_defaults: by a batch's id; blocks, and raises NotFound or Conflict.
+        terms: of the request's details.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
         query: ImageRequest,
-        batch_options: Callable[[str], Mapping[str, Any]],
-        token_id: str | None = None,
+        batch_defaults: Callable[[str], BatchDefaults],
+        terms: Terms,
     ) -> None:
-        self._token_id = token_id
+        self._terms = terms
         self._catalogue = catalogue
-        self._batch_options = batch_options
-        self._defaults: Mapping[str, Any] | None = None
+        self._batch_defaults = batch_defaults
+        self._defaults: BatchDefaults | None = None
         self._values: dict[str, Any] = {}
         self._said: dict[str, Any] = {}
         self.include(query)
@@ -251,7 +298,9 @@ class OptionsBuilder:
         return Details(
             reference=said.get("reference"),
             metadata=said.get("metadata") or {},
-            token_id=self._token_id,
+            callback=said.get("callback_url"),
+            token_id=self._terms.token_id,
+            retention_s=self._retention_s(),
         )
 
     def include(self, request: ImageRequest | ImageBody) -> None:
@@ -269,10 +318,10 @@ class OptionsBuilder:
         self._add(name, getattr(validated(ImageRequest, {name: text}), name))
 
     async def load_batch(self) -> None:
-        """Take the batch's options as defaults. Raises NotFound: there is no such batch."""
+        """Take the batch's defaults. Raises NotFound or Conflict: nothing can be added to it."""
         if self.batch is not None and self._defaults is None:
             batch_id = validate_id(self.batch)
-            self._defaults = await to_thread.run_sync(self._batch_options, batch_id)
+            self._defaults = await to_thread.run_sync(self._batch_defaults, batch_id)
 
     def build(self) -> Options:
         """All options with defaults filled in.
@@ -280,19 +329,34 @@ class OptionsBuilder:
         Raises:
             BadInput: they do not go together.
         """
-        return self._catalogue.options(**merge_options(self._defaults or {}, self._values))
+        defaults = {} if self._defaults is None else self._defaults.options
+        return self._catalogue.options(**merge_options(defaults, self._values))
+
+    def _retention_s(self) -> int | None:
+        own: int | None = self._said.get("expires_in_seconds")
+        if own is None and self._defaults is not None:
+            own = self._defaults.retention_s
+        return retention(own, self._terms.retention_s)
 
     def _add(self, name: str, value: object) -> None:
         if name in self._values or name in self._said:
             raise BadInput("invalid_option", f"{name} is given twice.", field=name)
-        if self._token_id is not None and name in KEY_FIELDS and value is not None:
+        if self._terms.token_id is not None and name in KEY_FIELDS and value is not None:
             raise Denied("forbidden", f"An upload token does not permit {name}.")
         if name in REQUEST_FIELDS:
-            text = name == "metadata" and isinstance(value, str)
-            self._said[name] = parse_metadata(str(value)) if text else value
+            self._said[name] = self._parsed(name, value)
             return
         self._values[name] = value
         self._check_alone(name, value)
+
+    def _parsed(self, name: str, value: object) -> object:
+        if name == "metadata" and isinstance(value, str):
+            return parse_metadata(value)
+        if name == "callback_url" and value is not None:
+            return self._terms.callback(str(value))
+        if name == "expires_in_seconds" and isinstance(value, int):
+            return retention(value, self._terms.retention_s)
+        return value
 
     def _check_alone(self, name: str, value: object) -> None:
         """Refuse a value that no other option can make possible, before a photo is read."""

@@ -40,6 +40,7 @@ def submit_image(  # noqa: PLR0913  # what makes an image
     request: str | None = None,
     upload_id: str | None = None,
     details: Details = NO_DETAILS,
+    replaces: bool = False,
 ) -> Item:
     """Store a photo and queue it.
 
@@ -51,6 +52,7 @@ def submit_image(  # noqa: PLR0913  # what makes an image
         request: the digest of an idempotency key: under the same one the image of then is returned.
         upload_id: of the upload that it is made of, and that is used up in the same transaction.
         details: what the client says of it.
+        replaces: whether it replaces an image of the batch, which may then be closed.
 
     Raises:
         BadInput: ``request_differs``, ``already_protected``.
@@ -75,6 +77,7 @@ def submit_image(  # noqa: PLR0913  # what makes an image
             traceparent=services.tracer.traceparent(),
             upload_id=upload_id,
             details=details,
+            replaces=replaces,
         )
     if item.id != image_id:
         discard(services, original_key(tenant, image_id))

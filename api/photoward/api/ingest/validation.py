@@ -31,5 +31,6 @@ def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
 
 def as_refusal(error: Mapping[str, Any]) -> BadInput:
     """One of pydantic's errors as the refusal of an option."""
-    field = str(error["loc"][-1])[:MAX_FIELD]
-    return BadInput("invalid_option", f"{field}: {error['msg']}.", field=field)
+    field = str(error["loc"][-1])[:MAX_FIELD] if error["loc"] else None
+    where = "" if field is None else f"{field}: "
+    return BadInput("invalid_option", f"{where}{error['msg']}.", field=field)

@@ -6,11 +6,11 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from photoward.core.audit import AuditAction
 from photoward.core.errors import BadInput
-from photoward.core.jobs import FINAL_STATES, Batch, Details, State
+from photoward.core.jobs import FINAL_STATES, Batch, BatchDefaults, Details, State
 from photoward.core.ledger import rows
 from photoward.core.ledger.audit import record
 from photoward.core.ledger.database import Section
@@ -19,13 +19,14 @@ from photoward.core.ledger.fetches import forget
 from photoward.core.ledger.queries import (
     count_states,
     locked_tenant,
+    open_batch,
     repeated,
     the_batch,
     unleased,
     write,
 )
 from photoward.core.ledger.tables import batches, items
-from photoward.core.ledger.webhooks import enqueue_deliveries
+from photoward.core.ledger.webhooks import ensure_callbacks, note_ended, schedule_batch_check
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -67,6 +68,8 @@ class Batches(Section):
                         "request_differs", "The batch differs from that of the first request."
                     )
                 return _batch(connection, tenant, before.id)
+            if details.callback is not None:
+                ensure_callbacks(connection, tenant)
             values = {
                 "id": batch_id,
                 "tenant": tenant,
@@ -88,6 +91,36 @@ class Batches(Section):
         """The default options of its items; counts nothing. Raises NotFound."""
         with self._database.read_transaction() as connection:
             return dict(the_batch(connection, tenant, batch_id).options)
+
+    def get_defaults(self, tenant: str, batch_id: str) -> BatchDefaults:
+        """What holds for a photo that is to be added to it.
+
+        Raises:
+            Conflict: ``batch_closed``.
+            NotFound: no such batch.
+        """
+        with self._database.read_transaction() as connection:
+            row = open_batch(connection, tenant, batch_id)
+            return BatchDefaults(dict(row.options), row.retention_s)
+
+    def close(self, tenant: str, batch_id: str) -> Batch:
+        """Add nothing more to it; closed already, it stays so. Raises NotFound."""
+        with self._database.transaction() as connection:
+            locked_tenant(connection, tenant)  # what is being added comes before or after
+            row = the_batch(connection, tenant, batch_id)
+            if row.closed_at is None:
+                closed = update(batches).where(batches.c.id == batch_id)
+                connection.execute(closed.values(closed_at=now(connection)))
+                schedule_batch_check(connection, [batch_id])
+            return _batch(connection, tenant, batch_id)
+
+    def count_refused(self, tenant: str, batch_id: str, count: int) -> None:
+        """Count photos that were refused; of a batch that does not exist, none."""
+        mine = batches.c.id == batch_id, batches.c.tenant == tenant
+        if count:
+            with self._database.transaction() as connection:
+                more = update(batches).where(*mine)
+                connection.execute(more.values(refused=batches.c.refused + count))
 
     def list_items(
         self,
@@ -135,7 +168,7 @@ class Batches(Section):
             ended = [row.seq for row in found]
             write(connection, ended, unleased(State.CANCELLED))
             forget(connection, [row.id for row in found if row.state == State.RECEIVED])
-            enqueue_deliveries(connection, ended)
+            note_ended(connection, ended)
             detail = f"{len(found)} photos"
             record(connection, tenant, AuditAction.BATCH_CANCEL, batch_id, detail)
             return [rows.item(row) for row in found]
@@ -159,4 +192,6 @@ def _batch(connection: Connection, tenant: str, batch_id: str) -> Batch:
         counts=count_states(connection, batch_id),
         rate_per_s=recent / RECENT.total_seconds(),
         details=rows.details(row),
+        refused=row.refused,
+        closed_at=row.closed_at,
     )

@@ -18,13 +18,14 @@ from photoward.core.ledger.queries import (
     chunks,
     deletion,
     locked_tenant,
+    open_batch,
     the_batch,
     write,
     write_each,
 )
 from photoward.core.ledger.tables import fetches, items
 from photoward.core.ledger.tenants import require_quota
-from photoward.core.ledger.webhooks import enqueue_deliveries
+from photoward.core.ledger.webhooks import ensure_callbacks, note_ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,18 +50,18 @@ class Fetches(Section):
     def enqueue(
         self,
         tenant: str,
-        batch_id: str,
+        batch_id: str | None,
         requests: Sequence[FetchRequest],
         traceparent: str | None = None,
         idempotency_key: str | None = None,
     ) -> None:
-        """Add items to a batch whose photos are to be fetched; durable when this returns.
+        """Add items whose photos are to be fetched; durable when this returns.
 
         An id that exists already is left as it is.
 
         Args:
             tenant: owner.
-            batch_id: the batch.
+            batch_id: the batch; None: they are submitted by themselves.
             requests: the photos.
             traceparent: see ``Item``.
             idempotency_key: 64 characters; the first 32 identify the client's key, the others the
@@ -68,13 +69,17 @@ class Fetches(Section):
 
         Raises:
             BadInput: ``request_differs``: the key was used with another manifest.
+            Conflict: ``batch_closed``.
             NotFound: no such batch.
         """
         with self._database.transaction() as connection:
             locked_tenant(connection, tenant)  # the same manifest twice at once is one
-            the_batch(connection, tenant, batch_id)
+            if batch_id is not None:
+                open_batch(connection, tenant, batch_id)
             _require_same(connection, tenant, idempotency_key)
             known = _known(connection, [one.item_id for one in requests])
+            if any(one.details.callback for one in requests):
+                ensure_callbacks(connection, tenant)
             moment = now(connection)
             new = [one for one in requests if one.item_id not in known]
             added = [_received(one, tenant, batch_id, traceparent, moment) for one in new]
@@ -162,9 +167,8 @@ class Fetches(Section):
             if row is None:
                 return None
             require_quota(connection, owner, source.megapixels)
-            finish = fair_queue.next_finish_time(
-                connection, owner, Priority.BULK, source.megapixels
-            )
+            priority = Priority(row.priority)
+            finish = fair_queue.next_finish_time(connection, owner, priority, source.megapixels)
             moment = now(connection)  # quotas count from when the photo is here
             item = replace(
                 rows.item(row),
@@ -199,7 +203,7 @@ class Fetches(Section):
                 forget(connection, [job.item_id])
             else:
                 _update(connection, job, {"next_attempt_at": None})
-            enqueue_deliveries(connection, [row.seq])
+            note_ended(connection, [row.seq])
             return True
 
     def prune(self, older_than: timedelta) -> int:
@@ -244,7 +248,11 @@ def _require_same(connection: Connection, tenant: str, idempotency_key: str | No
 
 
 def _received(
-    request: FetchRequest, tenant: str, batch_id: str, traceparent: str | None, moment: datetime
+    request: FetchRequest,
+    tenant: str,
+    batch_id: str | None,
+    traceparent: str | None,
+    moment: datetime,
 ) -> Item:
     return Item(
         id=request.item_id,
@@ -292,8 +300,13 @@ def _insert(
     connection: Connection, new: Sequence[Item], idempotency_key: str | None = None
 ) -> None:
     if new:
-        queueing = {"priority": Priority.BULK, "idempotency_key": idempotency_key}
-        connection.execute(insert(items), [rows.queued(item) | queueing for item in new])
+        name = {"idempotency_key": idempotency_key}
+        values = [rows.queued(item) | name | {"priority": _priority(item)} for item in new]
+        connection.execute(insert(items), values)
+
+
+def _priority(item: Item) -> Priority:
+    return Priority.INTERACTIVE if item.batch_id is None else Priority.BULK
 
 
 def _lease(connection: Connection, tenant: str, lease: timedelta) -> Row[Any] | None:

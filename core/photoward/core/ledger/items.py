@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 
 from photoward.core.audit import AuditAction
-from photoward.core.errors import BadInput
+from photoward.core.errors import BadInput, NotFound
 from photoward.core.failpoints import ANSWER_LOST
 from photoward.core.jobs import (
     FINAL_STATES,
@@ -34,6 +34,7 @@ from photoward.core.ledger.queries import (
     chunks,
     deletion,
     locked_tenant,
+    open_batch,
     repeated,
     the_one,
     unleased,
@@ -42,11 +43,17 @@ from photoward.core.ledger.queries import (
 )
 from photoward.core.ledger.tables import IS_QUEUED, items
 from photoward.core.ledger.tenants import require_quota
-from photoward.core.ledger.webhooks import enqueue_deliveries, schedule_batch_check
+from photoward.core.ledger.webhooks import (
+    ensure_callbacks,
+    note_ended,
+    schedule_batch_check,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
+
+    from sqlalchemy import Row
 
     from photoward.core.jobs import Options, Output, Result, Source, Stage
 
@@ -74,6 +81,7 @@ class Items(Section):
         traceparent: str | None = None,
         upload_id: str | None = None,
         details: Details = NO_DETAILS,
+        replaces: bool = False,
     ) -> Item:
         """Add an item whose original is stored; it is ``queued`` and durable when this returns.
 
@@ -91,10 +99,11 @@ class Items(Section):
             upload_id: the upload that it is made of, which is thereby used up. It was counted
                 when it was begun; any other photo of an upload token is counted now.
             details: what the client says of it.
+            replaces: whether it replaces an item of the batch, which may then be closed.
 
         Raises:
             BadInput: ``request_differs``: the earlier request was another one.
-            Conflict: ``upload_used``.
+            Conflict: ``upload_used`` or ``batch_closed``.
             Denied: ``token_used_up``.
             NotFound: there is no such upload of this tenant.
             Overloaded: ``over_quota``: the tenant may not submit that much more today.
@@ -107,7 +116,11 @@ class Items(Section):
                 uploads.use(connection, tenant, upload_id, before.id if before else item_id)
             if before is not None:
                 return _same(rows.item(before), options, source, batch_id, details)
+            if batch_id is not None and not replaces:
+                open_batch(connection, tenant, batch_id)
             require_quota(connection, owner, megapixels)
+            if details.callback is not None:
+                ensure_callbacks(connection, tenant)
             if details.token_id is not None and upload_id is None:
                 upload_tokens.charge(connection, details.token_id, source.size)
             priority = Priority.INTERACTIVE if batch_id is None else Priority.BULK
@@ -135,8 +148,9 @@ class Items(Section):
             return rows.item(connection.execute(statement).one())
 
     def get(self, tenant: str, item_id: str) -> Item:
-        """The tenant's item. Raises NotFound."""
-        return rows.item(the_one(self._database.row(OWN_ITEM, tenant=tenant, item=item_id)))
+        """The tenant's item. Raises NotFound, with the code ``expired`` if it was deleted then."""
+        row = self._database.row(OWN_ITEM, tenant=tenant, item=item_id)
+        return rows.item(self._present(row, tenant, item_id))
 
     def list_newest(  # noqa: PLR0913  # one argument for each condition
         self,
@@ -172,7 +186,7 @@ class Items(Section):
     def get_with_position(self, tenant: str, item_id: str) -> tuple[Item, int | None]:
         """The same, and how many items are claimed before it (0: next; None: not queued)."""
         row = self._database.row(OWN_ITEM_WITH_POSITION, tenant=tenant, item=item_id)
-        found = the_one(row)
+        found = self._present(row, tenant, item_id)
         return rows.item(found), found.position
 
     def claim(
@@ -264,7 +278,7 @@ class Items(Section):
             spent = [seq for seq, attempts in late.items() if attempts >= MAX_ATTEMPTS]
             write(connection, late.keys() - set(spent), unleased(State.QUEUED))
             write(connection, spent, unleased(State.FAILED) | lost)
-            enqueue_deliveries(connection, spent)
+            note_ended(connection, spent)
             return len(late)
 
     def delete(self, tenant: str, item_id: str, *, audited: bool = True) -> Item:
@@ -291,6 +305,28 @@ class Items(Section):
             if audited:
                 record(connection, tenant, AuditAction.IMAGE_DELETE, item_id)
             return old
+
+    def delete_expired(self, limit: int) -> list[Item]:
+        """Delete up to ``limit`` items that have expired, as ``delete`` does; as they were.
+
+        From now on ``get`` says that they have expired.
+        """
+        with self._database.read_transaction() as connection:  # mostly there is none: spare writers
+            moment = now(connection)
+            expired = items.c.deleted_at.is_(None), items.c.expires_at <= moment
+            query = select(items).where(*expired).order_by(items.c.seq).limit(limit)
+            if connection.execute(query.limit(1)).one_or_none() is None:
+                return []
+        with self._database.transaction() as connection:
+            locked = query.with_for_update(skip_locked=True)
+            found = {row.seq: rows.item(row) for row in connection.execute(locked)}
+            for seq, old in found.items():
+                values = deletion(old, moment) | {"expires_at": old.expires_at}
+                connection.execute(update(items).where(items.c.seq == seq).values(values))
+            ids = [old.id for old in found.values()]
+            forget(connection, ids)
+            forget_outputs(connection, ids)
+            return list(found.values())
 
     def count_by_state(self) -> dict[State, int]:
         """How many items are in each state (absent: none); deleted ones do not count."""
@@ -325,6 +361,14 @@ class Items(Section):
                 found.update({item_id: State(state) for item_id, state in rows_found})
         return found
 
+    def _present(self, row: Row[Any] | None, tenant: str, item_id: str) -> Row[Any]:
+        if row is None:
+            mine = items.c.id == item_id, items.c.tenant == tenant
+            expired = self._database.scalar(select(items.c.expires_at).where(*mine))
+            if expired is not None:
+                raise NotFound(f"It was deleted as planned, at {expired:%FT%TZ}.", "expired")
+        return the_one(row)
+
     def _finish(
         self,
         token: str,
@@ -339,7 +383,7 @@ class Items(Section):
                 connection, {seq: unleased(new["state"]) | new for seq, new in changes.items()}
             )
             record_outputs(connection, {one: outputs[one] for one in won & outputs.keys()})
-            enqueue_deliveries(connection, changes)
+            note_ended(connection, changes)
             return won
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from photoward.core.api_keys import bound_tenant_salt
-from photoward.core.errors import NotFound
+from photoward.core.errors import Conflict, NotFound
 from photoward.core.jobs import FINAL_STATES, IDEMPOTENCY_WINDOW, State
 from photoward.core.ledger import fair_queue, rows
 from photoward.core.ledger.engine import clock, now
@@ -110,6 +110,14 @@ def the_batch(connection: Connection, tenant: str, batch_id: str) -> Row[Any]:
     """The tenant's batch. Raises NotFound."""
     found = select(batches).where(batches.c.id == batch_id, batches.c.tenant == tenant)
     return the_one(connection.execute(found).one_or_none())
+
+
+def open_batch(connection: Connection, tenant: str, batch_id: str) -> Row[Any]:
+    """The same. Raises Conflict: ``batch_closed``."""
+    row = the_batch(connection, tenant, batch_id)
+    if row.closed_at is not None:
+        raise Conflict("batch_closed", "It takes no more photos.")
+    return row
 
 
 def write(connection: Connection, locked: Collection[int], values: Mapping[str, Any]) -> None:

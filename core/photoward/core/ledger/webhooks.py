@@ -7,23 +7,31 @@ delivery, and no delivery reports what did not happen.
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, exists, insert, select, update
 
 from photoward.core.audit import AuditAction
-from photoward.core.errors import NotFound
-from photoward.core.jobs import FINAL_STATES, PUBLIC_STATES, State, public_counts
+from photoward.core.errors import Conflict, NotFound
+from photoward.core.jobs import FINAL_STATES, PUBLIC_STATES, Callback, State, public_counts
 from photoward.core.ledger.audit import record
 from photoward.core.ledger.database import Section
 from photoward.core.ledger.engine import clock, now
 from photoward.core.ledger.queries import count_states, locked_tenant, the_one
 from photoward.core.ledger.tables import IS_PENDING, batches, items, webhook_deliveries, webhooks
-from photoward.core.webhooks import BATCH_QUIET_PERIOD, Delivery, DeliveryState, Event, Webhook
+from photoward.core.webhooks import (
+    BATCH_QUIET_PERIOD,
+    CALLBACK_URL,
+    Delivery,
+    DeliveryState,
+    Event,
+    Webhook,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
@@ -39,8 +47,15 @@ EVENTS = {
 class Webhooks(Section):
     """All webhooks, and the messages to them."""
 
-    def add(self, webhook_id: str, tenant: str, url: str, events: Collection[Event]) -> Webhook:
-        """Send a tenant's events to a URL from now on."""
+    def add(
+        self,
+        webhook_id: str,
+        tenant: str,
+        url: str,
+        events: Collection[Event],
+        base_url: str | None = None,
+    ) -> Webhook:
+        """Send a tenant's events to a URL from now on; links begin with ``base_url``."""
         with self._database.transaction() as connection:
             locked_tenant(connection, tenant)
             values = {
@@ -50,10 +65,36 @@ class Webhooks(Section):
                 "events": ",".join(sorted(events)),
                 "secret_version": 1,
                 "created_at": now(connection),
+                "base_url": base_url,
             }
             record(connection, tenant, AuditAction.WEBHOOK_CREATE, webhook_id)
             statement = insert(webhooks).values(values).returning(webhooks)
             return _webhook(connection.execute(statement).one())
+
+    def of_callbacks(self, tenant: str) -> Webhook:
+        """The webhook that stands for the tenant's callbacks; created if there is none."""
+        with self._database.transaction() as connection:
+            locked_tenant(connection, tenant)
+            return ensure_callbacks(connection, tenant)
+
+    def add_test(self, tenant: str, webhook_id: str) -> Delivery:
+        """Add a message of the event ``TEST``.
+
+        Raises:
+            Conflict: ``webhook_disabled``; ``no_url``: it stands for callbacks.
+            NotFound: there is no such webhook.
+        """
+        with self._database.transaction() as connection:
+            query = select(webhooks).where(*_is(tenant, webhook_id))
+            staying = query.with_for_update(read=True, key_share=True)
+            hook = _webhook(the_one(connection.execute(staying).one_or_none()))
+            if hook.disabled_at is not None:
+                raise Conflict("webhook_disabled", "Its receiver answered 410.")
+            if hook.url == CALLBACK_URL:
+                raise Conflict("no_url", "It signs callbacks, each of which has its own URL.")
+            message = _message(hook, Event.TEST, {"id": hook.id}, now(connection))
+            statement = insert(webhook_deliveries).values(message).returning(webhook_deliveries)
+            return _delivery(connection.execute(statement).one())
 
     def list_all(self, tenant: str) -> list[Webhook]:
         """All of the tenant's webhooks, oldest first."""
@@ -212,35 +253,71 @@ class Webhooks(Section):
             _enqueue_ended_batches(connection, now(connection))
 
 
-def enqueue_deliveries(connection: Connection, ended: Iterable[int]) -> None:
-    """Add, for each webhook that subscribes to it, the event that these items have ended."""
-    these = items.c.seq.in_(list(ended))
-    hooks = _subscribed(connection, select(items.c.tenant).where(these))
+def note_ended(connection: Connection, ended: Iterable[int]) -> None:
+    """These items have ended: set when they expire, and add the messages that say so.
+
+    A message for each webhook that subscribes to it, and for the item's callback.
+    """
+    seqs = list(ended)
+    if not seqs:
+        return
+    these = items.c.seq.in_(seqs)
+    _set_expiry(connection, these)
+    hooks = _told(connection, select(items.c.tenant).where(these))
     if not hooks:
         return
     rows = connection.execute(select(items).where(these)).all()
     moment = now(connection)
     messages = [
-        _message(hook, EVENTS[State(row.state)], _image_data(row), moment)
+        message
         for row in rows
-        for hook in hooks
-        if hook.tenant == row.tenant and EVENTS[State(row.state)] in hook.events
+        for message in _messages(hooks, row, EVENTS[State(row.state)], _image_data(row), moment)
     ]
     schedule_batch_check(connection, sorted({row.batch_id for row in rows if row.batch_id}))
     if messages:
         connection.execute(insert(webhook_deliveries), messages)
 
 
-def schedule_batch_check(connection: Connection, batch_ids: Sequence[str]) -> None:
-    """Have it checked after ``BATCH_QUIET_PERIOD`` whether these batches have ended.
+def _set_expiry(connection: Connection, these: ColumnElement[bool]) -> None:
+    retained = these, items.c.retention_s.is_not(None)
+    periods = connection.execute(select(items.c.retention_s).where(*retained).distinct())
+    for seconds in periods.scalars().all():
+        expiring = update(items).where(these, items.c.retention_s == seconds)
+        moment = clock(connection, timedelta(seconds=seconds))
+        connection.execute(expiring.values(expires_at=moment))
 
-    Not at once: in a batch whose photos are submitted one by one, all have ended each time.
+
+def ensure_callbacks(connection: Connection, tenant: str) -> Webhook:
+    """The webhook that stands for the callbacks of a tenant, whose row is locked."""
+    mine = webhooks.c.tenant == tenant, webhooks.c.url == CALLBACK_URL
+    row = connection.execute(select(webhooks).where(*mine)).one_or_none()
+    if row is None:
+        values = {
+            "id": secrets.token_hex(8),
+            "tenant": tenant,
+            "url": CALLBACK_URL,
+            "events": "",
+            "secret_version": 1,
+            "created_at": now(connection),
+        }
+        row = connection.execute(insert(webhooks).values(values).returning(webhooks)).one()
+    return _webhook(row)
+
+
+def schedule_batch_check(connection: Connection, batch_ids: Sequence[str]) -> None:
+    """Have it checked whether these batches have ended: of a closed one at once.
+
+    Of an open one after ``BATCH_QUIET_PERIOD``: while its photos are submitted one by one, all have
+    ended each time.
     """
-    known = select(batches.c.id).where(batches.c.id.in_(batch_ids)).order_by(batches.c.id)
-    locked = list(connection.execute(known.with_for_update()).scalars()) if batch_ids else []
-    if locked:
-        later = {"quiet_check_at": clock(connection, BATCH_QUIET_PERIOD)}
-        connection.execute(update(batches).where(batches.c.id.in_(locked)).values(later))
+    known = select(batches.c.id, batches.c.closed_at).where(batches.c.id.in_(batch_ids))
+    locked = known.order_by(batches.c.id).with_for_update()
+    found = connection.execute(locked).all() if batch_ids else []
+    for closed, wait in ((True, timedelta()), (False, BATCH_QUIET_PERIOD)):
+        these = [row.id for row in found if (row.closed_at is not None) is closed]
+        if these:
+            later = {"quiet_check_at": clock(connection, wait)}
+            connection.execute(update(batches).where(batches.c.id.in_(these)).values(later))
 
 
 def delete_webhooks(connection: Connection, *which: ColumnElement[bool]) -> int:
@@ -255,7 +332,7 @@ def delete_webhooks(connection: Connection, *which: ColumnElement[bool]) -> int:
     return connection.execute(delete(webhooks).where(webhooks.c.id.in_(ids))).rowcount
 
 
-def _subscribed(connection: Connection, tenants: Select[Any]) -> list[Webhook]:
+def _told(connection: Connection, tenants: Select[Any]) -> list[Webhook]:
     """The tenants' enabled webhooks, locked so that they stay until their messages are there."""
     query = select(webhooks).where(webhooks.c.tenant.in_(tenants), webhooks.c.disabled_at.is_(None))
     staying = query.order_by(webhooks.c.id).with_for_update(read=True, key_share=True)
@@ -268,7 +345,7 @@ def _check_is_due(moment: datetime) -> ColumnElement[bool]:
 
 def _enqueue_ended_batches(connection: Connection, moment: datetime) -> None:
     """Check the batches whose check is due, and add the deliveries of those that have ended."""
-    hooks = _subscribed(connection, select(batches.c.tenant).where(_check_is_due(moment)))
+    hooks = _told(connection, select(batches.c.tenant).where(_check_is_due(moment)))
     due = select(batches).where(_check_is_due(moment)).order_by(batches.c.id)
     found = connection.execute(due.with_for_update(skip_locked=True)).all()
     messages = []
@@ -281,12 +358,13 @@ def _enqueue_ended_batches(connection: Connection, moment: datetime) -> None:
                 "reference": batch.reference,
                 "metadata": batch.metadata or {},
                 "counts": public_counts(counts),
+                "refused": batch.refused,
+                "links": {
+                    "self": f"/v1/batches/{batch.id}",
+                    "results": f"/v1/batches/{batch.id}/results",
+                },
             }
-            messages += [
-                _message(hook, Event.BATCH_COMPLETED, data, moment)
-                for hook in hooks
-                if hook.tenant == batch.tenant and Event.BATCH_COMPLETED in hook.events
-            ]
+            messages += _messages(hooks, batch, Event.BATCH_COMPLETED, data, moment)
     if messages:
         connection.execute(insert(webhook_deliveries), messages)
     checked = update(batches).where(batches.c.id.in_([batch.id for batch in found]))
@@ -301,14 +379,40 @@ def _image_data(row: Row[Any]) -> dict[str, Any]:
         "metadata": row.metadata or {},
         "state": PUBLIC_STATES[State(row.state)],
         "batch": row.batch_id,
-        "content": f"/v1/images/{row.id}/content" if done else None,
+        "links": {
+            "self": f"/v1/images/{row.id}",
+            "content": f"/v1/images/{row.id}/content" if done else None,
+        },
         "sha256": row.output["sha256"] if done else None,
         "code": row.error_code,
     }
 
 
-def _message(hook: Webhook, event: Event, data: dict[str, Any], moment: datetime) -> dict[str, Any]:
+def _messages(
+    hooks: Sequence[Webhook], row: Row[Any], event: Event, data: dict[str, Any], moment: datetime
+) -> list[dict[str, Any]]:
+    """The messages of one event of an item or batch."""
+    mine = [hook for hook in hooks if hook.tenant == row.tenant]
+    found = [_message(hook, event, data, moment) for hook in mine if event in hook.events]
+    if row.callback:
+        found += [
+            _message(hook, event, data, moment, Callback(**row.callback))
+            for hook in mine
+            if hook.url == CALLBACK_URL
+        ]
+    return found
+
+
+def _message(
+    hook: Webhook,
+    event: Event,
+    data: dict[str, Any],
+    moment: datetime,
+    callback: Callback | None = None,
+) -> dict[str, Any]:
     return {
+        "url": None if callback is None else callback.url,
+        "base_url": hook.base_url if callback is None else callback.base_url,
         "id": f"msg_{secrets.token_hex(12)}",
         "webhook_id": hook.id,
         "event": event,
@@ -344,6 +448,7 @@ def _webhook(row: Row[Any]) -> Webhook:
         previous_secret_until=row.previous_secret_until,
         created_at=row.created_at,
         disabled_at=row.disabled_at,
+        base_url=row.base_url,
     )
 
 
@@ -360,4 +465,6 @@ def _delivery(row: Row[Any]) -> Delivery:
         error=row.error,
         created_at=row.created_at,
         next_attempt_at=row.next_attempt_at,
+        url=row.url,
+        base_url=row.base_url,
     )

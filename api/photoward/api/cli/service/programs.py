@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 WORKER_GRACE_S = 30.0
 WORKER_NICENESS = "10"
 """Default for workers of ``photoward up``: the HTTP API stays responsive."""
+RETENTION_DAYS = "7"
+"""Default for images of ``photoward up``."""
 LONGEST_SOCKET_PATH = 100
 """Most bytes of a socket's path; the kernel allows 107."""
 
@@ -65,6 +67,7 @@ def environment(settings: Settings, metrics: Path) -> dict[str, str]:
     }
     return {
         "PHOTOWARD_WORKER_NICENESS": WORKER_NICENESS,
+        "PHOTOWARD_RETENTION_IMAGE_DAYS": RETENTION_DAYS,
         **inherited,
         "PHOTOWARD_DATA_DIR": str(settings.data_dir),
         "PHOTOWARD_HTTP_HOST": settings.http_host,

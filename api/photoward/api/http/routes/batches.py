@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from typing import IO, Annotated, Any
 
 import structlog
@@ -25,10 +26,16 @@ from photoward.api.http.body.reader import (
     receive,
     refuse_repeated_parameters,
 )
-from photoward.api.http.deps import BatchIdDep, IdempotencyKeyDep, Services, ServicesDep
+from photoward.api.http.deps import (
+    BatchIdDep,
+    IdempotencyKeyDep,
+    Services,
+    ServicesDep,
+    checked_callback,
+)
 from photoward.api.http.errors import documented
 from photoward.api.http.pagination import AfterDep, next_cursor
-from photoward.api.http.responses import NO_STORE, ndjson_line, stream_in_thread
+from photoward.api.http.responses import NO_STORE, binary_content, ndjson_line, stream_in_thread
 from photoward.api.http.schemas.batches import (
     MANIFEST_EXAMPLE,
     MANIFEST_LINES,
@@ -48,26 +55,25 @@ from photoward.api.ingest.archives.base import Archive
 from photoward.api.ingest.archives.importer import ArchiveImporter, FileResult
 from photoward.api.ingest.archives.tar import TarArchive, decompress
 from photoward.api.ingest.archives.zip import ZipArchive
-from photoward.api.ingest.details import parse_metadata
+from photoward.api.ingest.details import parse_metadata, retention
 from photoward.api.ingest.manifest import import_manifest, require_fetch_room
 from photoward.api.ingest.ndjson import MAX_LIST_BYTES, as_lines
 from photoward.api.ingest.options import merge_options
-from photoward.api.ingest.spool import write_failed
+from photoward.api.ingest.spool import ANY_TYPE, write_failed
 from photoward.core.errors import BadInput
-from photoward.core.jobs import Details, ImageState, Item, new_id
+from photoward.core.jobs import BatchDefaults, Callback, Details, ImageState, Item, new_id
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 PAGE_SIZE = 100
-DETAILS = ("reference", "metadata")
+DETAILS = ("reference", "metadata", "callback_url", "expires_in_seconds")
 UNPACKED = 4
 """How many times as large a zip may be when it is unpacked, file by file; a compressed tar, which
 is unpacked as a whole, may not be larger than any other archive."""
 
 ZIP, TAR, GZIP = "application/zip", "application/x-tar", "application/gzip"
 BATCH_REFUSALS = ("unauthenticated", "forbidden", "not_found", "unavailable")
-STREAM: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-LINES: dict[str, Any] = {NDJSON: {"schema": {"type": "string"}}}
+LINES = binary_content(NDJSON)
 
 CREATE_BODY = {
     "required": False,
@@ -124,7 +130,12 @@ async def create_batch(  # noqa: PLR0913  # what makes a batch
     refuse_repeated_parameters(request)
     with nullcontext() if is_small(request) else services.admission.body_slot(tenant):
         body = await _read_create_batch(request)
-        batch = await to_thread.run_sync(_create, services, tenant, key, query, body)
+        url = body.callback_url or query.callback_url
+        callback = None if url is None else checked_callback(request, services, url)
+        details = _details(services, query, body, callback)
+        batch = await to_thread.run_sync(
+            partial(_create, services, tenant, key, query, body, details)
+        )
     response.headers.update({"Location": batch.links.self, **NO_STORE})
     return batch
 
@@ -138,8 +149,13 @@ async def _read_create_batch(request: Request) -> CreateBatch:
     return body.model_copy(update={"images": as_lines(body.images)})
 
 
-def _create(
-    services: Services, tenant: str, key: str | None, query: CreateBatchQuery, body: CreateBatch
+def _create(  # noqa: PLR0913, PLR0917  # what makes a batch
+    services: Services,
+    tenant: str,
+    key: str | None,
+    query: CreateBatchQuery,
+    body: CreateBatch,
+    details: Details,
 ) -> CreatedBatch:
     in_query, in_body = (
         one.model_dump(exclude_unset=True, exclude_none=True, exclude={"name", *DETAILS})
@@ -155,21 +171,32 @@ def _create(
         body.name or query.name,
         options,
         idempotency_key=key,
-        details=_details(query, body),
+        details=details,
     )
     if not body.images:
         return CreatedBatch.of(batch)
-    results = import_manifest(services, tenant, batch.id, body.images, defaults=options, key=key)
+    defaults = BatchDefaults(options, details.retention_s)
+    results = import_manifest(services, tenant, batch.id, body.images, defaults=defaults, key=key)
     created = CreatedBatch.of(services.ledger.batches.get(tenant, batch.id))
     created.lines = [ManifestLine(**manifest_line(one)) for one in results]
     return created
 
 
-def _details(query: CreateBatchQuery, body: CreateBatch) -> Details:
+def _details(
+    services: Services, query: CreateBatchQuery, body: CreateBatch, callback: Callback | None
+) -> Details:
     notes = body.metadata
     if notes is None and query.metadata is not None:
         notes = parse_metadata(query.metadata)
-    return Details(reference=body.reference or query.reference, metadata=notes or {})
+    wanted_s = body.expires_in_seconds or query.expires_in_seconds
+    if wanted_s is not None:
+        wanted_s = retention(wanted_s, services.settings.retention_image_seconds)
+    return Details(
+        reference=body.reference or query.reference,
+        metadata=notes or {},
+        callback=callback,
+        retention_s=wanted_s,
+    )
 
 
 @router.get(
@@ -214,6 +241,23 @@ async def list_batch_images(  # noqa: PLR0913  # what may be asked for
         items=[Image.of(item) for _, item in found],
         next=next_cursor([seq for seq, _ in found], limit),
     )
+
+
+@router.post(
+    "/{batch_id}/close",
+    operation_id="closeBatch",
+    summary="Close a batch",
+    responses=documented(*BATCH_REFUSALS),
+)
+async def close_batch(
+    batch_id: BatchIdDep, services: ServicesDep, tenant: WriterDep, response: Response
+) -> Batch:
+    """It takes no more photos; `batch.completed` is sent as soon as all of its images have ended.
+
+    Failed images can still be retried.
+    """
+    response.headers.update(NO_STORE)
+    return Batch.of(await to_thread.run_sync(services.ledger.batches.close, tenant, batch_id))
 
 
 @router.post(
@@ -275,11 +319,15 @@ async def retry_batch(
             "malformed_request",
             "queue_full",
             "storage_full",
+            "batch_closed",
             *BATCH_REFUSALS,
         ),
     },
     openapi_extra={
-        "requestBody": {"required": True, "content": dict.fromkeys((ZIP, TAR, GZIP), STREAM)}
+        "requestBody": {
+            "required": True,
+            "content": binary_content(ZIP, TAR, GZIP),
+        }
     },
 )
 async def upload_archive(  # noqa: PLR0913  # what may be said of it
@@ -299,9 +347,9 @@ async def upload_archive(  # noqa: PLR0913  # what may be said of it
     `{"file": "a/b.jpg", "label": "cat"}`. If the answer breaks off, send the archive again with the
     same `Idempotency-Key`: each file is submitted once.
     """
-    if media_type(request) not in {ZIP, TAR, GZIP}:
-        raise BadInput("unsupported_content_type", f"Send {ZIP}, {TAR} or {GZIP}.")
-    defaults = await to_thread.run_sync(services.ledger.batches.get_options, tenant, batch_id)
+    if media_type(request) not in {ZIP, TAR, GZIP, ANY_TYPE}:
+        raise BadInput("unsupported_content_type", f"Send {ZIP}, {TAR}, {GZIP} or {ANY_TYPE}.")
+    defaults = await to_thread.run_sync(services.ledger.batches.get_defaults, tenant, batch_id)
     await services.admission.check()
     closing = ExitStack()
     try:
@@ -314,7 +362,8 @@ async def upload_archive(  # noqa: PLR0913  # what may be said of it
     importer = ArchiveImporter(
         services, tenant, batch_id, defaults, label_by_folder=labels_from_folders, key=key
     )
-    answer = _archive_answer(importer.run(archive, lines), batch_id, closing)
+    count_refused = partial(services.ledger.batches.count_refused, tenant, batch_id)
+    answer = _archive_answer(importer.run(archive, lines), batch_id, closing, count_refused)
     body = stream_in_thread(answer, services.store_calls)
     return StreamingResponse(body, media_type=NDJSON, headers=NO_STORE)
 
@@ -336,6 +385,9 @@ async def _receive_archive(
 def _open_archive(
     archive_type: str, file: IO[bytes], limit: int, closing: ExitStack
 ) -> Archive[Any]:
+    if archive_type == ANY_TYPE:
+        file.seek(0)
+        archive_type = _archive_type(file.read(4))
     if archive_type == ZIP:
         return ZipArchive(file, UNPACKED * limit)
     if archive_type == GZIP:
@@ -343,11 +395,22 @@ def _open_archive(
     return TarArchive(file)
 
 
+def _archive_type(head: bytes) -> str:
+    """By its first bytes; a tar has none of its own there."""
+    if head.startswith(b"PK"):
+        return ZIP
+    return GZIP if head.startswith(b"\x1f\x8b") else TAR
+
+
 def _archive_answer(
-    results: Iterator[FileResult], batch_id: str, closing: ExitStack
+    results: Iterator[FileResult],
+    batch_id: str,
+    closing: ExitStack,
+    count_refused: Callable[[int], None],
 ) -> Iterator[bytes]:
     """A line for each result and one that counts them; closes the archive."""
     counts = {"accepted": 0, "refused": 0}
+    closing.callback(lambda: count_refused(counts["refused"]))  # of what breaks off, too
     with closing:
         for result in results:
             counts["accepted" if isinstance(result.outcome, str) else "refused"] += 1
@@ -381,7 +444,7 @@ async def get_results(batch_id: BatchIdDep, services: ServicesDep, tenant: Reade
     responses={
         200: {
             "description": "The files of images that have succeeded, and `results.ndjson`.",
-            "content": {ZIP: STREAM},
+            "content": binary_content(ZIP),
             "headers": {
                 "Batch-Complete": {
                     "schema": {"enum": ["?1", "?0"]},

@@ -78,6 +78,7 @@ async def get_limits(services: ServicesDep) -> Limits:
         default_preset=DEFAULT_PRESET,
         min_epsilon=1,
         max_epsilon=MAX_EPSILON,
+        retention_s=settings.retention_image_seconds,
     )
 
 

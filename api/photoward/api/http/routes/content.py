@@ -17,7 +17,7 @@ from photoward.api.http.errors import documented, problem_response
 from photoward.api.http.headers.content_disposition import attachment
 from photoward.api.http.headers.figures import FIGURE_HEADERS, figure_headers
 from photoward.api.http.headers.ranges import ByteRange, parse_range
-from photoward.api.http.responses import stream_in_thread
+from photoward.api.http.responses import binary_content, stream_in_thread
 from photoward.api.http.schemas.images import problem_of
 from photoward.api.http.schemas.problems import Problem
 from photoward.core import rights
@@ -28,10 +28,7 @@ router = APIRouter(prefix="/v1/images", tags=["images"])
 
 FILE: dict[str, Any] = {
     "description": "The protected file.",
-    "content": {
-        media_type: {"schema": {"type": "string", "format": "binary"}}
-        for media_type in FORMATS.values()
-    },
+    "content": binary_content(*FORMATS.values()),
     "headers": {
         name: {"schema": {"type": "string"}}
         for name in (
@@ -84,6 +81,7 @@ async def head_content(
             "unauthenticated",
             "forbidden",
             "not_found",
+            "expired",
             "not_ready",
             "range_not_satisfiable",
             "unavailable",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Any
@@ -13,24 +14,34 @@ from fastapi import APIRouter, Query, Request, Response
 from photoward.api.http.auth import OwnReaderDep, ReaderDep, UploaderDep, WriterDep
 from photoward.api.http.body.image import read_image
 from photoward.api.http.body.reader import JSON, read_json, refuse_repeated_parameters
-from photoward.api.http.deps import IdempotencyKeyDep, ImageIdDep, Services, ServicesDep
+from photoward.api.http.deps import (
+    IdempotencyKeyDep,
+    ImageIdDep,
+    Services,
+    ServicesDep,
+    checked_callback,
+)
 from photoward.api.http.errors import documented
 from photoward.api.http.headers.prefer import parse_wait_s
 from photoward.api.http.pagination import AfterDep, next_cursor
 from photoward.api.http.responses import (
+    BINARY,
     NO_STORE,
     accepted,
     ended,
     image_response,
     rate_limit_headers,
 )
-from photoward.api.http.schemas.images import CreateImageFromUpload, Image, ImagePage
+from photoward.api.http.schemas.images import CreateImageFromSource, Image, ImagePage
+from photoward.api.http.schemas.inline import inline_schema
 from photoward.api.http.waiting import wait_until_ended
 from photoward.api.ingest.details import MAX_REFERENCE
-from photoward.api.ingest.options import ImageRequest, OptionsBuilder
+from photoward.api.ingest.manifest import fetch_image
+from photoward.api.ingest.options import ImageRequest, OptionsBuilder, Terms
 from photoward.api.ingest.submit import delete_image as delete
 from photoward.api.ingest.submit import submit_image
 from photoward.api.ingest.uploads import submit_upload
+from photoward.core.errors import BadInput, Denied
 from photoward.core.imaging.sniff import INPUTS
 from photoward.core.jobs import FINAL_STATES, ImageState, Item
 
@@ -72,9 +83,11 @@ IMAGE_REFUSALS = (
     "storage_full",
     "upload_incomplete",
     "upload_used",
+    "batch_closed",
+    "source_blocked",
+    "source_missing",
 )
 
-BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["file"],
@@ -91,7 +104,7 @@ IMAGE_BODY: dict[str, Any] = {
             "schema": FORM_SCHEMA,
             "example": {"file": "(the photo)", "label": "tabby cat", "preset": "strong"},
         },
-        JSON: {"schema": CreateImageFromUpload.model_json_schema()},
+        JSON: {"schema": inline_schema(CreateImageFromSource)},
         **dict.fromkeys([*INPUTS.values(), "application/octet-stream"], BINARY),
     },
 }
@@ -136,8 +149,9 @@ async def create_image(
 ) -> Response:
     """Send the photo as multipart/form-data, or as the body with its options in the query.
 
-    Or send JSON with the id of an upload and the options; an upload becomes one image, however
-    often it is submitted.
+    Or send JSON with the options and where the photo is: the id of an upload, which becomes one
+    image, however often it is submitted; or, as in a manifest, a `url` or the `key` of a bucket's
+    object, which the service fetches.
     """
     item = await submit(request, services, tenant, query, key)
     rate = rate_limit_headers(await to_thread.run_sync(services.ledger.tenants.quota_usage, tenant))
@@ -156,7 +170,7 @@ async def submit(
     query: ImageRequest,
     key: str | None = None,
 ) -> Item:
-    """Submit the photo that a request brings, or the upload that it names.
+    """Submit the photo that a request brings or names.
 
     Args:
         request: its body has not been read.
@@ -167,58 +181,100 @@ async def submit(
 
     Raises:
         BadInput: at the first byte that shows it.
-        Conflict: the upload that it names cannot be used.
+        Conflict: the upload that it names cannot be used, or the batch is closed.
         Denied: an upload token does not permit it.
         NotFound: there is no such batch or upload.
         Overloaded: too much is queued.
     """
     refuse_repeated_parameters(request)
-    upload = await read_json(request, CreateImageFromUpload)
-    batch_options = partial(services.ledger.batches.get_options, tenant)
-    options = OptionsBuilder(
-        services.catalogue, query, batch_options, token_id=request.state.token_id
+    body = await read_json(request, CreateImageFromSource)
+    batch_defaults = partial(services.ledger.batches.get_defaults, tenant)
+    terms = Terms(
+        callback=partial(checked_callback, request, services),
+        token_id=request.state.token_id,
+        retention_s=services.settings.retention_image_seconds,
     )
-    if upload is not None:
-        options.include(upload)
-    token_id: str | None = request.state.token_id
-    if token_id is not None:
-        key = key and hashlib.sha256(f"{token_id} {key}".encode()).hexdigest()
-        if upload is not None:
-            own = partial(services.ledger.upload_tokens.require_own, upload_id=upload.upload)
-            await to_thread.run_sync(own, token_id)
+    options = OptionsBuilder(services.catalogue, query, batch_defaults, terms)
+    if body is not None:
+        options.include(body)
     await options.load_batch()
+    key = await _own_requests(services, terms.token_id, body, key)
+    try:
+        item = await _submit(request, services, tenant, options, body, key)
+    except BadInput:
+        if options.batch is not None:
+            count = partial(services.ledger.batches.count_refused, tenant, options.batch, 1)
+            await to_thread.run_sync(count)
+        raise
+    services.notifier.notify(item.id)
+    return item
+
+
+async def _own_requests(
+    services: Services, token_id: str | None, body: CreateImageFromSource | None, key: str | None
+) -> str | None:
+    """The digest of the idempotency key, among the requests of an upload token its own.
+
+    Raises:
+        Denied: the token does not permit such a body.
+        NotFound: the body names an upload that was not begun with the token.
+    """
+    if token_id is None:
+        return key
+    if body is not None:
+        if body.upload is None:
+            raise Denied("forbidden", "An upload token permits no photo that is to be fetched.")
+        own = partial(services.ledger.upload_tokens.require_own, upload_id=body.upload)
+        await to_thread.run_sync(own, token_id)
+    return key and hashlib.sha256(f"{token_id} {key}".encode()).hexdigest()
+
+
+async def _submit(  # noqa: PLR0913, PLR0917  # what makes an image
+    request: Request,
+    services: Services,
+    tenant: str,
+    options: OptionsBuilder,
+    body: CreateImageFromSource | None,
+    key: str | None,
+) -> Item:
     await services.admission.check()
-    if upload is not None:
-        item = await to_thread.run_sync(
-            partial(
+    add: Callable[[], Item]
+    with ExitStack() as closing:
+        if body is None:
+            image = await read_image(request, options, services.settings, closing)
+            add = partial(
+                submit_image,
+                services,
+                tenant,
+                image,
+                batch_id=options.batch,
+                request=key,
+                details=options.details,
+            )
+        elif body.upload is not None:
+            add = partial(
                 submit_upload,
                 services,
                 tenant,
-                upload.upload,
+                body.upload,
                 options.build(),
                 batch_id=options.batch,
                 request=key,
                 details=options.details,
-            ),
-            limiter=services.store_writes,
-        )
-    else:
-        with ExitStack() as closing:
-            image = await read_image(request, options, services.settings, closing)
-            item = await to_thread.run_sync(
-                partial(
-                    submit_image,
-                    services,
-                    tenant,
-                    image,
-                    batch_id=options.batch,
-                    request=key,
-                    details=options.details,
-                ),
-                limiter=services.store_writes,
             )
-    services.notifier.notify(item.id)
-    return item
+        else:
+            source = {"url": body.url, "key": body.key}
+            add = partial(
+                fetch_image,
+                services,
+                tenant,
+                {kind: where for kind, where in source.items() if where is not None},
+                options.build(),
+                batch_id=options.batch,
+                key=key,
+                details=options.details,
+            )
+        return await to_thread.run_sync(add, limiter=services.store_writes)
 
 
 @router.get(
@@ -276,7 +332,7 @@ async def list_images(  # noqa: PLR0913  # what may be asked for
     operation_id="getImage",
     summary="Get an image",
     response_model=Image,
-    responses=documented("unauthenticated", "forbidden", "not_found", "unavailable"),
+    responses=documented("unauthenticated", "forbidden", "not_found", "expired", "unavailable"),
 )
 async def get_image(image_id: ImageIdDep, services: ServicesDep, tenant: OwnReaderDep) -> Response:
     """State, progress and, once it has succeeded, measurements."""

@@ -15,7 +15,7 @@ from photoward.api.http.body.reader import JSON
 from photoward.api.http.deps import BatchIdDep, IdempotencyKeyDep, ServicesDep
 from photoward.api.http.errors import documented
 from photoward.api.http.responses import NO_STORE, ndjson_line
-from photoward.api.http.routes.batches import BATCH_REFUSALS
+from photoward.api.http.routes.batches import BATCH_REFUSALS, LINES
 from photoward.api.http.schemas.batches import (
     MANIFEST_EXAMPLE,
     MANIFEST_LINES,
@@ -44,7 +44,7 @@ BODY = {
         200: {
             "description": "A line of NDJSON for each line, with its `id` or its `problem`, and a "
             "last line with the counts. Images with an `id` will be fetched, even after a restart.",
-            "content": {NDJSON: {"schema": {"type": "string"}}},
+            "content": LINES,
         },
         **documented(
             "unsupported_content_type",
@@ -53,6 +53,7 @@ BODY = {
             "length_mismatch",
             "malformed_request",
             "request_differs",
+            "batch_closed",
             "queue_full",
             *BATCH_REFUSALS,
         ),
@@ -72,7 +73,7 @@ async def upload_manifest(
     and `…/retry` tries it again. The same manifest under the same `Idempotency-Key` gives
     the images of then; another one under it is refused.
     """
-    defaults = await to_thread.run_sync(services.ledger.batches.get_options, tenant, batch_id)
+    defaults = await to_thread.run_sync(services.ledger.batches.get_defaults, tenant, batch_id)
     with services.admission.body_slot(tenant):
         lines = await read_manifest(request)
         results = await to_thread.run_sync(

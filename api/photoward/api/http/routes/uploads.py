@@ -15,7 +15,7 @@ from photoward.api.http.deps import Services, ServicesDep, UploadIdDep
 from photoward.api.http.errors import documented
 from photoward.api.http.headers import tus
 from photoward.api.http.headers.tus import Checksum
-from photoward.api.http.routes.images import BINARY
+from photoward.api.http.responses import BINARY
 from photoward.api.http.schemas.uploads import CreatedUpload, CreateUpload
 from photoward.api.ingest import uploads
 from photoward.api.ingest.digest import ContentDigest

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from photoward.api.http.auth import WebhooksDep
 from photoward.api.http.body.reader import BODY_REFUSALS, json_request_body, require_json
-from photoward.api.http.deps import Services, ServicesDep, WebhookIdDep
+from photoward.api.http.deps import Services, ServicesDep, WebhookIdDep, base_url
 from photoward.api.http.errors import documented
 from photoward.api.http.pagination import AfterDep, next_cursor
 from photoward.api.http.responses import NO_STORE
@@ -58,7 +58,12 @@ async def create_webhook(
         raise BadInput("invalid_option", f"url: {blocked}.", field="url") from None
     response.headers.update(NO_STORE)
     hook = await to_thread.run_sync(
-        services.ledger.webhooks.add, secrets.token_hex(8), tenant, wanted.url, wanted.events
+        services.ledger.webhooks.add,
+        secrets.token_hex(8),
+        tenant,
+        wanted.url,
+        wanted.events,
+        base_url(request, services),
     )
     log.info("webhook_created", tenant=tenant, webhook=hook.id)
     return _created(services, hook)
@@ -72,6 +77,40 @@ async def list_webhooks(services: ServicesDep, tenant: WebhooksDep, response: Re
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(services.ledger.webhooks.list_all, tenant)
     return Webhooks(webhooks=[Webhook.of(hook) for hook in found])
+
+
+@router.get(
+    "/callbacks",
+    operation_id="getCallbacks",
+    summary="Get the secret of callbacks",
+    responses=documented(*REFUSALS),
+)
+async def get_callbacks(
+    services: ServicesDep, tenant: WebhooksDep, response: Response
+) -> CreatedWebhook:
+    """The webhook that stands for all `callback_url`: its secret signs them.
+
+    Its deliveries are listed, its secret is rotated like any other's. If it is deleted, callbacks
+    of photos that have not ended are not sent.
+    """
+    response.headers.update(NO_STORE)
+    hook = await to_thread.run_sync(services.ledger.webhooks.of_callbacks, tenant)
+    return _created(services, hook)
+
+
+@router.post(
+    "/{webhook_id}/test",
+    operation_id="testWebhook",
+    summary="Send a test message",
+    status_code=202,
+    responses=documented(*REFUSALS, "not_found", "webhook_disabled", "no_url"),
+)
+async def test_webhook(
+    services: ServicesDep, tenant: WebhooksDep, webhook_id: WebhookIdDep
+) -> Delivery:
+    """A message of the event `webhook.test`; its delivery shows what the receiver answered."""
+    sent = await to_thread.run_sync(services.ledger.webhooks.add_test, tenant, webhook_id)
+    return Delivery.of(sent, services.settings.http_public_url)
 
 
 @router.post(
@@ -128,7 +167,7 @@ async def list_deliveries(  # noqa: PLR0913  # what may be asked for
         )
     )
     return DeliveryPage(
-        items=[Delivery.of(one) for one in found],
+        items=[Delivery.of(one, services.settings.http_public_url) for one in found],
         next=next_cursor([one.seq for one in found], limit),
     )
 
@@ -149,7 +188,7 @@ async def replay_delivery(
     again = await to_thread.run_sync(
         services.ledger.webhooks.replay, tenant, webhook_id, delivery_id
     )
-    return Delivery.of(again)
+    return Delivery.of(again, services.settings.http_public_url)
 
 
 def _created(services: Services, hook: webhooks.Webhook) -> CreatedWebhook:

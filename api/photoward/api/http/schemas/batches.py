@@ -11,13 +11,13 @@ from photoward.api.http.schemas.images import Image, problem_of
 from photoward.api.http.schemas.inline import inline_schema
 from photoward.api.http.schemas.problems import Problem
 from photoward.api.ingest.archives.importer import FileResult
-from photoward.api.ingest.details import Metadata, MetadataText, Reference
+from photoward.api.ingest.details import CallbackUrl, ExpiresIn, Metadata, MetadataText, Reference
 from photoward.api.ingest.manifest import FILE, LineResult
 from photoward.api.ingest.options import EXAMPLE_ID, ImageOptions
 from photoward.api.ingest.sources import SOURCE_FIELDS
 from photoward.core import jobs
 from photoward.core.errors import PhotowardError
-from photoward.core.jobs import ImageState, Item, public_counts
+from photoward.core.jobs import BatchState, ImageState, Item, public_counts
 
 _SOURCES = "; ".join(f"`{name}`: {what}" for name, what in SOURCE_FIELDS.items())
 MANIFEST_LIST: dict[str, Any] = {
@@ -48,6 +48,8 @@ class CreateBatch(BaseModel):
     name: BatchName = ""
     reference: Reference = None
     metadata: Metadata | None = None
+    callback_url: CallbackUrl = None
+    expires_in_seconds: ExpiresIn = None
     options: ImageOptions = Field(
         default=ImageOptions(),
         description="Defaults for the batch's images.",
@@ -64,6 +66,8 @@ class CreateBatchQuery(ImageOptions):
     name: BatchName = ""
     reference: Reference = None
     metadata: MetadataText = None
+    callback_url: CallbackUrl = None
+    expires_in_seconds: ExpiresIn = None
 
 
 class BatchLinks(BaseModel):
@@ -80,6 +84,11 @@ class Batch(BaseModel):
 
     id: str = Field(examples=[EXAMPLE_ID])
     name: str
+    state: BatchState = Field(
+        description="open: takes photos; closed: takes no more, and some have not ended; "
+        "completed: closed, and all have ended.",
+        examples=[BatchState.OPEN],
+    )
     reference: str | None = Field(description="As submitted.", examples=["holiday-2026"])
     metadata: dict[str, str] = Field(description="As submitted.", examples=[{"owner": "17"}])
     created_at: datetime
@@ -91,6 +100,11 @@ class Batch(BaseModel):
         description="Images by state; deleted ones do not count.", examples=[{"succeeded": 7}]
     )
     total: int = Field(examples=[10])
+    refused: int = Field(
+        description="Photos that were refused when they were submitted, and are no images; one "
+        "that is sent again counts again.",
+        examples=[0],
+    )
     ended: int = Field(description="Succeeded, failed or canceled.", examples=[7])
     rate_per_s: float = Field(description="Images that end per second, of late.", examples=[2.5])
     eta_s: float | None = Field(
@@ -107,6 +121,8 @@ class Batch(BaseModel):
         return cls(
             id=batch.id,
             name=batch.name,
+            state=batch.state,
+            refused=batch.refused,
             reference=batch.details.reference,
             metadata=batch.details.metadata,
             created_at=batch.created_at,

@@ -79,6 +79,10 @@ class Limits(BaseModel):
     default_preset: str = Field(examples=[DEFAULT_PRESET])
     min_epsilon: float = Field(examples=[1])
     max_epsilon: float = Field(examples=[MAX_EPSILON])
+    retention_s: int | None = Field(
+        description="Seconds after its end after which an image is deleted; null: it is kept.",
+        examples=[604_800],
+    )
 
 
 class Usage(BaseModel):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from photoward.api.http.pagination import Page
 from photoward.api.http.schemas.measurements import Measured
 from photoward.api.http.schemas.problems import Problem
 from photoward.api.ingest.options import EXAMPLE_ID, ImageBody, ImageRequest
+from photoward.api.ingest.sources import SOURCE_FIELDS
 from photoward.core.catalogue import REFUSE, SHAPINGS
 from photoward.core.jobs import FINAL_STATES, PUBLIC_STATES, ImageState, Item, Stage, State
 from photoward.core.rights import DEFAULT
@@ -21,12 +22,32 @@ FRACTIONS = {Stage.DECODE: 0.1, Stage.PERTURB: 0.3, Stage.ENCODE: 0.8}
 """Stage → the part of the work that is done when it begins, roughly."""
 
 
-class CreateImageFromUpload(ImageBody):
-    """An upload that shall become an image, and its options."""
+class CreateImageFromSource(ImageBody):
+    """Where a photo is that shall become an image, and its options."""
 
-    upload: str = Field(
-        description="The id of an upload, from `POST /v1/uploads`.", examples=[EXAMPLE_ID]
+    upload: str | None = Field(
+        default=None,
+        description="The id of an upload, from `POST /v1/uploads`.",
+        examples=[EXAMPLE_ID],
     )
+    url: str | None = Field(
+        default=None,
+        min_length=1,
+        description=SOURCE_FIELDS["url"],
+        examples=["https://photos.example/cat.jpg"],
+    )
+    key: str | None = Field(
+        default=None,
+        min_length=1,
+        description=SOURCE_FIELDS["key"],
+        examples=["inbox/cat.jpg"],
+    )
+
+    @model_validator(mode="after")
+    def _require_one(self) -> Self:
+        if sum(one is not None for one in (self.upload, self.url, self.key)) != 1:
+            raise ValueError("name one of upload, url and key")
+        return self
 
 
 class ProtectQuery(ImageRequest):
@@ -128,6 +149,9 @@ class Image(BaseModel):
     progress: Progress
     created_at: datetime
     updated_at: datetime
+    expires_at: datetime | None = Field(
+        description="When it is deleted, its files too; null: it has not ended, or it is kept."
+    )
     options: AppliedOptions
     source: SourceFile
     output: OutputFile | None = Field(
@@ -169,7 +193,7 @@ class ImagePage(Page[Image]):
     """Images."""
 
 
-_PLAIN = ("id", "created_at", "updated_at", "measured", "label_used", "label_source")
+_PLAIN = ("id", "created_at", "updated_at", "expires_at", "measured", "label_used", "label_source")
 
 
 def _renditions(item: Item, here: str) -> list[Rendition]:

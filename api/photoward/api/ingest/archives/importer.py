@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from photoward.api.ingest.archives.base import Archive, ArchiveMember
     from photoward.api.ingest.ndjson import Line
     from photoward.api.ingest.services import IngestServices
+    from photoward.core.jobs import BatchDefaults
 
 ADMISSION_EVERY = 50
 """Files between two checks of the queue's depth."""
@@ -47,7 +48,7 @@ class ArchiveImporter:
         services: the process's.
         tenant: whose.
         batch_id: of the batch.
-        defaults: its options.
+        defaults: its.
         label_by_folder: whether a file's folder is its label, where the manifest gives none.
         key: an idempotency key: each file of the same archive under it is submitted once.
     """
@@ -57,7 +58,7 @@ class ArchiveImporter:
         services: IngestServices,
         tenant: str,
         batch_id: str,
-        defaults: dict[str, Any],
+        defaults: BatchDefaults,
         *,
         label_by_folder: bool,
         key: str | None,
@@ -100,9 +101,9 @@ class ArchiveImporter:
         if member.refused is not None:
             raise BadInput("unsupported_type", member.refused)
         folder = (member.path or "").rpartition("/")[0].rpartition("/")[2]
-        own, details = split_details(own)
+        own, details = split_details(self._services, self._defaults, own)
         chosen = {"label": folder, **own} if self._label_by_folder and folder else own
-        options = self._services.catalogue.options(**merge_options(self._defaults, chosen))
+        options = self._services.catalogue.options(**merge_options(self._defaults.options, chosen))
         with Spool.for_service(
             self._services.settings, declared=None, filename=member.path
         ) as spool:

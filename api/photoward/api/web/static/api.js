@@ -41,7 +41,7 @@ export function upload(form, name, onSent, signal) {
   });
 }
 
-export const images = (after) => json(`/v1/images?limit=100${after ? `&after=${encodeURIComponent(after)}` : ""}`);
+export const images = (after) => json(`/v1/images?limit=100${after ? `&cursor=${encodeURIComponent(after)}` : ""}`);
 export const image = (id) => json(`/v1/images/${id}`);
 export const content = async (id) => (await call(`/v1/images/${id}/content`)).blob();
 export const remove = (id) => call(`/v1/images/${id}`, { method: "DELETE" });

@@ -215,6 +215,9 @@ api.limits().then((found) => {
   limits = found;
   const kinds = Object.keys(limits.inputs).map((name) => name.toUpperCase()).join(", ");
   $("accepts").textContent = t("accepts", { kinds, size: bytes(limits.max_body_bytes), megapixels: limits.max_megapixels });
+  const hours = Math.max(1, Math.round(limits.retention_s / 3600));
+  $("retention").textContent = hours < 48 ? t("keptHours", { hours }) : t("keptDays", { days: Math.round(hours / 24) });
+  $("retention").hidden = !limits.retention_s;
   for (const name of Object.keys(limits.formats)) $("output_format").append(new Option(name.toUpperCase(), name));
 }, () => {}); // without the limits the page still works; the service reports one that is exceeded
 
