@@ -107,6 +107,18 @@ def test_a_turned_photo_has_upright_sizes(site: Site) -> None:
     all_protected(site, 3)
 
 
+@pytest.mark.parametrize("editor", ["GD", "Imagick"])
+def test_either_editor_makes_sizes_from_the_original(site: Site, editor: str) -> None:
+    trap(site, f"<?php add_filter('wp_image_editors', fn () => ['WP_Image_Editor_{editor}']);")
+    with visitor(site) as plain:
+        assert site.upload(photo()).status == 201
+    assert not plain
+    all_protected(site, 4)
+    assert {look(path.read_bytes()) for path in vault(site)} == {PLAIN}
+    used = site.php("echo get_class(wp_get_image_editor(glob(wp_upload_dir()['path'] . '/*')[0]));")
+    assert used == f"Photoward\\WordPress\\{editor}_Editor"
+
+
 def test_a_sideload_is_protected(site: Site, tmp_path: Path) -> None:
     site.php(SIDELOAD % written(tmp_path, photo()))
     all_protected(site, 4)
@@ -369,3 +381,17 @@ def test_two_editors_at_once(site: Site) -> None:
     all_protected(site, 4)
     assert site.command("restore").returncode == 0
     assert set(looks(site).values()) == {PLAIN}
+
+
+def test_uninstalling_forgets_nothing_that_is_needed(site: Site) -> None:
+    gone = """
+        define('WP_UNINSTALL_PLUGIN', true);
+        include WP_PLUGIN_DIR . '/photoward/uninstall.php';
+        echo get_option('photoward_schema') ? 'kept' : 'gone';
+    """
+    site.upload(photo())
+    assert site.php(gone) == "kept"
+    assert site.command("restore").returncode == 0
+    assert set(looks(site).values()) == {PLAIN}
+    assert site.php(gone) == "gone"
+    assert len(vault(site)) == 4
