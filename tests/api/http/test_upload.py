@@ -28,7 +28,7 @@ def test_a_raw_photo_is_stored_and_queued(service: Service) -> None:
     assert (item["options"]["epsilon"], item["options"]["preset"]) == (2.5, None)
     assert item["source"] == {
         "sha256": hashlib.sha256(photo).hexdigest(), "size": len(photo), "width": 40,
-        "height": 30, "media_type": "image/png", "filename": None,
+        "height": 30, "media_type": "image/png", "filename": None, "protected": False,
     }  # fmt: skip
     assert service.store.get(original_key("default", item["id"])) == photo
     assert service.client.get(answer.headers["Location"]).json()["id"] == item["id"]

@@ -132,6 +132,7 @@ def test_an_upload_in_parts_becomes_a_photo(service: Service) -> None:
     assert item["source"] == {
         "sha256": hashlib.sha256(PHOTO).hexdigest(), "size": len(PHOTO), "width": 40,
         "height": 30, "media_type": "image/png", "filename": "ü.png",
+        "protected": False,
     }  # fmt: skip
     assert service.kept() == [original_key("default", item["id"])]
     assert service.store.get(service.kept()[0]) == PHOTO
