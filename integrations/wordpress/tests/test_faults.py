@@ -169,3 +169,20 @@ def test_a_file_that_another_program_changed_is_left_alone_by_restore(site: Site
     done = site.command("restore")
     assert "changed by another program" in done.stdout
     assert path.read_bytes() == photo(60, (150, 150))
+
+
+def test_what_expired_on_the_service_is_sent_anew(site: Site, service: Service) -> None:
+    site.set(url="")
+    assert site.upload(photo(50, (200, 150))).status == 201
+    site.set(url=service.url)
+    site.php("""
+        foreach (glob(wp_upload_dir()['path'] . '/*') as $path) {
+            $hash = hash_file('sha256', $path);
+            Photoward\\WordPress\\Vault::put($path);
+            Photoward\\WordPress\\Ledger::save(Photoward\\WordPress\\Library::name($path), [
+                'original' => $hash, 'protected' => $hash, 'state' => 'sent',
+                'item' => str_repeat('0', 32)]);
+        }
+    """)
+    assert site.command("resume").returncode == 0
+    assert set(looks(site).values()) == {PROTECTED}

@@ -107,7 +107,7 @@ final class Client
         try {
             $this->send('DELETE', "/v1/images/$id");
         } catch (Problem $problem) {
-            $problem->status === 404 || throw $problem;
+            in_array($problem->status, [404, 410], true) || throw $problem;
         }
     }
 

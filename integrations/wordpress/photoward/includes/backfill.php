@@ -319,7 +319,7 @@ final class Backfill {
 				if ( 'not_in_time' === $problem->problem ) {
 					break;
 				}
-				if ( 404 === $problem->status ) {
+				if ( in_array( $problem->status, array( 404, 410 ), true ) ) { // It expired there: it is sent anew.
 					Ledger::save( $row['path'], array( 'item' => '' ) );
 				} elseif ( in_array( $problem->status, array( 0, 429, 503 ), true ) ) {
 					self::mend( $ids );
