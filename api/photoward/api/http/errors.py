@@ -115,9 +115,12 @@ def _not_routed(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> set[str]:
     """Every method that is described for this path; the router names those of one route alone."""
+    paths = request.app.openapi()["paths"]
+    if request.url.path in paths:  # written out, it is no other path's parameter
+        return {method.upper() for method in paths[request.url.path]}
     return {
         method.upper()
-        for path, operations in request.app.openapi()["paths"].items()
+        for path, operations in paths.items()
         if compile_path(path)[0].fullmatch(request.url.path)
         for method in operations
     }
