@@ -46,7 +46,7 @@ integrations: $(STAMP) ## Run the integrations against the real hosts, which it 
 	$(BIN)/pytest -q -m integration
 
 FAULTS := $(addprefix tests/system/test_,worker_faults.py crash_points.py fetch_faults.py broker_faults.py \
-	store_faults.py webhook_faults.py load_faults.py upload_faults.py erasure.py two_at_once.py chaos.py sync_ten_thousand.py)
+	store_faults.py gateway_faults.py webhook_faults.py load_faults.py upload_faults.py erasure.py two_at_once.py chaos.py sync_ten_thousand.py)
 
 chaos: $(STAMP) ## Let everything die that can, as often as promised (an hour); OUT=FILE keeps what was measured
 	PHOTOWARD_CHAOS=full PHOTOWARD_FAULTS_OUT=$(OUT) $(BIN)/pytest -q --no-cov -m '' $(FAULTS)

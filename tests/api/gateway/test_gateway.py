@@ -9,7 +9,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
@@ -348,3 +348,32 @@ def test_an_inbox_on_a_web_server(tmp_path: Path, service: Service) -> None:
 def test_other_inboxes_are_refused(inbox: str) -> None:
     with pytest.raises(BadInput, match=r"inbox|fetched"):
         open_origin(inbox, Settings())
+
+
+@pytest.mark.parametrize(
+    ("inbox", "outbox", "more"),
+    [
+        ("file:///a", "file:///a", {}),
+        ("file:///a/", "file:///a/b", {}),
+        ("s3://a/b/c", "s3://a/b", {}),
+        ("file:///a", None, {}),
+        (None, "file:///a", {}),
+        ("file:///a", "file:///b", {"gateway_pass": ("pictures",)}),
+        ("file:///a", "file:///b", {"gateway_options": "sizes=10"}),
+        ("file:///a", "file:///b", {"gateway_options": "strong"}),
+    ],
+)
+def test_what_cannot_be_set_up_is_said(
+    inbox: str | None, outbox: str | None, more: dict[str, Any]
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        open_library(Settings(gateway_inbox=inbox, gateway_outbox=outbox, **more))
+    assert caught.value.code == "invalid_option"
+
+
+def test_only_reading_is_allowed(folder: FolderPlace, service: Service) -> None:
+    folder.put("a.png", picture())
+    with gateway(folder.inbox, folder.outbox, service.url) as public:
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            answer = public.client.request(method, "/a.png")
+            assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")

@@ -16,6 +16,7 @@ import structlog
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.exceptions import HTTPException
 
 from photoward.api.gateway.kinds import CLASSES
 from photoward.api.gateway.library import Found, Library, PassedFile
@@ -87,6 +88,7 @@ def create_app(facade: Facade, sweep_interval_s: float) -> FastAPI:
     app.add_api_route("/{name:path}", _serve, methods=["GET", "HEAD"])
     errors.install(app, lambda _request: None)  # it has no pages
     app.add_exception_handler(PhotowardError, _refused)
+    app.add_exception_handler(HTTPException, _not_allowed)
     app.add_middleware(RequestContextMiddleware, tracer=NO_OP)
     return app
 
@@ -115,6 +117,11 @@ def open_library(settings: Settings) -> Library:
     """The library of the settings. Raises as ``open_app``."""
     if settings.gateway_inbox is None or settings.gateway_outbox is None:
         raise BadInput("invalid_option", "Name the inbox and the outbox of the gateway.")
+    places = sorted(
+        f"{one.rstrip('/')}/" for one in (settings.gateway_inbox, settings.gateway_outbox)
+    )
+    if places[1].startswith(places[0]):
+        raise BadInput("invalid_option", "The inbox and the outbox must lie beside each other.")
     if unknown := set(settings.gateway_pass) - set(CLASSES):
         raise BadInput(
             "invalid_option",
@@ -220,6 +227,12 @@ def _refused(_request: Request, error: Exception) -> Response:
     else:
         problem = Problem.of_error(error)
     return errors.problem_response(problem, {**NO_STORE, **PUBLIC})
+
+
+def _not_allowed(request: Request, _error: Exception) -> Response:
+    """Every path is a route: only the method can be wrong."""
+    problem = Problem.of("method_not_allowed", f"{request.method} is not allowed.")
+    return errors.problem_response(problem, {"Allow": "GET, HEAD", **NO_STORE, **PUBLIC})
 
 
 async def _sweep(library: Library, interval_s: float) -> None:

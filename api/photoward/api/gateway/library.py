@@ -145,7 +145,7 @@ class Library:
         if last is not None and last[0] == version:
             return last[1]
         if (refused := self._refused.get(known)) is not None:
-            raise refused
+            raise refused.with_traceback(None)  # else it grows with each request
         try:
             return await self._flights.join(known, partial(self._make, *known), self._deadline_s)
         except TimeoutError:
@@ -193,7 +193,7 @@ class Library:
         if version is None:
             version = await self._looks.join(name, partial(self._look, name), None)
         if isinstance(version, NotFound):
-            raise version
+            raise version.with_traceback(None)
         return version
 
     async def _look(self, name: OriginName) -> OriginFile | NotFound:
