@@ -66,7 +66,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "curl's default": (
         raw(PNG, "application/x-www-form-urlencoded"), "unsupported_content_type", None
     ),
-    "json": (raw(b"{}", "application/json"), "invalid_option", "upload"),
+    "json": (raw(b"{}", "application/json"), "invalid_option", None),
     "compressed": (
         {"content": PNG, "headers": {"Content-Type": "image/png", "Content-Encoding": "gzip"}},
         "unsupported_content_type", None,
@@ -159,8 +159,9 @@ def test_every_other_refusal_is_a_problem_too(service: Service, case: str) -> No
 
 
 def test_a_wrong_method_names_the_right_ones(service: Service) -> None:
-    assert service.client.put("/v1/images").headers["Allow"] == "POST"
-    assert service.client.put("/v1/keys").headers["Allow"] == "GET, POST"
+    assert service.client.put("/v1/images").headers["Allow"] == "GET, POST"
+    assert service.client.put("/v1/protect").headers["Allow"] == "POST"
+    assert service.client.put("/v1/keys/self").headers["Allow"] == "GET"
 
 
 def test_our_own_fault_says_nothing_of_its_cause(

@@ -33,4 +33,5 @@ def as_refusal(error: Mapping[str, Any]) -> BadInput:
     """One of pydantic's errors as the refusal of an option."""
     field = str(error["loc"][-1])[:MAX_FIELD] if error["loc"] else None
     where = "" if field is None else f"{field}: "
-    return BadInput("invalid_option", f"{where}{error['msg']}.", field=field)
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return BadInput("invalid_option", f"{where}{said}.", field=field)
