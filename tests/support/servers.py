@@ -73,6 +73,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     swept: Callable[[], None] = lambda: None
     """Removes what it leaves outside its folder."""
+    start_s: float = START_S
 
     def start(self) -> None:
         """Start it and wait until it answers; its log is the message when it does not."""
@@ -83,7 +84,7 @@ class Server:
                 [*tied, *self.command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 env=os.environ | self.env,
             )  # fmt: skip
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + self.start_s
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop(signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""Django storages that publish only photos which Photoward has protected."""
