@@ -82,7 +82,8 @@ def test_other_formats_keep_theirs(site: Site, kind: str) -> None:
     answer = site.upload(photo(kind=kind), f"photo.{kind.lower()}", f"image/{kind.lower()}")
     assert answer.status == 201, answer.body
     all_protected(site, 4)
-    assert {Image.open(path).format for path in site.uploads.rglob("*.*")} == {kind}
+    files = [io.BytesIO(path.read_bytes()) for path in site.uploads.rglob("*.*")]
+    assert {Image.open(file).format for file in files} == {kind}
 
 
 def test_what_cannot_be_protected_is_refused_or_left_as_set(site: Site) -> None:
