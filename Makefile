@@ -8,7 +8,7 @@ LINTERS := .venv/linters
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up stack test fast coverage slow integrations chaos fuzz tables deployment lint format types contracts clean
+.PHONY: help venv demo up stack test fast coverage slow integrations chaos fuzz tables linters deployment lint format types contracts clean
 
 help: ## This overview
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
@@ -32,7 +32,7 @@ stack: $(STAMP) ## Run docker-compose.yml as plain processes on loopback until C
 
 test: fast slow ## Run all tests: the fast ones, then the slow ones
 
-FAST := -m 'not slow and not system and not gpu and not bench and not integration'
+FAST := -m 'not slow and not system and not gpu and not bench and not integration' --durations=15
 fast: $(STAMP) ## Run the fast tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) $(FAST)
 
@@ -40,7 +40,7 @@ coverage: $(STAMP) ## Run the fast tests and show their branch coverage
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) $(FAST) --cov --cov-report=term
 
 slow: $(STAMP) ## Run the tests that take long or start the whole service
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m '(slow or system or gpu) and not bench and not chaos and not integration'
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile --durations=15 -m '(slow or system or gpu) and not bench and not chaos and not integration'
 
 integrations: $(STAMP) ## Run the integrations against the real hosts, which it installs into .integrations
 	$(BIN)/pytest -q -m integration
@@ -59,7 +59,9 @@ tables: $(STAMP) ## Write the generated parts of the documents
 	$(BIN)/python docs/tables.py
 	$(BIN)/python docs/configuration.py
 
-deployment: $(STAMP) $(LINTERS)/installed ## Check docker/ with what needs neither engine nor cluster
+linters: $(LINTERS)/installed ## Make the environment of the deployment's linters
+
+deployment: $(STAMP) linters ## Check docker/ with what needs neither engine nor cluster
 	$(BIN)/pytest -q --no-cov tests/docker
 
 # By themselves: checkov wants other versions of what we use.

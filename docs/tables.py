@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from photoward.core.catalogue import DEFAULT_METHOD
 from photoward.core.levels import FILE as LEVELS
 from photoward.models.evaluation.metrics import learned_share
 from photoward.models.evaluation.reports import charts
@@ -39,6 +40,11 @@ def result(name: str) -> dict[str, Any]:
     return found
 
 
+def of_default(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """How each measured preset of the default method looks."""
+    return {n: one for n, one in found["looks"].items() if n.startswith(f"{DEFAULT_METHOD}, ")}
+
+
 def summary() -> str:
     """Five rows for the README: what is visible, and what a trainer still learns."""
     presets, small, furthest = map(result, ("levels", "cifar10-unseen", "cifar10-strongest"))
@@ -51,7 +57,7 @@ def summary() -> str:
             title,
             *(f"{peak(presets, of, probe):.0%}" for of in ("clean", name)),
         )
-        for name, looks in presets["looks"].items()
+        for name, looks in of_default(presets).items()
     ]
     from_scratch = [
         (
@@ -111,14 +117,14 @@ def level_figures() -> list[dict[str, Any]]:
             "from_scratch": left(name, "none"),
             "photos": found["photos"],
         }
-        for name, looks in found["looks"].items()
+        for name, looks in of_default(found).items()
     ]
 
 
 def frontier() -> str:
     """The plot of what is seen against what is left to a trainer, as SVG."""
     found = result("levels")
-    looks = sorted((one["visibility"], name) for name, one in found["looks"].items())
+    looks = sorted((one["visibility"], name) for name, one in of_default(found).items())
     lines = [
         (title, [(seen, peak(found, name, trainer)) for seen, name in [(0.0, "clean"), *looks]])
         for trainer, title in {row["countermeasure"]: row["title"] for row in found["rows"]}.items()

@@ -222,9 +222,9 @@ def test_compatible_items_have_equal_keys() -> None:
 def test_noise_against_networks_is_made_for_photos_and_small_pictures_get_sem() -> None:
     catalogue = Catalogue({"one": CARD}, "one", sets=SETS, default_set="some")
     options = catalogue.options(label="cow")
-    assert (options.method, options.networks) == ("sem+anchor", "some")
+    assert (options.method, options.networks) == ("anchor", "some")
     photo, key = catalogue.placed(options, 640, 480)
-    assert (photo, key) == (options, "sem+anchor/prototype/one/some/224")
+    assert (photo, key) == (options, "anchor/anchor/one/some/224")
     small, key = catalogue.placed(options, 32, 32)
     assert (small.method, small.networks) == ("sem", None)
     assert key == "sem/prototype/one/32"

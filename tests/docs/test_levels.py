@@ -23,7 +23,7 @@ def test_each_sentence_says_the_tables_figures() -> None:
     found = tables.result("levels")
     for level in levels():
         assert level.preset in PRESETS
-        name = f"sem+anchor, {level.preset}"
+        name = f"anchor, {level.preset}"
         control, left = (100 * tables.peak(found, one, found["probe"]) for one in ("clean", name))
         assert (
             f"classifies {left:.0f} of 100 new photos correctly instead of {control:.0f}"

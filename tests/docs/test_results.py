@@ -70,10 +70,10 @@ def test_the_readme_says_what_the_presets_leave_to_a_trainer() -> None:
         name: round(100 * tables.peak(presets, name, presets["probe"]))
         for name in ("clean", *presets["looks"])
     }
-    strong, maximum = left["sem+anchor, strong"], left["sem+anchor, maximum"]
+    standard, strong, maximum = (left[f"anchor, {p}"] for p in ("standard", "strong", "maximum"))
     text = " ".join(README.split())
-    assert f"{strong} of 100 new photos correctly instead of {left['clean']}" in text
-    assert f"`maximum`, which is plainly seen, {maximum}." in text
+    assert f"{standard} of 100 new photos classified correctly instead of {left['clean']}" in text
+    assert f"`strong` leaves {strong}; `maximum`, plainly seen, {maximum}." in text
 
 
 @pytest.mark.parametrize("document", tables.WITH_TABLES)

@@ -107,7 +107,7 @@ def test_each_methods_noise_has_a_version_of_its_own() -> None:
     versions = {name: method.version for name, method in METHODS.items()}
     assert versions == {
         "sem": "sem-3",
-        "anchor": "anchor-1",
+        "anchor": "anchor-2",
         "sem+anchor": "sem-3+anchor-1",
         "cuda": "cuda-2",
         "sem+cuda": "cuda-2-wide+sem-3",

@@ -37,7 +37,7 @@ REFUSED = {
 """What the promise allows to refuse, and with which code."""
 
 EPSILON, LEAST_PSNR_DB = PRESETS[DEFAULT_PRESET].epsilon, 27
-REPEATED = 6
+REPEATED = 12
 """Each so many photos are sent twice."""
 
 JPEG = b"\xff\xd8\xff"

@@ -63,7 +63,7 @@ MAX_LABEL = 256
 MAX_WORDS = 1024
 """Characters of what is stated about rights."""
 
-DEFAULT_METHOD = "sem+anchor"
+DEFAULT_METHOD = "anchor"
 TARGETS = ("prototype", "logits")
 LEAST_SIDE, MOST_SIZES = 16, 8
 """Pixels to which a picture may be asked to shrink, and in how many sizes."""
@@ -115,20 +115,6 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
-    "sem+anchor": Method(
-        name="sem+anchor",
-        title="Stable error-minimising noise and targeted noise in one",
-        description=(
-            "The noise of sem, which a network trained from scratch learns in place of the "
-            "picture, and that of anchor, which pretrained networks take for something else, in "
-            "one budget. Adversarial trainers are not stopped by it: sem+cuda is for those."
-        ),
-        targets=TARGETS,
-        presets=tuple(PRESETS),
-        networks=True,
-        small="sem",
-        source="See sem and anchor",
-    ),
     "anchor": Method(
         name="anchor",
         title="Targeted noise against pretrained networks",
@@ -145,6 +131,20 @@ METHODS: dict[str, Method] = {
             "Xiao, Zheng: One Man's Trash Is Another Man's Treasure. CVPR 2020, arXiv 1911.10891; "
             "used here as protection"
         ),
+    ),
+    "sem+anchor": Method(
+        name="sem+anchor",
+        title="Stable error-minimising noise and targeted noise in one",
+        description=(
+            "The noise of sem, which a network trained from scratch learns in place of the "
+            "picture, and that of anchor, which pretrained networks take for something else, in "
+            "one budget. Adversarial trainers are not stopped by it: sem+cuda is for those."
+        ),
+        targets=TARGETS,
+        presets=tuple(PRESETS),
+        networks=True,
+        small="sem",
+        source="See sem and anchor",
     ),
     "sem": Method(
         name="sem",

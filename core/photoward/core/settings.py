@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     ledger."""
 
     # Protection
-    engine_method: str = "sem+anchor"
+    engine_method: str = "anchor"
     """Method that protects images whose request names none."""
     engine_surrogate: str = "cifar10-r18w16"
     """Surrogate network of images whose request names none; workers load it at their start."""

@@ -82,13 +82,15 @@ class Budget:
         whole = self.epsilon.expand_as(self.pictures[:, :1])
         self._shaped = any(one is not None for one in allowed)
         self.limit = whole
+        self.rms = torch.full_like(self.epsilon, torch.inf)
+        """Each picture's largest root mean square, ``[N, 1, 1, 1]``."""
         if not self._shaped:
             return
         self._every = all(one is not None for one in allowed)
         self._chosen = _column([one is not None for one in allowed], fine.device, torch.bool)
         strengths = [one.strength if one else None for one in allowed]
         flat = _column([s.flat / LEVELS if s else 0.0 for s in strengths], fine.device)
-        self._rms = _column([s.rms / LEVELS if s else 1.0 for s in strengths], fine.device)
+        self.rms = _column([s.rms / LEVELS if s else torch.inf for s in strengths], fine.device)
         self._kept = _kept(allowed, grid).to(fine.device)
         hidden, light = (
             functional.avg_pool2d(torch.cat(share), detail)
@@ -101,8 +103,8 @@ class Budget:
         """The same for some of the pictures."""
         part = object.__new__(Budget)
         part.__dict__.update(self.__dict__)
-        names = ["pictures", "epsilon", "limit"]
-        for name in names + (["_chosen", "_rms", "_kept"] if self._shaped else []):
+        names = ["pictures", "epsilon", "limit", "rms"]
+        for name in names + (["_chosen", "_kept"] if self._shaped else []):
             setattr(part, name, getattr(self, name)[index])
         return part
 
@@ -113,7 +115,12 @@ class Budget:
         for _ in range(rounds):
             perturbation = project(self.cut(perturbation), self.pictures, self.limit)
         size = perturbation.square().mean((1, 2, 3), keepdim=True).sqrt()
-        return perturbation * (self._rms / size.clamp(min=1e-9)).clamp(max=1)
+        return perturbation * (self.rms / size.clamp(min=1e-9)).clamp(max=1)
+
+    @property
+    def rms_binds(self) -> torch.Tensor:
+        """``[N, 1, 1, 1]``: whether the root mean square is limited more than the pixels are."""
+        return self.rms < self.limit.square().mean((1, 2, 3), keepdim=True).sqrt()
 
     def cut(self, perturbation: torch.Tensor) -> torch.Tensor:
         """Without what lies below the cut-offs of luma and chroma."""

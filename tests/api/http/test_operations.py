@@ -143,8 +143,8 @@ def test_the_catalogue_is_told(service: Service) -> None:
     methods = {method.pop("name"): method for method in get("/v1/methods").json()["methods"]}
     assert list(methods) == list(METHODS)
     assert [name for name, method in methods.items() if method["networks"]] == [
-        "sem+anchor",
         "anchor",
+        "sem+anchor",
     ]
     assert (methods["cuda"]["bounded"], methods["cuda"]["presets"]) == (False, [])
     assert methods["cuda"]["targets"] == ["filter"]

@@ -1,8 +1,10 @@
 """The descent that all noise methods share: views, objectives, a step rule, a budget.
 
 For each picture: start δ; K times: ask each objective for the gradient of what it wants small, on
-random views of ``x + δ``, each at mean size 1; add them up, with momentum; step δ against the sign
-and back into its budget. Methods differ in their objectives and their schedule.
+random views of ``x + δ``, each at mean size 1; add them up, with momentum; step δ against it and
+back into its budget. Methods differ in their objectives and their schedule. A step is the steepest
+in the norm that limits δ: against the gradient's sign where that is each pixel's limit, against
+the gradient itself where a picture's root mean square is limited and the spec says so.
 
 Two things are not the papers': the steps get smaller, and the gradient has momentum (Dong et al.,
 CVPR 2018). With them one sample a step does about what five do without (decision 10).
@@ -133,9 +135,13 @@ class Descent(Method):
         direction = torch.zeros_like(delta)
         for number in range(plan.steps):
             direction = followed(direction, gradient(delta, number), plan.momentum)
-            step = budget(plan.step_size) * (1 - plan.falling * number / plan.steps)
+            falling = 1 - plan.falling * number / plan.steps
             share = limits.limit / budget(8)
-            delta = limits.project(delta - step * share * direction.sign())
+            step = budget(plan.step_size) * falling * share * direction.sign()
+            if self.spec.proportional:
+                straight = limits.rms * falling * normalized(share * direction)
+                step = torch.where(limits.rms_binds, straight, step)
+            delta = limits.project(delta - step)
         return limits.project(delta, ROUNDS)
 
     def _hosted(self, pictures: torch.Tensor, random: Stream) -> torch.Tensor:
@@ -153,6 +159,11 @@ class Descent(Method):
 def unit(gradient: torch.Tensor) -> torch.Tensor:
     """Each picture's gradient at mean size 1."""
     return gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp(min=TINY)
+
+
+def normalized(step: torch.Tensor) -> torch.Tensor:
+    """Each picture's step at root mean square 1."""
+    return step / step.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=TINY)
 
 
 def followed(direction: torch.Tensor, gradient: torch.Tensor, momentum: float) -> torch.Tensor:

@@ -20,8 +20,8 @@ _LONG = Schedule(steps=24, momentum=0.9, step_size=2.0)
 """Of descents against pretrained networks, which are asked some at a time."""
 
 _ROWS = (
+    MethodSpec("anchor", "anchor-2", anchor=True, proportional=True, schedule=_LONG, chunk=1),
     MethodSpec("sem+anchor", "sem-3+anchor-1", LabelTerm(), anchor=True, schedule=_LONG, chunk=1),
-    MethodSpec("anchor", "anchor-1", anchor=True, schedule=_LONG, chunk=1),
     MethodSpec("sem", "sem-3", LabelTerm(), hosted_steps=20),
     MethodSpec("cuda", "cuda-2", filter_side=LEAST),
     MethodSpec("sem+cuda", "cuda-2-wide+sem-3", LabelTerm(), filter_side=WIDE, hosted_steps=20),

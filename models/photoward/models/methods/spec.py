@@ -54,6 +54,9 @@ class MethodSpec:
     """How the robust surrogate is asked for the label's target; None: it is not."""
     anchor: bool = False
     """Whether a set of pretrained networks is asked for the label's anchor."""
+    proportional: bool = False
+    """Whether steps follow the gradient where a picture's root mean square limits the noise, and
+    its sign where each pixel's limit does; False: its sign everywhere."""
     filter_side: int = 0
     """Least side k of the label's filter; 0: none. With it ε does not bound the whole change."""
     schedule: Schedule = field(default_factory=Schedule)

@@ -42,7 +42,7 @@ class Methods(BaseModel):
     """All methods, and what the presets of the default method do."""
 
     methods: list[Method]
-    default: str = Field(examples=["sem+anchor"])
+    default: str = Field(examples=["anchor"])
     levels: list[Level] = Field(description="As measured; without presets that were not measured.")
 
 
