@@ -186,7 +186,10 @@ def test_several_sites_at_once(protect: Protect, site: Path, tmp_path: Path) -> 
     before = contents(other)
     assert protect(site, other, "--in-place", "--min-side", 32) == 0
     assert changed(before, contents(other)) == set(PHOTOS)
-    assert protect(site, other, "-o", tmp_path / "out", "--exclude", "icon.png") == 0
+    fresh = [tmp_path / "fresh" / name for name in ("public", "second")]
+    for folder in fresh:
+        build(folder)
+    assert protect(*fresh, "-o", tmp_path / "out", "--exclude", "icon.png") == 0
     assert {"public/a.png", "second/sub/b.jpg"} <= contents(tmp_path / "out").keys()
 
 
