@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-PHOTOS, SIDE = 32, 160
+PHOTOS, SIDE = 20, 160
 
 
 def left(labels: int, folder: Path) -> NDArray[np.float64]:

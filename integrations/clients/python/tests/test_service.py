@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,9 +82,8 @@ def test_a_service_that_starts_again_is_waited_for(photoward: Service) -> None:
     photoward.server.stop()
     with pytest.raises(UnavailableError):
         Client(photoward.url, retries=1).protect(photo())
-    starting = threading.Thread(target=photoward.server.start)
-    starting.start()
-    try:
-        assert Client(photoward.url, timeout_s=240, retries=200).protect(photo()).content
-    finally:
-        starting.join()
+    client = Client(photoward.url, timeout_s=240, retries=200)
+    with ThreadPoolExecutor(1) as waiting:
+        answer = waiting.submit(client.protect, photo())
+        photoward.server.start()  # in the test's own thread: the service ends with who started it
+        assert answer.result().content
