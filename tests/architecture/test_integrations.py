@@ -43,7 +43,23 @@ def test_a_planted_import_is_found(planted: str) -> None:
     assert any(map(is_service, imported(planted)))
 
 
-@pytest.mark.parametrize("folder", ["clients/python", "django", "thumbor"])
-def test_each_has_a_manifest_a_readme_and_a_licence(folder: str) -> None:
+@pytest.mark.parametrize(
+    ("folder", "manifest"),
+    [
+        ("clients/javascript", "package.json"),
+        ("clients/php", "composer.json"),
+        ("clients/python", "pyproject.toml"),
+        ("django", "pyproject.toml"),
+        ("thumbor", "pyproject.toml"),
+    ],
+)
+def test_each_has_a_manifest_a_readme_and_a_licence(folder: str, manifest: str) -> None:
     names = {one.name for one in (ROOT / folder).iterdir()}
-    assert {"README.md", "LICENSE", "tests", "pyproject.toml"} <= names
+    assert {"README.md", "LICENSE", "tests", manifest} <= names
+
+
+def test_the_overview_names_each() -> None:
+    overview = (ROOT / "README.md").read_text()
+    folders = {one.parent.relative_to(ROOT).as_posix() for one in ROOT.glob("**/LICENSE")}
+    named = {one.removesuffix("/photoward") for one in folders}  # the plug-in's own folder
+    assert not {one for one in named if f"]({one}/README.md)" not in overview}
