@@ -96,7 +96,7 @@ async def _run(url: str, streams: dict[str, Stream], seconds: float, method: str
     photos = [_photo(seed) for seed in range(PHOTOS)]
     async with aiohttp.ClientSession(
         f"{address(url)}/",
-        headers=credentials(),
+        headers=credentials(url),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S),
         connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE_S),
     ) as client:

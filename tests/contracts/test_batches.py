@@ -34,6 +34,21 @@ def test_a_batch_is_kept_as_it_was_asked_for(ledger: Ledger) -> None:
     assert batch.eta_s == 0
 
 
+def test_a_tenants_batches_are_listed_newest_first_page_by_page(ledger: Ledger) -> None:
+    one, two, three = (made(ledger) for _ in range(3))
+    other = made(ledger, "bob")
+    put(ledger, two)
+    first = ledger.batches.list_newest("alice", before=None, limit=2)
+    assert [batch.id for batch in first] == [three.id, two.id]
+    assert [batch.counts for batch in first] == [{}, {State.QUEUED: 1}]
+    assert first[1] == ledger.batches.get("alice", two.id)
+    (last,) = ledger.batches.list_newest("alice", before=two.id, limit=2)
+    assert last.id == one.id
+    assert ledger.batches.list_newest("alice", before=one.id, limit=2) == []
+    with pytest.raises(NotFound):
+        ledger.batches.list_newest("alice", before=other.id, limit=2)
+
+
 def test_a_closed_batch_takes_nothing_more(ledger: Ledger) -> None:
     batch = made(ledger)
     item = put(ledger, batch)

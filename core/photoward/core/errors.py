@@ -264,9 +264,11 @@ ADVICE: dict[str, str] = {
     "foreign_origin": "Set PHOTOWARD_API_KEY, and require keys in the service.",
     "invalid_option": "",
     "not_found": "Check the name or the id.",
+    "not_ready": "`photoward images watch ID` waits until it is.",
     "queue_full": "Try again in a few minutes.",
     "too_many_pixels": "Scale the photo down.",
-    "unauthenticated": "Set PHOTOWARD_API_KEY to a valid API key.",
+    "unauthenticated": "Log in with `photoward login URL`, or set PHOTOWARD_API_KEY to a valid API "
+    "key.",
     "unavailable": "Try again in a few minutes.",
     "unknown_label": "Choose a class of the surrogate; or --target prototype, for any label.",
     "unknown_method": "`photoward protect --help` lists the methods.",

@@ -6,14 +6,16 @@ import os
 import re
 import secrets
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
 from photoward.core.errors import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import IO
 
 LEFT_OUT = frozenset({
     "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX", "lost+found",
@@ -31,7 +33,9 @@ def is_hidden(part: str) -> bool:
     return part.startswith(".") or part in LEFT_OUT
 
 
-def write_whole(target: Path, data: bytes, modified_ns: int | None = None) -> None:
+def write_whole(
+    target: Path, data: bytes, modified_ns: int | None = None, *, mode: int = 0o666
+) -> None:
     """Write a file, and the folders above it, so that nobody sees half of it.
 
     Args:
@@ -39,6 +43,26 @@ def write_whole(target: Path, data: bytes, modified_ns: int | None = None) -> No
             stays when it cannot be written.
         data: what it holds then, on the disk.
         modified_ns: when it shall say that it was changed, nanoseconds since the epoch; None: now.
+        mode: who may read and write it, before the umask.
+
+    Raises:
+        Unavailable: it cannot be written.
+    """
+    with open_whole(target, mode=mode) as file:
+        file.write(data)
+        if modified_ns is not None:
+            file.flush()
+            with suppress(OSError):  # not every file system can tell
+                os.utime(file.fileno(), ns=(modified_ns, modified_ns))
+
+
+@contextmanager
+def open_whole(target: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """A draft to write to, which takes its name at the end of the block, if nothing was raised.
+
+    Args:
+        target: as of ``write_whole``.
+        mode: as of ``write_whole``.
 
     Raises:
         Unavailable: it cannot be written.
@@ -47,13 +71,10 @@ def write_whole(target: Path, data: bytes, modified_ns: int | None = None) -> No
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
-        with draft.open("xb") as file:
-            file.write(data)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        if modified_ns is not None:
-            with suppress(OSError):  # not every file system can tell
-                os.utime(draft, ns=(modified_ns, modified_ns))
         draft.replace(target)
     except OSError as error:
         raise Unavailable(f"{target} cannot be written: {error.strerror}.") from error

@@ -104,8 +104,12 @@ class Settings(BaseSettings):
     xdg_data_home: Path | None = Field(default=None, validation_alias="XDG_DATA_HOME")
     """Folder in which ``photoward protect`` and ``sync`` keep a user's secret and records; default:
     ``~/.local/share``."""
+    xdg_config_home: Path | None = Field(default=None, validation_alias="XDG_CONFIG_HOME")
+    """Folder in which ``photoward login`` keeps a service's URL and API key; default:
+    ``~/.config``."""
     api_key: SecretStr | None = None
-    """API key that ``sync``, ``evaluate`` and ``bench`` send to a service; default: none."""
+    """API key that ``images``, ``batches``, ``sync``, ``evaluate`` and ``bench`` send to a service;
+    default: that of ``photoward login``."""
 
     # HTTP
     http_host: str = "127.0.0.1"

@@ -68,6 +68,7 @@ OPERATIONS = {
     "putUpload": Operation(WRITE, 204, b"the whole", "upload_id"),
     "deleteUpload": Operation(WRITE, 204, thing="upload_id", headers=TUS),
     "createBatch": Operation(WRITE, 201, {}),
+    "listBatches": Operation(READ, 200),
     "getBatch": Operation(READ, 200, thing="batch_id"),
     "listBatchImages": Operation(READ, 200, thing="batch_id"),
     "closeBatch": Operation(WRITE, 200, thing="batch_id"),

@@ -92,6 +92,23 @@ def test_photos_of_a_batch_take_its_options_unless_they_say_otherwise(service: S
     assert (stands["counts"], stands["total"], stands["ended"]) == ({"succeeded": 2}, 2, 2)
 
 
+def test_batches_are_listed_newest_first(make_service: ServiceFactory) -> None:
+    service = make_service()
+    ids = [made(service, name=name)["id"] for name in ("a", "b", "c")]
+    found, cursor = list[str](), dict[str, str]()
+    for _ in range(3):
+        page = service.client.get("/v1/batches", params={"limit": 1, **cursor}).json()
+        found += [batch["id"] for batch in page["items"]]
+        cursor = {"cursor": page["next"]}
+    assert found == ids[::-1]
+    last = service.client.get("/v1/batches", params=cursor).json()
+    assert last == {"items": [], "next": None}
+    for wrong in ("x", encode_cursor(7), encode_cursor(new_id()), encode_cursor("Ä" * 32)):
+        assert_problem(
+            service.client.get("/v1/batches", params={"cursor": wrong}), "invalid_option"
+        )
+
+
 def test_a_batch_may_be_named_in_the_form_too(service: Service) -> None:
     batch = made(service, options={"preset": "subtle"})
     for fields in ({"batch": batch["id"]}, {"label": "dog", "batch": batch["id"]}):

@@ -5,12 +5,14 @@ The attribute is a function with Typer annotations, or a ``typer.Typer`` with su
 own. Only the module of the command that is called gets imported, so the overview stays fast and
 no command pays for another's libraries.
 
-Exit codes: 0 done, 1 failed, 2 bad usage or input, 130 interrupted.
+Exit codes: 0 done; 1 failed, as of a service that does not answer, or some of several things
+failed; 2 bad usage or input, or the service refused it; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +29,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("photoward.api.cli.worker:worker", "Run one worker alone."),
     "protect": ("photoward.api.cli.protect:protect", "Protect photos without a service."),
     "sync": ("photoward.api.cli.sync:sync", "Protect a folder or bucket through a service."),
+    "login": ("photoward.api.cli.login:login", "Store a service's URL and an API key."),
+    "logout": ("photoward.api.cli.login:logout", "Delete the stored URL and API key."),
+    "images": (
+        "photoward.api.cli.images:app",
+        "List, download, watch and delete images of a service.",
+    ),
+    "batches": (
+        "photoward.api.cli.batches:app",
+        "List, watch, download and end batches of a service.",
+    ),
     "gateway": (
         "photoward.api.cli.gateway:gateway",
         "Serve a site's media files in public, photos protected.",
@@ -66,10 +78,13 @@ RENAMED = {
 
 FIRST_SERVER_FAULT = 500
 
+COMPLETION = "_PHOTOWARD_COMPLETE"
+"""Set by the script that ``photoward --install-completion`` installs in a shell."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that ``arguments`` (default: the process's own) name, then exit."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments) or _words_to_complete()
     words = tuple(word for word in given if not word.startswith("-"))[:2]
     if words in RENAMED:
         sys.stderr.write(
@@ -92,7 +107,6 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     """All commands by name; only the one that is called is imported."""
     called = next((word for word in arguments if not word.startswith("-")), None)
     app = typer.Typer(
-        add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         callback=_photoward,
@@ -118,6 +132,12 @@ def sentence(error: PhotowardError) -> str:
     if isinstance(error, Unavailable):  # its remedies are for HTTP clients
         return error.detail
     return f"{error.detail} {ADVICE.get(error.code, PROBLEMS[error.code].remedy)}".strip()
+
+
+def _words_to_complete() -> list[str]:
+    """The words of the command line that a shell asks to complete; none: it does not ask."""
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
+    return line.split()[1:] if COMPLETION in os.environ else []
 
 
 def _not_called() -> None:

@@ -11,21 +11,27 @@ import json
 import re
 import ssl
 import time
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
+from photoward.api.cli import stored_login
 from photoward.api.cli.configuration import settings_from
 from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     import httpx
 
+LOCAL = "http://127.0.0.1:8080"
+"""The service that ``photoward up`` starts."""
+
 FINAL = frozenset({"succeeded", "failed", "canceled"})
 POLL_S = 0.1
+MAX_PAGE = 100
 IDLE_S = 2.0
 """Longest idle time of a reused connection; the server closes it after five seconds."""
 
@@ -52,17 +58,36 @@ def address(url: str, option: str = "--url") -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
 
 
-def credentials() -> dict[str, str]:
-    """The header with the API key of the settings, if there is one.
+def service_url(given: str | None) -> str:
+    """The URL of an option; without one that of the stored login, or else this machine's."""
+    if given is not None:
+        return given
+    login = stored_login.read()
+    return login.url if login else LOCAL
+
+
+def credentials(url: str, key: str | None = None) -> dict[str, str]:
+    """The header with the API key for a service, if there is one.
+
+    Args:
+        url: of the service: the stored login's key goes to the stored URL alone.
+        key: the key; None: that of the settings, or else that of the stored login.
 
     Raises:
         BadInput: it is not a valid key; the message does not quote it.
     """
-    given = settings_from().api_key
-    key = given.get_secret_value().strip() if given else ""
+    key, source = (_known_key(url), "PHOTOWARD_API_KEY") if key is None else (key, "It")
     if not (key.isascii() and key.isprintable()):
-        raise BadInput("invalid_option", "PHOTOWARD_API_KEY is not an API key.")
+        raise BadInput("invalid_option", f"{source} is not an API key.")
     return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _known_key(url: str) -> str:
+    given = settings_from().api_key
+    if given is not None:
+        return given.get_secret_value().strip()
+    login = stored_login.read()
+    return login.api_key if login and login.url == address(url) else ""
 
 
 class Refusal(Exception):  # noqa: N818  # it is what happened
@@ -77,22 +102,25 @@ class Refusal(Exception):  # noqa: N818  # it is what happened
 class Client:
     """A client of the service at a URL; thread-safe.
 
-    Sends the API key of the settings, if there is one.
+    Args:
+        url: of the service.
+        timeout_s: without any byte, after which the service counts as away.
+        key: the API key; None: as ``credentials`` finds it.
     """
 
-    def __init__(self, url: str, timeout_s: float = 120.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 120.0, key: str | None = None) -> None:
         import httpx  # a tenth of a second, for commands that ask a service
 
         base = httpx.URL(address(url))
         self._http = httpx.Client(
             base_url=base,
-            headers=credentials(),
+            headers=credentials(url, key),
             timeout=timeout_s,
             limits=httpx.Limits(keepalive_expiry=IDLE_S),
             # To read the certificates takes 30 ms; where there is no TLS nobody is trusted.
             verify=base.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             # No proxy for this machine.
-            mounts={f"all://{base.netloc.decode()}": None} if _is_loopback(base.host) else {},
+            mounts={f"all://{base.netloc.decode()}": None} if is_loopback(base.host) else {},
         )
 
     def __enter__(self) -> Self:
@@ -109,6 +137,42 @@ class Client:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+
+    @property
+    def url(self) -> str:
+        """Where the service is."""
+        return str(self._http.base_url).rstrip("/")
+
+    def get(self, path: str, **query: object) -> dict[str, Any]:
+        """A resource. Raises Refusal or Unavailable, as every other call does."""
+        return self._json("GET", f"{path}{_query(query)}")
+
+    def post(self, path: str) -> dict[str, Any]:
+        """What an action without a body answers."""
+        return self._json("POST", path)
+
+    def items(self, path: str, most: int, **query: object) -> Iterator[dict[str, Any]]:
+        """The first ``most`` entries of a list, page by page."""
+        cursor = None
+        while most > 0:
+            limit = min(most, MAX_PAGE)
+            page = self.get(path, **query, limit=limit, cursor=cursor)
+            yield from page["items"]
+            most, cursor = most - limit, page["next"]
+            if cursor is None:
+                return
+
+    def download(self, path: str, file: IO[bytes]) -> Mapping[str, str]:
+        """Write a file's bytes as they come; the headers of the answer."""
+        import httpx
+
+        with self._errors_translated(), self._http.stream("GET", path) as answer:
+            if answer.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+                answer.read()
+                raise Refusal(answer.status_code, _problem(answer))
+            for chunk in answer.iter_bytes():
+                file.write(chunk)
+            return httpx.Headers(answer.headers)
 
     def submit(
         self,
@@ -137,8 +201,7 @@ class Client:
             headers["Idempotency-Key"] = key
         if wait_s:
             headers["Prefer"] = f"wait={wait_s:g}"
-        query = urlencode({key: value for key, value in options.items() if value is not None})
-        return self._json("POST", f"/v1/images?{query}", data, headers)
+        return self._json("POST", f"/v1/images{_query(options)}", data, headers)
 
     def make_batch(self, name: str, options: Mapping[str, object], key: str) -> str:
         """Create a batch, once for a ``key``; its id."""
@@ -178,7 +241,13 @@ class Client:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._exchange(method, path, body, headers))
+        answer = self._exchange(method, path, body, headers)
+        try:
+            found = json.loads(answer)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise Unavailable(f"{self.url} does not answer as Photoward does: check the address.")
         return found
 
     def _exchange(
@@ -188,10 +257,18 @@ class Client:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
+        with self._errors_translated():
+            answer = self._http.request(method, path, content=body, headers=headers)
+        if answer.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+            raise Refusal(answer.status_code, _problem(answer))
+        return answer.content
+
+    @contextmanager
+    def _errors_translated(self) -> Iterator[None]:
         import httpx
 
         try:
-            answer = self._http.request(method, path, content=body, headers=headers)
+            yield
         except httpx.HTTPError as error:
             if _certificate_fails(error):
                 raise BadInput(
@@ -200,9 +277,12 @@ class Client:
                     "SSL_CERT_FILE names one that is.",
                 ) from error
             raise Unavailable(f"The service cannot be reached: {error}.") from error
-        if answer.status_code >= HTTPStatus.MULTIPLE_CHOICES:
-            raise Refusal(answer.status_code, _problem(answer))
-        return answer.content
+
+
+def _query(options: Mapping[str, object]) -> str:
+    """The options that are given, as a URL's query; empty: none is."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""
 
 
 def _problem(answer: httpx.Response) -> dict[str, Any]:
@@ -216,7 +296,8 @@ def _problem(answer: httpx.Response) -> dict[str, Any]:
     return problem if isinstance(problem, dict) else {"detail": answer.text[:200]}
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether it names this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 from photoward.core.errors import PhotowardError
 
 SHOWN = 3
 """Most files that are named beside a note about many."""
+
+UNWRAPPED = 1000
+"""Columns and lines of what goes into a file or to another program."""
 
 _console = Console(stderr=True)
 
@@ -27,6 +36,16 @@ def progress(console: Console = _console) -> Progress:
     return Progress(*columns, console=console)
 
 
+def stages(console: Console = _console) -> Progress:
+    """A progress display with a bar and, in the field ``state``, a text for each task."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[state]}", markup=False),
+        console=console,
+    )
+
+
 def print_refusal(source: object, why: object) -> None:
     """Print why a file is refused."""
     reason = why.detail if isinstance(why, PhotowardError) else why
@@ -35,8 +54,38 @@ def print_refusal(source: object, why: object) -> None:
 
 def print_line(text: str) -> None:
     """Print a line on standard error; characters that are not printable are escaped."""
-    shown = (one if one.isprintable() else repr(one)[1:-1] for one in text)
-    _console.print("".join(shown), markup=False, highlight=False, soft_wrap=True)
+    _console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """The text with characters that are not printable escaped."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table on standard output; where that is no terminal, nothing is cut or wrapped.
+
+    Args:
+        heads: of the columns; none: the first column has the names of the rows.
+        rows: of cells; None is shown as a dash.
+    """
+    size = {} if sys.stdout.isatty() else {"width": UNWRAPPED, "height": UNWRAPPED}
+    table = Table(*heads, show_header=bool(heads), box=None, pad_edge=False)
+    if heads:
+        table.columns[0].no_wrap = True  # an id is copied
+    for row in rows:
+        table.add_row(*("–" if cell is None else Text(printable(str(cell))) for cell in row))
+    Console(**size).print(table)
+
+
+def print_json(value: object) -> None:
+    """Print a line of JSON on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def moment(text: str | None) -> str | None:
+    """A time of the API for people: UTC, to the minute."""
+    return text and f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 class Notes:

@@ -7,9 +7,8 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from photoward.api.cli.console import print_table
 from photoward.api.cli.operator_ledger import open_as_operator
 from photoward.api.cli.options import DataDir
 from photoward.core import api_keys
@@ -74,12 +73,17 @@ def list_keys(*, tenant: Tenant = DEFAULT_TENANT, data_dir: DataDir = None) -> N
     """List the keys of a tenant, expired ones included."""
     with open_as_operator(data_dir) as (_, ledger):
         found = ledger.api_keys.list_all(tenant)
-    table = Table("id", "name", "scopes", "created", "expires", box=None, pad_edge=False)
-    for key in found:
-        expires = "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}"
-        created = f"{key.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(key.id, key.name, ",".join(sorted(key.scopes)), created, expires)
-    Console().print(table)
+    rows = [
+        (
+            key.id,
+            key.name,
+            ",".join(sorted(key.scopes)),
+            f"{key.created_at:%Y-%m-%d %H:%M}",
+            "never" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}",
+        )
+        for key in found
+    ]
+    print_table(("id", "name", "scopes", "created", "expires"), rows)
 
 
 @app.command()

@@ -29,6 +29,15 @@ Port = Annotated[
         show_default="PHOTOWARD_HTTP_PORT, else 8080",
     ),
 ]
+ServiceUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="URL of the service.",
+        show_default="that of `photoward login`, else http://127.0.0.1:8080",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")]
 Preset = Annotated[
     str | None,
     typer.Option(help=f"Strength: {', '.join(PRESETS)}.", show_default=DEFAULT_PRESET),

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from photoward.api.cli import console
+from photoward.api.cli.client import service_url
 from photoward.api.cli.files import names
 from photoward.api.cli.files.locations import Folder, Location, open_location
 from photoward.api.cli.files.output_record import is_older
 from photoward.api.cli.files.transfer import Photo, Refused, Transfer
-from photoward.api.cli.options import Preset, Shaping
+from photoward.api.cli.options import Preset, ServiceUrl, Shaping
 from photoward.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def sync(  # noqa: PLR0913  # one parameter an option
         str, typer.Argument(help="Folder for the protected files, or s3://bucket/prefix.")
     ],
     *,
-    url: Annotated[str, typer.Option(help="URL of the service.")] = "http://127.0.0.1:8080",
+    url: ServiceUrl = None,
     label: Annotated[
         str | None,
         typer.Option(help="What the photos show.", show_default="predicted by the service"),
@@ -195,8 +196,8 @@ def sync(  # noqa: PLR0913  # one parameter an option
     """Protect the photos of a folder or bucket through a service, into another one.
 
     One output for each version of a photo; what Photoward has protected before is copied as it is.
-    The API key comes from PHOTOWARD_API_KEY, credentials
-    and endpoint of buckets from AWS_*. Exit code 1: a file was refused.
+    The API key comes from PHOTOWARD_API_KEY or `photoward login`, credentials and endpoint of
+    buckets from AWS_*. Exit code 1: a file was refused.
     """
     if labels_from_folders and label is not None:
         raise BadInput("invalid_option", "Give --label or --labels-from-folders, not both.")
@@ -218,7 +219,7 @@ def sync(  # noqa: PLR0913  # one parameter an option
     job = _Synchronizer(
         here,
         there,
-        Transfer(url, here, there, options, keep=keep),
+        Transfer(service_url(url), here, there, options, keep=keep),
         output_format,
         label,
         labels_from_folders,

@@ -14,7 +14,8 @@ from photoward.core.errors import BadInput
 
 Entry = TypeVar("Entry")
 
-_FORM = re.compile(r"after:(\d{1,18})")
+_SEQ = re.compile(r"after:(\d{1,18})")
+_ID = re.compile(r"after:([0-9a-f]{32})")
 
 
 class Page(BaseModel, Generic[Entry]):
@@ -24,9 +25,9 @@ class Page(BaseModel, Generic[Entry]):
     next: str | None = Field(description="`cursor` of the next page; none after the last.")
 
 
-def encode_cursor(seq: int) -> str:
-    """The cursor of the page after a row with this sequence number."""
-    return base64.urlsafe_b64encode(f"after:{seq}".encode()).decode().rstrip("=")
+def encode_cursor(last: int | str) -> str:
+    """The cursor of the page after the row with this sequence number or id."""
+    return base64.urlsafe_b64encode(f"after:{last}".encode()).decode().rstrip("=")
 
 
 def decode_cursor(given: str | None) -> int:
@@ -35,16 +36,7 @@ def decode_cursor(given: str | None) -> int:
     Raises:
         BadInput: it is not a cursor of this service.
     """
-    if given is None:
-        return 0
-    try:
-        text = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)).decode()
-    except ValueError:
-        text = ""
-    found = _FORM.fullmatch(text)
-    if found is None:
-        raise BadInput("invalid_option", "cursor is not a cursor of this service.", field="cursor")
-    return int(found[1])
+    return 0 if given is None else int(_decode(given, _SEQ))
 
 
 def next_cursor(seqs: Sequence[int], limit: int) -> str | None:
@@ -52,12 +44,41 @@ def next_cursor(seqs: Sequence[int], limit: int) -> str | None:
     return encode_cursor(seqs[-1]) if len(seqs) == limit else None
 
 
-async def after(
-    cursor: Annotated[str | None, Query(description="`next` of the previous page.")] = None,
-) -> int:
+def next_id_cursor(ids: Sequence[str], limit: int) -> str | None:
+    """The same of rows that have no sequence number."""
+    return encode_cursor(ids[-1]) if len(ids) == limit else None
+
+
+def foreign_cursor() -> BadInput:
+    """The refusal of a cursor that this service has not given, or not for this list."""
+    return BadInput("invalid_option", "cursor is not a cursor of this service.", field="cursor")
+
+
+def _decode(given: str, form: re.Pattern[str]) -> str:
+    try:
+        text = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)).decode()
+    except ValueError:
+        text = ""
+    found = form.fullmatch(text)
+    if found is None:
+        raise foreign_cursor()
+    return found[1]
+
+
+CursorQuery = Annotated[str | None, Query(description="`next` of the previous page.")]
+
+
+async def after(cursor: CursorQuery = None) -> int:
     """The sequence number in the request's cursor."""
     return decode_cursor(cursor)
 
 
+async def after_id(cursor: CursorQuery = None) -> str | None:
+    """The id in the request's cursor."""
+    return None if cursor is None else _decode(cursor, _ID)
+
+
 AfterDep = Annotated[int, Depends(after)]
 """The sequence number after which the page begins; 0: at the beginning."""
+AfterIdDep = Annotated[str | None, Depends(after_id)]
+"""The id after which the page begins; None: at the beginning."""

@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, literal, select, tuple_, update
 
 from photoward.core.audit import AuditAction
 from photoward.core.errors import BadInput
@@ -29,9 +29,9 @@ from photoward.core.ledger.tables import batches, items
 from photoward.core.ledger.webhooks import ensure_callbacks, note_ended, schedule_batch_check
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from photoward.core.jobs import Item
 
@@ -67,7 +67,7 @@ class Batches(Section):
                     raise BadInput(
                         "request_differs", "The batch differs from that of the first request."
                     )
-                return _batch(connection, tenant, before.id)
+                return _counted(connection, [before])[0]
             if details.callback is not None:
                 ensure_callbacks(connection, tenant)
             values = {
@@ -86,6 +86,27 @@ class Batches(Section):
         """The tenant's batch with its counts. Raises NotFound."""
         with self._database.read_transaction() as connection:
             return _batch(connection, tenant, batch_id)
+
+    def list_newest(self, tenant: str, *, before: str | None, limit: int) -> list[Batch]:
+        """Up to ``limit`` of the tenant's batches with their counts, newest first.
+
+        Args:
+            tenant: owner.
+            before: id of the last batch of the page before; None for the first page.
+            limit: most batches.
+
+        Raises:
+            NotFound: there is no batch ``before``.
+        """
+        query = select(batches).where(batches.c.tenant == tenant)
+        order = tuple_(batches.c.created_at, batches.c.id)
+        with self._database.read_transaction() as connection:
+            if before is not None:
+                last = the_batch(connection, tenant, before)
+                moment = literal(last.created_at, batches.c.created_at.type)
+                query = query.where(order < tuple_(moment, literal(last.id)))
+            newest = query.order_by(batches.c.created_at.desc(), batches.c.id.desc())
+            return _counted(connection, connection.execute(newest.limit(limit)).all())
 
     def get_options(self, tenant: str, batch_id: str) -> dict[str, Any]:
         """The default options of its items; counts nothing. Raises NotFound."""
@@ -175,23 +196,36 @@ class Batches(Section):
 
 
 def _batch(connection: Connection, tenant: str, batch_id: str) -> Batch:
-    row = the_batch(connection, tenant, batch_id)
-    ended = select(func.count()).where(
-        items.c.batch_id == batch_id,
+    return _counted(connection, [the_batch(connection, tenant, batch_id)])[0]
+
+
+def _counted(connection: Connection, found: Sequence[Row[Any]]) -> list[Batch]:
+    """Batches of their rows, with their counts."""
+    ids = [row.id for row in found]
+    counts, recent = count_states(connection, ids), _count_recent(connection, ids)
+    return [
+        Batch(
+            id=row.id,
+            tenant=row.tenant,
+            name=row.name,
+            options=dict(row.options),
+            created_at=row.created_at,
+            counts=counts.get(row.id, {}),
+            rate_per_s=recent.get(row.id, 0) / RECENT.total_seconds(),
+            details=rows.details(row),
+            refused=row.refused,
+            closed_at=row.closed_at,
+        )
+        for row in found
+    ]
+
+
+def _count_recent(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """How many items of each batch have ended of late (absent: none)."""
+    ended = select(items.c.batch_id, func.count()).where(
+        items.c.batch_id.in_(ids),
         items.c.deleted_at.is_(None),
         items.c.state.in_(FINAL_STATES),
         items.c.updated_at > now(connection) - RECENT,
     )
-    recent = connection.execute(ended).scalar_one()
-    return Batch(
-        id=row.id,
-        tenant=row.tenant,
-        name=row.name,
-        options=dict(row.options),
-        created_at=row.created_at,
-        counts=count_states(connection, batch_id),
-        rate_per_s=recent / RECENT.total_seconds(),
-        details=rows.details(row),
-        refused=row.refused,
-        closed_at=row.closed_at,
-    )
+    return {row[0]: row[1] for row in connection.execute(ended.group_by(items.c.batch_id))}

@@ -141,11 +141,16 @@ def deletion(old: Item, moment: datetime) -> dict[str, Any]:
     return unleased(end) | rows.tombstone(old, moment) | {"updated_at": moment}
 
 
-def count_states(connection: Connection, batch_id: str) -> dict[State, int]:
-    """How many items of a batch are in each state; deleted ones do not count."""
-    mine = (items.c.batch_id == batch_id, items.c.deleted_at.is_(None))
-    counted = select(items.c.state, func.count()).where(*mine).group_by(items.c.state)
-    return {State(state): count for state, count in connection.execute(counted)}
+def count_states(connection: Connection, ids: Sequence[str]) -> dict[str, dict[State, int]]:
+    """How many items of each batch are in each state (absent: none); deleted ones do not count."""
+    theirs = (items.c.batch_id.in_(ids), items.c.deleted_at.is_(None))
+    counted = select(items.c.batch_id, items.c.state, func.count()).where(*theirs)
+    found: dict[str, dict[State, int]] = {}
+    for batch_id, state, count in connection.execute(
+        counted.group_by(items.c.batch_id, items.c.state)
+    ):
+        found.setdefault(batch_id, {})[State(state)] = count
+    return found
 
 
 def unleased(state: State) -> dict[str, Any]:

@@ -97,6 +97,7 @@ batches = Table(
     Column("closed_at", UtcDateTime),
     Column("refused", Integer, nullable=False, server_default="0"),
 )
+Index("batches_tenant", batches.c.tenant, batches.c.created_at, batches.c.id)
 _to_check = text("quiet_check_at IS NOT NULL")
 Index(
     "batches_to_check",

@@ -350,7 +350,7 @@ def _enqueue_ended_batches(connection: Connection, moment: datetime) -> None:
     found = connection.execute(due.with_for_update(skip_locked=True)).all()
     messages = []
     for batch in found:
-        counts = count_states(connection, batch.id)
+        counts = count_states(connection, [batch.id]).get(batch.id, {})
         if counts.keys() <= FINAL_STATES:
             data = {
                 "id": batch.id,

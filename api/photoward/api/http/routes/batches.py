@@ -34,12 +34,19 @@ from photoward.api.http.deps import (
     checked_callback,
 )
 from photoward.api.http.errors import documented
-from photoward.api.http.pagination import AfterDep, next_cursor
+from photoward.api.http.pagination import (
+    AfterDep,
+    AfterIdDep,
+    foreign_cursor,
+    next_cursor,
+    next_id_cursor,
+)
 from photoward.api.http.responses import NO_STORE, binary_content, ndjson_line, stream_in_thread
 from photoward.api.http.schemas.batches import (
     MANIFEST_EXAMPLE,
     MANIFEST_LINES,
     Batch,
+    BatchPage,
     CreateBatch,
     CreateBatchQuery,
     CreatedBatch,
@@ -60,12 +67,13 @@ from photoward.api.ingest.manifest import import_manifest, require_fetch_room
 from photoward.api.ingest.ndjson import MAX_LIST_BYTES, as_lines
 from photoward.api.ingest.options import merge_options
 from photoward.api.ingest.spool import ANY_TYPE, write_failed
-from photoward.core.errors import BadInput
+from photoward.core.errors import BadInput, NotFound
 from photoward.core.jobs import BatchDefaults, Callback, Details, ImageState, Item, new_id
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 PAGE_SIZE = 100
+LISTED_BATCHES, MAX_BATCHES = 20, 100
 DETAILS = ("reference", "metadata", "callback_url", "expires_in_seconds")
 UNPACKED = 4
 """How many times as large a zip may be when it is unpacked, file by file; a compressed tar, which
@@ -196,6 +204,34 @@ def _details(
         metadata=notes or {},
         callback=callback,
         retention_s=wanted_s,
+    )
+
+
+@router.get(
+    "",
+    operation_id="listBatches",
+    summary="List batches",
+    responses=documented("invalid_option", "unauthenticated", "forbidden", "unavailable"),
+)
+async def list_batches(
+    *,
+    services: ServicesDep,
+    tenant: ReaderDep,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=MAX_BATCHES)] = LISTED_BATCHES,
+    after: AfterIdDep,
+) -> BatchPage:
+    """Newest first; batches that are created meanwhile come on no later page."""
+    response.headers.update(NO_STORE)
+    try:
+        found = await to_thread.run_sync(
+            lambda: services.ledger.batches.list_newest(tenant, before=after, limit=limit)
+        )
+    except NotFound:
+        raise foreign_cursor() from None
+    return BatchPage(
+        items=[Batch.of(one) for one in found],
+        next=next_id_cursor([one.id for one in found], limit),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from photoward.api.http.pagination import Page
 from photoward.api.http.schemas.images import Image, problem_of
 from photoward.api.http.schemas.inline import inline_schema
 from photoward.api.http.schemas.problems import Problem
@@ -139,6 +140,10 @@ class Batch(BaseModel):
                 archive=f"{here}/archive",
             ),
         )
+
+
+class BatchPage(Page[Batch]):
+    """Batches."""
 
 
 class ManifestLine(BaseModel):
