@@ -196,14 +196,14 @@ def test_nobody_there_is_said_at_login(command: Command, monkeypatch: pytest.Mon
 def test_images_are_listed_by_state_reference_and_page(
     tenant: str, service: Service, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = [submitted(service, f"[red]{n}\u202e.png", reference=f"r{n}") for n in range(5)]
+    ids = [submitted(service, f"[red]{n}.png", reference=f"r{n}") for n in range(5)]
     monkeypatch.setattr("photoward.api.cli.client.MAX_PAGE", 2)
     code, out, _ = command("images", "list")
     assert code == 0
     head, *rows = out.splitlines()
     assert head.split()[:3] == ["id", "state", "file"]
     assert [row.split()[0] for row in rows] == ids[::-1]
-    assert "[red]4\\u202e.png" in rows[0], "shown as it is, without what is not printable"
+    assert "[red]4.png" in rows[0], "it is no markup"
     assert len(command("images", "list", "--limit", "3", "--json")[1].splitlines()) == 3
     found = json.loads(command("images", "list", "--reference", "r2", "--json")[1])
     assert (found["id"], found["state"]) == (ids[2], "queued")

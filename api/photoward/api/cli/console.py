@@ -69,13 +69,13 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         heads: of the columns; none: the first column has the names of the rows.
         rows: of cells; None is shown as a dash.
     """
-    size = {} if sys.stdout.isatty() else {"width": UNWRAPPED, "height": UNWRAPPED}
+    size = None if sys.stdout.isatty() else UNWRAPPED
     table = Table(*heads, show_header=bool(heads), box=None, pad_edge=False)
     if heads:
         table.columns[0].no_wrap = True  # an id is copied
     for row in rows:
         table.add_row(*("–" if cell is None else Text(printable(str(cell))) for cell in row))
-    Console(**size).print(table)
+    Console(width=size, height=size).print(table)
 
 
 def print_json(value: object) -> None:
