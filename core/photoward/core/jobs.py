@@ -82,6 +82,9 @@ PUBLIC_STATES = {
 }
 
 
+FINAL_IMAGE_STATES = frozenset(state for state in ImageState if state.is_final)
+
+
 def public_counts(counts: Mapping[State, int]) -> dict[ImageState, int]:
     """Items by public state, without zeros."""
     found: Counter[ImageState] = Counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ import pytest
 from photoward.api.cli import main
 from photoward.core.ledger import open_ledger
 from photoward.core.settings import Settings
+from photoward.models.methods.registry import METHODS
+from tests.support import surrogates
+from tests.support.quick import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +37,26 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def surrogate_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("surrogates")
+    surrogates.write(folder)
+    return folder
+
+
+@pytest.fixture
+def quick_engine(surrogate_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny surrogate and a short SEM for the commands that protect."""
+    monkeypatch.setitem(METHODS, "sem", QUICK)
+    os.environ |= {
+        "PHOTOWARD_ENGINE_SURROGATE": "tiny",
+        "PHOTOWARD_ENGINE_METHOD": "sem",
+        "PHOTOWARD_ENGINE_SURROGATE_DIRS": json.dumps([str(surrogate_dir)]),
+        "PHOTOWARD_DATA_DIR": str(tmp_path / "data"),
+        "PHOTOWARD_IMAGING_PROCESSES": "1",
+    }
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
@@ -15,24 +14,14 @@ from rich.progress import Progress
 from photoward.api.cli import main
 from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.imaging.sniff import Limits, sniff
-from photoward.models.methods.registry import METHODS
 from photoward.worker import pipeline
 from tests.core.imaging.pictures import file, image, reopened, smooth
-from tests.support import surrogates
-from tests.support.quick import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Protect = Callable[..., int]
     Told = Callable[[pipeline.Protected | pipeline.Refused], None]
-
-
-@pytest.fixture(scope="module")
-def surrogate_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("surrogates")
-    surrogates.write(folder)
-    return folder
 
 
 @pytest.fixture
@@ -48,18 +37,9 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def protect(
-    surrogate_dir: Path, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> Protect:
-    """Runs the command with a tiny surrogate and a short SEM; the exit code."""
-    monkeypatch.setitem(METHODS, "sem", QUICK)
-    os.environ |= {
-        "PHOTOWARD_ENGINE_SURROGATE": "tiny",
-        "PHOTOWARD_ENGINE_METHOD": "sem",
-        "PHOTOWARD_ENGINE_SURROGATE_DIRS": json.dumps([str(surrogate_dir)]),
-        "PHOTOWARD_DATA_DIR": str(tmp_path / "data"),
-        "PHOTOWARD_IMAGING_PROCESSES": "1",
-    }
+def protect(quick_engine: None, out: Path) -> Protect:
+    """Runs the command; the exit code."""
+    del quick_engine
 
     def run(*arguments: object, into: Path = out) -> int:
         with pytest.raises(SystemExit) as caught:

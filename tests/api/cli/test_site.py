@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +10,7 @@ import pytest
 from photoward.api.cli import main
 from photoward.api.cli.files import site as module
 from photoward.core.files import write_whole
-from photoward.models.methods.registry import METHODS
 from tests.core.imaging.pictures import file, image, reopened
-from tests.support import surrogates
-from tests.support.quick import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,24 +21,10 @@ if TYPE_CHECKING:
 PHOTOS = ("a.png", "sub/b.jpg", ".hidden/c.png")
 
 
-@pytest.fixture(scope="module")
-def surrogate_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("surrogates")
-    surrogates.write(folder)
-    return folder
-
-
 @pytest.fixture
-def protect(surrogate_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Protect:
-    """Runs the command with a tiny surrogate and a short SEM; the exit code."""
-    monkeypatch.setitem(METHODS, "sem", QUICK)
-    os.environ |= {
-        "PHOTOWARD_ENGINE_SURROGATE": "tiny",
-        "PHOTOWARD_ENGINE_METHOD": "sem",
-        "PHOTOWARD_ENGINE_SURROGATE_DIRS": json.dumps([str(surrogate_dir)]),
-        "PHOTOWARD_DATA_DIR": str(tmp_path / "data"),
-        "PHOTOWARD_IMAGING_PROCESSES": "1",
-    }
+def protect(quick_engine: None) -> Protect:
+    """Runs the command; the exit code."""
+    del quick_engine
 
     def run(*arguments: object) -> int:
         with pytest.raises(SystemExit) as caught:

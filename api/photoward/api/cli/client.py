@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from photoward.api.cli import stored_login
 from photoward.api.cli.configuration import settings_from
 from photoward.core.errors import BadInput, Unavailable
+from photoward.core.jobs import FINAL_IMAGE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 LOCAL = "http://127.0.0.1:8080"
 """The service that ``photoward up`` starts."""
 
-FINAL = frozenset({"succeeded", "failed", "canceled"})
 POLL_S = 0.1
 MAX_PAGE = 100
 IDLE_S = 2.0
@@ -220,7 +220,7 @@ class Client:
             Unavailable: it is not after ``timeout_s``.
         """
         until = time.monotonic() + timeout_s
-        while (item := self.item(item_id))["state"] not in FINAL:
+        while (item := self.item(item_id))["state"] not in FINAL_IMAGE_STATES:
             if time.monotonic() > until:
                 raise Unavailable(f"Item {item_id} has not ended in {timeout_s:g} s.")
             time.sleep(POLL_S)

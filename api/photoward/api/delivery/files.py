@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +71,22 @@ def open_file(
 
     The first chunk is read here, so that a missing file is a NotFound and not half an answer.
     """
-    chunks = store.stream(file.key, start=start, end=end)
-    return itertools.chain([next(chunks, b"")], chunks)
+    return begun(store.stream(file.key, start=start, end=end))
+
+
+def begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, the first chunk read: what cannot be read is an error, not half an answer."""
+    return _joined(next(chunks, b""), chunks)
+
+
+def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield first
+        yield from rest
+    finally:
+        close = getattr(rest, "close", None)  # a generator holds what it reads
+        if close is not None:
+            close()
 
 
 def batch_files(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import logging
 from contextlib import asynccontextmanager, suppress
@@ -23,7 +22,13 @@ from photoward.api.gateway.library import Found, Library, PassedFile
 from photoward.api.gateway.outbox import Outbox
 from photoward.api.gateway.protector import Protector, parse_options
 from photoward.api.http import errors
-from photoward.api.http.headers.ranges import ByteRange, parse_range
+from photoward.api.http.headers.ranges import parse_range
+from photoward.api.http.headers.representation import (
+    RESERVATION,
+    digest_headers,
+    extent_headers,
+    has_tag,
+)
 from photoward.api.http.middleware.request_context import RequestContextMiddleware
 from photoward.api.http.responses import MAX_STORE_CALLS, stream_in_thread
 from photoward.api.http.schemas.problems import Problem
@@ -41,7 +46,6 @@ if TYPE_CHECKING:
 NO_STORE = {"Cache-Control": "no-store"}
 PUBLIC = {"Cross-Origin-Resource-Policy": "cross-origin", "Access-Control-Allow-Origin": "*"}
 """Media are shown by other sites."""
-RESERVATION = {"X-Robots-Tag": "noai, noimageai", "TDM-Reservation": "1"}
 PROTECTING_S = 300.0
 """Longest time for one photo; requests stop waiting before."""
 SWEEP_AGE_S = 600.0
@@ -166,7 +170,7 @@ async def _serve(request: Request) -> Response:
 
 async def _answer(facade: Facade, request: Request, name: OriginName, found: Found) -> Response:
     headers = _headers(found, facade.max_age_s)
-    if _has_tag(headers["ETag"], request.headers.get("if-none-match")):
+    if has_tag(headers["ETag"], request.headers.get("if-none-match")):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     length = found.length
     part = None
@@ -177,10 +181,10 @@ async def _answer(facade: Facade, request: Request, name: OriginName, found: Fou
         )
     if request.method == "HEAD":
         part = None
-    if part is not None and not part.length:
-        problem = Problem.of("range_not_satisfiable", f"It has {length} bytes.")
-        return errors.problem_response(problem, {"Content-Range": f"bytes */{length}"})
-    headers |= _extent(length, part)
+    if length is not None and part is not None and not part.length:
+        return errors.range_not_satisfiable(length)
+    if length is not None:
+        headers |= extent_headers(length, part)
     if request.method == "HEAD":
         return Response(headers=headers, media_type=found.media_type)
     start, end = (part.start, part.end) if part else (0, None)
@@ -190,32 +194,12 @@ async def _answer(facade: Facade, request: Request, name: OriginName, found: Fou
     return StreamingResponse(body, status, headers, found.media_type)
 
 
-def _extent(length: int | None, part: ByteRange | None) -> dict[str, str]:
-    if part is not None:
-        return {
-            "Content-Range": f"bytes {part.start}-{part.end - 1}/{length}",
-            "Content-Length": str(part.length),
-        }
-    return {} if length is None else {"Content-Length": str(length)}
-
-
 def _headers(found: Found, max_age_s: int) -> dict[str, str]:
     common = {"Cache-Control": f"public, max-age={max_age_s}", **PUBLIC}
     if isinstance(found, PassedFile):
         tag = hashlib.sha256(found.version.encode()).hexdigest()
         return {"ETag": f'"{tag}"', **common}
-    digest = base64.b64encode(bytes.fromhex(found.sha256)).decode()
-    return {
-        "ETag": f'"{found.sha256}"',
-        "Repr-Digest": f"sha-256=:{digest}:",
-        **common,
-        **RESERVATION,
-    }
-
-
-def _has_tag(etag: str, if_none_match: str | None) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
-    return etag in tags or tags == ["*"]
+    return {**digest_headers(found.sha256), **common, **RESERVATION}
 
 
 def _refused(_request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 from anyio import CapacityLimiter, to_thread
 
+from photoward.api.delivery.files import begun
 from photoward.api.gateway.flights import Flights, Recent
 from photoward.api.gateway.kinds import HEAD, IMAGE, media_kind
 from photoward.api.gateway.outbox import Outbox, ProtectedFile, file_digest
@@ -162,7 +163,7 @@ class Library:
         """
         if isinstance(found, PassedFile):
             chunks = _read(self._origin, name, found.version, start, end)
-            return await self._in_thread(_begun, chunks)
+            return await self._in_thread(begun, chunks)
         try:
             return await self._in_thread(self._outbox.stream, found, start, end)
         except NotFound:
@@ -303,19 +304,3 @@ def _read(
 ) -> Iterator[bytes]:
     with origin.opened(name, version, start, end) as chunks:
         yield from chunks
-
-
-def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same, its first chunk read: what cannot be read is an error and not half an answer."""
-    first = next(chunks, b"")
-    return _joined(first, chunks)
-
-
-def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    try:
-        yield first
-        yield from rest
-    finally:
-        close = getattr(rest, "close", None)
-        if close is not None:
-            close()

@@ -23,6 +23,7 @@ from photoward.core.errors import PROBLEMS, BadInput, NotFound, Unavailable
 from photoward.core.failpoints import failpoint
 from photoward.core.imaging.header import Limits
 from photoward.core.imaging.sniff import sniff
+from photoward.core.jobs import FINAL_IMAGE_STATES
 from photoward.core.output_marks import is_marked
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 WAIT_S = 20
 POLL_S = 0.25
 REQUEST_TIMEOUT_S = 60.0
-FINAL = frozenset({"succeeded", "failed", "canceled"})
 NOT_OURS = frozenset({"batch", "sizes", "upload", "renditions", "callback_url", "keep"})
 """Options that do not lead to one file of the photo's own size."""
 OPERATORS = frozenset({
@@ -122,7 +122,7 @@ class Protector:
         until = time.monotonic() + self._timeout_s
         item = await self._submit(data, name)
         failpoint("photo-submitted")
-        while item["state"] not in FINAL:
+        while item["state"] not in FINAL_IMAGE_STATES:
             if time.monotonic() > until:
                 raise Unavailable("The service did not finish the photo in time.")
             await asyncio.sleep(POLL_S)

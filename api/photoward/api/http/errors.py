@@ -49,6 +49,12 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
     )
 
 
+def range_not_satisfiable(length: int) -> Response:
+    """The response to a ``Range`` outside a file of ``length`` bytes."""
+    problem = Problem.of("range_not_satisfiable", f"It has {length} bytes.")
+    return problem_response(problem, {"Content-Range": f"bytes */{length}"})
+
+
 def internal_error() -> Response:
     """The response to an unexpected error: it says nothing of the cause."""
     return problem_response(Problem.of("internal_error", "The fault has been written to the log."))

@@ -9,9 +9,9 @@ from urllib.parse import quote, urlsplit
 
 import obstore
 
-from photoward.core.errors import BadInput, Unavailable
+from photoward.core.errors import BadInput
 from photoward.core.storage.factory import open_bucket
-from photoward.core.storage.object_store import translated
+from photoward.core.storage.object_store import reached, require_bucket, source_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
 
 MAX_KEY = 1024
-CHUNK = 1 << 18
+PLACE = "bucket"
+"""What errors call one."""
 
 
 class Inboxes:
@@ -62,32 +63,17 @@ class Inboxes:
         """
         self.name(tenant, location)
         name, _, key = location.partition("/")
-        with _reached():
+        with reached(PLACE):
             bucket: S3Store = self._bucket(name)
             try:
                 found = obstore.get(bucket, key)
             except FileNotFoundError:
-                next(iter(obstore.list(bucket, chunk_size=1)), None)  # is the bucket there?
+                require_bucket(bucket)
                 raise BadInput(
                     "source_missing", "The bucket has no such object.", field="key"
                 ) from None
-        yield _read(found)
+        yield source_chunks(found, PLACE)
 
 
 def _blocked(detail: str) -> BadInput:
     return BadInput("source_blocked", detail, field="key")
-
-
-def _read(found: obstore.GetResult) -> Iterator[bytes]:
-    with _reached():
-        for buffer in found.stream(min_chunk_size=CHUNK):
-            yield bytes(buffer)
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    try:
-        with translated():
-            yield
-    except Unavailable as error:
-        raise Unavailable(error.detail.replace("store", "bucket"), "source_unreachable") from error

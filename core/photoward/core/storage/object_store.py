@@ -35,6 +35,8 @@ _FULL = re.compile(
     r"StorageFull|QuotaExceeded|InsufficientStorage|[Nn]o space left|os error (28|122)\b"
 )
 
+SOURCE_CHUNK = 1 << 18
+
 _HALF = re.compile(r"#\d+$")
 """The end of a file's name while obstore writes it; no key holds a ``#``."""
 
@@ -109,13 +111,8 @@ class ObjectStore:
             start: first byte.
             end: byte after the last, ``start < end ≤`` length; None: to the end.
         """
-        options: GetOptions = {}
-        if end is not None:
-            options = {"range": (start, end)}
-        elif start:
-            options = {"range": {"offset": start}}
         with translated():
-            return _chunks(self._open(key, options or None), chunk)
+            return _chunks(self._open(key, byte_range(start, end) or None), chunk)
 
     def delete(self, key: str) -> None:
         """Delete an object; a missing one is no error."""
@@ -203,6 +200,13 @@ def _flush(path: Path) -> None:
             os.close(descriptor)
 
 
+def byte_range(start: int, end: int | None) -> GetOptions:
+    """Obstore's options for the bytes from ``start`` and before ``end``."""
+    if end is not None:
+        return {"range": (start, end)}
+    return {"range": {"offset": start}} if start else {}
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what the backend says into ``Unavailable`` (``storage_full`` when there is no room)."""
@@ -212,3 +216,26 @@ def translated() -> Iterator[None]:
         if _FULL.search(str(error)):
             raise Unavailable("The object store is full.", code="storage_full") from error
         raise Unavailable(f"The object store does not respond ({type(error).__name__}).") from error
+
+
+@contextmanager
+def reached(place: str) -> Iterator[None]:
+    """The same of others' bucket, which errors call ``place``: ``source_unreachable``."""
+    try:
+        with translated():
+            yield
+    except Unavailable as error:
+        detail = error.detail.replace("object store", place)
+        raise Unavailable(detail, "source_unreachable") from error
+
+
+def require_bucket(bucket: Backend) -> None:
+    """Raises obstore's error if it does not exist; else an object that is missing is missing."""
+    next(iter(obstore.list(bucket, chunk_size=1)), None)
+
+
+def source_chunks(opened: GetResult, place: str) -> Iterator[bytes]:
+    """The bytes of an object in a bucket that others write; raises as ``reached``."""
+    with reached(place):
+        for buffer in opened.stream(min_chunk_size=SOURCE_CHUNK):
+            yield bytes(buffer)

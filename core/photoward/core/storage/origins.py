@@ -24,7 +24,13 @@ from photoward.core.files import is_hidden
 from photoward.core.safe_http import BlockedUrl, NoResponse, UnresolvedHost, check_url
 from photoward.core.safe_http import open_response as get
 from photoward.core.storage.factory import open_bucket
-from photoward.core.storage.object_store import translated
+from photoward.core.storage.object_store import (
+    SOURCE_CHUNK,
+    byte_range,
+    reached,
+    require_bucket,
+    source_chunks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +41,8 @@ if TYPE_CHECKING:
     from photoward.core.safe_http import Response
     from photoward.core.settings import Settings
 
-CHUNK = 1 << 18
+PLACE = "inbox"
+"""What errors call one."""
 MAX_NAME = 1024
 """Bytes of a name in UTF-8, as S3 has it."""
 
@@ -199,7 +206,7 @@ class BucketOrigin:
 
     def find(self, name: OriginName) -> OriginFile:
         """As ``Origin``."""
-        with _bucket_reached():
+        with reached(PLACE):
             found = self._get(name, head=True)
             return OriginFile(str(found.meta["e_tag"]), found.meta["size"])
 
@@ -208,29 +215,25 @@ class BucketOrigin:
         self, name: OriginName, version: str, start: int = 0, end: int | None = None
     ) -> Iterator[Iterator[bytes]]:
         """As ``Origin``."""
-        with _bucket_reached():
+        with reached(PLACE):
             found = self._get(name, start=start, end=end)
             _require(str(found.meta["e_tag"]), version)
-        yield _read_object(found)
+        yield source_chunks(found, PLACE)
 
     def names(self) -> Iterator[str]:
         """As ``Origin``."""
-        with _bucket_reached():
+        with reached(PLACE):
             for page in obstore.list(self._bucket):
                 yield from (meta["path"] for meta in page)
 
     def _get(
         self, name: OriginName, *, head: bool = False, start: int = 0, end: int | None = None
     ) -> GetResult:
-        options: obstore.GetOptions = {"head": head}
-        if end is not None:
-            options["range"] = (start, end)
-        elif start:
-            options["range"] = {"offset": start}
+        options: obstore.GetOptions = {"head": head, **byte_range(start, end)}
         try:
             return obstore.get(self._bucket, name.path, options=options)
         except FileNotFoundError:
-            next(iter(obstore.list(self._bucket, chunk_size=1)), None)  # is the bucket there?
+            require_bucket(self._bucket)
             raise NotFound("The inbox has no such file.") from None
 
 
@@ -316,15 +319,11 @@ def _read_descriptor(descriptor: int, version: str, start: int, end: int | None)
 
 def _part(descriptor: int, at: int, end: int | None) -> bytes:
     try:
-        return os.pread(descriptor, CHUNK if end is None else min(CHUNK, end - at), at)
+        return os.pread(
+            descriptor, SOURCE_CHUNK if end is None else min(SOURCE_CHUNK, end - at), at
+        )
     except OSError as error:
         raise _unreachable(error) from error
-
-
-def _read_object(found: GetResult) -> Iterator[bytes]:
-    with _bucket_reached():
-        for buffer in found.stream(min_chunk_size=CHUNK):
-            yield bytes(buffer)
 
 
 def _read_answer(answer: Response) -> Iterator[bytes]:
@@ -354,16 +353,6 @@ def _unreachable(error: OSError) -> Unavailable:
 def _raise_unreachable(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):  # a folder that was removed meanwhile
         raise _unreachable(error) from error
-
-
-@contextmanager
-def _bucket_reached() -> Iterator[None]:
-    try:
-        with translated():
-            yield
-    except Unavailable as error:
-        detail = error.detail.replace("object store", "inbox")
-        raise Unavailable(detail, "source_unreachable") from error
 
 
 @contextmanager

@@ -133,14 +133,15 @@ class Descent(Method):
 
         delta = limits.project(coloured(random.symmetric(x.shape[1:])) * limits.limit)
         direction = torch.zeros_like(delta)
+        share = limits.limit / budget(8)
+        straight = limits.rms_binds if self.spec.proportional else None
         for number in range(plan.steps):
             direction = followed(direction, gradient(delta, number), plan.momentum)
             falling = 1 - plan.falling * number / plan.steps
-            share = limits.limit / budget(8)
             step = budget(plan.step_size) * falling * share * direction.sign()
-            if self.spec.proportional:
-                straight = limits.rms * falling * normalized(share * direction)
-                step = torch.where(limits.rms_binds, straight, step)
+            if straight is not None:
+                whole = limits.rms * falling * normalized(share * direction)
+                step = torch.where(straight, whole, step)
             delta = limits.project(delta - step)
         return limits.project(delta, ROUNDS)
 

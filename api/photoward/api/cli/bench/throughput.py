@@ -23,9 +23,10 @@ from photoward.api.cli.bench.service import (
     require_service_extras,
     service_at,
 )
-from photoward.api.cli.client import FINAL, Client
+from photoward.api.cli.client import Client
 from photoward.api.cli.configuration import settings_from
 from photoward.core.catalogue import Catalogue
+from photoward.core.jobs import FINAL_IMAGE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,5 +165,5 @@ def _service(url: str, files: Sequence[bytes], media_type: str) -> dict[str, Any
 def _waiting(client: Client, ids: Sequence[str]) -> int:
     """How many of what was uploaded one after the other still wait; first come, first served."""
     return len(ids) - bisect.bisect_left(
-        ids, 1, key=lambda item_id: int(client.item(item_id)["state"] not in FINAL)
+        ids, 1, key=lambda item_id: int(client.item(item_id)["state"] not in FINAL_IMAGE_STATES)
     )

@@ -130,6 +130,20 @@ class Kept:
         if not path.exists():
             write_whole(path, data)
 
+    def read_original(self, digest: str) -> bytes:
+        """An original's bytes. Raises BadInput: it is not kept any more, or was changed."""
+        try:
+            data = self.original(digest).read_bytes()
+        except OSError as error:
+            raise BadInput(
+                "corrupt",
+                f"Its original is not kept any more in {self.folder}: {error.strerror}.",
+                field="file",
+            ) from error
+        if _digest(data) != digest:
+            raise BadInput("corrupt", f"Its original in {self.folder} was changed.", field="file")
+        return data
+
     def find(self, wanted: Origin) -> Made | None:
         """What was made of this photo with these options, whatever it was called, and is kept."""
         for row in reversed(self.rows):
@@ -256,7 +270,7 @@ class Site:
         made = self.kept.by_output.get(digest)
         if made is not None:  # our own file, perhaps under another name
             digest, modified_ns = made.original, made.modified_ns
-            data = self._original(digest)
+            data = self.kept.read_original(digest)
         elif is_marked(data):
             plan.counts["own"] += 1
             self._copy(path, name)
@@ -294,21 +308,6 @@ class Site:
             return _digest((self.out / entry.target).read_bytes()) == row.output
         except OSError:
             return False
-
-    def _original(self, digest: str) -> bytes:
-        try:
-            data = self.kept.original(digest).read_bytes()
-        except OSError as error:
-            raise BadInput(
-                "corrupt",
-                f"Its original is not kept any more in {self.kept.folder}: {error.strerror}.",
-                field="file",
-            ) from error
-        if _digest(data) != digest:
-            raise BadInput(
-                "corrupt", f"Its original in {self.kept.folder} was changed.", field="file"
-            )
-        return data
 
     def _copy(self, path: Path, name: str) -> None:
         """Copy a file as it is, unless it is there."""
@@ -385,12 +384,9 @@ def undo(site: Path, kept: Kept) -> Undone:
                 done.refused[path] = "It was changed since it was protected, and was left."
             continue
         try:
-            data = kept.original(made.original).read_bytes()
-        except OSError as error:
-            done.refused[path] = f"Its original cannot be read: {error.strerror}."
-            continue
-        if _digest(data) != made.original:
-            done.refused[path] = "Its original was changed."
+            data = kept.read_original(made.original)
+        except BadInput as error:
+            done.refused[path] = error
             continue
         write_whole(path, data, made.modified_ns)
         done.restored += 1

@@ -11,10 +11,15 @@ if TYPE_CHECKING:
 _OPTIONS = ("method", "preset", "epsilon", "surrogate", "networks")
 _MEASURED = ("visibility", "psnr_db", "ssim", "survival")
 
+
+def _header(name: str) -> str:
+    return f"Photoward-{name.title().replace('_', '-')}"
+
+
 FIGURE_HEADERS = (
     "Photoward-Image",
     "Photoward-Already-Protected",
-    *(f"Photoward-{name.title().replace('_', '-')}" for name in (*_OPTIONS, *_MEASURED)),
+    *map(_header, (*_OPTIONS, *_MEASURED)),
 )
 """All of their names, for browsers to be let read them."""
 
@@ -28,7 +33,7 @@ def figure_headers(item: Item, file: ProtectedFile) -> dict[str, str]:
     known = {name: value for name, value in {**chosen, **measured}.items() if value is not None}
     return {
         "Photoward-Image": item.id,
-        **{f"Photoward-{name.title().replace('_', '-')}": _text(known[name]) for name in known},
+        **{_header(name): _text(value) for name, value in known.items()},
     }
 
 

@@ -62,10 +62,11 @@ async def list_surrogates(services: ServicesDep) -> Surrogates:
 @router.get(
     "/v1/limits", operation_id="getLimits", summary="Get the limits", responses=documented()
 )
-async def get_limits(services: ServicesDep) -> Limits:
+async def get_limits(request: Request, services: ServicesDep) -> Limits:
     """The limits of uploads and of options."""
     settings = services.settings
     return Limits(
+        version=request.app.version,
         max_body_bytes=settings.upload_max_bytes,
         max_megapixels=settings.imaging_max_megapixels,
         max_side=settings.imaging_max_side_pixels,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -13,13 +12,18 @@ from fastapi.responses import StreamingResponse
 from photoward.api.delivery.files import ProtectedFile, open_file, select_file
 from photoward.api.http.auth import OwnReaderDep
 from photoward.api.http.deps import ImageIdDep, Services, ServicesDep
-from photoward.api.http.errors import documented, problem_response
+from photoward.api.http.errors import documented, problem_response, range_not_satisfiable
 from photoward.api.http.headers.content_disposition import attachment
 from photoward.api.http.headers.figures import FIGURE_HEADERS, figure_headers
 from photoward.api.http.headers.ranges import ByteRange, parse_range
+from photoward.api.http.headers.representation import (
+    RESERVATION,
+    digest_headers,
+    extent_headers,
+    has_tag,
+)
 from photoward.api.http.responses import binary_content, stream_in_thread
 from photoward.api.http.schemas.images import problem_of
-from photoward.api.http.schemas.problems import Problem
 from photoward.core import rights
 from photoward.core.catalogue import FORMATS
 from photoward.core.jobs import Item
@@ -62,7 +66,7 @@ async def head_content(
     if problem is not None:
         return problem_response(problem)
     file = select_file(item, size)
-    if _has_tag(file, if_none_match):
+    if has_tag(f'"{file.sha256}"', if_none_match):
         return _not_modified(item, file)
     return Response(headers={**_headers(item, file), "Content-Type": file.media_type})
 
@@ -108,7 +112,7 @@ async def get_content(  # noqa: PLR0913, PLR0917  # what may be asked for
     if problem is not None:
         return problem_response(problem)
     file = select_file(item, size)
-    if _has_tag(file, if_none_match):
+    if has_tag(f'"{file.sha256}"', if_none_match):
         return _not_modified(item, file)
     part = parse_range(range_header, if_range, f'"{file.sha256}"', file.length)
     return await file_response(services, item, file, part)
@@ -119,28 +123,15 @@ async def file_response(
 ) -> Response:
     """A file or a part of it, once its first bytes have been read."""
     if part is not None and not part.length:
-        return _not_satisfiable(file)
-    headers = _headers(item, file)
+        return range_not_satisfiable(file.length)
+    headers = _headers(item, file) | extent_headers(file.length, part)
     start, end = (0, None) if part is None else (part.start, part.end)
-    if part is not None:
-        headers["Content-Range"] = f"bytes {start}-{part.end - 1}/{file.length}"
-        headers["Content-Length"] = str(part.length)
     chunks = await to_thread.run_sync(
         open_file, services.store, file, start, end, limiter=services.store_calls
     )
     status = HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT
     body = stream_in_thread(chunks, services.store_calls)
     return StreamingResponse(body, status, headers, file.media_type)
-
-
-def _not_satisfiable(file: ProtectedFile) -> Response:
-    problem = Problem.of("range_not_satisfiable", f"It has {file.length} bytes.")
-    return problem_response(problem, {"Content-Range": f"bytes */{file.length}"})
-
-
-def _has_tag(file: ProtectedFile, if_none_match: str | None) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
-    return f'"{file.sha256}"' in tags or tags == ["*"]
 
 
 def _not_modified(item: Item, file: ProtectedFile) -> Response:
@@ -150,23 +141,14 @@ def _not_modified(item: Item, file: ProtectedFile) -> Response:
 
 
 def _headers(item: Item, file: ProtectedFile) -> dict[str, str]:
-    digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
     return {
         "Content-Length": str(file.length),
         "Accept-Ranges": "bytes",
         "Content-Disposition": attachment(
             item.source.filename, file.media_type, item.id, file.side
         ),
-        "ETag": f'"{file.sha256}"',
-        "Repr-Digest": f"sha-256=:{digest}:",
+        **digest_headers(file.sha256),
         "Cache-Control": "private, no-cache",
         **figure_headers(item, file),
-        **_reservation(item.options.data_mining),
+        **(RESERVATION if item.options.data_mining != rights.NOTHING else {}),
     }
-
-
-def _reservation(data_mining: str) -> dict[str, str]:
-    """What the file's XMP says of data mining, where a crawler reads it before the file."""
-    if data_mining == rights.NOTHING:
-        return {}
-    return {"X-Robots-Tag": "noai, noimageai", "TDM-Reservation": "1"}

@@ -61,6 +61,7 @@ class Surrogates(BaseModel):
 class Limits(BaseModel):
     """The limits of uploads and options."""
 
+    version: str = Field(description="Of the service.", examples=["0.1.0"])
     max_body_bytes: int = Field(examples=[26_214_400])
     max_megapixels: float = Field(examples=[50])
     max_side: int = Field(examples=[16_384])

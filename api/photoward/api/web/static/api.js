@@ -50,14 +50,12 @@ export const createBatch = (name, options) => json("/v1/batches", {
   method: "POST", body: JSON.stringify({ name, options }), headers: { "Content-Type": "application/json" },
 });
 export const retryBatch = (id) => call(`/v1/batches/${id}/retry`, { method: "POST" });
-export const cancelBatch = (id) => call(`/v1/batches/${id}/cancel`, { method: "POST" });
 export const archive = async (id) => (await call(`/v1/batches/${id}/archive`)).blob();
 export const archiveLink = (id) => `/v1/batches/${id}/archive`;
 
 export const ownKey = () => json("/v1/keys/self");
 export const methods = () => json("/v1/methods");
 export const limits = () => json("/v1/limits");
-export const version = async () => (await json("/openapi.json")).info.version;
 
 const json = async (address, options) => (await call(address, options)).json();
 

@@ -139,7 +139,7 @@ $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   run(async () => {
     const label = $("label").value.trim();
-    const single = model.chosen().filter(({ unfit }) => !unfit);
+    const single = model.fitting();
     await model.submit("", options(), label);
     if (single.length === 1) waitFor(single[0]);
     $("groups").scrollIntoView({ block: "nearest" });
@@ -213,6 +213,7 @@ api.methods().then(({ methods, levels, default: usual }) => {
 
 api.limits().then((found) => {
   limits = found;
+  $("version").textContent = t("version", { version: limits.version });
   const kinds = Object.keys(limits.inputs).map((name) => name.toUpperCase()).join(", ");
   $("accepts").textContent = t("accepts", { kinds, size: bytes(limits.max_body_bytes), megapixels: limits.max_megapixels });
   const hours = Math.max(1, Math.round(limits.retention_s / 3600));
@@ -221,4 +222,3 @@ api.limits().then((found) => {
   for (const name of Object.keys(limits.formats)) $("output_format").append(new Option(name.toUpperCase(), name));
 }, () => {}); // without the limits the page still works; the service reports one that is exceeded
 
-api.version().then((text) => { $("version").textContent = t("version", { version: text }); }, () => {});

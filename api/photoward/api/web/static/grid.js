@@ -20,7 +20,7 @@ export function drawAll(run) {
 function drawChosen() {
   const some = model.chosen();
   $("tray").hidden = !some.length;
-  const fit = some.filter(({ unfit }) => !unfit).length;
+  const fit = model.fitting().length;
   $("go").disabled = !fit;
   $("go").textContent = fit > 1 ? t("protectMany", { count: fit }) : t(fit ? "protectOne" : "protectNone");
   $("chosen").replaceChildren(...some.map((photo) => card(photo, chosenParts)));
@@ -30,7 +30,7 @@ function drawGroups() {
   const shown = new Map();
   for (const photo of model.photos.values()) {
     if (photo.phase === "chosen") continue;
-    const id = photo.batch ?? photo.image?.batch ?? photo.key;
+    const id = model.groupOf(photo);
     shown.set(id, [...(shown.get(id) ?? []), photo]);
   }
   const inOrder = [...shown].sort(([, a], [, b]) => when(b) - when(a));
@@ -38,6 +38,7 @@ function drawGroups() {
   $("none").hidden = shown.size > 0;
   $("older").hidden = !model.hasOlder();
   for (const key of cards.keys()) if (!model.photos.has(key)) forget(key);
+  for (const id of groups.keys()) if (!shown.has(id)) groups.delete(id);
 }
 
 const when = (some) => Math.max(...some.map(({ image, order }) => (image?.created_at ? Date.parse(image.created_at) : order || Date.now())));
@@ -52,11 +53,12 @@ function group(id, some) {
   const parts = [moment(when(some))];
   if (done) parts.push(t("ready", { count: done }));
   if (failed) parts.push(t("failed", { count: failed }));
-  const left = secondsLeft(some, open);
+  const part = some.reduce((sum, photo) => sum + fraction(photo), 0) / some.length;
+  const left = open.length ? secondsLeft(some, part) : 0;
   if (left) parts.push(t("left", { time: duration(left) }));
   write(facts, parts.join(" · "));
   bar.hidden = !open.length;
-  bar.value = some.reduce((sum, photo) => sum + fraction(photo), 0) / some.length;
+  bar.value = part;
   zip.hidden = done < 2 || !some[0].batch;
   cancel.hidden = !open.length;
   retry.hidden = !some.some((photo) => model.retriable(photo));
@@ -70,10 +72,9 @@ function fraction(photo) {
   return 0.1 * (photo.part ?? 0);
 }
 
-function secondsLeft(some, open) {
+function secondsLeft(some, part) {
   const began = Math.min(...some.map(({ startedAt }) => startedAt ?? Infinity));
-  const part = some.reduce((sum, photo) => sum + fraction(photo), 0) / some.length;
-  if (!open.length || !Number.isFinite(began) || part < 0.05) return 0;
+  if (!Number.isFinite(began) || part < 0.05) return 0;
   return ((performance.now() - began) / 1000) * (1 / part - 1);
 }
 
@@ -83,7 +84,7 @@ function makeGroup(id) {
   const facts = make("p", { className: "quiet", role: "status" });
   const bar = make("progress", { max: 1, ariaLabel: t("history") });
   const list = make("ul", { className: "cards" });
-  const some = () => [...model.photos.values()].filter((photo) => (photo.batch ?? photo.image?.batch ?? photo.key) === id);
+  const some = () => [...model.photos.values()].filter((photo) => model.groupOf(photo) === id);
   const zip = button("zip", () => downloadZip(id), "primary");
   const cancel = button("cancel", async () => {
     for (const photo of some()) if (!model.ended(photo)) await model.cancel(photo);
@@ -103,16 +104,13 @@ function makeGroup(id) {
 function card(photo, parts) {
   if (!cards.has(photo.key)) {
     const node = make("li");
-    const image = make("img", { alt: "", loading: "lazy", hidden: true });
-    image.addEventListener("error", () => { image.hidden = true; });
     const frame = make("a", { className: "frame" });
-    frame.append(image);
     const name = make("span", { className: "name", textContent: photo.name, title: photo.name });
     const state = make("span", { className: "state quiet" });
     const bar = make("progress", { max: 1, ariaLabel: photo.name });
     const buttons = make("span", { className: "small" });
     node.append(frame, name, state, bar, buttons);
-    cards.set(photo.key, { node, image, frame, state, bar, buttons, shown: "" });
+    cards.set(photo.key, { node, frame, state, bar, buttons, shown: "" });
   }
   const nodes = cards.get(photo.key);
   picture(photo, nodes);
@@ -121,7 +119,7 @@ function card(photo, parts) {
 }
 
 // The file itself; where the browser cannot show it, the protected one as soon as it is there.
-function picture(photo, { image }) {
+function picture(photo, { frame }) {
   const ready = photo.image?.state === "succeeded";
   const source = photo.file && !photo.unshown && !photo.unfit ? "file" : ready && "content";
   if (!source || thumbnails.get(photo.key)?.source === source) return;
@@ -129,20 +127,20 @@ function picture(photo, { image }) {
   const show = (blob) => {
     const url = URL.createObjectURL(blob);
     thumbnails.set(photo.key, { source, url });
-    image.src = url;
-    image.hidden = false;
-    image.onerror = () => {
-      image.hidden = true;
+    const image = make("img", { alt: "", loading: "lazy", src: url }); // one source each: an error is its own
+    image.addEventListener("error", () => {
+      image.remove();
       if (source === "file") { photo.unshown = true; drawGroups(); }
-    };
+    });
+    frame.replaceChildren(image);
   };
   if (source === "file") show(photo.file);
-  else if (!thumbnails.get(photo.key).url) whenSeen(image.parentElement, () => api.content(photo.image.id).then(show, () => {}));
+  else whenSeen(frame, () => api.content(photo.image.id).then(show, () => {}));
 }
 
 function whenSeen(node, work) {
-  const watch = new IntersectionObserver(([{ isIntersecting }]) => {
-    if (!isIntersecting) return;
+  const watch = new IntersectionObserver((seen) => {
+    if (!seen.some(({ isIntersecting }) => isIntersecting)) return;
     watch.disconnect();
     work();
   });
@@ -222,7 +220,7 @@ function save(blob, name) {
 
 const link = (href, download) => make("a", { href, download }).click();
 
-export function protectedName({ name, image }) {
+function protectedName({ name, image }) {
   const type = image.output.media_type;
   const extension = type === "image/jpeg" ? "jpg" : type.split("/")[1];
   return `${name.replace(/\.[^.]*$/, "")}-protected.${extension}`;

@@ -25,6 +25,8 @@ const complain = (error) => events.dispatchEvent(new CustomEvent("problem", { de
 
 export const ended = (photo) => photo.phase === "refused" || FINAL.includes(photo.image?.state);
 export const hasOlder = () => older !== null;
+export const groupOf = (photo) => photo.batch ?? photo.image?.batch ?? photo.key;
+const isGone = (error) => ["not_found", "expired"].includes(error.problem?.code);
 const byImage = (id) => [...photos.values()].find((photo) => photo.image?.id === id);
 
 export async function choose(files, limits) {
@@ -43,6 +45,8 @@ export async function choose(files, limits) {
 
 export const chosen = () => [...photos.values()].filter(({ phase }) => phase === "chosen");
 
+export const fitting = () => chosen().filter(({ unfit }) => !unfit);
+
 export function unchoose(keys) {
   for (const key of keys) photos.delete(key);
   changed();
@@ -50,7 +54,7 @@ export function unchoose(keys) {
 
 // One batch for all chosen photos, then their uploads in the background.
 export async function submit(name, options, label) {
-  const fit = chosen().filter(({ unfit }) => !unfit);
+  const fit = fitting();
   const { id } = await api.createBatch(name, options);
   for (const photo of chosen()) {
     if (photo.unfit) Object.assign(photo, { phase: "refused", batch: id, problem: { title: photo.unfit } });
@@ -63,8 +67,10 @@ export async function submit(name, options, label) {
   send();
 }
 
-const keep = ({ key, file, name, label, batch, order: place, image }) =>
-  store.put({ key, file, name, label, batch, order: place, image: image?.id ?? null });
+async function keep(photo) {
+  const { key, file, name, label, batch, order: place, image } = photo;
+  photo.kept = await store.put({ key, file, name, label, batch, order: place, image: image?.id ?? null });
+}
 
 // What this browser and the service have: after a reload, and in another tab.
 export async function load() {
@@ -82,12 +88,12 @@ async function sync() {
   const records = (await store.all()).sort((a, b) => a.order - b.order);
   const keys = new Set(records.map(({ key }) => key));
   for (const photo of [...photos.values()]) {
-    if (photo.phase === "waiting" && !keys.has(photo.key)) photos.delete(photo.key);
+    if (photo.phase === "waiting" && photo.kept && !keys.has(photo.key)) photos.delete(photo.key);
   }
   for (const record of records) {
     const known = photos.get(record.key);
     const image = record.image ? { id: record.image } : null;
-    if (!known) photos.set(record.key, { ...record, size: record.file.size, image, phase: image ? "sent" : "waiting" });
+    if (!known) photos.set(record.key, { ...record, kept: true, size: record.file.size, image, phase: image ? "sent" : "waiting" });
     else if (known.phase === "waiting" && image) Object.assign(known, { image, phase: "sent" });
     if (image) photos.delete(record.image); // it was shown without its original
   }
@@ -97,9 +103,7 @@ async function reload(photo) {
   try {
     photo.image = await api.image(photo.image.id);
   } catch (error) {
-    if (!["not_found", "expired"].includes(error.problem?.code)) return;
-    photos.delete(photo.key);
-    await store.drop(photo.key);
+    if (isGone(error)) await discard(photo);
   }
 }
 
@@ -195,13 +199,17 @@ export async function cancel(photo) {
 // Deletes a photo here and, if it is there, in the service.
 export async function forget(photo) {
   if (photo.image) await api.remove(photo.image.id).catch(unlessGone);
-  photos.delete(photo.key);
-  await store.drop(photo.key);
+  await discard(photo);
   changed();
 }
 
+async function discard({ key }) {
+  photos.delete(key);
+  await store.drop(key);
+}
+
 function unlessGone(error) {
-  if (!["not_found", "expired"].includes(error.problem?.code)) throw error;
+  if (!isGone(error)) throw error;
 }
 
 // Whether another attempt may succeed: faults of the service, not of the file.

@@ -11,6 +11,7 @@ const opened = new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result);
   request.onerror = () => reject(request.error);
 });
+opened.catch(() => {}); // whoever uses it hears of it
 
 async function run(mode, act) {
   const transaction = (await opened).transaction(STORE, mode);
@@ -21,12 +22,13 @@ async function run(mode, act) {
   });
 }
 
-export const all = () => run("readonly", (store) => store.getAll());
+export const all = () => run("readonly", (store) => store.getAll()).catch(() => []);
 
-// Where the browser has no room, the photo is sent all the same; it only does not outlast this tab.
+// Whether it is kept. Where the browser has no room, the photo is sent all the same; it only does not outlast this tab.
 export async function put(record) {
-  await run("readwrite", (store) => store.put(record)).catch(() => {});
+  const kept = await run("readwrite", (store) => store.put(record)).then(() => true, () => false);
   channel.postMessage("changed");
+  return kept;
 }
 
 export async function drop(key) {
