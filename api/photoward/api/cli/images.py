@@ -12,14 +12,13 @@ from photoward.api.cli.client import Refusal
 from photoward.api.cli.options import AsJson, ServiceUrl
 from photoward.api.cli.service_calls import connected, follow, path_of, refused, save
 from photoward.core.errors import NotFound, PhotowardError
-from photoward.core.jobs import ImageState
+from photoward.core.jobs import FINAL_IMAGE_STATES, ImageState
 
 app = typer.Typer(no_args_is_help=True)
 
 ImageId = Annotated[str, typer.Argument(help="Id of the image, as `images list` prints it.")]
 ImageIds = Annotated[list[str], typer.Argument(help="Ids of images.")]
 SUCCEEDED = ImageState.SUCCEEDED.value
-FINAL = frozenset(state.value for state in ImageState if state.is_final)
 
 
 @app.command("list")
@@ -137,7 +136,7 @@ def watch(image_ids: ImageIds, *, as_json: AsJson = False, url: ServiceUrl = Non
             seen[image_id] = image
             progress = image["progress"]["fraction"]
             display.update(tasks[image_id], completed=progress, state=_standing(image))
-            return image["state"] in FINAL
+            return image["state"] in FINAL_IMAGE_STATES
 
         ended = follow(client, paths, show)
     if not as_json:
