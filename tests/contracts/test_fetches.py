@@ -15,7 +15,17 @@ from photoward.core.fetches import FetchRequest
 from photoward.core.jobs import Failure, State, new_id
 from photoward.core.ledger import webhooks
 from photoward.core.webhooks import Event
-from tests.support.samples import HOUR, OVER, added, claimed, failure, options, result, source
+from tests.support.samples import (
+    HOUR,
+    OVER,
+    added,
+    claimed,
+    failure,
+    options,
+    result,
+    sides,
+    source,
+)
 
 if TYPE_CHECKING:
     from photoward.core.fetches import FetchJob
@@ -30,7 +40,7 @@ def made(ledger: Ledger, tenant: str = "alice") -> Batch:
 
 
 def expected(place: str = "inbox/cat.png") -> FetchRequest:
-    return FetchRequest(new_id(), "key", place, options(sizes=(640, 320)), "cat.png")
+    return FetchRequest(new_id(), "key", place, options(renditions=sides(640, 320)), "cat.png")
 
 
 def expect(ledger: Ledger, batch: Batch, count: int = 1) -> list[FetchRequest]:

@@ -18,7 +18,7 @@ from photoward.core.ledger import open_ledger
 from photoward.core.ledger.engine import make_engine
 from photoward.core.ledger.migrations import migrate
 from photoward.core.ledger.tables import metadata
-from tests.support.samples import options, source
+from tests.support.samples import options, sides, source
 
 if TYPE_CHECKING:
     from photoward.core.ledger import Ledger
@@ -62,7 +62,7 @@ def test_an_item_of_one_size_becomes_one_of_a_set(
     tables = MetaData()
     tables.reflect(engine)
     old = asdict(options()) | {"max_side": side}
-    del old["sizes"]
+    del old["renditions"]
     moment = datetime.now(UTC)
     item_id = new_id()
     row = {
@@ -77,5 +77,5 @@ def test_an_item_of_one_size_becomes_one_of_a_set(
     ledger = open_ledger(ledger_settings)
     found = ledger.items.get("alice", item_id)
     ledger.close()
-    assert found.options == options(sizes=sizes)
+    assert found.options == options(renditions=sides(*sizes))
     assert found.batch_id is None

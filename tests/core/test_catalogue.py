@@ -17,8 +17,8 @@ from photoward.core.catalogue import (
 )
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.imaging.codec.metadata import GROUPS
-from photoward.core.jobs import scaled_size
 from photoward.core.networks import SetCard
+from photoward.core.renditions import of_side
 
 CARD = SurrogateCard(
     name="one", architecture="resnet18", width=4, size=32, classes=["cat", "dog"], feature_dim=32,
@@ -110,9 +110,23 @@ def test_a_preset_is_an_epsilon(preset: str) -> None:
         ({"keep_exif": "date,thumbnail"}, "invalid_option", "keep_exif"),
         ({"sizes": "1080,15"}, "invalid_option", "sizes"),
         ({"sizes": "1080;320"}, "invalid_option", "sizes"),
+        ({"renditions": "{}"}, "invalid_option", "renditions"),
+        ({"renditions": "no JSON"}, "invalid_option", "renditions"),
+        ({"renditions": "[1]"}, "invalid_option", "renditions"),
+        ({"renditions": '[{"name": "../x"}]'}, "invalid_option", "renditions"),
+        ({"renditions": '[{"name": "a", "width": 15}]'}, "invalid_option", "renditions"),
+        ({"renditions": '[{"name": "a", "side": 150}]'}, "invalid_option", "renditions"),
+        ({"renditions": '[{"name": "a", "fit": "cover"}]'}, "invalid_option", "renditions"),
+        ({"renditions": '[{"name": "a"}, {"name": "A"}]'}, "invalid_option", "renditions"),
+        ({"renditions": '[{"name": "a", "quality": 1}]'}, "invalid_option", "renditions"),
+        ({"renditions": "[" * 100_000}, "invalid_option", "renditions"),
+        ({"renditions": "[]", "sizes": "20"}, "invalid_option", "renditions"),
+        ({"quality": "39"}, "invalid_option", "quality"),
+        ({"quality": "101"}, "invalid_option", "quality"),
+        ({"quality": "best"}, "invalid_option", "quality"),
         ({"sizes": "²"}, "invalid_option", "sizes"),
         ({"sizes": "9999999"}, "invalid_option", "sizes"),
-        ({"sizes": ",".join(map(str, range(100, 109)))}, "invalid_option", "sizes"),
+        ({"sizes": ",".join(map(str, range(100, 117)))}, "invalid_option", "sizes"),
         ({"shaping": "round"}, "invalid_option", "shaping"),
         ({"data_mining": "please"}, "invalid_option", "data_mining"),
         ({"creator": "a\nb"}, "invalid_option", "creator"),
@@ -153,13 +167,15 @@ def test_renditions_keep_their_shape_within_their_sides(
     width: int, height: int, sides: list[int]
 ) -> None:
     options = CATALOGUE.options(sizes=", ".join(map(str, sides)))
-    leaving = options.output_sizes(width, height)
+    leaving = [one.size for one in options.placements(width, height)]
     wanted = sorted({min(max(width, height), side) for side in sides}, reverse=True)
     assert [max(size) for size in leaving] == (wanted or [max(width, height)])
     for size in leaving:
         assert abs(size[0] * height - size[1] * width) <= max(width, height)
-        assert scaled_size(width, height, max(size)) == size, "by its side it is found again"
-    assert CATALOGUE.options().output_sizes(width, height) == ((width, height),)
+        again = of_side(max(size)).placed(width, height)
+        assert again.size == size, "by its side it is found again"
+    (whole,) = CATALOGUE.options().placements(width, height)
+    assert (whole.size, whole.box) == ((width, height), None)
 
 
 def test_a_class_of_the_default_is_not_asked_of_another_surrogate() -> None:

@@ -10,10 +10,12 @@ import numpy as np
 from PIL import Image
 
 from photoward.core.jobs import Failure, Options, Output, Result, Source, new_id
+from photoward.core.renditions import of_side
 
 if TYPE_CHECKING:
     from photoward.core.jobs import Item
     from photoward.core.ledger import Ledger
+    from photoward.core.renditions import RenditionRequest
 
 HOUR = timedelta(hours=1)
 OVER = timedelta(0)
@@ -27,6 +29,11 @@ def options(**parts: Any) -> Options:  # noqa: ANN401  # any field's type
         "preset": "strong", "label": "my cat", "output_format": None,
     }  # fmt: skip
     return Options(**usual | parts)
+
+
+def sides(*pixels: int) -> tuple[RenditionRequest, ...]:
+    """Renditions of these longer sides."""
+    return tuple(map(of_side, pixels))
 
 
 def source(**parts: Any) -> Source:  # noqa: ANN401  # any field's type

@@ -16,7 +16,7 @@ from photoward.core.object_keys import original_key, output_key, output_keys
 from photoward.worker.batch_sizer import BatchSizer
 from photoward.worker.job_group import JobGroupWorker
 from photoward.worker.pipeline import BatchStats, Job, Protected, Refused
-from tests.support.samples import OVER, claimed, options, source
+from tests.support.samples import OVER, claimed, options, sides, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from photoward.worker.pipeline import Pipeline
 
 MASTER = bytes(range(32))
+WHOLE = 1000
+"""Width of the photos."""
 
 
 class Fake:
@@ -54,11 +56,11 @@ class Fake:
         measured = {"linf": 8, "seconds": {"decode": 0.1}}
         size = job.width, job.height
         safe = b"safe " + job.data
-        if job.options.sizes:
+        if job.width != WHOLE:
             safe += b" of %d by %d" % size
             if b"no thumbnail" in job.data and max(size) < 100:
                 return Refused(job.id, BadInput("corrupt", "It is bad when it is small."))
-        return Protected(job.id, size, safe, "image/png", "cat", "predicted", measured)
+        return Protected(job.id, job.rendition, safe, "image/png", "cat", "predicted", measured)
 
 
 class Bench:
@@ -81,7 +83,7 @@ class Bench:
         self.store.put(original_key(tenant, item_id), data)
         digest = hashlib.sha256(data).hexdigest()
         original = source(sha256=digest, protected=protected)
-        self.ledger.items.add(item_id, tenant, options(sizes=sizes), original, "key")
+        self.ledger.items.add(item_id, tenant, options(renditions=sides(*sizes)), original, "key")
         return item_id
 
     def work(self, pipeline: Fake | Pipeline, items: list[Item] | None = None) -> int:
@@ -139,11 +141,12 @@ def test_a_set_of_renditions_is_done_as_one_or_not_at_all(bench: Bench) -> None:
     assert output is not None
     assert [(one.width, one.height) for one in output.renditions] == [(500, 500), (50, 50)]
     keys = output_keys(bench.item(whole))
-    assert list(keys) == [(1000, 1000), (500, 500), (50, 50)], "nothing is enlarged"
+    assert list(keys) == ["1000x1000", "500x500", "50x50"], "nothing is enlarged"
     told = [(file.sha256, file.size) for file in output.files]
-    for size, file in zip(keys, told, strict=True):
-        data = bench.store.get(keys[size])
-        assert data == b"safe one of %d by %d" % size
+    ends = (b"", b" of 500 by 500", b" of 50 by 50")
+    for key, end, file in zip(keys.values(), ends, told, strict=True):
+        data = bench.store.get(key)
+        assert data == b"safe one" + end
         assert file == (hashlib.sha256(data).hexdigest(), len(data))
     assert (bench.item(partly).state, bench.item(partly).error_code) == (State.FAILED, "corrupt")
     assert bench.kept() == set(keys.values())

@@ -26,7 +26,7 @@ from photoward.models.surrogates.surrogate import Surrogate
 from photoward.worker.pipeline import BatchStats, Job, Pipeline, Protected, Refused
 from tests.core.imaging.pictures import file, image, reopened
 from tests.support import surrogates
-from tests.support.samples import options
+from tests.support.samples import options, sides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def job(
     """A 32 px PNG of the name's own colours."""
     own = file(image(size=size, seed=sum(name.encode()))) if data is None else data
     asked_for = options(**{"surrogate": "tiny", **asked})
-    return Job(name, own, asked_for, SECRET, *asked_for.output_sizes(*size)[0])
+    return Job(name, own, asked_for, SECRET, *asked_for.placements(*size)[0].size)
 
 
 def finished(pipeline: Pipeline, *jobs: Job) -> dict[str, Protected]:
@@ -369,7 +369,7 @@ def test_what_nobody_foresaw_is_not_hidden(
 
 
 def test_a_rendition_leaves_in_the_size_that_was_asked_for(pipeline: Pipeline) -> None:
-    large = job("a", size=(200, 100), sizes=(64,), shaping="perceptual")
+    large = job("a", size=(200, 100), renditions=sides(64), shaping="perceptual")
     (outcome,) = pipeline.protect([large])
     assert isinstance(outcome, Protected)
     assert reopened(outcome.data).size == (64, 32)

@@ -7,15 +7,17 @@ tensors can list them and refuse what no worker could do.
 from __future__ import annotations
 
 import importlib.resources
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from photoward.core.errors import BadInput, Unavailable
 from photoward.core.jobs import Options
 from photoward.core.networks import NETWORK, SET, read_networks, read_sets
+from photoward.core.renditions import FITS, RenditionRequest, of_side
 from photoward.core.rights import CHOICES
 from photoward.core.rights import DEFAULT as DATA_MINING
 
@@ -65,8 +67,13 @@ MAX_WORDS = 1024
 
 DEFAULT_METHOD = "anchor"
 TARGETS = ("prototype", "logits")
-LEAST_SIDE, MOST_SIZES = 16, 8
-"""Pixels to which a picture may be asked to shrink, and in how many sizes."""
+LEAST_SIDE, MOST_RENDITIONS = 16, 16
+"""Pixels to which a picture may be asked to shrink, and in how many files it may leave."""
+MAX_SIDE = 16_384
+LEAST_QUALITY = 40
+"""Below, hardly any noise survives the encoder."""
+SAME = "same"
+"""The quality of a JPEG that is written with the input's own quantisation and subsampling."""
 
 EXIF_GROUPS = ("date", "camera", "position")
 """What may be kept of EXIF beside copyright and artist."""
@@ -283,6 +290,44 @@ def read_cards(folders: Iterable[Path]) -> dict[str, tuple[SurrogateCard, Path]]
     return found
 
 
+class RenditionOptions(BaseModel):
+    """One file that a photo shall leave as."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        description="Unique; letters, digits, _ and -.",
+        examples=["thumbnail"],
+    )
+    width: int | None = Field(
+        default=None, ge=LEAST_SIDE, le=MAX_SIDE, description="Pixels, at most.", examples=[150]
+    )
+    height: int | None = Field(default=None, ge=LEAST_SIDE, le=MAX_SIDE, examples=[150])
+    fit: Literal["contain", "cover", "fill"] = Field(
+        default="contain",
+        description="contain: whole within width and height, of which one will do; cover: of "
+        "their shape, what stands out cropped; fill: stretched. A photo is never enlarged.",
+    )
+    gravity: Literal[
+        "center",
+        "north",
+        "northeast",
+        "east",
+        "southeast",
+        "south",
+        "southwest",
+        "west",
+        "northwest",
+    ] = Field(default="center", description="Which part cover keeps.")
+    format: Literal["jpeg", "png", "webp", "avif"] | None = Field(
+        default=None, description="Default: output_format, else the format of the input."
+    )
+    quality: Annotated[int, Field(ge=LEAST_QUALITY, le=100)] | Literal["same"] | None = Field(
+        default=None, description="Default: the quality of the photo."
+    )
+
+
 class Catalogue:
     """The check of every request against what this installation can do."""
 
@@ -326,6 +371,8 @@ class Catalogue:
         epsilon: float | None = None,
         output_format: str | None = None,
         sizes: str | None = None,
+        renditions: str | None = None,
+        quality: int | str | None = None,
         shaping: str | None = None,
         keep_exif: str | None = None,
         data_mining: str | None = None,
@@ -387,7 +434,8 @@ class Catalogue:
         return Options(
             method=chosen.name, target=target, surrogate=card.name, epsilon=epsilon,
             preset=preset, label=label, output_format=output_format,
-            sizes=_sides(sizes), shaping=shaping, keep_exif=_groups(keep_exif),
+            renditions=_renditions(sizes, renditions), quality=_quality(quality), shaping=shaping,
+            keep_exif=_groups(keep_exif),
             data_mining=data_mining, networks=networks, creator=_words("creator", creator),
             credit=_words("credit", credit), rights=_words("rights", rights),
             licence_url=_page(licence_url), already_protected=already_protected,
@@ -418,7 +466,7 @@ class Catalogue:
         Of several renditions the largest decides. And the key of its batches: items with equal
         keys may be protected in one.
         """
-        width, height = options.output_sizes(width, height)[0]
+        width, height = options.placements(width, height)[0].size
         card, method = self.surrogates[options.surrogate], METHODS[options.method]
         own = (width, height) == (card.size, card.size)
         replaceable = card.name == self.default_surrogate and options.target != "logits"
@@ -494,6 +542,52 @@ def _one_of(field: str, value: str, allowed: Iterable[str]) -> None:
         )
 
 
+def _renditions(sizes: str | None, renditions: str | None) -> tuple[RenditionRequest, ...]:
+    """What either of both says."""
+    if sizes is not None and renditions is not None:
+        raise BadInput("invalid_option", "Give renditions or sizes, not both.", field="renditions")
+    if renditions is None:
+        return tuple(map(of_side, _sides(sizes)))
+    try:
+        said = json.loads(renditions)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, list) or len(said) > MOST_RENDITIONS:
+        raise _bad_rendition(f"a JSON array of at most {MOST_RENDITIONS} objects")
+    wanted = [_rendition(one) for one in said]
+    if len({one.name.casefold() for one in wanted}) < len(wanted):
+        raise _bad_rendition("objects of different names")
+    return tuple(wanted)
+
+
+def _rendition(said: object) -> RenditionRequest:
+    """One of the objects."""
+    try:
+        one = RenditionOptions.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = str(first["loc"][0]) if first["loc"] else "each"
+        raise _bad_rendition(f"objects as documented; {where}: {first['msg']}") from error
+    if one.fit != FITS[0] and not (one.width and one.height):
+        raise _bad_rendition(f"objects with width and height where fit is {one.fit}")
+    return RenditionRequest(**one.model_dump())
+
+
+def _bad_rendition(wanted: str) -> BadInput:
+    return BadInput("invalid_option", f"renditions must be {wanted}.", field="renditions")
+
+
+def _quality(said: int | str | None) -> int | str | None:
+    if said in {None, SAME}:
+        return said
+    if not str(said).isdecimal() or not LEAST_QUALITY <= int(said or 0) <= 100:  # noqa: PLR2004  # the best
+        raise BadInput(
+            "invalid_option", f"quality must be {LEAST_QUALITY} to 100, or {SAME}: below "
+            f"{LEAST_QUALITY} hardly any noise survives.", field="quality",
+        )  # fmt: skip
+    return int(said or 0)
+
+
 def _sides(sizes: str | None) -> tuple[int, ...]:
     """Each of the numbers that are named with commas once, largest first."""
     named = list(filter(None, (sizes or "").replace(" ", "").split(",")))
@@ -502,9 +596,9 @@ def _sides(sizes: str | None) -> tuple[int, ...]:
             "invalid_option", "sizes must be whole numbers with commas between them.", field="sizes"
         )
     found = sorted({int(one) for one in named}, reverse=True)
-    if len(found) > MOST_SIZES or (found and found[-1] < LEAST_SIDE):
+    if len(found) > MOST_RENDITIONS or (found and found[-1] < LEAST_SIDE):
         raise BadInput(
-            "invalid_option", f"sizes must be at most {MOST_SIZES} numbers of at least "
+            "invalid_option", f"sizes must be at most {MOST_RENDITIONS} numbers of at least "
             f"{LEAST_SIDE} (pixels of the longer side).", field="sizes",
         )  # fmt: skip
     return tuple(found)

@@ -9,17 +9,20 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
 
 from photoward.core.errors import NotFound
+from photoward.core.renditions import placements
 from photoward.core.rights import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from photoward.core.renditions import Placement, RenditionRequest
 
 
 class State(StrEnum):
@@ -146,9 +149,11 @@ class Options:
     """None: the surrogate's own prediction is used, and the item says so."""
     output_format: str | None
     """``jpeg``, ``png``, ``webp``, ``avif``, or None for the input's own."""
-    sizes: tuple[int, ...] = ()
-    """Renditions: pixels of their longer sides, largest first; a larger picture is shrunk before it
-    is protected. Empty: one file in the picture's own size."""
+    renditions: tuple[RenditionRequest, ...] = ()
+    """The files that are wanted; empty: one in the picture's own size."""
+    quality: int | str | None = None
+    """Of lossy files: 1 to 100, or ``same``: that of the input, if both are JPEGs. None: one at
+    which nearly all noise survives."""
     shaping: str = "even"
     """``perceptual``: within the eye's budget; ``even``: all of ε everywhere."""
     keep_exif: str = ""
@@ -166,19 +171,18 @@ class Options:
     already_protected: str = "refuse"
     """What becomes of a protected file: ``refuse``, or ``pass``: it is left as it is."""
 
-    def output_sizes(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
-        """Widths and heights in which a picture of this size leaves, each once, largest first."""
-        return tuple(dict.fromkeys(scaled_size(width, height, side) for side in self.sizes)) or (
-            (width, height),
+    def placements(self, width: int, height: int) -> tuple[Placement, ...]:
+        """The files that a picture of this size leaves as, the largest first."""
+        return placements(self.renditions, width, height)
+
+    def of(self, placement: Placement) -> Options:
+        """The options of one of the files alone."""
+        return replace(
+            self,
+            renditions=(),
+            output_format=placement.format or self.output_format,
+            quality=self.quality if placement.quality is None else placement.quality,
         )
-
-
-def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:
-    """Width and height of a picture whose longer side is brought down to ``side`` pixels."""
-    longer = max(width, height)
-    if longer <= side:
-        return width, height
-    return max(1, round(width * side / longer)), max(1, round(height * side / longer))
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,7 @@ class Output:
     """Bytes."""
     media_type: str
     renditions: tuple[Rendition, ...] = ()
-    """What else was asked for, largest first: this file itself is the largest."""
+    """What else was asked for, in the order of ``Options.placements``: this file is the first."""
 
     @property
     def files(self) -> tuple[Output | Rendition, ...]:
@@ -221,7 +225,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Rendition:
-    """The same picture in a smaller size, protected after it was shrunk."""
+    """Another file of the same picture, made of the original as well."""
 
     width: int
     """Pixels."""
@@ -230,6 +234,7 @@ class Rendition:
     size: int
     """Bytes."""
     measured: dict[str, Any]
+    media_type: str
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ def original_key(tenant: str, item_id: str) -> str:
     return f"originals/{tenant}/{item_id}"
 
 
-def output_key(tenant: str, item_id: str, size: tuple[int, int] | None = None) -> str:
-    """Where its protected file lies, or a smaller rendition of that width and height."""
+def output_key(tenant: str, item_id: str, rendition: str | None = None) -> str:
+    """Where its protected file lies, or a further rendition of that name."""
     key = f"outputs/{tenant}/{item_id}"
-    return key if size is None else f"{key}-{size[0]}x{size[1]}"
+    return key if rendition is None else f"{key}-{rendition}"
 
 
-def output_keys(item: Item) -> dict[tuple[int, int], str]:
-    """Where each file of an item lies, by width and height, largest first."""
-    largest, *smaller = item.options.output_sizes(item.source.width, item.source.height)
-    further = {size: output_key(item.tenant, item.id, size) for size in smaller}
-    return {largest: output_key(item.tenant, item.id), **further}
+def output_keys(item: Item) -> dict[str, str]:
+    """Where each file of an item lies, by name, in the order of ``Options.placements``."""
+    first, *further = item.options.placements(item.source.width, item.source.height)
+    others = {one.name: output_key(item.tenant, item.id, one.name) for one in further}
+    return {first.name: output_key(item.tenant, item.id), **others}
 
 
 def object_keys(item: Item) -> list[str]:

@@ -198,16 +198,19 @@ def _protected(store: ObjectStore, item: Item) -> Result | Failure:
     measured = {
         "visibility": 1.26, "linf": item.options.epsilon, "psnr_db": PSNR_DB, "ssim": SSIM
     }  # fmt: skip
-    kept: dict[tuple[int, int], tuple[str, int]] = {}
-    for size, key in output_keys(item).items():
-        made = _noisy(upright.resize(size), item.options.epsilon or 0, kind)
+    files = []
+    keys = output_keys(item).values()
+    for one, key in zip(item.options.placements(*upright.size), keys, strict=True):
+        own_kind = one.format or kind
+        small = upright.resize(one.size, box=one.box)
+        made = _noisy(small, item.options.epsilon or 0, own_kind)
         store.put(key, made, create_only=True)
-        kept[size] = hashlib.sha256(made).hexdigest(), len(made)
-    largest, *smaller = kept
-    renditions = tuple(Rendition(*size, *kept[size], measured=measured) for size in smaller)
+        digest = hashlib.sha256(made).hexdigest()
+        files.append(Rendition(*one.size, digest, len(made), measured, f"image/{own_kind}"))
+    first, *further = files
     return Result(
         item_id=item.id,
-        output=Output(*kept[largest], f"image/{kind}", renditions),
+        output=Output(first.sha256, first.size, first.media_type, tuple(further)),
         label_used=item.options.label or "cat",
         label_source="given" if item.options.label else "predicted",
         measured=measured,

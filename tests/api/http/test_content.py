@@ -49,7 +49,8 @@ def test_the_file_comes_with_its_type_name_and_digests(service: Service, done: s
 def test_a_set_of_sizes_is_one_item_with_a_file_for_each(service: Service) -> None:
     sizes = {"sizes": "20,16,4000"}
     place = service.upload(picture(), params=sizes).headers["Location"]
-    assert service.client.get(place).json()["options"]["sizes"] == [4000, 20, 16]
+    asked = service.client.get(place).json()["options"]["renditions"]
+    assert [one["width"] for one in asked] == [4000, 20, 16]
     assert service.client.get(place).json()["renditions"] == []
     assert work(service) == 1
     item = service.client.get(place).json()
@@ -67,8 +68,8 @@ def test_a_set_of_sizes_is_one_item_with_a_file_for_each(service: Service) -> No
         unchanged = {"If-None-Match": answer.headers["ETag"]}
         assert service.client.get(one["content"], headers=unchanged).status_code == 304
     largest = service.client.get(f"{place}/content").content
-    for asked in (4000, 40):
-        assert service.client.get(f"{place}/content?size={asked}").content == largest
+    for side in (4000, 40):
+        assert service.client.get(f"{place}/content?size={side}").content == largest
     for impossible in ("17", "0", "large"):
         refused = service.client.get(f"{place}/content?size={impossible}")
         assert_problem(refused, "invalid_option")

@@ -75,22 +75,30 @@ class Bench:
         *,
         grid: int = 16,
         size: tuple[int, int] | None = None,
+        box: tuple[float, float, float, float] | None = None,
     ) -> None:
         self.server = DecoderServer()
         self.grid = grid
         size = size or (header["width"], header["height"])
-        options = {"header": header, "grid": grid, "size": list(size), "most_pixels": MOST_PIXELS}
+        options = {
+            "header": header,
+            "grid": grid,
+            "size": list(size),
+            "box": box,
+            "most_pixels": MOST_PIXELS,
+        }
         request = {"do": "open", "handle": 1, "drop": [], "with": options}
         self.opened, blobs = self.server.serve(request, [bytearray(data)])
         self.pixels = bytes(blobs[0]) if blobs else b""
 
-    def finish(
+    def finish(  # noqa: PLR0913, PLR0917  # what may be asked for
         self,
         steps: np.ndarray[Any, np.dtype[np.int16]],
         epsilon: float | None,
         output: str,
         mining: str = rights.NOTHING,
         metadata: tuple[str, ...] = (),
+        quality: int | str | None = None,
         **stated: str,
     ) -> tuple[dict[str, Any], bytes]:
         """The answer and the finished file."""
@@ -102,6 +110,7 @@ class Bench:
             "metadata": list(metadata),
             "stated": stated,
             "instance": "",
+            "quality": quality,
         }
         request = {"do": "finish", "handle": 1, "drop": [], "with": options}
         answer, blobs = self.server.serve(request, [bytearray(steps.astype("<i2").tobytes())])

@@ -134,8 +134,10 @@ class JobGroupWorker:
                 continue
             secret = tenant_secret(self._master, salts[item.tenant])
             source = item.source
-            sizes = item.options.output_sizes(source.width, source.height)
-            jobs += [Job(item.id, data, item.options, secret, *size, item.tenant) for size in sizes]
+            for one in item.options.placements(source.width, source.height):
+                options = item.options.of(one)
+                named = item.tenant, one.name, one.box
+                jobs.append(Job(item.id, data, options, secret, *one.size, *named))
         return jobs, ended
 
     def _settle(
@@ -149,12 +151,12 @@ class JobGroupWorker:
         """Publish: objects first, then one transaction, then what nobody needs any more."""
         items = {item.id: item for item in claimed}
         refused = {o.id: o.error for o in outcomes if isinstance(o, Refused)}
-        made: dict[str, dict[tuple[int, int], Protected]] = {}
+        made: dict[str, dict[str, Protected]] = {}
         for o in outcomes:
             if isinstance(o, Protected):
                 spent[o.id] += o.timings
                 if o.id not in refused:
-                    made.setdefault(o.id, {})[o.size] = o
+                    made.setdefault(o.id, {})[o.rendition] = o
         results = []
         for item_id, files in made.items():
             with _timed(spent[item_id], "store"):
@@ -183,17 +185,20 @@ class JobGroupWorker:
         self._tidy(items, results, done, failed - kept)
         return len(done) + len(failed)
 
-    def _store(self, item: Item, files: dict[tuple[int, int], Protected]) -> Result:
-        """Write the output and its smaller renditions."""
-        kept = {size: self._keep(key, files[size]) for size, key in output_keys(item).items()}
-        largest, *smaller = kept
+    def _store(self, item: Item, files: dict[str, Protected]) -> Result:
+        """Write the output and its further renditions."""
+        kept = {name: self._keep(key, files[name]) for name, key in output_keys(item).items()}
+        first, *further = item.options.placements(item.source.width, item.source.height)
         renditions = tuple(
-            Rendition(*size, *kept[size], measured=files[size].measured) for size in smaller
+            Rendition(
+                *one.size, *kept[one.name], files[one.name].measured, files[one.name].media_type
+            )
+            for one in further
         )
-        whole = files[largest]
+        whole = files[first.name]
         return Result(
             item_id=item.id,
-            output=Output(*kept[largest], whole.media_type, renditions),
+            output=Output(*kept[first.name], whole.media_type, renditions),
             label_used=whole.label_used,
             label_source=whole.label_source,
             measured=whole.measured,
@@ -228,7 +233,7 @@ def _as_it_is(item: Item, data: bytes) -> Protected:
     source = item.source
     return Protected(
         item.id,
-        (source.width, source.height),
+        item.options.placements(source.width, source.height)[0].name,
         data,
         source.media_type,
         label_used=None,

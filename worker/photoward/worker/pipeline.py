@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from photoward.core.catalogue import Catalogue
     from photoward.core.imaging.sandbox.pool import Finished, ImagingPool, Opened
     from photoward.core.jobs import Options
+    from photoward.core.renditions import Box
     from photoward.core.targets import Target, Targets
     from photoward.models.methods.base import Method
     from photoward.models.surrogates.cache import SurrogateCache
@@ -63,6 +64,10 @@ class Job:
     height: int
     tenant: str = ""
     """Whose label it is."""
+    rendition: str = ""
+    """Which of its item's files it is."""
+    box: Box | None = None
+    """The part of the picture that is shown; None: all."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,8 @@ class Protected:
     """A finished, verified file."""
 
     id: str
-    size: tuple[int, int]
-    """Width and height, as the job said."""
+    rendition: str
+    """As the job said."""
     data: bytes
     media_type: str
     label_used: str | None
@@ -231,7 +236,7 @@ class Pipeline:
             size, own = (job.width, job.height), known[0].size
             grid = grid_side(job.options.method, own, *size)
             fine = grid if grid == own else DETAIL * grid
-            work = _Work(job, self._pool.open(job.data, grid=fine, size=size), grid)
+            work = _Work(job, self._pool.open(job.data, grid=fine, size=size, box=job.box), grid)
         except PhotowardError as error:
             return Refused(job.id, error)
         work.timings.record({"decode": work.opened.seconds})
@@ -342,6 +347,7 @@ class Pipeline:
                 data_mining=job.options.data_mining,
                 metadata=list(filter(None, job.options.keep_exif.split(","))),
                 stated={name: getattr(job.options, name) for name in rights.STATEMENTS},
+                quality=job.options.quality,
                 instance=output_mark(key_derivation.mark_seed(job.secret, entry.opened.digest)),
             )
         except Unavailable:
@@ -360,7 +366,7 @@ class Pipeline:
         }
         return Protected(
             job.id,
-            (job.width, job.height),
+            job.rendition,
             data,
             finished.media_type,
             entry.label,

@@ -27,7 +27,9 @@ from photoward.api.cli.options import Preset, Shaping
 from photoward.core.catalogue import (
     DEFAULT_METHOD,
     EXIF_GROUPS,
+    LEAST_QUALITY,
     METHODS,
+    SAME,
     Catalogue,
 )
 from photoward.core.errors import BadInput, PhotowardError
@@ -147,6 +149,13 @@ def protect(  # noqa: PLR0913  # one parameter an option
             show_default="that of the photo",
         ),
     ] = None,
+    quality: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Quality of lossy files, {LEAST_QUALITY} to 100, or {SAME}: a JPEG's own.",
+            show_default="95 to 97",
+        ),
+    ] = None,
     shaping: Shaping = None,
     keep_exif: Annotated[
         str | None,
@@ -219,6 +228,7 @@ def protect(  # noqa: PLR0913  # one parameter an option
             epsilon=epsilon,
             output_format=output_format,
             sizes=sizes,
+            quality=quality,
             shaping=shaping,
             keep_exif=keep_exif,
             data_mining=data_mining,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from photoward.api.delivery.filenames import archive_path
 from photoward.api.ingest.batches import iter_images
 from photoward.core.errors import BadInput, Conflict, NotFound
-from photoward.core.jobs import PUBLIC_STATES, scaled_size
+from photoward.core.jobs import PUBLIC_STATES
 from photoward.core.object_keys import output_key, output_keys
+from photoward.core.renditions import of_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,36 +33,65 @@ class ProtectedFile:
     length: int
     """Bytes."""
     media_type: str
-    side: int | None = None
-    """Pixels of its longer side, if the image has several files."""
+    rendition: str = ""
+    """Its name, if the image has several files."""
+    suffix: str = ""
+    """What tells its name in a folder from that of the others, if there are some."""
     measured: Mapping[str, Any] = field(default_factory=dict)
 
 
-def select_file(item: Item, size: int | None = None) -> ProtectedFile:
-    """The largest file of an image, or the rendition whose longer side was to have ``size`` pixels.
+def list_files(item: Item) -> list[ProtectedFile]:
+    """All files of an image, the largest first. Raises Conflict: ``not_ready``."""
+    if item.output is None:
+        raise Conflict("not_ready", f"The image is {PUBLIC_STATES[item.state]}.")
+    placements = item.options.placements(item.source.width, item.source.height)
+    figures = (item.measured, *(one.measured for one in item.output.renditions))
+    several = bool(item.options.renditions)
+    named = {one.name for one in item.options.renditions}
+    return [
+        ProtectedFile(
+            output_keys(item)[one.name],
+            made.sha256,
+            made.size,
+            made.media_type,
+            one.name if several else "",
+            (one.name if one.name in named else str(max(one.size))) if number else "",
+            measured,
+        )
+        for number, (one, made, measured) in enumerate(
+            zip(placements, item.output.files, figures, strict=True)
+        )
+    ]
+
+
+def select_file(item: Item, size: int | None = None, rendition: str | None = None) -> ProtectedFile:
+    """The largest file of an image, or one of the others.
+
+    Args:
+        item: the image.
+        size: pixels of the longer side that was asked for in ``sizes``.
+        rendition: the name of one of ``renditions``.
 
     Raises:
         BadInput: there is no such rendition.
         Conflict: ``not_ready``.
     """
-    if item.output is None:
-        raise Conflict("not_ready", f"The image is {PUBLIC_STATES[item.state]}.")
-    output, keys = item.output, output_keys(item)
-    source = item.source
-    wanted = next(iter(keys)) if size is None else scaled_size(source.width, source.height, size)
+    files = list_files(item)
+    if size is None and rendition is None:
+        return files[0]
+    wanted, field_name = rendition, "rendition"
+    if wanted is None:
+        side = of_side(size or 1)
+        wanted, field_name = side.placed(item.source.width, item.source.height).name, "size"
+    keys = dict(zip(output_keys(item), files, strict=True))
     if wanted not in keys:
-        sizes = ", ".join(str(max(one)) for one in keys)
+        there = ", ".join(keys)
         raise BadInput(
-            "invalid_option", f"This size does not exist; these do: {sizes}.", field="size"
+            "invalid_option",
+            f"This rendition does not exist; these do: {there}.",
+            field=field_name,
         )
-    for one in output.renditions:
-        if (one.width, one.height) == wanted:
-            return ProtectedFile(
-                keys[wanted], one.sha256, one.size, output.media_type, max(wanted), one.measured
-            )
-    return ProtectedFile(
-        keys[wanted], output.sha256, output.size, output.media_type, measured=item.measured
-    )
+    return keys[wanted]
 
 
 def open_file(

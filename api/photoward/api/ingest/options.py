@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import to_thread
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from photoward.api.ingest.details import (
     CallbackUrl,
@@ -24,14 +25,16 @@ from photoward.core.catalogue import (
     DEFAULT_PRESET,
     EXIF_GROUPS,
     FORMATS,
+    LEAST_QUALITY,
     LEAST_SIDE,
     MAX_EPSILON,
     MAX_LABEL,
     METHODS,
-    MOST_SIZES,
+    MOST_RENDITIONS,
     PASS,
     PRESETS,
     REFUSE,
+    SAME,
     SHAPINGS,
 )
 from photoward.core.errors import BadInput, Denied
@@ -56,6 +59,11 @@ def one_of(values: Iterable[str]) -> Callable[[dict[str, Any]], None]:
 
 
 TARGETS = tuple(dict.fromkeys(target for one in METHODS.values() for target in one.targets))
+
+
+def _as_json(value: object) -> object:
+    """JSON bodies may have numbers and arrays where forms have text."""
+    return json.dumps(value) if isinstance(value, int | list) else value
 
 
 class ImageOptions(BaseModel):
@@ -125,10 +133,30 @@ class ImageOptions(BaseModel):
     sizes: Annotated[
         str | None,
         Field(
-            description="For renditions: longer sides in pixels, at least "
-            f"{LEAST_SIDE}, up to {MOST_SIZES} of them with commas; for each the photo is shrunk "
-            "and then protected, and never enlarged.",
+            description="Short for `renditions` without crops: longer sides in pixels, at least "
+            f"{LEAST_SIDE}, up to {MOST_RENDITIONS} of them with commas.",
             examples=["2048,1080,320"],
+        ),
+    ] = None
+    renditions: Annotated[
+        str | None,
+        BeforeValidator(_as_json),
+        Field(
+            description=f"Up to {MOST_RENDITIONS} files, as a JSON array of objects with `name` "
+            "and, as needed, `width`, `height`, `fit` (contain, cover, fill), `gravity` (center, "
+            "north, northeast, …), `format` and `quality`. Each is made of the photo and then "
+            "protected; a photo is never enlarged.",
+            examples=['[{"name": "thumb", "width": 150, "height": 150, "fit": "cover"}]'],
+        ),
+    ] = None
+    quality: Annotated[
+        str | None,
+        BeforeValidator(_as_json),
+        Field(
+            description=f"Of lossy files, {LEAST_QUALITY} to 100; or `{SAME}`: a JPEG's own. Less "
+            "of the noise survives in smaller files: `measured.survival` tells. Default: 95 to 97, "
+            "where nearly all does.",
+            examples=["82"],
         ),
     ] = None
     shaping: Annotated[
@@ -251,10 +279,10 @@ class Terms:
 
 
 def merge_options(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """A batch's options overridden by a photo's own; a preset or an epsilon replaces both."""
-    strength = {"preset", "epsilon"}
-    if strength & own.keys():
-        defaults = {name: value for name, value in defaults.items() if name not in strength}
+    """A batch's options overridden by a photo's own; one of a pair replaces both."""
+    for pair in ({"preset", "epsilon"}, {"sizes", "renditions"}):
+        if pair & own.keys():
+            defaults = {name: value for name, value in defaults.items() if name not in pair}
     return {**defaults, **own}
 
 

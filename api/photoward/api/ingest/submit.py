@@ -152,7 +152,7 @@ def _recognised(services: IngestServices, tenant: str, image: CheckedImage) -> C
     made_by = services.ledger.outputs.find_item(tenant, source.sha256)
     if made_by is None and not source.protected:
         return image
-    one_file = not options.sizes and source.media_type in FORMATS.values()
+    one_file = not options.renditions and source.media_type in FORMATS.values()
     if options.already_protected == PASS and one_file:
         return replace(image, source=replace(source, protected=True))
     detail = "Noise upon noise only costs quality; sizes are made of the original."

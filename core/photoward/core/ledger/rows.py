@@ -21,6 +21,7 @@ from photoward.core.jobs import (
     Stage,
     State,
 )
+from photoward.core.renditions import RenditionRequest, of_side
 from photoward.core.rights import STATEMENTS
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from photoward.core.jobs import Failure, Result
 
-Record = TypeVar("Record", Options, Output, Rendition, Source)
+Record = TypeVar("Record", Options, Output, Rendition, RenditionRequest, Source)
 
 
 def item(row: Row[Any]) -> Item:
@@ -82,12 +83,16 @@ def described(new: Details) -> dict[str, Any]:
 
 
 def options(stored: dict[str, Any]) -> Options:
-    """Options from their JSON."""
-    return _read(Options, stored | {"sizes": tuple(stored["sizes"])})
+    """Options from their JSON; older ones have the longer sides of their renditions."""
+    wanted = tuple(_read(RenditionRequest, one) for one in stored.get("renditions", ()))
+    return _read(
+        Options, stored | {"renditions": wanted or tuple(map(of_side, stored.get("sizes", ())))}
+    )
 
 
 def _output(stored: dict[str, Any]) -> Output:
-    renditions = tuple(_read(Rendition, one) for one in stored.get("renditions", ()))
+    same = {"media_type": stored["media_type"]}  # of older ones all have the same
+    renditions = tuple(_read(Rendition, same | one) for one in stored.get("renditions", ()))
     return _read(Output, stored | {"renditions": renditions})
 
 

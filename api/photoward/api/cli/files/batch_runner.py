@@ -113,8 +113,8 @@ class BatchRunner:
         if header is None:
             raise BadInput("truncated", "The file ends within its header.")
         options, key = self._catalogue.placed(entry.options, header.width, header.height)
-        (leaving,) = options.output_sizes(header.width, header.height)
-        return Job(name, data, options, self._secret, *leaving), key
+        (leaving,) = options.placements(header.width, header.height)
+        return Job(name, data, options.of(leaving), self._secret, *leaving.size), key
 
     def _protect(self, batch: Batch, *, last: bool = False) -> None:
         """Protect a batch; try jobs that failed by our fault once more, each alone."""

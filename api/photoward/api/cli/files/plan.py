@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from photoward.core.jobs import Options
+    from photoward.core.renditions import RenditionRequest
 
 
 @dataclass(frozen=True)
@@ -116,17 +117,17 @@ def plan(
             made.refused[path] = error
         else:
             found[photo.name] = photo
-    sides = next((one.options.sizes for one in found.values()), ())
+    wanted = next((one.options.renditions for one in found.values()), ())
     targets = names.assign_targets(
         {name: photo.output_name for name, photo in found.items()},
         lambda target: one.photo if (one := out.record.of(target)) else None,
-        lambda target: tuple(target for _, target in _sized(target, sides)),
+        lambda target: tuple(target for _, target in _sized(target, wanted)),
     )
     originals = {entry_path(photo.source) for photo in found.values()}
     for name, target in targets.items():
-        for side, sized in _sized(target, sides):
+        for one, sized in _sized(target, wanted):
             photo = found[name]
-            entry = PlannedFile(photo, sized, replace(photo.options, sizes=side))
+            entry = PlannedFile(photo, sized, replace(photo.options, renditions=one))
             why = _obstacle(entry, out, originals) or (None if force else _conflict(entry, out))
             if why is not None:
                 made.refused[photo.source] = why
@@ -144,12 +145,14 @@ def _photo(path: Path, source: Path, options: Options) -> Photo:
         raise BadInput("corrupt", f"It cannot be read: {error.strerror}.", field="file") from error
 
 
-def _sized(target: str, sides: tuple[int, ...]) -> list[tuple[tuple[int, ...], str]]:
-    """The sides of each output of a photo, and its name; a single output needs no number."""
-    if len(sides) < 2:  # noqa: PLR2004  # a single output
-        return [(sides, target)]
+def _sized(
+    target: str, wanted: tuple[RenditionRequest, ...]
+) -> list[tuple[tuple[RenditionRequest, ...], str]]:
+    """The rendition of each output of a photo, and its name; a single output needs no number."""
+    if len(wanted) < 2:  # noqa: PLR2004  # a single output
+        return [(wanted, target)]
     path = PurePosixPath(target)
-    return [((side,), str(path.with_stem(f"{path.stem}-{side}"))) for side in sides]
+    return [((one,), str(path.with_stem(f"{path.stem}-{one.width}"))) for one in wanted]
 
 
 def _obstacle(entry: PlannedFile, out: Folder, originals: set[Path]) -> str | None:

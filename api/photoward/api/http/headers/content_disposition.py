@@ -30,18 +30,16 @@ def parse_filename(header: str | None) -> str | None:
     return filenames.clean(options.get(b"filename", b"").decode(errors="replace"))
 
 
-def attachment(
-    name: str | None, media_type: str, image_id: str = "", side: int | None = None
-) -> str:
+def attachment(name: str | None, media_type: str, image_id: str = "", suffix: str = "") -> str:
     """The ``Content-Disposition`` header of a protected file.
 
     Args:
         name: of the original; None: the file is named after the image's id.
         media_type: of the file.
         image_id: of the image.
-        side: pixels of the longer side, where an image has several files.
+        suffix: tells it from the other files of the image.
     """
-    ending = f"-protected{f'-{side}' if side else ''}.{EXTENSIONS[media_type]}"
+    ending = f"-protected{f'-{suffix}' if suffix else ''}.{EXTENSIONS[media_type]}"
     unnamed = f"photo-{image_id[:8]}".strip("-")
     stem = PurePosixPath(name).stem if name else unnamed
     # Clients like curl read only the plain name: it must tell photos apart, too.

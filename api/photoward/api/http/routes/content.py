@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from photoward.api.delivery.files import ProtectedFile, open_file, select_file
+from photoward.api.delivery.files import ProtectedFile, list_files, open_file, select_file
+from photoward.api.delivery.rendition_set import file_name, parts_of, zip_of
 from photoward.api.http.auth import OwnReaderDep
 from photoward.api.http.deps import ImageIdDep, Services, ServicesDep
 from photoward.api.http.errors import documented, problem_response, range_not_satisfiable
+from photoward.api.http.headers.accept import FILE as FILE_FORM
+from photoward.api.http.headers.accept import MULTIPART, ZIP, preferred_form
 from photoward.api.http.headers.content_disposition import attachment
 from photoward.api.http.headers.figures import FIGURE_HEADERS, figure_headers
 from photoward.api.http.headers.ranges import ByteRange, parse_range
@@ -46,18 +50,34 @@ FILE: dict[str, Any] = {
     },
 }
 
+FILES: dict[str, Any] = {
+    **FILE,
+    "description": "The protected file, or all renditions.",
+    "content": {
+        **FILE["content"],
+        **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in (ZIP, MULTIPART)},
+    },
+}
+
 SizeDep = Annotated[
     int | None,
     Query(description="One of `sizes`; default: the largest.", ge=1),
 ]
 
 
+RenditionDep = Annotated[
+    str | None,
+    Query(description="The name of one of `renditions`; default: the largest file."),
+]
+
+
 @router.head("/{image_id}/content", include_in_schema=False)
-async def head_content(
+async def head_content(  # noqa: PLR0913, PLR0917  # what may be asked for
     image_id: ImageIdDep,
     services: ServicesDep,
     tenant: OwnReaderDep,
     size: SizeDep = None,
+    rendition: RenditionDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """What GET would send, without the file."""
@@ -65,7 +85,7 @@ async def head_content(
     problem = problem_of(item, status=HTTPStatus.CONFLICT)
     if problem is not None:
         return problem_response(problem)
-    file = select_file(item, size)
+    file = select_file(item, size, rendition)
     if has_tag(f'"{file.sha256}"', if_none_match):
         return _not_modified(item, file)
     return Response(headers={**_headers(item, file), "Content-Type": file.media_type})
@@ -77,7 +97,7 @@ async def head_content(
     summary="Download the protected file",
     response_class=Response,
     responses={
-        200: FILE,
+        200: FILES,
         206: {**FILE, "description": "The part of the file in `Range`."},
         304: {"description": "The file has the ETag of `If-None-Match`."},
         **documented(
@@ -93,10 +113,12 @@ async def head_content(
     },
 )
 async def get_content(  # noqa: PLR0913, PLR0917  # what may be asked for
+    request: Request,
     image_id: ImageIdDep,
     services: ServicesDep,
     tenant: OwnReaderDep,
     size: SizeDep = None,
+    rendition: RenditionDep = None,
     if_none_match: Annotated[str | None, Header()] = None,
     range_header: Annotated[
         str | None,
@@ -106,12 +128,18 @@ async def get_content(  # noqa: PLR0913, PLR0917  # what may be asked for
         str | None, Header(description="The ETag that the file must have for `Range` to apply.")
     ] = None,
 ) -> Response:
-    """The file never changes: its ETag is its SHA-256."""
+    """The file never changes: its ETag is its SHA-256.
+
+    With `Accept: application/zip` or `multipart/mixed` the response has all renditions.
+    """
     item = await to_thread.run_sync(services.ledger.items.get, tenant, image_id)
     problem = problem_of(item, status=HTTPStatus.CONFLICT)
     if problem is not None:
         return problem_response(problem)
-    file = select_file(item, size)
+    form = preferred_form(request.headers.getlist("accept"), FILE_FORM)
+    if form != FILE_FORM and item.options.renditions and size is None and rendition is None:
+        return files_response(services, item, form)
+    file = select_file(item, size, rendition)
     if has_tag(f'"{file.sha256}"', if_none_match):
         return _not_modified(item, file)
     part = parse_range(range_header, if_range, f'"{file.sha256}"', file.length)
@@ -134,6 +162,35 @@ async def file_response(
     return StreamingResponse(body, status, headers, file.media_type)
 
 
+def files_response(services: Services, item: Item, form: str) -> Response:
+    """All files of an image, as a zip or a multipart body. Raises Conflict: ``not_ready``."""
+    files = list_files(item)
+    headers = {
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept",
+        **figure_headers(item, files[0]),
+        **_reservation(item),
+    }
+    if form == MULTIPART:
+        boundary = secrets.token_hex(16)
+        parts = [_headers(item, one) | _part_headers(one) for one in files]
+        chunks = parts_of(services.store, files, boundary, parts)
+        media_type = f"{MULTIPART}; boundary={boundary}"
+    else:
+        chunks, media_type = zip_of(services.store, files), ZIP
+        headers["Content-Disposition"] = f'attachment; filename="photo-{item.id[:8]}.zip"'
+    return StreamingResponse(
+        stream_in_thread(chunks, services.store_calls), headers=headers, media_type=media_type
+    )
+
+
+def _part_headers(file: ProtectedFile) -> dict[str, str]:
+    return {
+        "Content-Type": file.media_type,
+        "Content-Disposition": f'attachment; name="{file.rendition}"; filename="{file_name(file)}"',
+    }
+
+
 def _not_modified(item: Item, file: ProtectedFile) -> Response:
     headers = _headers(item, file)
     del headers["Content-Length"]
@@ -145,10 +202,14 @@ def _headers(item: Item, file: ProtectedFile) -> dict[str, str]:
         "Content-Length": str(file.length),
         "Accept-Ranges": "bytes",
         "Content-Disposition": attachment(
-            item.source.filename, file.media_type, item.id, file.side
+            item.source.filename, file.media_type, item.id, file.suffix
         ),
         **digest_headers(file.sha256),
         "Cache-Control": "private, no-cache",
         **figure_headers(item, file),
-        **(RESERVATION if item.options.data_mining != rights.NOTHING else {}),
+        **_reservation(item),
     }
+
+
+def _reservation(item: Item) -> dict[str, str]:
+    return RESERVATION if item.options.data_mining != rights.NOTHING else {}

@@ -17,9 +17,11 @@ from photoward.api.delivery.files import select_file
 from photoward.api.http.auth import WriterDep
 from photoward.api.http.deps import Services, ServicesDep
 from photoward.api.http.errors import documented, problem_response
+from photoward.api.http.headers.accept import FILE as FILE_FORM
+from photoward.api.http.headers.accept import ZIP, preferred_form
 from photoward.api.http.headers.prefer import parse_wait_s, wants_async
 from photoward.api.http.responses import accepted
-from photoward.api.http.routes.content import FILE, file_response
+from photoward.api.http.routes.content import FILES, file_response, files_response
 from photoward.api.http.routes.images import (
     IMAGE_BODY,
     IMAGE_PARAMETERS,
@@ -60,7 +62,7 @@ log = structlog.get_logger("photoward.protect")
     summary="Protect a photo and wait for the file",
     response_class=Response,
     responses={
-        200: FILE,
+        200: FILES,
         202: {
             "model": Image,
             "description": "With `Prefer: respond-async` only: it takes longer; poll the URL in "
@@ -88,6 +90,9 @@ async def protect(
     It is deleted as well if it fails, takes too long or the client disconnects: of what ends
     without a 200 nothing is kept. `keep=true` keeps what ends with one. With
     `Prefer: respond-async` an image that takes longer is kept, and the response is a 202.
+
+    With `renditions` the response is a zip of them, `NAME.EXTENSION` each, or with
+    `Accept: multipart/mixed` one part for each.
     """
     preferred = request.headers.getlist("prefer")
     respond_async = wants_async(preferred)
@@ -105,7 +110,7 @@ async def protect(
         problem = problem_of(item)
         if problem is not None:
             return problem_response(problem)
-        response = await file_response(services, item, select_file(item), None)
+        response = await _files(request, services, item)
         if query.keep:
             response.headers["Content-Location"] = f"/v1/images/{item.id}"
             afterwards.pop_all()
@@ -123,6 +128,15 @@ class ResponseWithCleanup(Response):
         """Send the response, then clean up."""
         async with self._afterwards:
             await self._response(scope, receive, send)
+
+
+async def _files(request: Request, services: Services, item: Item) -> Response:
+    """Of named renditions a zip, else a file, unless the client prefers another form."""
+    named = any(one.name for one in item.options.renditions)
+    form = preferred_form(request.headers.getlist("accept"), ZIP if named else FILE_FORM)
+    if form != FILE_FORM and item.options.renditions:
+        return files_response(services, item, form)
+    return await file_response(services, item, select_file(item), None)
 
 
 def _wait_s(asked: int | None, services: Services, *, respond_async: bool) -> float:

@@ -66,6 +66,20 @@ class Progress(BaseModel):
     position: int | None = Field(default=None, description="Images before this one in the queue.")
 
 
+class RequestedRendition(BaseModel):
+    """One of the renditions that were asked for."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str = Field(description="Empty: of `sizes`.", examples=["thumb"])
+    width: int | None = Field(examples=[150])
+    height: int | None = Field(examples=[150])
+    fit: str = Field(examples=["cover"])
+    gravity: str = Field(examples=["center"])
+    format: str | None = Field(examples=["webp"])
+    quality: int | str | None = Field(examples=[82])
+
+
 class AppliedOptions(BaseModel):
     """The options, with defaults filled in."""
 
@@ -84,7 +98,8 @@ class AppliedOptions(BaseModel):
     preset: str | None = Field(examples=["strong"])
     label: str | None
     output_format: str | None
-    sizes: list[int] = Field(examples=[[2048, 1080, 320]])
+    renditions: list[RequestedRendition] = Field(description="What was asked for.")
+    quality: int | str | None = Field(examples=[82])
     shaping: str = Field(examples=[SHAPINGS[0]])
     keep_exif: str = Field(examples=["date"])
     data_mining: str = Field(examples=[DEFAULT])
@@ -122,14 +137,16 @@ class OutputFile(BaseModel):
 
 
 class Rendition(BaseModel):
-    """One of the requested sizes."""
+    """One of the requested files."""
 
+    name: str = Field(examples=["thumb"])
     width: int = Field(description="Pixels.", examples=[1080])
     height: int = Field(examples=[810])
     sha256: str = Field(examples=[_SHA256])
     size: int = Field(description="Bytes.", examples=[318_204])
+    media_type: str = Field(examples=["image/jpeg"])
     measured: Measured
-    content: str = Field(examples=[f"/v1/images/{EXAMPLE_ID}/content?size=1080"])
+    content: str = Field(examples=[f"/v1/images/{EXAMPLE_ID}/content?rendition=thumb"])
 
 
 class Links(BaseModel):
@@ -158,7 +175,7 @@ class Image(BaseModel):
         description="The largest file, if several sizes were requested."
     )
     renditions: list[Rendition] = Field(
-        description="Each of `sizes` for which the photo is large enough, largest first."
+        description="Each of the requested files, the largest first."
     )
     measured: Measured
     label_used: str | None = Field(examples=["tabby cat"])
@@ -197,21 +214,23 @@ _PLAIN = ("id", "created_at", "updated_at", "expires_at", "measured", "label_use
 
 
 def _renditions(item: Item, here: str) -> list[Rendition]:
-    """All files, the largest included; none if no sizes were requested."""
-    if item.output is None or not item.options.sizes:
+    """All files, the largest included; none if none was requested."""
+    if item.output is None or not item.options.renditions:
         return []
-    sizes = item.options.output_sizes(item.source.width, item.source.height)
+    placements = item.options.placements(item.source.width, item.source.height)
     figures = (item.measured, *(one.measured for one in item.output.renditions))
     return [
         Rendition(
-            width=width,
-            height=height,
+            name=one.name,
+            width=one.width,
+            height=one.height,
             sha256=file.sha256,
             size=file.size,
+            media_type=file.media_type,
             measured=measured,
-            content=f"{here}/content?size={max(width, height)}",
+            content=f"{here}/content?rendition={one.name}",
         )
-        for (width, height), file, measured in zip(sizes, item.output.files, figures, strict=True)
+        for one, file, measured in zip(placements, item.output.files, figures, strict=True)
     ]
 
 

@@ -58,7 +58,10 @@ FIGURES = {
     "epsilon": _figure("Bound of the noise before the file is written."),
     "psnr_db": _figure("Peak signal-to-noise ratio. Null: nothing changed."),
     "ssim": _figure("Structural similarity."),
-    "survival": _figure("Correlation of the change in the file with the noise that was added."),
+    "survival": _figure(
+        "Share of the noise that survives the encoder: correlation of the change in the file with "
+        "the noise that was added. A lower `quality` costs some of it."
+    ),
 }
 
 EXAMPLE = {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageChops
+from PIL.JpegImagePlugin import get_sampling
 
 from photoward.core.errors import BadInput
 from photoward.core.imaging import bands
@@ -45,6 +46,9 @@ paper do to it), and the share of pixels that may be more than that (a date in a
 photos of ImageNet these keep apart what people call black-and-white: the next coloured one has
 3.5 %."""
 
+MAX_STEP = 255
+"""Of a baseline JPEG's quantisation."""
+
 _DECODERS = {"heic": "HEIF"}
 """Format → Pillow's name for it, where that is another."""
 _LUMA_SUMS = {95: 369, 96: 292, 97: 221, 98: 151, 99: 86}
@@ -68,6 +72,10 @@ class Picture:
     """The input's own if that was higher, else 95."""
     motion: animation.Animation | None = None
     """Of what does not stand still."""
+    jpeg_tables: tuple[tuple[int, ...], ...] = ()
+    """The quantisation of a JPEG, by table; empty: it is none."""
+    jpeg_subsampling: int = 0
+    """The same of its colours, as Pillow counts: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0."""
 
     @property
     def image(self) -> Image.Image:
@@ -79,12 +87,21 @@ class Picture:
         """Of all frames."""
         return self.image.width * self.image.height * len(self.frames)
 
-    def shrunk(self, size: tuple[int, int]) -> Picture:
-        """The same in another size, and a note of it; itself in its own."""
-        if size == self.image.size:
+    def shrunk(
+        self, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+    ) -> Picture:
+        """The same, or the part of it in ``box``, in another size, and a note of it.
+
+        Args:
+            size: width and height in which it leaves.
+            box: left, top, right and bottom of what is shown, in pixels; None: all.
+        """
+        if size == self.image.size and box is None:
             return self
-        small = tuple(frame.resize(size, Image.Resampling.LANCZOS) for frame in self.frames)
-        note = f"It was shrunk to {size[0]} by {size[1]} pixels, as asked."
+        how = Image.Resampling.LANCZOS
+        small = tuple(frame.resize(size, how, box) for frame in self.frames)
+        what = "shrunk" if box is None else "cropped"
+        note = f"It was {what} to {size[0]} by {size[1]} pixels, as asked."
         return replace(self, frames=small, notes=[*self.notes, note])
 
     def digest(self) -> bytes:
@@ -161,6 +178,8 @@ def decode(data: bytes | bytearray, header: Header, most_pixels: float = float("
         bool(file.info.get("progressive")),
         _quality(tables.get(0, ())),
         moves,
+        tuple(tuple(min(step, MAX_STEP) for step in tables[key]) for key in sorted(tables)),
+        max(0, get_sampling(file)) if tables else 0,
     )
 
 

@@ -127,13 +127,21 @@ class ImagingPool:
     def __exit__(self, *_: object) -> None:
         self.close_all()
 
-    def open(self, data: bytes, *, grid: int, size: tuple[int, int] | None = None) -> Opened:
+    def open(
+        self,
+        data: bytes,
+        *,
+        grid: int,
+        size: tuple[int, int] | None = None,
+        box: tuple[float, float, float, float] | None = None,
+    ) -> Opened:
         """Decode a picture and show it on a square grid of side ``grid``.
 
         Args:
             data: the whole file.
             grid: side of the working grid.
             size: width and height in which it is to leave; None: its own.
+            box: left, top, right and bottom of what is shown of it, in pixels; None: all.
 
         Raises:
             BadInput: it is refused, corrupt or truncated, or ``too_costly``.
@@ -145,7 +153,7 @@ class ImagingPool:
             raise PhotowardError("internal_error", "The header is undecided.")
         size = size or (header.width, header.height)
         most = self._limits.max_megapixels * 1e6
-        held = HeldImage(next(self._numbers), data, header, grid, size, most)
+        held = HeldImage(next(self._numbers), data, header, grid, size, box, most)
         decoder = self._choose(held)
         try:
             answer, blobs = decoder.open(held)
@@ -177,6 +185,7 @@ class ImagingPool:
         metadata: Sequence[str] = (),
         stated: Mapping[str, str] | None = None,
         instance: str = "",
+        quality: int | str | None = None,
     ) -> Finished:
         """Add noise, encode, decode again, verify, measure.
 
@@ -191,6 +200,8 @@ class ImagingPool:
             stated: what fills the gaps of what the original says of rights: of
                 ``rights.STATEMENTS``.
             instance: the file's instance id in XMP; empty: none.
+            quality: of a lossy file, 1 to 100; ``same``: that of the input, of a JPEG made of one;
+                None: one at which nearly all noise survives.
 
         Raises:
             BadInput: ``unsupported_output``, ``too_costly``, or ``corrupt``.
@@ -213,6 +224,7 @@ class ImagingPool:
             metadata=list(metadata),
             stated=dict(stated or {}),
             instance=instance,
+            quality=quality,
         )
         data = bytes(blobs[0])
         media_type = f"image/{output}"

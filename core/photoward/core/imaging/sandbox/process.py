@@ -61,6 +61,8 @@ class HeldImage:
     grid: int
     size: tuple[int, int]
     """Width and height in which it leaves."""
+    box: tuple[float, float, float, float] | None
+    """The part of it that is shown; None: all."""
     most_pixels: float
     """That it may have, all frames together."""
     finished: int = 0
@@ -173,6 +175,7 @@ class DecoderProcess:
             "header": asdict(held.header),
             "grid": held.grid,
             "size": held.size,
+            "box": held.box,
             "most_pixels": held.most_pixels,
         }
         answer = self._ask(held, "open", (held.data,), held.grid**2 * 3, options)

@@ -135,11 +135,14 @@ class DecoderServer:
         header: dict[str, Any],
         grid: int,
         size: list[int],
+        box: list[float] | None,
         most_pixels: float,
     ) -> tuple[dict[str, Any], Blobs]:
-        """Decode a file, shrink it if need be, and keep it under ``handle``."""
+        """Decode a file, crop and shrink it if need be, and keep it under ``handle``."""
         start = time.perf_counter()
-        opened = decode.decode(data, Header(**header), most_pixels).shrunk((size[0], size[1]))
+        shown = None if box is None else (box[0], box[1], box[2], box[3])
+        whole = decode.decode(data, Header(**header), most_pixels)
+        opened = whole.shrunk((size[0], size[1]), shown)
         pixels = opened.on_grid(grid)
         self.pictures[handle] = opened
         answer = {
@@ -163,6 +166,7 @@ class DecoderServer:
         metadata: list[str],
         stated: dict[str, str],
         instance: str,
+        quality: int | str | None,
     ) -> tuple[dict[str, Any], Blobs]:
         """Add noise, encode, decode again, compare."""
         opened = self.pictures[handle]
@@ -179,7 +183,7 @@ class DecoderServer:
         changed = [noise.add(frame, layer) for frame in opened.frames]
         clock.append(time.perf_counter())
         words = encode.Statements(mining, metadata, stated, instance)
-        data = encode.encode(changed, opened, output, words)
+        data = encode.encode(changed, opened, output, words, quality)
         clock.append(time.perf_counter())
         measured = verify(data, opened, changed, layer, output)
         clock.append(time.perf_counter())
