@@ -33,6 +33,9 @@ again in bytes for 0.95 (12 MP photo, ε = 8)."""
 AVIF_QUALITY = 95
 """0.95 of the noise's correlation survives, as many bytes as JPEG 95."""
 
+AS_GIVEN = -1
+"""Pillow's quality at which it does not scale tables."""
+
 FINE_HUE = 90
 """JPEG quality from which on a chosen one keeps the hue of every pixel."""
 
@@ -135,12 +138,16 @@ def _unchanged(_picture: Picture, _quality: int | str | None) -> dict[str, Any]:
 def _jpeg_quality(picture: Picture, quality: int | str | None) -> dict[str, Any]:
     """Small files want optimised tables, and coarse hue as other encoders write it."""
     if quality == SAME and picture.jpeg_tables:
-        same = [list(table) for table in picture.jpeg_tables]
-        return {"qtables": same, "subsampling": picture.jpeg_subsampling, "optimize": True}
+        return {
+            "quality": AS_GIVEN,
+            "qtables": [list(table) for table in picture.jpeg_tables],
+            "subsampling": picture.jpeg_subsampling,
+            "optimize": True,
+        }
     if not isinstance(quality, int):
         return {}
     hue = "4:4:4" if quality >= FINE_HUE else "4:2:0"
-    return {"quality": quality, "qtables": None, "subsampling": hue, "optimize": True}
+    return {**_quantisation(picture, quality), "subsampling": hue, "optimize": True}
 
 
 def _other_quality(picture: Picture, quality: int | str | None) -> dict[str, Any]:
@@ -156,7 +163,7 @@ def _refusal(why: str) -> BadInput:
 def _jpeg(picture: Picture, words: Statements) -> dict[str, Any]:
     # Optimised Huffman tables would cost a second pass; progressive files have them anyway.
     return _given(
-        **_quantisation(picture),
+        **_quantisation(picture, picture.jpeg_quality),
         subsampling="4:4:4",
         progressive=picture.progressive,
         icc_profile=picture.metadata.colour.profile(*_spaces(picture)),
@@ -166,12 +173,11 @@ def _jpeg(picture: Picture, words: Statements) -> dict[str, Any]:
     )
 
 
-def _quantisation(picture: Picture) -> dict[str, Any]:
+def _quantisation(picture: Picture, quality: int) -> dict[str, Any]:
     """Beside a coloured date in a black-and-white photo, coarse steps of hue would tint the greys.
 
     Steps of one cost nothing where there is no hue.
     """
-    quality = picture.jpeg_quality
     if not picture.grey or picture.image.mode != "RGB":
         return {"quality": quality}
     file = io.BytesIO()
