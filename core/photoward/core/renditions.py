@@ -56,12 +56,12 @@ class RenditionRequest:
 
     def _crop(self, size: tuple[int, int], width: int, height: int) -> Box | None:
         scale = max(size[0] / width, size[1] / height)
-        shown = min(width, size[0] / scale), min(height, size[1] / scale)
-        if shown == (width, height):
+        shown, high = min(width, size[0] / scale), min(height, size[1] / scale)
+        if shown >= width and high >= height:
             return None
         across, down = GRAVITIES[self.gravity]
-        left, top = (width - shown[0]) * across, (height - shown[1]) * down
-        return left, top, left + shown[0], top + shown[1]
+        left, top = (width - shown) * across, (height - high) * down
+        return left, top, left + shown, top + high
 
     def _placement(self, size: tuple[int, int], box: Box | None) -> Placement:
         return Placement(self.name or f"{size[0]}x{size[1]}", *size, box, self.format, self.quality)
