@@ -7,6 +7,7 @@ import http.client
 import io
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -149,6 +150,42 @@ def test_nothing_is_kept_when_the_answer_breaks_off(make_service: ServiceFactory
     with working(service), sent(service, file.getvalue()) as wire:
         assert wire.getresponse().read(1000)
     assert_nothing_is_kept(service)
+
+
+def test_a_request_that_is_repeated_gets_the_same_bytes(make_service: ServiceFactory) -> None:
+    service = make_service()
+    headers = {**PNG, "Idempotency-Key": "photo-7"}
+    with working(service):
+        first = service.client.post("/v1/protect", content=picture(), headers=headers)
+    assert first.status_code == 200
+    again = service.client.post("/v1/protect", content=picture(), headers=headers)
+    assert again.status_code == 200, "no worker is needed"
+    assert again.content == first.content
+    assert again.headers["Photoward-Image"] == first.headers["Photoward-Image"]
+    item = service.ledger.items.get("default", first.headers["Photoward-Image"])
+    assert item.details.retention_s == 3600
+    other = service.client.post("/v1/protect", content=picture(size=(20, 10)), headers=headers)
+    assert_problem(other, "request_differs")
+    image = service.client.post("/v1/images", content=picture(), headers=headers).json()
+    assert image["id"] != item.id, "keys of one operation are none of another"
+
+
+def test_of_what_ends_without_a_file_its_key_keeps_nothing(make_service: ServiceFactory) -> None:
+    service = make_service(http_max_wait_seconds=0.5)
+    headers = {**PNG, "Idempotency-Key": "photo-7"}
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(
+            threads.map(
+                lambda _: service.client.post("/v1/protect", content=picture(), headers=headers),
+                range(2),
+            )
+        )
+    for answer in answers:
+        assert_problem(answer, "not_in_time")
+    assert_nothing_is_kept(service)
+    with working(service):
+        done = service.client.post("/v1/protect", content=picture(), headers=headers)
+    assert done.status_code == 200
 
 
 @contextmanager

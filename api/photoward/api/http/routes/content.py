@@ -53,10 +53,7 @@ FILE: dict[str, Any] = {
 FILES: dict[str, Any] = {
     **FILE,
     "description": "The protected file, or all renditions.",
-    "content": {
-        **FILE["content"],
-        **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in (ZIP, MULTIPART)},
-    },
+    "content": binary_content(*FORMATS.values(), ZIP, MULTIPART),
 }
 
 SizeDep = Annotated[

@@ -5,6 +5,7 @@ Of whatever ends without the file nothing is kept, and of the rest what the clie
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from photoward.api.delivery.files import select_file
 from photoward.api.http.auth import WriterDep
-from photoward.api.http.deps import Services, ServicesDep
+from photoward.api.http.deps import IdempotencyKeyDep, Services, ServicesDep
 from photoward.api.http.errors import documented, problem_response
 from photoward.api.http.headers.accept import FILE as FILE_FORM
 from photoward.api.http.headers.accept import ZIP, preferred_form
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 router = APIRouter(tags=["images"])
+
+REPEATABLE_S = 3600
+"""How long a file is kept for requests that repeat an Idempotency-Key."""
 
 PARAMETERS = [
     {
@@ -83,6 +87,7 @@ async def protect(
     request: Request,
     services: ServicesDep,
     tenant: WriterDep,
+    key: IdempotencyKeyDep,
     query: Annotated[ProtectQuery, Query()],
 ) -> Response:
     """As `POST /v1/images`, but the response is the protected file, and the image is then deleted.
@@ -91,16 +96,28 @@ async def protect(
     without a 200 nothing is kept. `keep=true` keeps what ends with one. With
     `Prefer: respond-async` an image that takes longer is kept, and the response is a 202.
 
+    With an `Idempotency-Key` what ends with a 200 is kept for an hour: the same request with the
+    same key gets the same bytes, and nothing is made anew.
+
     With `renditions` the response is a zip of them, `NAME.EXTENSION` each, or with
     `Accept: multipart/mixed` one part for each.
     """
     preferred = request.headers.getlist("prefer")
     respond_async = wants_async(preferred)
     wait_s = _wait_s(parse_wait_s(preferred), services, respond_async=respond_async)
+    if key is not None:
+        key = hashlib.sha256(f"protect {key}".encode()).hexdigest()
+        query = _kept_for_repeats(query, services)
     async with AsyncExitStack() as afterwards:
-        item = await submit(request, services, tenant, query)
+        item = await submit(request, services, tenant, query, key)
         afterwards.push_async_callback(_delete, services, item)
-        item = await wait_until_ended(request, services.ledger, item, wait_s)
+        try:
+            item = await wait_until_ended(request, services.ledger, item, wait_s)
+        except NotFound:
+            if key is None:
+                raise
+            detail = "Another request with this Idempotency-Key ended without the file."
+            return problem_response(Problem.of("not_in_time", detail))
         if item.state not in FINAL_STATES:
             if respond_async and not await request.is_disconnected():
                 afterwards.pop_all()
@@ -113,6 +130,7 @@ async def protect(
         response = await _files(request, services, item)
         if query.keep:
             response.headers["Content-Location"] = f"/v1/images/{item.id}"
+        if query.keep or key is not None:
             afterwards.pop_all()
         return ResponseWithCleanup(response, afterwards.pop_all())
 
@@ -137,6 +155,15 @@ async def _files(request: Request, services: Services, item: Item) -> Response:
     if form != FILE_FORM and item.options.renditions:
         return files_response(services, item, form)
     return await file_response(services, item, select_file(item), None)
+
+
+def _kept_for_repeats(query: ProtectQuery, services: Services) -> ProtectQuery:
+    """The query, with the time for which its image is kept unless it names another."""
+    if query.keep or query.expires_in_seconds is not None:
+        return query
+    limit = services.settings.retention_image_seconds
+    kept_s = REPEATABLE_S if limit is None else min(REPEATABLE_S, limit)
+    return query.model_copy(update={"expires_in_seconds": kept_s})
 
 
 def _wait_s(asked: int | None, services: Services, *, respond_async: bool) -> float:
