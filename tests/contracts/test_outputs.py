@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from photoward.core.settings import Settings
 
 LARGE, SMALL = "cd" * 32, "ef" * 32
-OUTPUT = Output(LARGE, 4321, "image/png", (Rendition(100, 80, SMALL, 321, {}),))
+OUTPUT = Output(LARGE, 4321, "image/png", (Rendition(100, 80, SMALL, 321, {}, "image/png"),))
 
 
 def done(ledger: Ledger, tenant: str = "alice") -> str:
