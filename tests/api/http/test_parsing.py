@@ -128,7 +128,7 @@ def test_clients_that_know_one_name_get_one_that_tells_photos_apart(
 ) -> None:
     header = attachment(name, "image/jpeg", "ab" * 16)
     assert f'filename="{plain}"' in header
-    sized = attachment("cat.png", "image/webp", "ab" * 16, 1080)
+    sized = attachment("cat.png", "image/webp", "ab" * 16, "1080")
     assert 'filename="cat-protected-1080.webp"' in sized
 
 

@@ -136,8 +136,19 @@ class JobGroupWorker:
             source = item.source
             for one in item.options.placements(source.width, source.height):
                 options = item.options.of(one)
-                named = item.tenant, one.name, one.box
-                jobs.append(Job(item.id, data, options, secret, *one.size, *named))
+                jobs.append(
+                    Job(
+                        item.id,
+                        data,
+                        options,
+                        secret,
+                        one.width,
+                        one.height,
+                        item.tenant,
+                        one.name,
+                        one.box,
+                    )
+                )
         return jobs, ended
 
     def _settle(
