@@ -351,7 +351,9 @@ def test_each_photo_may_have_its_own_label_and_options_are_sent(
     labels = {one["source"]["filename"]: one["options"]["label"] for one in images}
     assert labels == {"a.png": "my dog", "b.png": "my cat"}
     for one in (image["options"] for image in images):
-        assert (one["output_format"], one["sizes"], one["keep_exif"]) == ("webp", [32], "date")
+        (rendition,) = one["renditions"]
+        shown = one["output_format"], rendition["width"], one["keep_exif"]
+        assert shown == ("webp", 32, "date")
 
 
 def test_the_slider_follows_the_keyboard(page: Page, service: Service) -> None:
