@@ -39,8 +39,7 @@ final class Client
      */
     public function protect(string $photo, array $options = []): Picture
     {
-        $headers = [self::PHOTO, 'Idempotency-Key: ' . bin2hex(random_bytes(16))];
-        [$status, $received, $body] = $this->send('POST', '/v1/protect' . self::query($options), $photo, $headers);
+        [$status, $received, $body] = $this->send('POST', '/v1/protect' . self::query($options), $photo, [self::PHOTO]);
         $type = strtolower(trim(explode(';', $received['content-type'] ?? '')[0]));
         if ($status !== 200 || !str_starts_with($type, 'image/')) {
             throw new Problem('no_picture', $status, "The answer is no picture, but $status $type.");

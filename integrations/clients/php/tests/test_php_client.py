@@ -138,12 +138,12 @@ def test_a_batch_names_its_images(service: Service, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_it_waits_as_long_as_the_service_says(status: int, tmp_path: Path) -> None:
-    seen: list[str] = []
+    seen: list[bytes] = []
 
     class Busy(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            seen.append(self.headers["Idempotency-Key"])
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append(body)
             self.send_response(status if len(seen) == 1 else 200)
             self.send_header("Retry-After", "1")
             self.send_header("Content-Type", "image/jpeg")
