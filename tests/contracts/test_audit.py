@@ -44,6 +44,14 @@ def told(ledger: Ledger, tenant: str | None = "alice") -> list[tuple[str, str | 
     return [(entry.action.value, entry.resource_id, entry.detail) for entry in found]
 
 
+def test_the_newest_come_first_where_that_is_asked_for(ledger: Ledger) -> None:
+    keys = [made(ledger) for _ in range(3)]
+    first = ledger.audit.list_entries("alice", after=0, limit=2, newest_first=True)
+    assert [entry.resource_id for entry in first] == [keys[2], keys[1]]
+    rest = ledger.audit.list_entries("alice", after=first[-1].seq, limit=2, newest_first=True)
+    assert [entry.resource_id for entry in rest] == [keys[0]]
+
+
 def test_every_deed_is_kept_with_who_did_it(ledger: Ledger) -> None:
     key = made(ledger)
     fresh = ledger.api_keys.rotate("alice", key, api_keys.generate(PEPPER), NOW).id

@@ -50,8 +50,8 @@ class Scope(StrEnum):
     ADMIN = "admin"
     """Create and revoke the tenant's keys; read its audit log."""
     OPERATOR = "operator"
-    """Read the metrics of the installation, which concern all tenants. Only the command line can
-    grant it."""
+    """Read what concerns all tenants: metrics, queue, tenants, their audit log. Only the command
+    line can grant it."""
 
 
 TENANT_SCOPES = frozenset(Scope) - {Scope.OPERATOR}

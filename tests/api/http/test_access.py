@@ -101,6 +101,9 @@ OPERATIONS = {
     "live": Operation(None, 200),
     "ready": Operation(None, 200),
     "metrics": Operation(OPERATOR, 200),
+    "getInstallation": Operation(OPERATOR, 200),
+    "listTenants": Operation(OPERATOR, 200),
+    "listInstallationAudit": Operation(OPERATOR, 200),
 }
 """By operationId. One that is not here fails the test: somebody must decide who may ask it."""
 

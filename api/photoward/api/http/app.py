@@ -26,6 +26,7 @@ from photoward.api.http.routes import (
     content,
     events,
     images,
+    installation,
     keys,
     manifests,
     operations,
@@ -71,6 +72,7 @@ ROUTES = (
     audit,
     catalogue_routes,
     operations,
+    installation,
     page,
 )
 """In the order of the API's description."""

@@ -15,7 +15,7 @@ from photoward.core.errors import BadInput
 Entry = TypeVar("Entry")
 
 _SEQ = re.compile(r"after:(\d{1,18})")
-_ID = re.compile(r"after:([0-9a-f]{32})")
+_ID = re.compile(r"after:([a-z0-9][a-z0-9._-]{0,127})")
 
 
 class Page(BaseModel, Generic[Entry]):
@@ -80,5 +80,8 @@ async def after_id(cursor: CursorQuery = None) -> str | None:
 
 AfterDep = Annotated[int, Depends(after)]
 """The sequence number after which the page begins; 0: at the beginning."""
+NewestFirstQuery = Annotated[
+    bool, Query(description="Whether to begin with the newest entry, not with the oldest one.")
+]
 AfterIdDep = Annotated[str | None, Depends(after_id)]
 """The id after which the page begins; None: at the beginning."""

@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, select
 from photoward.core.audit import SUCCESS, Actor, AuditAction, AuditEntry, current_actor
 from photoward.core.ledger.database import Section
 from photoward.core.ledger.engine import now
+from photoward.core.ledger.paging import in_order
 from photoward.core.ledger.tables import api_keys, audit_log
 
 if TYPE_CHECKING:
@@ -23,9 +24,18 @@ if TYPE_CHECKING:
 class AuditLog(Section):
     """Who did what to which resource; the actor is that of ``core.audit``."""
 
-    def list_entries(self, tenant: str | None, *, after: int, limit: int) -> list[AuditEntry]:
-        """Up to ``limit`` entries of a tenant (None: of all), oldest first, past ``seq`` after."""
-        query = select(audit_log).where(audit_log.c.seq > after).order_by(audit_log.c.seq)
+    def list_entries(
+        self, tenant: str | None, *, after: int, limit: int, newest_first: bool = False
+    ) -> list[AuditEntry]:
+        """Up to ``limit`` entries of a tenant (None: of all), oldest first.
+
+        Args:
+            tenant: owner of what they are about.
+            after: ``seq`` of the last entry of the page before; 0 for the first page.
+            limit: most entries.
+            newest_first: whether they come in the opposite order.
+        """
+        query = in_order(select(audit_log), audit_log.c.seq, after, newest_first=newest_first)
         if tenant is not None:
             query = query.where(audit_log.c.tenant == tenant)
         with self._database.read_transaction() as connection:

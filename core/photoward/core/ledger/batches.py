@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, literal, select, tuple_, update
+from sqlalchemy import case, func, insert, literal, select, tuple_, update
 
 from photoward.core.audit import AuditAction
 from photoward.core.errors import BadInput
@@ -222,10 +222,11 @@ def _counted(connection: Connection, found: Sequence[Row[Any]]) -> list[Batch]:
 
 def _count_recent(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     """How many items of each batch have ended of late (absent: none)."""
-    ended = select(items.c.batch_id, func.count()).where(
+    # The state is no condition: SQLite would look through all items that have ended.
+    has_ended = case((items.c.state.in_(FINAL_STATES), 1), else_=0)
+    ended = select(items.c.batch_id, func.sum(has_ended)).where(
         items.c.batch_id.in_(ids),
         items.c.deleted_at.is_(None),
-        items.c.state.in_(FINAL_STATES),
         items.c.updated_at > now(connection) - RECENT,
     )
     return {row[0]: row[1] for row in connection.execute(ended.group_by(items.c.batch_id))}

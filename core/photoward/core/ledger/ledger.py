@@ -22,6 +22,7 @@ from photoward.core.ledger.batches import Batches
 from photoward.core.ledger.database import Database
 from photoward.core.ledger.engine import make_engine, translated
 from photoward.core.ledger.fetches import Fetches
+from photoward.core.ledger.installation import Installation
 from photoward.core.ledger.items import Items
 from photoward.core.ledger.migrations import migrate
 from photoward.core.ledger.outputs import Outputs
@@ -62,6 +63,7 @@ class Ledger:
         self.tenants = Tenants(self._database)
         self.targets = LabelTargets(self._database)
         self.audit = AuditLog(self._database)
+        self.installation = Installation(self._database)
         self.workers = Workers(self._database)
         self.periodic_tasks = PeriodicTasks(self._database)
 

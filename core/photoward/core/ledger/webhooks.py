@@ -18,6 +18,7 @@ from photoward.core.jobs import FINAL_STATES, PUBLIC_STATES, Callback, State, pu
 from photoward.core.ledger.audit import record
 from photoward.core.ledger.database import Section
 from photoward.core.ledger.engine import clock, now
+from photoward.core.ledger.paging import in_order
 from photoward.core.ledger.queries import count_states, locked_tenant, the_one
 from photoward.core.ledger.tables import IS_PENDING, batches, items, webhook_deliveries, webhooks
 from photoward.core.webhooks import (
@@ -131,16 +132,28 @@ class Webhooks(Section):
             record(connection, tenant, AuditAction.WEBHOOK_DELETE, webhook_id)
 
     def list_deliveries(
-        self, tenant: str, webhook_id: str, *, after: int, limit: int
+        self,
+        tenant: str,
+        webhook_id: str,
+        *,
+        after: int,
+        limit: int,
+        newest_first: bool = False,
     ) -> list[Delivery]:
-        """Up to ``limit`` of its deliveries, oldest first, past ``seq`` after. Raises NotFound."""
-        query = select(webhook_deliveries).where(
-            webhook_deliveries.c.webhook_id == webhook_id, webhook_deliveries.c.seq > after
-        )
+        """Up to ``limit`` of its deliveries, oldest first. Raises NotFound.
+
+        Args:
+            tenant: owner.
+            webhook_id: of the webhook.
+            after: ``seq`` of the last delivery of the page before; 0 for the first page.
+            limit: most deliveries.
+            newest_first: whether they come in the opposite order.
+        """
+        theirs = select(webhook_deliveries).where(webhook_deliveries.c.webhook_id == webhook_id)
+        query = in_order(theirs, webhook_deliveries.c.seq, after, newest_first=newest_first)
         with self._database.read_transaction() as connection:
             _require(connection, tenant, webhook_id)
-            found = connection.execute(query.order_by(webhook_deliveries.c.seq).limit(limit))
-            return [_delivery(row) for row in found]
+            return [_delivery(row) for row in connection.execute(query.limit(limit))]
 
     def replay(self, tenant: str, webhook_id: str, delivery_id: str) -> Delivery:
         """Deliver a message again with all attempts. Raises NotFound."""

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from photoward.api.http.auth import AdminDep
 from photoward.api.http.deps import ServicesDep
 from photoward.api.http.errors import documented
-from photoward.api.http.pagination import AfterDep, next_cursor
+from photoward.api.http.pagination import AfterDep, NewestFirstQuery, next_cursor
 from photoward.api.http.responses import NO_STORE
 from photoward.api.http.schemas.audit import AuditEntry, AuditPage
 
@@ -25,18 +25,21 @@ PAGE_SIZE, MAX_PAGE_SIZE = 100, 500
     summary="List the audit log",
     responses=documented("unauthenticated", "forbidden", "invalid_option", "unavailable"),
 )
-async def list_audit(
+async def list_audit(  # noqa: PLR0913  # what may be asked for
     *,
     services: ServicesDep,
     tenant: AdminDep,
     after: AfterDep,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE,
+    newest_first: NewestFirstQuery = False,
 ) -> AuditPage:
     """Changes of keys, quotas and webhooks, deletions, and refused API keys."""
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(
-        lambda: services.ledger.audit.list_entries(tenant, after=after, limit=limit)
+        lambda: services.ledger.audit.list_entries(
+            tenant, after=after, limit=limit, newest_first=newest_first
+        )
     )
     return AuditPage(
         items=[AuditEntry.of(one) for one in found],

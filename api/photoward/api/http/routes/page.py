@@ -1,4 +1,4 @@
-"""The web page at ``/``, the API reference at ``/docs``, and their static files."""
+"""The page at ``/``, the operator's at ``/operate``, the API reference, and their static files."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ files = StaticFiles(directory=WEB)
 async def page() -> FileResponse:
     """The page."""
     return FileResponse(WEB / "index.html", headers={"Content-Security-Policy": POLICY})
+
+
+@router.get("/operate", include_in_schema=False)
+async def operate() -> FileResponse:
+    """The operator's page."""
+    return FileResponse(WEB / "operate.html", headers={"Content-Security-Policy": POLICY})
 
 
 @router.get("/docs", include_in_schema=False)

@@ -14,7 +14,7 @@ from photoward.api.http.auth import WebhooksDep
 from photoward.api.http.body.reader import BODY_REFUSALS, json_request_body, require_json
 from photoward.api.http.deps import Services, ServicesDep, WebhookIdDep, base_url
 from photoward.api.http.errors import documented
-from photoward.api.http.pagination import AfterDep, next_cursor
+from photoward.api.http.pagination import AfterDep, NewestFirstQuery, next_cursor
 from photoward.api.http.responses import NO_STORE
 from photoward.api.http.schemas.webhooks import (
     CreatedWebhook,
@@ -158,12 +158,13 @@ async def list_deliveries(  # noqa: PLR0913  # what may be asked for
     after: AfterDep,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=500)] = PAGE_SIZE,
+    newest_first: NewestFirstQuery = False,
 ) -> DeliveryPage:
     """Deliveries of the last thirty days and pending ones, oldest first."""
     response.headers.update(NO_STORE)
     found = await to_thread.run_sync(
         lambda: services.ledger.webhooks.list_deliveries(
-            tenant, webhook_id, after=after, limit=limit
+            tenant, webhook_id, after=after, limit=limit, newest_first=newest_first
         )
     )
     return DeliveryPage(

@@ -52,4 +52,22 @@ class AuditEntry(BaseModel):
 
 
 class AuditPage(Page[AuditEntry]):
-    """Entries of the audit log, oldest first."""
+    """Entries of the audit log."""
+
+
+class InstallationAuditEntry(AuditEntry):
+    """The same, of whichever tenant."""
+
+    tenant: str | None = Field(
+        description="Owner of the resource; null: a refused key that is nobody's.",
+        examples=["alice"],
+    )
+
+    @classmethod
+    def of(cls, entry: audit.AuditEntry) -> InstallationAuditEntry:
+        """Show an entry."""
+        return cls(tenant=entry.tenant, **AuditEntry.of(entry).model_dump())
+
+
+class InstallationAuditPage(Page[InstallationAuditEntry]):
+    """Entries of the audit log of all tenants."""

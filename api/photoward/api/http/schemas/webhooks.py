@@ -95,4 +95,4 @@ class Delivery(BaseModel):
 
 
 class DeliveryPage(Page[Delivery]):
-    """Deliveries, oldest first."""
+    """Deliveries."""
