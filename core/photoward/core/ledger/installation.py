@@ -92,8 +92,8 @@ _LENGTH = func.count(), func.sum(items.c.megapixels), func.min(items.c.created_a
 
 
 def _length(row: Row[Any]) -> QueueLength:
-    _, count, megapixels, oldest = row
-    return QueueLength(count, float(megapixels), oldest)
+    """Of a row that begins with a key, then as ``_LENGTH``."""
+    return QueueLength(row[1], float(row[2]), row[3])
 
 
 def _recent(connection: Connection, first: datetime, lately: datetime) -> Sequence[Row[Any]]:

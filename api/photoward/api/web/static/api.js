@@ -57,9 +57,9 @@ export const ownKey = () => json("/v1/keys/self");
 export const methods = () => json("/v1/methods");
 export const limits = () => json("/v1/limits");
 
-const json = async (address, options) => (await call(address, options)).json();
+export const json = async (address, options) => (await call(address, options)).json();
 
-async function call(address, options = {}) {
+export async function call(address, options = {}) {
   let response;
   try {
     response = await fetch(address, { ...options, headers: { ...credentials(), ...options.headers } });

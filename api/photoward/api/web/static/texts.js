@@ -75,7 +75,7 @@ const EN = {
   limit5: "Unprotected copies.", limit5Text: "If unprotected photos of the same subject exist, a trainer learns from those.",
   limitsEnd: "It does not hide who or what is in the picture, and it does not stop anybody from copying it.",
   footer: "Originals are deleted from the service as soon as they are protected. This browser keeps a copy for comparing until you delete the photo here. This page loads nothing from any other site.",
-  reference: "API reference", language: "Language", version: "Version {version}",
+  reference: "API reference", operate: "For operators", language: "Language", version: "Version {version}",
 };
 
 const DE = {
@@ -151,7 +151,7 @@ const DE = {
   limit5: "Ungeschützte Kopien.", limit5Text: "Gibt es ungeschützte Fotos desselben Motivs, lernt ein Trainer aus ihnen.",
   limitsEnd: "Es verbirgt nicht, wer oder was auf dem Bild ist, und hindert niemanden daran, es zu kopieren.",
   footer: "Originale werden im Dienst gelöscht, sobald sie geschützt sind. Dieser Browser behält eine Kopie zum Vergleichen, bis Sie das Foto hier löschen. Diese Seite lädt nichts von anderen Websites.",
-  reference: "API-Referenz", language: "Sprache", version: "Version {version}",
+  reference: "API-Referenz", operate: "Für Betreiber", language: "Sprache", version: "Version {version}",
 };
 
 const TEXTS = { en: EN, de: DE };
@@ -161,6 +161,11 @@ export const language = wished in TEXTS ? wished : "en";
 
 export function t(key, values = {}) {
   return TEXTS[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+// The texts of another page, in every language.
+export function add(more) {
+  for (const [code, texts] of Object.entries(more)) Object.assign(TEXTS[code], texts);
 }
 
 export function useLanguage(chosen) {
