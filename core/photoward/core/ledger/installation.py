@@ -88,12 +88,15 @@ def _queue(connection: Connection) -> dict[Priority, QueueLength]:
     return {priority: found.get(priority, QueueLength()) for priority in Priority}
 
 
-_LENGTH = func.count(), func.sum(items.c.megapixels), func.min(items.c.created_at)
+_LENGTH = (
+    func.count().label("items"),
+    func.sum(items.c.megapixels).label("megapixels"),
+    func.min(items.c.created_at).label("oldest"),
+)
 
 
 def _length(row: Row[Any]) -> QueueLength:
-    """Of a row that begins with a key, then as ``_LENGTH``."""
-    return QueueLength(row[1], float(row[2]), row[3])
+    return QueueLength(row.items, float(row.megapixels), row.oldest)
 
 
 def _recent(connection: Connection, first: datetime, lately: datetime) -> Sequence[Row[Any]]:
