@@ -60,6 +60,6 @@ def test_each_has_a_manifest_a_readme_and_a_licence(folder: str, manifest: str) 
 
 def test_the_overview_names_each() -> None:
     overview = (ROOT / "README.md").read_text()
-    folders = {one.parent.relative_to(ROOT).as_posix() for one in ROOT.glob("**/LICENSE")}
-    named = {one.removesuffix("/photoward") for one in folders}  # the plug-in's own folder
-    assert not {one for one in named if f"]({one}/README.md)" not in overview}
+    found = {one.relative_to(ROOT).as_posix() for one in ROOT.glob("*/**/README.md")}
+    own = {one for one in found if not OTHERS & set(one.split("/"))}
+    assert not {one for one in own if f"]({one})" not in overview}

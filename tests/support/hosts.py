@@ -1,4 +1,4 @@
-"""Foreign host programs of PyPI and npm, kept in ``.integrations`` between runs."""
+"""Foreign host programs of PyPI, npm and Debian, kept in ``.integrations`` between runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def environment(name: str, packages: Sequence[str], own: Sequence[str]) -> Path:
 
 
 def node_packages(name: str, packages: Sequence[str], own: Sequence[str] = ()) -> Path:
-    """A folder with ``node_modules``; skips the test when nothing can be installed.
+    """A folder of ES modules with ``node_modules``; skips the test when nothing can be installed.
 
     Args:
         name: of the folder in the cache.
@@ -58,7 +58,7 @@ def node_packages(name: str, packages: Sequence[str], own: Sequence[str] = ()) -
 
     def make() -> None:
         folder.mkdir()
-        (folder / "package.json").write_text('{"private": true}')
+        (folder / "package.json").write_text('{"private": true, "type": "module"}')
         if packages:
             _npm(folder, "install", "--save-exact", *packages)
 
@@ -71,6 +71,29 @@ def node_packages(name: str, packages: Sequence[str], own: Sequence[str] = ()) -
             for one in packed:
                 Path(one).unlink()
     return folder
+
+
+def debian_packages(name: str, packages: Sequence[str]) -> Path:
+    """A folder with packages of Debian, unpacked; skips the test when they cannot be had.
+
+    Args:
+        name: of the folder in the cache.
+        packages: their names; what they depend on is not added.
+    """
+    for program in ("apt-get", "dpkg"):
+        if shutil.which(program) is None:
+            missing(program)
+    folder = CACHE / name
+
+    def make() -> None:
+        folder.mkdir()
+        _succeeds(["apt-get", "download", *packages], folder, ("E: ",), "Debian's archive")
+        for package in folder.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", package, folder], check=True)
+            package.unlink()
+
+    with _made_once(folder, packages, make):
+        return folder
 
 
 @contextmanager

@@ -41,9 +41,7 @@ export class RefusedError extends PhotowardError {
 
 /** A client; its calls may run at the same time. */
 export class Client {
-  #url;
-  #key;
-  #limits;
+  #url; #key; #limits;
 
   /**
    * @param url the service's address, `https://HOST` or `http://HOST:PORT`, perhaps with a path
@@ -76,7 +74,7 @@ export class Client {
    * In place of a photo: `{ upload }`, the id of an upload, or `{ url }` or `{ key }` to fetch.
    */
   async submit(image, { name = image.name ?? "photo", idempotencyKey, ...options } = {}) {
-    const headers = { "Idempotency-Key": idempotencyKey ?? crypto.randomUUID() };
+    const headers = { "Idempotency-Key": idempotencyKey ?? unique() };
     if (!isBytes(image)) {
       headers["Content-Type"] = "application/json";
       const body = JSON.stringify({ ...image, ...options });
@@ -115,7 +113,7 @@ export class Client {
    * A photo that is refused at once yields the refusal; it does not stop the others.
    */
   async *batch(images, options = {}) {
-    const headers = { "Idempotency-Key": crypto.randomUUID() };
+    const headers = { "Idempotency-Key": unique() };
     const batch = await this.json("POST", "/v1/batches", { headers, query: options });
     const ends = [];
     for await (const [name, image] of images) {
@@ -212,6 +210,9 @@ function isBytes(image) {
   return image instanceof Blob || image instanceof ArrayBuffer || ArrayBuffer.isView(image);
 }
 
+/** Random; pages without TLS have no `randomUUID`. */
+const unique = () => crypto.getRandomValues(new BigUint64Array(2)).join("-");
+
 /** A photo as a body, whose type the service finds out by itself. */
 function sent(image) {
   if (!isBytes(image)) throw new TypeError("a photo is a Blob, a File, or bytes");
@@ -243,7 +244,7 @@ function decoded(base64) {
 }
 
 async function problemIn({ status, headers, content }) {
-  const title = status < 400 ? "The address leads elsewhere" : ""; // to a browser without a status
+  const title = status < 400 ? "The address leads elsewhere" : "";
   const other = { title, detail: headers.get("location") ?? "" };
   return content.text().then((text) => Object(JSON.parse(text))).catch(() => other);
 }

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.hosts import debian_packages
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 CACHE = Path(__file__).parents[3] / ".integrations" / "static"
@@ -38,16 +40,7 @@ def sigal() -> Path:
 @pytest.fixture(scope="module")
 def hugo() -> list[str]:
     """The command of Debian's Hugo, unpacked beside the system."""
-    root = CACHE / "hugo"
-    if not (root / "usr/bin/hugo").exists():
-        if shutil.which("apt-get") is None:
-            pytest.skip("Hugo cannot be installed: there is no apt-get")
-        root.mkdir(parents=True, exist_ok=True)
-        loaded = subprocess.run(["apt-get", "download", *DEBIAN], cwd=root, check=False)
-        if loaded.returncode:
-            pytest.skip("Hugo cannot be installed: the archive is not reached")
-        for package in root.glob("*.deb"):
-            subprocess.run(["dpkg", "-x", package, root], check=True)
+    root = debian_packages("hugo", DEBIAN)
     libraries = next((root / "usr/lib").glob("*-linux-gnu"))
     return ["env", f"LD_LIBRARY_PATH={libraries}", str(root / "usr/bin/hugo")]
 

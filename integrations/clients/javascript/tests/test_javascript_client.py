@@ -37,7 +37,6 @@ def folder() -> Path:
     made = node_packages("javascript", ("typescript@5.9.3", "@types/node@20.19.25"), own)
     for one in TESTS.glob("*.[jt]s"):
         shutil.copy(one, made)
-    (made / "package.json").write_text('{"private": true, "type": "module"}')
     return made
 
 
