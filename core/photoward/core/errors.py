@@ -223,6 +223,11 @@ PROBLEMS: dict[str, Problem] = {
     "no_url": Problem(
         409, "The webhook has no URL of its own", "Submit a photo with a callback_url."
     ),
+    "no_preview": Problem(
+        404,
+        "There is no preview",
+        "Get it before the image has ended; afterwards the protected file shows what it is.",
+    ),
     "not_ready": Problem(
         409, "The photo is not finished", "Try again when its state is succeeded."
     ),

@@ -52,6 +52,7 @@ OPERATIONS = {
     "listImages": Operation(READ, 200),
     "getImage": Operation(READ, 200, thing="image_id"),
     "deleteImage": Operation(WRITE, 204, thing="image_id"),
+    "getImagePreview": Operation(READ, 200, thing="image_id"),
     "getImageContent": Operation(READ, 200, thing="image_id"),
     "watchImage": Operation(READ, 200, thing="image_id"),
     "watchBatch": Operation(READ, 200, thing="batch_id"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pillow_heif
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
@@ -241,6 +242,7 @@ def test_the_comparison_is_enlarged_and_moved(page: Page, service: Service) -> N
 def test_an_original_that_the_browser_cannot_show_is_protected_all_the_same(
     page: Page, service: Service
 ) -> None:
+    page.route("**/preview", lambda route: route.fulfill(status=404, json={"code": "no_preview"}))
     with working(service):
         tiff = io.BytesIO()
         Image.new("RGB", (64, 48), (9, 99, 200)).save(tiff, "TIFF")
@@ -252,6 +254,33 @@ def test_an_original_that_the_browser_cannot_show_is_protected_all_the_same(
     page.get_by_role("link", name="Back").click()
     page.locator(".group .frame").scroll_into_view_if_needed()
     expect(page.locator(".group .frame img")).to_be_visible()  # the protected file
+
+
+def test_heic_and_tiff_have_a_preview_before_and_beside_the_protected_photo(
+    page: Page, service: Service
+) -> None:
+    pillow_heif.register_heif_opener()  # for the worker of these tests
+    photo = Image.open(io.BytesIO(picture(size=(900, 600))))
+    heic, tiff = io.BytesIO(), io.BytesIO()
+    photo.save(heic, "HEIF", quality=90)
+    photo.save(tiff, "TIFF")
+    protect(page, payload("cat.heic", heic.getvalue()), payload("dog.tif", tiff.getvalue()))
+    shown = page.locator(".group .frame img")
+    expect(shown).to_have_count(2)
+    for image in shown.all():
+        expect(image).to_have_js_property("naturalWidth", 512)
+    shoot(page, "previews")
+    page.reload()
+    expect(shown).to_have_count(2)
+    with working(service):
+        expect(page.locator(".group .frame[href]")).to_have_count(2)
+    page.get_by_role("link", name="cat.heic").click()
+    expect(page.locator("#remark")).to_contain_text("a preview of 512 pixels")
+    expect(page.locator("#views")).to_be_visible()
+    expect(page.locator("label", has_text="Difference")).to_be_hidden()
+    expect(page.locator("#before")).to_have_js_property("naturalWidth", 512)
+    shoot(page, "preview-beside")
+    assert axe(page) == []
 
 
 @pytest.mark.parametrize("broken", ["IDBObjectStore.prototype.put", "indexedDB.open"])

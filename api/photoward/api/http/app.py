@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
+from photoward.api.delivery.previews import PreviewMaker
 from photoward.api.http import errors
 from photoward.api.http.auth_failures import AuthFailureAudit
 from photoward.api.http.body.reader import discard_unexpected_body
@@ -31,6 +32,7 @@ from photoward.api.http.routes import (
     manifests,
     operations,
     page,
+    previews,
     protect,
     upload_tokens,
     uploads,
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 ROUTES = (
     images,
     content,
+    previews,
     protect,
     uploads,
     upload_tokens,
@@ -110,6 +113,8 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     notifier = WorkerNotifier(wake_ups)
     app.state.closing = ExitStack()
     app.state.closing.callback(notifier.close)
+    previews = PreviewMaker(settings)
+    app.state.closing.callback(previews.close)
     app.state.services = Services(
         settings=settings,
         ledger=ledger,
@@ -125,6 +130,8 @@ def create_app(  # noqa: PLR0913  # one collaborator each
         auth_failures=AuthFailureAudit(ledger),
         store_writes=CapacityLimiter(MAX_STORE_WRITES),
         store_calls=CapacityLimiter(MAX_STORE_CALLS),
+        previews=previews,
+        preview_slot=CapacityLimiter(1),
         health_checks={
             name: CapacityLimiter(operations.MAX_CHECKS) for name in operations.COMPONENTS
         },

@@ -14,6 +14,7 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Header, Path, Request
 
+from photoward.api.delivery.previews import PreviewMaker
 from photoward.api.http.auth_failures import AuthFailureAudit
 from photoward.api.ingest.options import EXAMPLE_ID
 from photoward.api.ingest.services import IngestServices
@@ -36,6 +37,9 @@ class Services(IngestServices):
     """Threads that write originals: a store may hold each whole in memory."""
     store_calls: CapacityLimiter
     """Threads that wait for anything else of the store."""
+    previews: PreviewMaker
+    preview_slot: CapacityLimiter
+    """The one thread that waits for it."""
     health_checks: Mapping[str, CapacityLimiter]
     """By component: threads that wait for its health check."""
 

@@ -44,6 +44,7 @@ export function upload(form, name, onSent, signal) {
 export const images = (after) => json(`/v1/images?limit=100${after ? `&cursor=${encodeURIComponent(after)}` : ""}`);
 export const image = (id) => json(`/v1/images/${id}`);
 export const content = async (id) => (await call(`/v1/images/${id}/content`)).blob();
+export const preview = async (id) => (await call(`/v1/images/${id}/preview`)).blob();
 export const remove = (id) => call(`/v1/images/${id}`, { method: "DELETE" });
 
 export const createBatch = (name, options) => json("/v1/batches", {

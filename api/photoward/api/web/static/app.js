@@ -88,7 +88,7 @@ async function present(id) {
   $("result-name").textContent = shown.name;
   figures(image);
   $("result-title").focus();
-  $("remark").textContent = await compare(shown.file, await api.content(id));
+  $("remark").textContent = await compare(shown.file, await api.content(id), shown.preview);
 }
 
 function figures({ measured, source, output, label_used: label, label_source: origin, expires_at: expires }) {

@@ -118,10 +118,10 @@ function card(photo, parts) {
   return nodes.node;
 }
 
-// The file itself; where the browser cannot show it, the protected one as soon as it is there.
+// The file itself; where the browser cannot show it, a preview, or the protected one as soon as it is there.
 function picture(photo, { frame }) {
   const ready = photo.image?.state === "succeeded";
-  const source = photo.file && !photo.unshown && !photo.unfit ? "file" : ready && "content";
+  const source = photo.file && !photo.unshown && !photo.unfit ? "file" : photo.preview ? "preview" : ready && "content";
   if (!source || thumbnails.get(photo.key)?.source === source) return;
   thumbnails.set(photo.key, { source });
   const show = (blob) => {
@@ -134,7 +134,7 @@ function picture(photo, { frame }) {
     });
     frame.replaceChildren(image);
   };
-  if (source === "file") show(photo.file);
+  if (source !== "content") show(photo[source]);
   else whenSeen(frame, () => api.content(photo.image.id).then(show, () => {}));
 }
 

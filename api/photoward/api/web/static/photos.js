@@ -1,6 +1,7 @@
 // All photos of the page: chosen, waiting to be sent, and those of the service; and what can be done with them.
 //
 // A photo: key; name, size; file, where this browser has it; label; batch; image, as the service shows it;
+// preview: a small picture of a file that the browser cannot show; unshown: it cannot;
 // phase: chosen, waiting, sending, sent or refused; part: what has been sent, 0 to 1; problem: why it is refused.
 
 import * as api from "./api.js";
@@ -11,6 +12,7 @@ import { t } from "./texts.js";
 const AT_ONCE = 2; // uploads
 const POLL_MS = 1000;
 const LATER_MS = 3000;
+const SELDOM_SHOWN = /\.(heic|heif|tiff?)$/i; // by browsers
 const FINAL = ["succeeded", "failed", "canceled"];
 
 export const photos = new Map(); // by key, in the order in which they were chosen
@@ -68,8 +70,8 @@ export async function submit(name, options, label) {
 }
 
 async function keep(photo) {
-  const { key, file, name, label, batch, order: place, image } = photo;
-  photo.kept = await store.put({ key, file, name, label, batch, order: place, image: image?.id ?? null });
+  const { key, file, name, label, batch, order: place, image, preview = null } = photo;
+  photo.kept = await store.put({ key, file, name, label, batch, order: place, image: image?.id ?? null, preview });
 }
 
 // What this browser and the service have: after a reload, and in another tab.
@@ -78,6 +80,7 @@ export async function load() {
   await refresh();
   for (const photo of [...photos.values()]) { // deleted or expired meanwhile
     if (photo.phase === "sent" && !photo.image.state) await reload(photo);
+    if (photo.phase === "sent" && photo.file) getPreview(photo);
   }
   changed();
   send();
@@ -95,6 +98,7 @@ async function sync() {
     const image = record.image ? { id: record.image } : null;
     if (!known) photos.set(record.key, { ...record, kept: true, size: record.file.size, image, phase: image ? "sent" : "waiting" });
     else if (known.phase === "waiting" && image) Object.assign(known, { image, phase: "sent" });
+    if (known) known.preview ??= record.preview;
     if (image) photos.delete(record.image); // it was shown without its original
   }
 }
@@ -144,6 +148,22 @@ export function send() {
   });
 }
 
+// The service has the original until the photo is protected: what it looks like is asked for at once, and kept.
+async function getPreview(photo) {
+  if (photo.preview || ended(photo) || !(photo.unshown || SELDOM_SHOWN.test(photo.name))) return;
+  for (let tries = 0; tries < 5 && photos.has(photo.key); tries += 1) {
+    try {
+      photo.preview = await api.preview(photo.image.id);
+      if (photos.has(photo.key)) await keep(photo);
+      changed();
+      return;
+    } catch (error) {
+      if (!error.passes) return; // without it the protected file is shown as soon as it is there
+      await new Promise((resolve) => { setTimeout(resolve, 1000 * (error.retryAfter || 1)); });
+    }
+  }
+}
+
 async function sendNext() {
   for (;;) {
     const photo = [...photos.values()].find(({ phase }) => phase === "waiting");
@@ -168,6 +188,7 @@ async function sendOne(photo) {
     photo.image = await api.upload(fields, photo.key, tell, stop.signal);
     photo.phase = "sent";
     await keep(photo);
+    getPreview(photo);
   } catch (error) {
     if (error.name === "AbortError") return;
     await wait(photo, error);

@@ -16,8 +16,9 @@ const pointers = new Map();
 let split = false; // the handle is being dragged
 let addresses = [];
 
-// before: a file, or null; returns a sentence if not all can be shown.
-export async function compare(before, after) {
+// before: a file, or null; preview: what stands for one that the browser cannot show, or null.
+// Returns a sentence if not all can be shown.
+export async function compare(before, after, preview = null) {
   $("views").hidden = true;
   stand.dataset.view = "after";
   addresses.forEach(URL.revokeObjectURL);
@@ -30,13 +31,27 @@ export async function compare(before, after) {
   stand.toggleAttribute("data-small", Math.max(width, height) <= SMALL);
   fit();
   const scale = before && await drawDifference(before, after, $("difference"), GAIN).catch(() => null);
-  const both = Boolean(before) && scale !== null;
+  const previewed = scale === null && preview;
+  const both = scale !== null ? Boolean(before) : Boolean(preview);
+  if (previewed) await standIn(preview);
+  const chosen = document.querySelector("[name=view]:checked");
+  const difference = document.querySelector("[name=view][value=difference]");
+  difference.parentElement.hidden = Boolean(previewed); // of what is not of the same size
+  if (previewed && chosen === difference) document.querySelector("[name=view][value=slider]").checked = true;
   stand.dataset.view = both ? document.querySelector("[name=view]:checked").value : "after";
   $("views").hidden = !both;
   apply();
+  if (previewed) return t("previewed", { pixels: Math.max($("before").naturalWidth, $("before").naturalHeight) });
   if (!before) return t("noOriginal");
   if (scale === null) return t("noPreview");
   return scale < 1 ? t("scaled", { percent: Math.round(100 * scale) }) : "";
+}
+
+async function standIn(preview) {
+  if (addresses[0]) URL.revokeObjectURL(addresses[0]);
+  addresses[0] = URL.createObjectURL(preview);
+  $("before").src = addresses[0];
+  await $("before").decode().catch(() => {});
 }
 
 function choose(name) {
