@@ -50,6 +50,7 @@ def test_a_planted_import_is_found(planted: str) -> None:
         ("clients/php", "composer.json"),
         ("clients/python", "pyproject.toml"),
         ("django", "pyproject.toml"),
+        ("picgo", "package.json"),
         ("thumbor", "pyproject.toml"),
     ],
 )

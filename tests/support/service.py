@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import os
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,13 @@ class Service:
     def objects(self) -> list[Path]:
         """The files of photos that it holds."""
         return [one for one in (self.folder / "data" / "objects").rglob("*") if one.is_file()]
+
+    def keeps_nothing(self, within_s: float = 20.0) -> bool:
+        """Whether it holds no file of a photo, soon: it deletes them when it has answered."""
+        until = time.monotonic() + within_s
+        while self.objects() and time.monotonic() < until:
+            time.sleep(0.05)
+        return not self.objects()
 
 
 def service(folder: Path, **environment: str) -> Service:

@@ -220,7 +220,7 @@ def test_every_published_picture_is_protected(site: Wiki, photoward: Service) ->
     (kept,) = site.originals.rglob("Photo.jpg")
     assert kept.read_bytes() == original.read_bytes()
     assert site.client.get("/images/" + str(kept.relative_to(site.originals))).status_code == 404
-    assert not photoward.objects()
+    assert photoward.keeps_nothing()
 
 
 def test_without_the_service_nothing_is_published(site: Wiki, photoward: Service) -> None:
@@ -247,7 +247,7 @@ def test_a_deleted_photo_is_gone(site: Wiki, photoward: Service) -> None:
     site.api(action="delete", title="File:Photo.jpg", token=site.token())
     assert site.picture("Photo.jpg", 100).status_code == 404
     assert not site.public()
-    assert not photoward.objects()
+    assert photoward.keeps_nothing()
 
 
 def test_a_new_version_is_made_of_its_own_original(site: Wiki) -> None:
