@@ -249,6 +249,7 @@ PROBLEMS: dict[str, Problem] = {
         "The daily quota is used up",
         "Wait until earlier uploads are 24 hours old, or ask the operator for a larger quota.",
     ),
+    "rate_limited": Problem(429, "Too many requests", "Try again in a minute, or send an API key."),
     "queue_full": Problem(429, "The queue is full", "Try again after the time in Retry-After."),
     "unavailable": Problem(
         503, "A component of the service is unavailable", "Try again after the time in Retry-After."

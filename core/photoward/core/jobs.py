@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from photoward.core.proofs import NewProof
     from photoward.core.renditions import Placement, RenditionRequest
 
 
@@ -405,6 +406,8 @@ class Result:
     label_used: str | None
     label_source: str | None
     measured: dict[str, Any]
+    proofs: tuple[NewProof, ...] = ()
+    """Of its files, those that were protected now."""
 
 
 @dataclass(frozen=True)

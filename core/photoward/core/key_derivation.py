@@ -97,14 +97,16 @@ def image_seed(secret: bytes, algorithm: str, epsilon: float, pixels_sha256: byt
     return HKDFExpand(SHA256(), SECRET_BYTES, info=info).derive(secret)
 
 
-def mark_seed(secret: bytes, pixels_sha256: bytes) -> bytes:
+def mark_seed(secret: bytes, pixels_sha256: bytes, options: str = "") -> bytes:
     """8 bytes for the mark of one picture's output; nothing of the secret can be told from them.
 
     Args:
         secret: the tenant's secret.
         pixels_sha256: digest of the oriented pixels.
+        options: how the picture is protected, in whatever form: other options, another mark.
     """
-    return HKDFExpand(SHA256(), 8, info=b"photoward mark\0" + pixels_sha256).derive(secret)
+    info = b"\0".join([b"photoward mark", pixels_sha256, options.encode()])
+    return HKDFExpand(SHA256(), 8, info=info).derive(secret)
 
 
 def key_stream(seed: bytes, length: int) -> bytes:

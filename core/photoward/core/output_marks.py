@@ -29,24 +29,50 @@ def output_mark(seed: bytes) -> str:
     return f"{PREFIX.decode()}{own}{_check(own.encode())}"
 
 
+def mark_id(mark: str) -> str:
+    """The 32 hexadecimal digits of a mark."""
+    return mark.removeprefix(PREFIX.decode())
+
+
+def is_mark_id(text: str) -> bool:
+    """Whether these could be the digits of a mark."""
+    own, check = text[:HALF].encode(), text[HALF:]
+    return re.fullmatch(rf"[0-9a-f]{{{2 * HALF}}}", text) is not None and _check(own) == check
+
+
+def find_mark(data: bytes) -> str | None:
+    """The digits of the first mark in these bytes; None: they hold none."""
+    for found in _IDS.finditer(data):
+        own, check = map(bytes, found.groups())
+        if _check(own) == check.decode():
+            return (own + check).decode()
+    return None
+
+
 def is_marked(data: bytes) -> bool:
     """Whether these bytes hold the mark of an output."""
-    return any(_check(own) == check.decode() for own, check in _IDS.findall(data))
+    return find_mark(data) is not None
 
 
 class MarkFinder:
     """Looks for the mark in a file that arrives in parts."""
 
     def __init__(self) -> None:
-        self.found = False
+        self.mark: str | None = None
+        """Its digits, once it is found."""
         self._tail = b""
+
+    @property
+    def found(self) -> bool:
+        """Whether there is one."""
+        return self.mark is not None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
         if self.found:
             return
         data = self._tail + chunk
-        self.found = is_marked(data)
+        self.mark = find_mark(data)
         self._tail = data[1 - LENGTH :]
 
 

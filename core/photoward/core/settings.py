@@ -147,6 +147,14 @@ class Settings(BaseSettings):
     """Port on which ``serve`` and ``worker``, run alone, publish metrics without a key, for a
     private network; default: none, ``/metrics`` answers to a key."""
 
+    # Verification
+    verify_require_key: bool = False
+    """Require an API key to verify files, where keys are required; by default anybody may ask what
+    a file is, and nobody but its owner learns whose."""
+    verify_per_minute: int = Field(default=30, gt=0)
+    """Files that one address may verify in a minute without an API key; of IPv6 a network of 64
+    bits counts as one, and each API process counts for itself."""
+
     # Uploads
     upload_max_bytes: Bytes = Field(default=25 * MIB, gt=0)
     """Largest size of a photo's file; JPEGs of 50-megapixel cameras have up to 20 MiB."""

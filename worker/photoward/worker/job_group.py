@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -15,6 +15,7 @@ from photoward.core.failpoints import failpoint
 from photoward.core.jobs import MAX_ATTEMPTS, Failure, Output, Rendition, Result, State
 from photoward.core.key_derivation import tenant_secret
 from photoward.core.object_keys import object_keys, original_key, output_keys
+from photoward.core.proofs import FACTS, NewProof
 from photoward.core.timings import StageTimings
 from photoward.core.tracing import NO_OP
 from photoward.worker.claim import held
@@ -23,7 +24,7 @@ from photoward.worker.pipeline import BatchStats, Job, Protected, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from photoward.core.jobs import Item
+    from photoward.core.jobs import Item, Options
     from photoward.core.ledger import Ledger
     from photoward.core.storage import ObjectStore
     from photoward.core.tracing import JobGroupSpan, Tracer
@@ -213,6 +214,11 @@ class JobGroupWorker:
             label_used=whole.label_used,
             label_source=whole.label_source,
             measured=whole.measured,
+            proofs=tuple(
+                NewProof(kept[one.name][0], *one.size, made, _facts(item.options, files[one.name]))
+                for one in (first, *further)
+                if (made := files[one.name].fingerprint)
+            ),
         )
 
     def _keep(self, key: str, protected: Protected) -> tuple[str, int]:
@@ -237,6 +243,15 @@ class JobGroupWorker:
                 continue
             for key in object_keys(items[item_id]):
                 self.store.delete(key)
+
+
+def _facts(options: Options, file: Protected) -> dict[str, Any]:
+    """How a file was protected, without anything of the photo or its owner."""
+    asked = ("method", "preset", "epsilon", "shaping", "surrogate", "networks")
+    return {
+        **{name: getattr(options, name) for name in asked},
+        **{name: file.measured.get(name) for name in FACTS},
+    }
 
 
 def _as_it_is(item: Item, data: bytes) -> Protected:

@@ -11,7 +11,7 @@ import functools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,10 @@ from photoward.core import key_derivation, rights
 from photoward.core.catalogue import DETAIL, PHOTO_GRID, grid_side, strength
 from photoward.core.errors import PhotowardError, Unavailable
 from photoward.core.failpoints import HANGING, hang
+from photoward.core.imaging import fingerprint
 from photoward.core.jobs import Stage
-from photoward.core.output_marks import output_mark
+from photoward.core.output_marks import mark_id, output_mark
+from photoward.core.proofs import Fingerprint
 from photoward.core.targets import MemoryTargets
 from photoward.core.timings import StageTimings
 from photoward.models.methods.base import Brief
@@ -82,6 +84,8 @@ class Protected:
     label_used: str | None
     label_source: str | None
     measured: dict[str, Any]
+    fingerprint: Fingerprint | None = None
+    """None: it was protected before."""
     timings: StageTimings = field(default_factory=StageTimings)
 
 
@@ -338,6 +342,8 @@ class Pipeline:
         if entry.noise is None:
             raise ValueError(job.id)
         bound = job.options.epsilon if METHODS[job.options.method].bounded else None
+        done = repr(replace(job.options, label=entry.label))  # given or predicted: the same file
+        mark = output_mark(key_derivation.mark_seed(job.secret, entry.opened.digest, done))
         try:
             finished = self._pool.finish(
                 entry.opened,
@@ -348,7 +354,7 @@ class Pipeline:
                 metadata=list(filter(None, job.options.keep_exif.split(","))),
                 stated={name: getattr(job.options, name) for name in rights.STATEMENTS},
                 quality=job.options.quality,
-                instance=output_mark(key_derivation.mark_seed(job.secret, entry.opened.digest)),
+                instance=mark,
             )
         except Unavailable:
             raise
@@ -372,6 +378,7 @@ class Pipeline:
             entry.label,
             entry.label_source,
             measured,
+            _fingerprint(mark, finished),
             entry.timings,
         )
 
@@ -394,6 +401,12 @@ class Pipeline:
             better = f"for pictures of this size {card.photos} is better"
             return [f"{card.name} has not learnt noise that survives resizing: {better}."]
         return []
+
+
+def _fingerprint(mark: str, finished: Finished) -> Fingerprint:
+    before, after = map(fingerprint.thumbnail, (finished.before, finished.after))
+    hashes, sketch = fingerprint.hashes(after), fingerprint.noise_sketch(before, after)
+    return Fingerprint(mark_id(mark), hashes, sketch)
 
 
 def _aspect(entry: _Work) -> float:

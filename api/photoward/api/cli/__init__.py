@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "photoward.api.cli.batches:app",
         "List, watch, download and end batches of a service.",
     ),
+    "verify": ("photoward.api.cli.verify:verify", "Find out what files are, by a service."),
     "gateway": (
         "photoward.api.cli.gateway:gateway",
         "Serve a site's media files in public, photos protected.",

@@ -230,6 +230,11 @@ class Client:
         """The protected file."""
         return self._exchange("GET", f"/v1/images/{item_id}/content")
 
+    def verify(self, data: bytes) -> dict[str, Any]:
+        """What the service says of a file. Raises as ``submit``."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._json("POST", "/v1/verify", data, headers)
+
     def delete(self, item_id: str) -> None:
         """Delete an item and its files."""
         self._exchange("DELETE", f"/v1/images/{item_id}")

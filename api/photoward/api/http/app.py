@@ -20,7 +20,8 @@ from photoward.api.http.middleware.origin_check import OriginCheckMiddleware
 from photoward.api.http.middleware.request_context import RequestContextMiddleware
 from photoward.api.http.middleware.slow_body import SlowBodyMiddleware
 from photoward.api.http.openapi import describe
-from photoward.api.http.responses import MAX_STORE_CALLS, MAX_STORE_WRITES
+from photoward.api.http.rate_limit import RateLimit
+from photoward.api.http.responses import MAX_STORE_CALLS, MAX_STORE_WRITES, MAX_VERIFICATIONS
 from photoward.api.http.routes import (
     audit,
     batches,
@@ -36,6 +37,7 @@ from photoward.api.http.routes import (
     protect,
     upload_tokens,
     uploads,
+    verify,
     webhooks,
 )
 from photoward.api.http.routes import catalogue as catalogue_routes
@@ -43,6 +45,7 @@ from photoward.api.ingest.admission import Admission
 from photoward.api.ingest.fetcher import Fetcher
 from photoward.api.ingest.notifier import WorkerNotifier
 from photoward.api.ingest.sources import open_sources
+from photoward.api.verification.verifier import Verifier
 from photoward.core.catalogue import Catalogue
 from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger, require_keys
@@ -70,6 +73,7 @@ ROUTES = (
     batches,
     manifests,
     events,
+    verify,
     webhooks,
     keys,
     audit,
@@ -115,6 +119,8 @@ def create_app(  # noqa: PLR0913  # one collaborator each
     app.state.closing.callback(notifier.close)
     previews = PreviewMaker(settings)
     app.state.closing.callback(previews.close)
+    verifier = Verifier(ledger, store, settings)
+    app.state.closing.callback(verifier.close)
     app.state.services = Services(
         settings=settings,
         ledger=ledger,
@@ -128,6 +134,9 @@ def create_app(  # noqa: PLR0913  # one collaborator each
         tracer=tracer,
         master=master,
         auth_failures=AuthFailureAudit(ledger),
+        verifier=verifier,
+        verify_limit=RateLimit(settings.verify_per_minute),
+        verifications=CapacityLimiter(MAX_VERIFICATIONS),
         store_writes=CapacityLimiter(MAX_STORE_WRITES),
         store_calls=CapacityLimiter(MAX_STORE_CALLS),
         previews=previews,

@@ -83,13 +83,24 @@ async def _enter_anonymously(request: Request, services: Services, scope: Scope 
     return DEFAULT_TENANT
 
 
+async def _viewer(request: Request) -> str | None:
+    """The tenant that asks; None: anybody, where no key is needed."""
+    services = await get_services(request)
+    open_to_all = services.keys_required and not services.settings.verify_require_key
+    if _key_in(request) is None and open_to_all:
+        request.state.key_id = request.state.token_id = None
+        _set_actor(audit.UNAUTHENTICATED, request)
+        return None
+    return await Authentication(Scope.READ)(request)
+
+
 def _set_actor(name: str, request: Request) -> None:
     """The audit log names this actor for all that follows in this context."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
-    audit.set_actor(Actor(name, request_id, _client_address(request)))
+    audit.set_actor(Actor(name, request_id, client_address(request)))
 
 
-def _client_address(request: Request) -> str | None:
+def client_address(request: Request) -> str | None:
     """Of the client, or of a proxy that is not in ``FORWARDED_ALLOW_IPS``."""
     try:
         return str(ip_address(request.client.host if request.client else ""))
@@ -130,5 +141,6 @@ WebhooksDep = Annotated[str, Depends(Authentication(Scope.WEBHOOKS))]
 AdminDep = Annotated[str, Depends(Authentication(Scope.ADMIN))]
 OperatorDep = Annotated[str, Depends(Authentication(Scope.OPERATOR))]
 AnyKeyDep = Annotated[str, Depends(Authentication(None))]
+ViewerDep = Annotated[str | None, Depends(_viewer)]
 """The tenant that sends the request, if its key has that scope; the second and third ones take an
-upload token as well."""
+upload token as well; the last one is None for strangers."""

@@ -46,7 +46,7 @@ class AuthFailureAudit:
 
     def _is_new(self, actor: Actor, failure: tuple[str, str | None]) -> bool:
         is_unauthenticated = actor.name == UNAUTHENTICATED
-        caller = _network(actor.address) if is_unauthenticated else actor.name
+        caller = network(actor.address) if is_unauthenticated else actor.name
         with self._lock:
             if time.monotonic() >= self._until:
                 self._until = time.monotonic() + WINDOW_S
@@ -60,7 +60,8 @@ class AuthFailureAudit:
             return True
 
 
-def _network(address: str | None) -> str:
+def network(address: str | None) -> str:
+    """What counts as one caller: an address of IPv4, a network of IPv6."""
     if address is None:
         return "nowhere"
     version = 6 if ":" in address else 4

@@ -16,8 +16,10 @@ from fastapi import Depends, Header, Path, Request
 
 from photoward.api.delivery.previews import PreviewMaker
 from photoward.api.http.auth_failures import AuthFailureAudit
+from photoward.api.http.rate_limit import RateLimit
 from photoward.api.ingest.options import EXAMPLE_ID
 from photoward.api.ingest.services import IngestServices
+from photoward.api.verification.verifier import Verifier
 from photoward.core import key_derivation
 from photoward.core.errors import BadInput
 from photoward.core.jobs import Callback, validate_id
@@ -33,6 +35,11 @@ class Services(IngestServices):
     master: bytes
     """The master secret: API keys are stored, and webhooks signed, under keys derived from it."""
     auth_failures: AuthFailureAudit
+    verifier: Verifier
+    verify_limit: RateLimit
+    """For who sends no key."""
+    verifications: CapacityLimiter
+    """Threads that compare files, each of which holds two in memory."""
     store_writes: CapacityLimiter
     """Threads that write originals: a store may hold each whole in memory."""
     store_calls: CapacityLimiter

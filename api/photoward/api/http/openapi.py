@@ -50,6 +50,7 @@ TAGS = {
     "uploads": "Send files first and submit them later; tokens for pages in browsers.",
     "batches": "Many photos as one.",
     "events": "Progress as it happens.",
+    "verification": "What a file is, and what of its protection is left.",
     "webhooks": "Messages when a photo or a batch has ended.",
     "keys": "A tenant's API keys.",
     "audit": "What was done in a tenant's name.",

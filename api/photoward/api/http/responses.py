@@ -34,6 +34,9 @@ NO_STORE = {"Cache-Control": "no-store"}
 MAX_STORE_WRITES = 6
 """Threads; × 25 MiB stays well under the 400 MiB that this process may take."""
 
+MAX_VERIFICATIONS = 2
+"""Threads; one is decoded while the next one's protected file is read."""
+
 MAX_STORE_CALLS = 40
 """Threads, and as many as query the ledger. They are apart, so that downloads from a slow store do
 not keep others from the ledger."""

@@ -28,6 +28,7 @@ from photoward.core.ledger.database import Section
 from photoward.core.ledger.engine import clock, now
 from photoward.core.ledger.fetches import forget
 from photoward.core.ledger.outputs import forget_outputs, record_outputs
+from photoward.core.ledger.proofs import forget_sketches, record_proofs
 from photoward.core.ledger.queries import (
     OWN_ITEM,
     OWN_ITEM_WITH_POSITION,
@@ -55,11 +56,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from photoward.core.jobs import Options, Output, Result, Source, Stage
+    from photoward.core.jobs import Options, Result, Source, Stage
 
 NO_DETAILS = Details()
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
-NO_OUTPUTS: Mapping[str, Output] = MappingProxyType({})
+NO_RESULTS: Mapping[str, Result] = MappingProxyType({})
 
 
 class Items(Section):
@@ -246,9 +247,9 @@ class Items(Section):
         ``done``. First writer wins: an id that is missing was cancelled, or another worker
         finished it.
         """
-        outputs = {result.item_id: result.output for result in results}
-        done = {result.item_id: rows.done(result) for result in results}
-        return self._finish(token, done, outputs)
+        made = {result.item_id: result for result in results}
+        done = {item_id: rows.done(result) for item_id, result in made.items()}
+        return self._finish(token, done, made)
 
     def fail(self, token: str, failures: Sequence[Failure]) -> set[str]:
         """``leased → failed`` for each item still held; their ids."""
@@ -299,6 +300,7 @@ class Items(Section):
             values = deletion(old, now(connection))
             connection.execute(update(items).where(items.c.id == item_id).values(values))
             forget(connection, [item_id])
+            forget_sketches(connection, [item_id])
             forget_outputs(connection, [item_id])
             if old.batch_id is not None and old.state not in FINAL_STATES:
                 schedule_batch_check(connection, [old.batch_id])
@@ -325,6 +327,7 @@ class Items(Section):
                 connection.execute(update(items).where(items.c.seq == seq).values(values))
             ids = [old.id for old in found.values()]
             forget(connection, ids)
+            forget_sketches(connection, ids)
             forget_outputs(connection, ids)
             return list(found.values())
 
@@ -373,7 +376,7 @@ class Items(Section):
         self,
         token: str,
         outcomes: dict[str, dict[str, Any]],
-        outputs: Mapping[str, Output] = NO_OUTPUTS,
+        made: Mapping[str, Result] = NO_RESULTS,
     ) -> set[str]:
         with self._database.transaction() as connection:
             mine = held(connection, token)
@@ -382,7 +385,9 @@ class Items(Section):
             write_each(
                 connection, {seq: unleased(new["state"]) | new for seq, new in changes.items()}
             )
-            record_outputs(connection, {one: outputs[one] for one in won & outputs.keys()})
+            finished = won & made.keys()
+            record_outputs(connection, {one: made[one].output for one in finished})
+            record_proofs(connection, {one: made[one].proofs for one in finished})
             note_ended(connection, changes)
             return won
 

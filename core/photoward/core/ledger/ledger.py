@@ -3,8 +3,8 @@
 One implementation for SQLite and PostgreSQL. Each call is one transaction. Every change locks the
 rows that it finds in the expected state, oldest first, and then writes them: a compare-and-set on
 both databases (SQLite's BEGIN IMMEDIATE is one lock for all). No two transactions can deadlock, as
-all lock in one order: tenant, items, fetches, webhooks, batches, uploads, tokens; a query that
-skips locked rows waits for none. All calls block; the HTTP face calls them in threads.
+all lock in one order: tenant, items, fetches, webhooks, batches, uploads, tokens, proofs; a
+query that skips locked rows waits for none. All calls block; the HTTP face calls them in threads.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from photoward.core.ledger.items import Items
 from photoward.core.ledger.migrations import migrate
 from photoward.core.ledger.outputs import Outputs
 from photoward.core.ledger.periodic_tasks import PeriodicTasks
+from photoward.core.ledger.proofs import Proofs
 from photoward.core.ledger.tables import items
 from photoward.core.ledger.targets import LabelTargets
 from photoward.core.ledger.tenants import Tenants
@@ -55,6 +56,7 @@ class Ledger:
         self.items = Items(self._database)
         self.batches = Batches(self._database)
         self.outputs = Outputs(self._database)
+        self.proofs = Proofs(self._database)
         self.fetches = Fetches(self._database)
         self.uploads = Uploads(self._database)
         self.webhooks = Webhooks(self._database)

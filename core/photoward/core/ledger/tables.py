@@ -274,6 +274,45 @@ outputs = Table(
 )
 Index("outputs_item", outputs.c.item_id)
 
+# Of files of items that are done; they outlive these, but for the sketch.
+proofs = Table(
+    "proofs",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("tenant", String(128), ForeignKey("tenants.id"), nullable=False),
+    Column("mark", String(32), nullable=False),
+    Column("protected_at", UtcDateTime, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("sketch", LargeBinary),
+    UniqueConstraint("sha256", "tenant", name="proofs_file"),
+)
+Index("proofs_mark", proofs.c.mark)
+Index("proofs_tenant", proofs.c.tenant)
+
+# 64-bit hashes in bands of 16 bits, so that near ones are found by an index.
+proof_hashes = Table(
+    "proof_hashes",
+    metadata,
+    Column(
+        "proof",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("proofs.seq"),
+        primary_key=True,
+    ),
+    Column("box", SmallInteger, primary_key=True, autoincrement=False),
+    Column("band_0", Integer, nullable=False),
+    Column("band_1", Integer, nullable=False),
+    Column("band_2", Integer, nullable=False),
+    Column("band_3", Integer, nullable=False),
+)
+Index("proof_hashes_0", proof_hashes.c.band_0)
+Index("proof_hashes_1", proof_hashes.c.band_1)
+Index("proof_hashes_2", proof_hashes.c.band_2)
+Index("proof_hashes_3", proof_hashes.c.band_3)
+
 periodic_tasks = Table(
     "periodic_tasks",
     metadata,

@@ -14,6 +14,7 @@ from photoward.core.ledger import rows
 from photoward.core.ledger.audit import record
 from photoward.core.ledger.database import Section
 from photoward.core.ledger.engine import now
+from photoward.core.ledger.proofs import erase_proofs
 from photoward.core.ledger.queries import SALT_BYTES, deletion, ensure_tenant
 from photoward.core.ledger.tables import (
     api_keys,
@@ -89,6 +90,7 @@ class Tenants(Section):
                 return []
             erased = _delete_items(connection, tenant)
             connection.execute(delete(fetches).where(fetches.c.tenant == tenant))
+            erase_proofs(connection, tenant)
             delete_webhooks(connection, webhooks.c.tenant == tenant)
             owned = api_keys, batches, audit_log, label_targets, outputs, uploads, upload_tokens
             for table in owned:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -13,13 +13,28 @@ from photoward.core.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from photoward.api.ingest.options import OptionsBuilder
     from photoward.api.ingest.spool import Spool
 
 FILE = "file"
 """Name of the part with the photo; every other part is an option."""
 
 MAX_FIELD_BYTES = 1 << 16
+
+
+class Fields(Protocol):
+    """Takes the fields of a form."""
+
+    def add(self, name: str, text: str) -> None:
+        """Take one. Raises BadInput."""
+        ...
+
+
+class NoFields:
+    """The fields of a form that has none."""
+
+    def add(self, name: str, text: str) -> None:  # noqa: ARG002  # whatever it says
+        """Raises BadInput."""
+        raise BadInput("invalid_option", f"The form has the part {FILE} alone.", field=name[:64])
 
 
 class FormReader:
@@ -34,7 +49,7 @@ class FormReader:
     def __init__(
         self,
         boundary: bytes,
-        options: OptionsBuilder,
+        options: Fields,
         new_spool: Callable[[str | None, str | None], Spool],
     ) -> None:
         self._options = options

@@ -1,4 +1,4 @@
-"""The page at ``/``, the operator's at ``/operate``, the API reference, and their static files."""
+"""The pages ``/``, ``/verify`` and ``/operate``, the API reference, and their static files."""
 
 from __future__ import annotations
 
@@ -45,6 +45,12 @@ async def reference() -> FileResponse:
     """The API reference: Swagger UI over ``/openapi.json``, without any other host."""
     headers = {"Content-Security-Policy": REFERENCE_POLICY}
     return FileResponse(WEB / "reference.html", headers=headers)
+
+
+@router.get("/verify", include_in_schema=False)
+async def verify() -> FileResponse:
+    """The page on which anybody finds out what a file is."""
+    return FileResponse(WEB / "verify.html", headers={"Content-Security-Policy": POLICY})
 
 
 @router.get("/favicon.ico", include_in_schema=False)

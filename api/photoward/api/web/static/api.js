@@ -54,6 +54,8 @@ export const retryBatch = (id) => call(`/v1/batches/${id}/retry`, { method: "POS
 export const archive = async (id) => (await call(`/v1/batches/${id}/archive`)).blob();
 export const archiveLink = (id) => `/v1/batches/${id}/archive`;
 
+export const verify = (file) => json("/v1/verify", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
+
 export const ownKey = () => json("/v1/keys/self");
 export const methods = () => json("/v1/methods");
 export const limits = () => json("/v1/limits");

@@ -19,6 +19,7 @@ import numpy as np
 
 from photoward.core import rights
 from photoward.core.errors import PhotowardError
+from photoward.core.imaging import fingerprint
 from photoward.core.imaging.sandbox.child_process import ChildProcess
 from photoward.core.imaging.sandbox.process import DecoderProcess, HeldImage
 from photoward.core.imaging.sniff import Limits, sniff
@@ -84,6 +85,10 @@ class Finished:
     (None: no bound was asked for)."""
     seconds: dict[str, float]
     """What each step took, in their order."""
+    before: NDArray[np.uint8]
+    """The original on a grid of ``fingerprint.SIDE``, as ``Opened.pixels``."""
+    after: NDArray[np.uint8]
+    """The protected picture, the same."""
     data_mining: str = rights.NOTHING
     """What it says about being trained on: what was asked for, or the original's stricter word."""
 
@@ -162,7 +167,7 @@ class ImagingPool:
             raise
         held.digest = str(answer["digest"])
         held.finished = max(size[0] * size[1], min(int(answer["pixels"]), int(most)))
-        pixels = np.frombuffer(blobs[0], dtype=np.uint8).reshape(grid, grid, 3)
+        pixels = _on_grid(blobs[0], grid)
         return Opened(
             *size,
             bytes.fromhex(held.digest),
@@ -235,6 +240,8 @@ class ImagingPool:
             media_type,
             measured,
             self._spent(answer["seconds"], _STEPS),
+            _on_grid(blobs[1], fingerprint.SIDE),
+            _on_grid(blobs[2], fingerprint.SIDE),
             rights.said(str(answer.get("term"))),
         )
 
@@ -276,6 +283,10 @@ class ImagingPool:
         wanted = (media_type, opened.width, opened.height)
         if header is None or (header.media_type, header.width, header.height) != wanted:
             raise PhotowardError("postcondition", "The finished file is not what was asked for.")
+
+
+def _on_grid(blob: bytearray, side: int) -> NDArray[np.uint8]:
+    return np.frombuffer(blob, dtype=np.uint8).reshape(side, side, 3)
 
 
 def _figures(told: dict[str, Any]) -> dict[str, Any]:

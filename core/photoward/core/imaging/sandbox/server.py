@@ -25,7 +25,7 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, PngImagePlugin
 
 from photoward.core.errors import PhotowardError
-from photoward.core.imaging import noise
+from photoward.core.imaging import fingerprint, noise
 from photoward.core.imaging.codec import animation, decode, encode, icc_profile
 from photoward.core.imaging.metrics import measure, visibility
 from photoward.core.imaging.sandbox import confinement, protocol
@@ -185,12 +185,15 @@ class DecoderServer:
         words = encode.Statements(mining, metadata, stated, instance)
         data = encode.encode(changed, opened, output, words, quality)
         clock.append(time.perf_counter())
-        measured = verify(data, opened, changed, layer, output)
+        finished, measured = verify(data, opened, changed, layer, output)
         clock.append(time.perf_counter())
         spent = [after - before for before, after in itertools.pairwise(clock)]
         seconds = dict(zip(("enlarge", "encode", "verify"), spent, strict=True))
         term = opened.metadata.rights.term(mining)
-        return {"measured": measured, "seconds": seconds, "term": term}, [data]
+        return {"measured": measured, "seconds": seconds, "term": term}, [
+            data,
+            *(one.on_grid(fingerprint.SIDE).tobytes() for one in (opened, finished)),
+        ]
 
     def close(self, handle: int) -> tuple[dict[str, Any], Blobs]:
         """Forget a picture."""
@@ -208,8 +211,10 @@ def verify(
     wanted: list[Image.Image],
     layer: noise.Enlarged,
     output: str,
-) -> dict[str, Any]:
+) -> tuple[decode.Picture, dict[str, Any]]:
     """Decode the finished bytes and compare them with the original, and with what was wanted.
+
+    Returns the finished picture, and what was measured.
 
     Raises:
         PhotowardError: ``postcondition``.
@@ -229,7 +234,8 @@ def verify(
             "postcondition", f"A sample changed by {comparison.linf}, {layer.bound} are allowed."
         )
     seen = visibility.seen(*pairs[0])
-    return {**comparison.report(), **measure.shrunk(*pairs[0], layer), **seen.report()}
+    measured = {**comparison.report(), **measure.shrunk(*pairs[0], layer), **seen.report()}
+    return finished, measured
 
 
 def _time(moves: animation.Animation) -> tuple[int, int]:
