@@ -37,8 +37,8 @@ TUS = {"Tus-Resumable": "1.0.0"}
 class Operation:
     """What an operation needs, and how it is asked."""
 
-    scope: Scope | Literal["any"] | None
-    """None: open to everybody; any: to every key."""
+    scope: Scope | Literal["any", "optional"] | None
+    """None: open to everybody; any: to every key; optional: to every key, and without one."""
     success: int
     body: Any = None
     thing: str | None = None
@@ -79,6 +79,8 @@ OPERATIONS = {
     "uploadBatchManifest": Operation(WRITE, 200, [], thing="batch_id"),
     "downloadBatchArchive": Operation(READ, 200, thing="batch_id"),
     "getBatchResults": Operation(READ, 200, thing="batch_id"),
+    "verifyFile": Operation("optional", 200, picture()),
+    "verifyId": Operation("optional", 404),  # nothing was protected under this one
     "createWebhook": Operation(WEBHOOKS, 201, {"url": "https://a.example/x"}),
     "listWebhooks": Operation(WEBHOOKS, 200),
     "getCallbacks": Operation(WEBHOOKS, 200),
@@ -196,7 +198,7 @@ def test_every_operation_is_in_the_matrix(closed: Service) -> None:
     found = operations(closed)
     assert found.keys() == OPERATIONS.keys()
     for name, operation in OPERATIONS.items():
-        named = set(re.findall(r"{(\w+)}", found[name][1])) - {"code", "delivery_id"}
+        named = set(re.findall(r"{(\w+)}", found[name][1])) - {"code", "delivery_id", "mark"}
         assert named == ({operation.thing} if operation.thing else set())
 
 
@@ -212,7 +214,7 @@ def test_the_matrix(
         "image_id": new_id(), "batch_id": new_id(), "key_id": "0" * 16, "webhook_id": "0" * 16,
         "delivery_id": f"msg_{24 * '0'}", "upload_id": new_id(),
     }  # fmt: skip
-    things = {**missing, "code": "not_found"}
+    things = {**missing, "code": "not_found", "mark": "0" * 32}
     if whose != "missing" and operation.thing == "image_id":
         things["image_id"] = finished(closed, key(closed, owner, TENANT_SCOPES).text)
     if whose != "missing" and operation.thing == "webhook_id":
@@ -225,12 +227,12 @@ def test_the_matrix(
     if whose != "missing" and operation.thing == "key_id":
         things["key_id"] = key(closed, owner, TENANT_SCOPES).id
     answer = ask(closed, name, texts[caller], things)
-    if operation.scope is None:
+    if operation.scope is None or (operation.scope == "optional" and texts[caller] is None):
         assert answer.status_code == operation.success
     elif who is None:
         assert_problem(answer, "unauthenticated")
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-    elif operation.scope not in {"any", *who[1]}:
+    elif operation.scope not in {"any", "optional", *who[1]}:
         assert_problem(answer, "forbidden")
         assert answer.request.method == "HEAD" or operation.scope in answer.json()["detail"]
     elif whose != "own":

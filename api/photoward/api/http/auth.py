@@ -91,7 +91,7 @@ async def _viewer(request: Request) -> str | None:
         request.state.key_id = request.state.token_id = None
         _set_actor(audit.UNAUTHENTICATED, request)
         return None
-    return await Authentication(Scope.READ)(request)
+    return await Authentication(None)(request)
 
 
 def _set_actor(name: str, request: Request) -> None:
