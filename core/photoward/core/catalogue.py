@@ -49,7 +49,7 @@ class Strength:
 
 PRESETS: dict[str, Strength] = {
     "subtle": Strength(epsilon=4, flat=1, rms=1.0, luma=20, chroma=28),
-    "standard": Strength(epsilon=12, flat=1.7, rms=1.5, luma=16, chroma=28),
+    "standard": Strength(epsilon=12, flat=1.5, rms=1.5, luma=16, chroma=28),
     "strong": Strength(epsilon=16, flat=2.7, rms=2.8, luma=4, chroma=8),
     "maximum": Strength(epsilon=8, flat=8, rms=8, luma=0, chroma=0),
     HOSTED: Strength(epsilon=16, flat=2.7, rms=2.8, luma=4, chroma=8),
