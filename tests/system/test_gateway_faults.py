@@ -163,13 +163,16 @@ def test_a_service_that_dies_under_load_lets_no_original_out(tmp_path: Path) -> 
         def ask(number: int) -> None:
             # New photos come all the time, and each is asked for again.
             name = names[int(number * count / requests) if number % 2 else number % count]
-            try:
-                answer = client.get(f"{url}/{name}")
-            except httpx.TransportError:
-                seen["no answer"] += 1
-                return
+            while True:
+                try:
+                    answer = client.get(f"{url}/{name}")
+                    break
+                except httpx.TransportError:
+                    seen["no answer"] += 1
+                    time.sleep(0.2)
             seen[answer.status_code] += 1
             if answer.status_code != httpx.codes.OK:
+                time.sleep(0.2)  # who is told to come back does not do so at once
                 return
             digest = hashlib.sha256(answer.content).hexdigest()
             if digest in originals or answer.headers["ETag"] != f'"{digest}"':
