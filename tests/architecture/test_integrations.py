@@ -52,6 +52,7 @@ def test_a_planted_import_is_found(planted: str) -> None:
         ("django", "pyproject.toml"),
         ("picgo", "package.json"),
         ("thumbor", "pyproject.toml"),
+        ("uppy", "package.json"),
     ],
 )
 def test_each_has_a_manifest_a_readme_and_a_licence(folder: str, manifest: str) -> None:
