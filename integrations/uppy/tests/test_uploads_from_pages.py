@@ -314,7 +314,10 @@ def test_a_token_that_expired_meanwhile_is_replaced(visit: Visit) -> None:
 
 def test_a_wrong_token_is_told(visit: Visit) -> None:
     def spoil(route: Route) -> None:
-        given = route.fetch().json()
+        asked = urlsplit(route.request.url)
+        headers = route.request.headers | {"host": asked.netloc}
+        url = asked._replace(netloc=f"127.0.0.1:{asked.port}").geturl()
+        given = route.fetch(url=url, headers=headers).json()
         route.fulfill(body=json.dumps(given | {"token": given["token"][:-3] + "AAA"}))
 
     visit.page.route("**/upload-token", spoil)
