@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.api.http.service import Service
 
 PERMITTED = {
-    "createImage", "getImage", "getImageContent", "watchImage",
+    "createImage", "getImage", "getImageContent", "getImagePreview", "watchImage",
     "createUpload", "getUploadOffset", "continueUpload", "putUpload", "deleteUpload",
 }  # fmt: skip
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -85,7 +85,7 @@ def test_a_page_uploads_by_tus(closed: Service, owner: NewApiKey) -> None:
 def test_all_else_is_forbidden(closed: Service, owner: NewApiKey) -> None:
     page = minted(closed, owner)
     names = {"code": "not_found", "delivery_id": f"msg_{24 * '0'}", "key_id": "0" * 16}
-    names |= {"webhook_id": "0" * 16, "batch_id": new_id(), "image_id": new_id()}
+    names |= {"webhook_id": "0" * 16, "batch_id": new_id(), "image_id": new_id(), "mark": new_id()}
     for name, (method, path) in operations(closed).items():
         if name in PERMITTED:
             continue

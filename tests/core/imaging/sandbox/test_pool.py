@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from photoward.core.errors import BadInput, PhotowardError, Unavailable, is_ours
+from photoward.core.imaging import fingerprint
 from photoward.core.imaging.sandbox import child_process
 from photoward.core.imaging.sandbox.pool import ImagingPool
 from photoward.core.imaging.sniff import Limits
@@ -334,18 +335,24 @@ def test_a_child_taken_over_cannot_fool_the_pool(
         "seconds": {"encode": 1e300, "verify": -1},
     }
 
-    def lying(data: bytes) -> None:
-        answer = (lies, [bytearray(data)])
+    shown = bytearray(3 * fingerprint.SIDE**2)
+
+    def lying(data: bytes, *more: bytearray) -> None:
+        answer = (lies, [bytearray(data), *more])
         monkeypatch.setattr(child_process.ChildProcess, "request", lambda *_, **__: answer)
 
-    lying(file(image()))
+    lying(file(image()), shown, shown)
     done = pool.finish(opened, noise(), epsilon=8)
     measured = done.measured
     assert all(0 <= spent < 3600 for spent in done.seconds.values())
     assert measured["linf"] is measured["psnr_db"] is None
     assert "rm" not in measured
     for forged in (b"<script>alert(1)</script>", file(image(size=(41, 30))), file(image(), "JPEG")):
-        lying(forged)
+        lying(forged, shown, shown)
+        with pytest.raises(PhotowardError):
+            pool.finish(opened, noise(), epsilon=8)
+    for more in ((), (shown, shown[1:])):
+        lying(file(image()), *more)
         with pytest.raises(PhotowardError):
             pool.finish(opened, noise(), epsilon=8)
 

@@ -167,7 +167,7 @@ class ImagingPool:
             raise
         held.digest = str(answer["digest"])
         held.finished = max(size[0] * size[1], min(int(answer["pixels"]), int(most)))
-        pixels = _on_grid(blobs[0], grid)
+        pixels = _on_grid(blobs, 0, grid)
         return Opened(
             *size,
             bytes.fromhex(held.digest),
@@ -240,8 +240,8 @@ class ImagingPool:
             media_type,
             measured,
             self._spent(answer["seconds"], _STEPS),
-            _on_grid(blobs[1], fingerprint.SIDE),
-            _on_grid(blobs[2], fingerprint.SIDE),
+            _on_grid(blobs, 1, fingerprint.SIDE),
+            _on_grid(blobs, 2, fingerprint.SIDE),
             rights.said(str(answer.get("term"))),
         )
 
@@ -285,8 +285,12 @@ class ImagingPool:
             raise PhotowardError("postcondition", "The finished file is not what was asked for.")
 
 
-def _on_grid(blob: bytearray, side: int) -> NDArray[np.uint8]:
-    return np.frombuffer(blob, dtype=np.uint8).reshape(side, side, 3)
+def _on_grid(blobs: Sequence[bytes | bytearray], number: int, side: int) -> NDArray[np.uint8]:
+    """A picture that a child shows; the child is not trusted to send one."""
+    try:
+        return np.frombuffer(blobs[number], dtype=np.uint8).reshape(side, side, 3)
+    except (IndexError, ValueError) as error:
+        raise PhotowardError("postcondition", "A picture is not what was asked for.") from error
 
 
 def _figures(told: dict[str, Any]) -> dict[str, Any]:
