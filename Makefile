@@ -39,8 +39,9 @@ fast: $(STAMP) ## Run the fast tests
 coverage: $(STAMP) ## Run the fast tests and show their branch coverage
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) $(FAST) --cov --cov-report=term
 
+# In order of names: files of few tests, the longest among them, would else be left for the end.
 slow: $(STAMP) ## Run the tests that take long or start the whole service
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile --durations=15 -m '(slow or system or gpu) and not bench and not chaos and not integration'
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=15 -m '(slow or system or gpu) and not bench and not chaos and not integration'
 
 integrations: $(STAMP) ## Run the integrations against the real hosts, which it installs into .integrations
 	$(BIN)/pytest -q -m integration
