@@ -19,7 +19,6 @@ from photoward.core.catalogue import Catalogue
 from photoward.core.errors import Unavailable
 from photoward.core.imaging.sandbox import confinement
 from photoward.core.imaging.sandbox.pool import ImagingPool
-from photoward.core.imaging.sniff import Limits
 from photoward.core.key_derivation import read_or_make_master
 from photoward.core.ledger import open_ledger
 from photoward.core.queue import open_wake_up_sender
@@ -69,14 +68,7 @@ def open_pipeline(
 ) -> tuple[Pipeline, ImagingPool]:
     """The imaging children and the networks, ready to protect; the caller closes both."""
     children = imaging_children(settings)
-    limits = Limits(settings.imaging_max_megapixels, settings.imaging_max_side_pixels)
-    pool = ImagingPool(
-        children,
-        settings.imaging_memory_bytes >> 20,
-        settings.imaging_cpu_seconds,
-        limits,
-        timeout_s=settings.imaging_timeout_seconds,
-    )
+    pool = ImagingPool.of(settings, children)
     cache = SurrogateCache.of(settings)
     return Pipeline(pool, cache, children, open_signer(settings), targets), pool
 

@@ -75,11 +75,7 @@ class PreviewMaker:
             except ImportError as error:
                 detail = "This service has no libraries for previews."
                 raise NotFound(detail, "no_preview") from error
-            settings = self._settings
-            memory_mib = settings.imaging_memory_bytes >> 20
-            self._pool = ImagingPool(
-                1, memory_mib, settings.imaging_cpu_seconds, limits, timeout_s=TIMEOUT_S
-            )
+            self._pool = ImagingPool.of(self._settings, 1, limits=limits, timeout_s=TIMEOUT_S)
         return self._pool
 
 

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from photoward.core.errors import NotFound
-from photoward.core.imaging.sniff import Limits
 from photoward.core.object_keys import output_keys
 from photoward.core.output_marks import find_mark
 from photoward.core.proofs import Similar
@@ -216,16 +215,9 @@ class Verifier:
         # numpy takes longer to load than all else: the service is up before.
         from photoward.core.imaging.sandbox.pool import ImagingPool  # noqa: PLC0415
 
-        settings = self._settings
         with self._lock:
             if self._pool is None:
-                self._pool = ImagingPool(
-                    1,
-                    settings.imaging_memory_bytes >> 20,
-                    settings.imaging_cpu_seconds,
-                    Limits(settings.imaging_max_megapixels, settings.imaging_max_side_pixels),
-                    timeout_s=settings.imaging_timeout_seconds,
-                )
+                self._pool = ImagingPool.of(self._settings, 1)
             return self._pool
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from photoward.core.settings import Settings
+
 MOST_CHILDREN = 4
 _FIGURES = (
     "linf",
@@ -103,6 +105,24 @@ class ImagingPool:
         limits: the largest picture that is opened.
         timeout_s: time for one request by the clock: what takes longer is no fault of a picture.
     """
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        children: int,
+        *,
+        limits: Limits | None = None,
+        timeout_s: float | None = None,
+    ) -> Self:
+        """A pool with an installation's limits, but for those that are given."""
+        return cls(
+            children,
+            settings.imaging_memory_bytes >> 20,
+            settings.imaging_cpu_seconds,
+            limits or Limits(settings.imaging_max_megapixels, settings.imaging_max_side_pixels),
+            timeout_s=settings.imaging_timeout_seconds if timeout_s is None else timeout_s,
+        )
 
     def __init__(
         self,
